@@ -1,0 +1,5 @@
+"""``python -m fpc``."""
+
+from fpc.cli import main
+
+main()

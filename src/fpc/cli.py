@@ -1,0 +1,131 @@
+"""The command line: one verb a phase, and plan, status, audit and config to look at them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from fpc import logs
+from fpc.cli_look import audit, config, plan, status
+from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
+from fpc.config.errors import ConfigError, unknown
+from fpc.lineage.manifest import ManifestError
+from fpc.runs import RunError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Fine-tuning forgets: pre-train, collect, fine-tune, evaluate, draw, claim, report.\n\n"
+    "The whole chain: `snakemake --cores 2`. A phase by hand: `fpc finetune --method vanilla --seeds 0 "
+    "--experiment robotic_sequence`. The same command continues an interrupted run.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(plan)
+app.command()(status)
+app.add_typer(audit, name="audit")
+app.add_typer(config, name="config")
+Name = Annotated[str, typer.Option(help="Figure's name, such as figure_7.")]
+
+
+@app.callback()
+def _setup(verbose: Annotated[bool, typer.Option(help="Show debugging messages.")] = False) -> None:
+    logs.configure(verbose)
+
+
+@app.command()
+def pretrain(
+    experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Make pi*, the policy that all methods start from."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, None, seeds, "pretrain")
+    from fpc.phases.pretrain import pretrain as phase
+
+    phase(configuration, experiment, run)
+
+
+@app.command()
+def collect(
+    experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Make the expert data of pi* and the start states of the probes."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, None, seeds, "collect")
+    from fpc.phases.collect import collect as phase
+
+    phase(configuration, experiment, run)
+
+
+@app.command()
+def finetune(
+    experiment: Experiment, method: Method, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Fine-tune one method; an interrupted run continues where it was."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, method, seeds, "finetune")
+    from fpc.phases.finetune import finetune as phase
+
+    phase(configuration, experiment, method, run)
+
+
+@app.command()
+def evaluate(
+    experiment: Experiment, method: Method, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Run every Close and Far probe on every milestone of a fine-tuned run."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, method, seeds, "evaluate")
+    from fpc.phases.evaluate import evaluate as phase
+
+    phase(configuration, experiment, method, run)
+
+
+@app.command()
+def figure(name: Name, scale: Scale = "demo", variant: Variant = None) -> None:
+    """Draw one figure: SVG, PNG, and the plotted data as CSV."""
+    configuration = load_configuration(scale, variant)
+    if name not in configuration.figure.names:
+        allowed = configuration.figure.names
+        raise ConfigError(f"scale {configuration.label}: {unknown('figure', name, allowed)}")
+    from fpc.phases.figure import figure as phase
+
+    phase(configuration, name)
+
+
+@app.command()
+def claims(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Hold every claim of the paper against the tables: claims.json and claims.md."""
+    configuration = load_configuration(scale, variant)
+    from fpc.phases.claims import claims as phase
+
+    phase(configuration)
+
+
+@app.command()
+def report(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Write the one-page report with every figure and claim."""
+    configuration = load_configuration(scale, variant)
+    from fpc.phases.report import report as phase
+
+    phase(configuration)
+
+
+def main() -> None:
+    """Entry point: wrong use exits with 2, a run that cannot be done with 1, each with one message."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; runs go side by side instead
+    try:
+        app()
+    except ConfigError as error:
+        _exit(error, 2)
+    except (RunError, ManifestError, ValueError) as error:
+        if type(error) is ValueError:
+            raise
+        _exit(error, 1)
+
+
+def _exit(error: Exception, code: int) -> None:
+    print(f"fpc: {error}", file=sys.stderr)
+    raise SystemExit(code)

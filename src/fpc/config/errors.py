@@ -1,0 +1,55 @@
+"""One clear message for a wrong configuration: file, key, allowed values, the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the text says where and what would be right."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """' Did you mean ...?' with the nearest allowed word, else an empty text."""
+    near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown(kind: str, word: str, allowed: Iterable[str]) -> str:
+    """'unknown <kind> ...' with the allowed words."""
+    allowed = list(allowed)
+    listed = ", ".join(allowed) or "none"
+    return f"unknown {kind} '{word}'.{did_you_mean(word, allowed)} Allowed: {listed}."
+
+
+def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
+    """The section that holds the last key of ``location``."""
+    for key in location[:-1]:
+        field = model.model_fields.get(str(key))
+        kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if inner:
+            model = inner[0]
+    return model
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple[str, ...], str]]:
+    """(key path, what is wrong and what is allowed) for each finding of pydantic."""
+    findings = []
+    for item in error.errors(include_url=False):
+        location = tuple(str(key) for key in item["loc"])
+        if item["type"] == "extra_forbidden":
+            owner = _model_at(model, item["loc"])
+            fields = list(owner.model_fields) if owner else []
+            text = unknown("key", location[-1], fields)
+        elif item["type"] == "missing":
+            text = "is missing; give it a value."
+        else:
+            value = item.get("input")
+            text = f"{item['msg']} (found {value!r})."
+        findings.append((location, text))
+    return findings

@@ -1,0 +1,120 @@
+"""What the workflow needs of the run table: inputs and options of each job, and files that let
+content decide reruns.
+
+Two things are prepared before a DAG is built. Each configuration section stands in a small file of
+its own that the jobs it decides take as an input, so a changed value reruns just those. And file
+times, which neither git nor DVC keep, are restored from the manifests wherever content still
+matches, so a fresh clone has nothing to do and an altered artifact shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from fpc.config.errors import ConfigError
+from fpc.config.loader import load
+from fpc.config.root import Configuration
+from fpc.files import digest_of, sha256_of, write_text
+from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.table import RESULTS, Row, figure_row, parents, rows, section_of
+
+SECTIONS = RESULTS / ".sections"
+LONG_AGO = 1_000_000_000  # seconds; older than any artifact
+
+
+def prepare(scale: str, variant: str | None) -> Configuration:
+    """The validated configuration, with section files and file times in order.
+
+    A wrong configuration ends the process with code 2 and one message, before anything is made.
+    """
+    try:
+        configuration = load(scale, variant)
+    except ConfigError as error:
+        print(f"fpc: {error}", file=sys.stderr, flush=True)
+        os._exit(2)  # the workflow engine would turn any exception into code 1 and a traceback
+    table = rows(configuration)
+    published = {row: manifest for row in table if (manifest := _published(row)) is not None}
+    for manifest in published.values():
+        _restore_times(manifest)
+    for path, group in _sections(table).items():
+        _write_section(path, configuration, group, published)
+    return configuration
+
+
+def section_file(row: Row) -> Path:
+    """File that holds the configuration section of a row."""
+    parts = [part for part in (row.phase, row.method, row.name if row.phase == "figure" else None) if part]
+    return SECTIONS / row.label / (row.experiment or "all") / f"{'.'.join(parts)}.json"
+
+
+def job_inputs(configuration: Configuration, row: Row) -> list[str]:
+    """Input files of the job that makes a row: its section and its parents' manifests."""
+    made_from = [parent.manifest.as_posix() for parent in parents(configuration, row)]
+    return [section_file(row).as_posix(), *made_from]
+
+
+def figure_inputs(configuration: Configuration, name: str) -> list[str]:
+    """Input files of a figure's job."""
+    return job_inputs(configuration, figure_row(configuration, name))
+
+
+def _published(row: Row) -> Manifest | None:
+    try:
+        return read(row.manifest)
+    except ManifestError:
+        return None
+
+
+def _sections(table: Iterable[Row]) -> dict[Path, list[Row]]:
+    grouped: dict[Path, list[Row]] = {}
+    for row in table:
+        grouped.setdefault(section_file(row), []).append(row)
+    return grouped
+
+
+def _write_section(
+    path: Path, configuration: Configuration, group: list[Row], published: dict[Row, Manifest]
+) -> None:
+    """Write a section where it changed; with a time before its artifacts if they were made from it."""
+    section = section_of(configuration, group[0])
+    text = json.dumps(section, indent=2, sort_keys=True) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+    made = [published[row] for row in group if row in published]
+    if made and all(manifest.section_digest == digest_of(section) for manifest in made):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def _restore_times(manifest: Manifest) -> None:
+    """Give the manifest, and a figure's files that still match, the time the artifact was finished."""
+    finished = datetime.fromisoformat(manifest.details["metadata"]["finishedOn"]).timestamp()
+    _set_time(manifest.path, finished)
+    if manifest.path.name == "manifest.json":
+        return  # the workflow tracks only the manifest of a run
+    for name, digest in manifest.subjects.items():
+        file = manifest.path.parent / name
+        if file.exists() and sha256_of(file) == digest:
+            _set_time(file, finished)
+
+
+def _set_time(path: Path, seconds: float) -> None:
+    if abs(path.stat().st_mtime - seconds) > 0.001:
+        os.utime(path, (seconds, seconds))
+
+
+def closing_words(configuration: Configuration) -> str:
+    """Where to find what the workflow made."""
+    folder = RESULTS / configuration.label
+    return "\n".join(
+        [
+            f"figures  {folder / 'figures'}/*.svg, .png and the plotted data as .csv",
+            f"tables   {folder}/<experiment>/evaluate/<method>/<seed>/episodes.parquet",
+            f"claims   {folder / 'claims.md'}",
+            f"report   {folder / 'report.html'}",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The paper's figures: one file each, drawn from tidy tables only."""

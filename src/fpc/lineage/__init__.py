@@ -1,0 +1,1 @@
+"""Manifests: what an artifact is, what made it, from what."""

@@ -1,0 +1,137 @@
+"""Manifests: in-toto statements (v1) with a predicate in the manner of SLSA provenance (v1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpc.files import digest_of, read_json, sha256_of
+from fpc.lineage import origin
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:fpc:phase:v1"
+
+
+class ManifestError(ValueError):
+    """A manifest is missing, unreadable or not one of ours."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An artifact that another is made from: its manifest's path and sha256."""
+
+    phase: str
+    manifest: Path
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as it was read."""
+
+    path: Path
+    statement: Mapping[str, Any]
+
+    @property
+    def subjects(self) -> dict[str, str]:
+        """File (relative to the manifest's folder) -> sha256."""
+        return {item["name"]: item["digest"]["sha256"] for item in self.statement["subject"]}
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """What was asked for: phase, run, configuration section, parents."""
+        definition: Mapping[str, Any] = self.statement["predicate"]["buildDefinition"]
+        return definition
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """How the making went: code, environment, times."""
+        details: Mapping[str, Any] = self.statement["predicate"]["runDetails"]
+        return details
+
+    @property
+    def section_digest(self) -> str:
+        """sha256 of the configuration section it was made with."""
+        return str(self.definition["externalParameters"]["section_sha256"])
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """Parent manifest's path -> its sha256 at the time."""
+        return {item["uri"]: item["digest"]["sha256"] for item in self.definition["resolvedDependencies"]}
+
+
+def subject(folder: Path, files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Name, sha256 and size of each file, by path below ``folder``."""
+    return [
+        {
+            "name": path.relative_to(folder).as_posix(),
+            "digest": {"sha256": sha256_of(path)},
+            "size": path.stat().st_size,
+        }
+        for path in sorted(files)
+    ]
+
+
+def build(
+    *,
+    run: Mapping[str, Any],
+    section: Mapping[str, Any],
+    subjects: list[dict[str, Any]],
+    parents: Iterable[Path],
+    history: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The statement of an artifact.
+
+    Args:
+        run: label, phase, experiment, method, seeds.
+        section: the resolved configuration section.
+        subjects: from ``subject``.
+        parents: manifests of the artifacts it was made from.
+        history: started, finished, attempts, resume points, steps per second.
+    """
+    dependencies = [
+        {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
+    ]
+    return {
+        "_type": STATEMENT,
+        "subject": subjects,
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {
+                    "run": dict(run),
+                    "section": dict(section),
+                    "section_sha256": digest_of(section),
+                },
+                "resolvedDependencies": dependencies,
+            },
+            "runDetails": {
+                "builder": {"id": "urn:fpc", "code": {**origin.repository(), "modules": origin.modules()}},
+                "metadata": dict(history),
+                "environment": origin.environment(),
+                "machine": origin.machine(),
+            },
+        },
+    }
+
+
+def read(path: Path) -> Manifest:
+    """Read and check the form of a manifest.
+
+    Raises:
+        ManifestError: it is missing, not JSON or not a manifest of this project.
+    """
+    try:
+        statement = read_json(path)
+        manifest = Manifest(path, statement)
+        if statement["_type"] != STATEMENT or manifest.definition["buildType"] != BUILD_TYPE:
+            raise ManifestError(f"{path}: not a manifest of this project")
+        _ = manifest.subjects, manifest.parents, manifest.section_digest, manifest.details["metadata"]
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestError(f"{path}: not a manifest of this project ({error!r})") from error
+    return manifest

@@ -1,0 +1,94 @@
+"""What made an artifact: code, environment, machine. Unknown values are left out, never invented."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fpc.files import sha256_of
+
+PACKAGE = Path(__file__).resolve().parents[1]
+SOURCE = PACKAGE.parent
+LOCK = Path("requirements.lock")
+RECORDED_PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "metaworld", "mujoco", "matplotlib", "pandas")
+
+
+def _git(*arguments: str) -> bytes | None:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(SOURCE), *arguments], capture_output=True, check=True, timeout=30
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@cache
+def repository() -> dict[str, str]:
+    """Commit, and the digest of uncommitted changes to tracked source and configuration if any."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    found = {"commit": commit.decode().strip()}
+    difference = _git("diff", "HEAD", "--", ":/src", ":/configs", ":/workflow")
+    if difference:
+        found["uncommitted_sha256"] = hashlib.sha256(difference).hexdigest()
+    return found
+
+
+def modules() -> dict[str, str]:
+    """sha256 of each module of this package that the process has loaded, by path below ``src/``."""
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] == "fpc" and file:
+            path = Path(file).resolve()
+            if path.is_relative_to(PACKAGE):
+                found[path.relative_to(SOURCE).as_posix()] = sha256_of(path)
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Python, the packages that decide numbers, and the digest of the lock file."""
+    packages = {}
+    for name in RECORDED_PACKAGES:
+        if name in sys.modules:
+            packages[name] = metadata.version(name)
+    found: dict[str, Any] = {"python": platform.python_version(), "packages": packages}
+    if LOCK.exists():
+        found["lock_sha256"] = sha256_of(LOCK)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Kind of machine and device, without names that say whose it is."""
+    found: dict[str, Any] = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "device": _device(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _processor() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _device() -> str | None:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "cpu"

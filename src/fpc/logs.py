@@ -1,0 +1,11 @@
+"""Logging of the command line: one line an event, to standard error."""
+
+from __future__ import annotations
+
+import logging
+
+
+def configure(verbose: bool = False) -> None:
+    """Show this package's messages."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("fpc").setLevel(logging.DEBUG if verbose else logging.INFO)

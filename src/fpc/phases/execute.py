@@ -1,0 +1,56 @@
+"""What every phase shares: open the run of a row, do the work, publish; or see that it is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from fpc.config.root import Configuration
+from fpc.domains.registry import load_domain
+from fpc.files import digest_of, sha256_of
+from fpc.lineage.manifest import ManifestError, read
+from fpc.runs import Run, open_run
+from fpc.table import Row, parents, section_of
+
+logger = logging.getLogger(__name__)
+
+
+def is_current(row: Row, section: dict[str, Any], made_from: list[Row]) -> bool:
+    """Whether the row is published from this configuration and from the parents as they are now."""
+    try:
+        manifest = read(row.manifest)
+        digests = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in made_from}
+    except (ManifestError, OSError):
+        return False
+    return manifest.section_digest == digest_of(section) and manifest.parents == digests
+
+
+def execute(configuration: Configuration, row: Row, work: Callable[[Run], None]) -> None:
+    """Do the work of a row and publish it; nothing where it is published already."""
+    section = section_of(configuration, row)
+    made_from = parents(configuration, row)
+    if is_current(row, section, made_from):
+        logger.info("%s is made already; remove %s to make it again", row.title, row.manifest)
+        return
+    with open_run(row, section, made_from) as run:
+        work(run)
+    logger.info("%s -> %s", row.title, row.folder)
+
+
+def execute_domain_phase(
+    configuration: Configuration, phase: str, experiment: str, method: str | None, seeds: tuple[int, ...]
+) -> None:
+    """Run a phase that the experiment's domain does (pretrain, collect, finetune, evaluate)."""
+    section = configuration.experiments[experiment]
+    domain = load_domain(section.domain)
+    row = Row(configuration.label, phase, experiment, method, seeds)
+
+    def work(run: Run) -> None:
+        verb = getattr(domain, phase)
+        if method is None:
+            verb(section, run)
+        else:
+            verb(section, method, configuration.options(experiment, method), run)
+
+    execute(configuration, row, work)

@@ -1,0 +1,52 @@
+"""figure: draw one figure of the paper from tables, as SVG, PNG and the plotted data as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from fpc.config.root import Configuration
+from fpc.figures import style
+from fpc.figures.interface import FigureSettings
+from fpc.figures.registry import load_figure
+from fpc.files import digest_of
+from fpc.phases.execute import execute
+from fpc.phases.tables import read_tables
+from fpc.runs import Run, command
+from fpc.table import figure_row, matching, parents, section_of
+
+
+def stamp(configuration: Configuration, tables: Mapping[str, pd.DataFrame], names: Iterable[str]) -> str:
+    """Scale, seeds and steps, and why budgets differ where they do."""
+    table = tables["episodes"]
+    parts = [configuration.label, f"{table['seed'].nunique()} seeds", f"{table['step'].max():,} steps"]
+    for name in names:
+        reason = configuration.experiments[name].unequal_budget
+        parts += [f"unequal budgets: {reason}"] if reason else []
+    return " | ".join(parts)
+
+
+def figure(configuration: Configuration, name: str) -> None:
+    """Draw the figure called ``name`` and publish its three files."""
+    row = figure_row(configuration, name)
+    module = load_figure(name)
+
+    def work(run: Run) -> None:
+        tables = read_tables(configuration, parents(configuration, row))
+        settings = FigureSettings(
+            scale=configuration.label,
+            interval=configuration.figure.interval,
+            resamples=configuration.figure.resamples,
+            seed=configuration.figure.seed,
+            stamp=stamp(configuration, tables, matching(configuration, module.EXPERIMENTS)),
+        )
+        data = module.data(tables, settings)
+        metadata = {
+            "Title": module.TITLE,
+            "Source": command(row),
+            "Identifier": digest_of(section_of(configuration, row)),
+        }
+        style.save(module.draw(data, settings), data, run.output, name, metadata)
+
+    execute(configuration, row, work)

@@ -1,0 +1,55 @@
+"""The tables that figures, claims and the report read; each is checked against its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from fpc.config.root import Configuration
+from fpc.files import sha256_of
+from fpc.lineage.manifest import read
+from fpc.table import Row
+
+TABLES = {
+    "evaluate": ("episodes", "representation", "states"),
+    "finetune": ("training",),
+}
+
+
+class TableError(ValueError):
+    """A table is missing or is not the one its manifest names."""
+
+
+def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
+    """Tables of one run, with columns domain, experiment and method.
+
+    Raises:
+        TableError: a table's content is not what its manifest says.
+    """
+    assert row.experiment is not None
+    subjects = read(row.manifest).subjects
+    found = {}
+    for name in TABLES[row.phase]:
+        path = row.folder / f"{name}.parquet"
+        digest = subjects.get(path.name)
+        if digest is None:
+            continue
+        if not path.exists() or sha256_of(path) != digest:
+            raise TableError(f"{path} is missing or altered; make it again: delete {row.manifest}")
+        table = pd.read_parquet(path)
+        table["domain"] = configuration.experiments[row.experiment].domain
+        table["experiment"] = row.experiment
+        table["method"] = row.method
+        found[name] = table
+    return found
+
+
+def read_tables(configuration: Configuration, rows: Iterable[Row]) -> Mapping[str, pd.DataFrame]:
+    """Tables of many runs, concatenated by name."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for row in rows:
+        if row.phase in TABLES:
+            for name, table in read_row(configuration, row).items():
+                parts.setdefault(name, []).append(table)
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}

@@ -1,0 +1,62 @@
+"""What a configuration will run, and how long that should take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fpc.config.root import RUN_PHASES, Configuration
+from fpc.domains.registry import load_domain
+from fpc.lineage.manifest import ManifestError, read
+from fpc.table import Row, rows, used_experiments
+
+
+def measured_seconds(table: Iterable[Row]) -> list[float]:
+    """Durations of the rows that are made already, from their manifests."""
+    found = []
+    for row in table:
+        try:
+            found.append(float(read(row.manifest).details["metadata"]["seconds"]))
+        except (ManifestError, KeyError):
+            continue
+    return found
+
+
+def plan_text(configuration: Configuration) -> str:
+    """Runs, steps and hours per experiment and phase, then the sum."""
+    table = rows(configuration)
+    lines = [
+        f"scale {configuration.label}: {len(table)} jobs",
+        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8}  from",
+    ]
+    total = 0.0
+    for experiment in used_experiments(configuration):
+        for phase in RUN_PHASES:
+            chosen = [row for row in table if row.experiment == experiment and row.phase == phase]
+            line, hours = _phase_line(configuration, experiment, phase, chosen)
+            lines.append(line)
+            total += hours
+    others = [row for row in table if row.experiment is None]
+    lines.append(f"{'all':<34} {'figures, claims, report':<23} {len(others)} jobs")
+    processes = configuration.plan.processes
+    lines.append(
+        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side"
+    )
+    return "\n".join(lines)
+
+
+def _phase_line(
+    configuration: Configuration, experiment: str, phase: str, chosen: list[Row]
+) -> tuple[str, float]:
+    section = configuration.experiments[experiment]
+    domain = load_domain(section.domain)
+    steps = domain.training_steps(section, phase).get("environment_steps", 0)
+    measured = measured_seconds(chosen)
+    if measured:
+        seconds, source = sum(measured) / len(measured), "measured"
+    else:
+        speed = configuration.plan.steps_per_second.get(section.domain, {}).get(phase)
+        seconds, source = (steps / speed, "expected") if speed else (0.0, "unknown")
+    hours = seconds * len(chosen) / 3600
+    counts = f"{len(chosen):>5} {len(measured):>5} {steps:>14,}"
+    line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f}  {source}"
+    return line, hours

@@ -1,0 +1,90 @@
+"""Elastic weight consolidation (EWC): stay close to pi*'s parameters, where they matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from fpc.config.base import NonNegativeFloat, PositiveInt
+from fpc.retention.interface import (
+    MethodOptions,
+    Need,
+    RetentionBatch,
+    RetentionContext,
+    RetentionMethod,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class EWCOptions(MethodOptions):
+    """How strongly, and how the Fisher information is estimated."""
+
+    coefficient: NonNegativeFloat = Field(description="Weight of the quadratic penalty.")
+    fisher_samples: PositiveInt = Field(description="Expert states the Fisher information is averaged over.")
+    fisher_floor: NonNegativeFloat = Field(description="Smallest Fisher information of a parameter.")
+
+
+class EWC(RetentionMethod):
+    """``c sum_i F_i (theta_i - theta*_i)^2`` with the diagonal Fisher information F at theta*.
+
+    Source: paper section 2, after Kirkpatrick et al. 2017; floor and sample number as in
+    Continual World. Only ``anchored_parameters`` are held: the policy's, without per-stage heads.
+    """
+
+    label: ClassVar[str] = "EWC"
+    colour: ClassVar[str] = "#009E73"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.EXPERT_DATA})
+    Options: ClassVar[type[MethodOptions]] = EWCOptions
+    anchors: Tensor
+    fisher: Tensor
+    run_dimensions: int
+
+    def prepare(self, context: RetentionContext) -> None:
+        """Anchor at the student's parameters, which are pi*'s before the first update."""
+        from fpc.retention import losses
+        from fpc.retention.fisher import diagonal_fisher
+
+        if context.expert is None:
+            raise ValueError("EWC needs expert data for its Fisher information, and this learner gave none")
+        observations = context.expert.sample(self.options.fisher_samples, context.generator).observations
+        fisher = diagonal_fisher(context.student, observations)
+        self.run_dimensions = observations.dim() - 2
+        values = losses.flatten_parameters(fisher.values(), self.run_dimensions)
+        self.fisher = values.clamp(min=self.options.fisher_floor)
+        self.anchors = self._flat_parameters(context.student.anchored_parameters()).detach().clone()
+
+    def _flat_parameters(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        from fpc.retention import losses
+
+        return losses.flatten_parameters(parameters.values(), self.run_dimensions)
+
+    def penalty(self, batch: RetentionBatch) -> Tensor | None:
+        """The weighted penalty, ``[...]``: one value a run."""
+        from fpc.retention import losses
+
+        parameters = self._flat_parameters(batch.student.anchored_parameters())
+        coefficient: float = self.options.coefficient
+        return losses.quadratic_penalty(parameters, self.anchors, self.fisher) * coefficient
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Anchors and Fisher information ``[..., M]``: a resumed student is no longer pi*."""
+        return {"anchors": self.anchors, "fisher": self.fisher}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
+        """Restore anchors and Fisher information.
+
+        Raises:
+            ValueError: they belong to a policy of another size.
+        """
+        self.anchors, self.fisher = state["anchors"], state["fisher"]
+        self.run_dimensions = self.anchors.dim() - 1
+        shape = self._flat_parameters(context.student.anchored_parameters()).shape
+        if shape != self.anchors.shape:
+            raise ValueError(
+                f"the stored EWC anchors have shape {tuple(self.anchors.shape)}, "
+                f"the policy's parameters {tuple(shape)}: the checkpoint is of another policy"
+            )

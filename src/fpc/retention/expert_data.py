@@ -1,0 +1,91 @@
+"""The expert data set of ``collect``, as retention methods read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fpc.files import read_tensors
+from fpc.retention.interface import ExpertBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STATES = ("observations", "outputs")
+TRANSITIONS = {
+    "observation": "observations",
+    "action": "action",
+    "reward": "reward",
+    "next_observation": "next_observations",
+    "terminated": "terminated",
+}
+
+
+class ExpertDataset:
+    """States of pi* with pi*'s outputs there, and transitions where the domain has them.
+
+    Args:
+        tensors: ``observations`` ``[..., N, D]`` and ``outputs`` ``[..., N, P]``, float32; where there
+            are transitions also ``action``, ``reward``, ``next_observations`` and ``terminated``,
+            ``N`` first in each (then without leading run dimensions). Others (``stage``) are kept.
+
+    Raises:
+        ValueError: a tensor is missing, empty, or of another number of states.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        if missing := [name for name in STATES if name not in tensors]:
+            raise ValueError(f"expert data lacks {', '.join(missing)}; it has {', '.join(sorted(tensors))}")
+        self.tensors = dict(tensors)
+        self.size = self.tensors["observations"].shape[-2]
+        lengths = {name: value.shape[self._axis(name)] for name, value in self.tensors.items()}
+        if self.size == 0 or set(lengths.values()) != {self.size}:
+            raise ValueError(f"expert data must hold the same number (>= 1) of states, got {lengths}")
+
+    @classmethod
+    def read(cls, path: Path, sha256: str | None = None) -> ExpertDataset:
+        """Read ``expert.safetensors``; raises ValueError for a file of another digest or content."""
+        return cls(read_tensors(path, sha256))
+
+    def _axis(self, name: str) -> int:
+        """The dimension that counts states."""
+        return -2 if name in STATES else 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def sample(self, size: int, generator: torch.Generator) -> ExpertBatch:
+        """``size`` states drawn uniformly with replacement, the same places in every run's data."""
+        places = torch.randint(self.size, (size,), generator=generator)
+        return ExpertBatch(
+            self.tensors["observations"].index_select(-2, places),
+            self.tensors["outputs"].index_select(-2, places),
+        )
+
+    def restricted(self, size: int) -> ExpertDataset:
+        """The first ``size`` states (stored in random order).
+
+        Raises:
+            ValueError: there are fewer than ``size`` states.
+        """
+        if not 1 <= size <= self.size:
+            raise ValueError(
+                f"memory_size is {size}, but the expert data holds {self.size} states: "
+                "lower memory_size or collect more"
+            )
+        return ExpertDataset(
+            {name: value.narrow(self._axis(name), 0, size) for name, value in self.tensors.items()}
+        )
+
+    def transitions(self) -> Mapping[str, Tensor]:
+        """observation, action, reward, next_observation, terminated; ``N`` first in each.
+
+        Raises:
+            ValueError: the data set holds states only.
+        """
+        if missing := [stored for stored in TRANSITIONS.values() if stored not in self.tensors]:
+            raise ValueError(f"the expert data holds no transitions: {', '.join(missing)} missing")
+        return {name: self.tensors[stored] for name, stored in TRANSITIONS.items()}
