@@ -1,0 +1,41 @@
+# The whole reproduction: snakemake --cores 2 [--config scale=laptop [variant=...]] [FILE ...]
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/finetune.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figure.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report.manifest.json",
+
+
+rule figures:
+    input:
+        [row.manifest for row in TABLE if row.phase == "figure"],
+
+
+onsuccess:
+    print(driver.closing_words(CONFIGURATION))
+
+
+onerror:
+    print("A job failed; its log is named above. The same command continues where it stopped.")

@@ -1,0 +1,16 @@
+rule claims:
+    input:
+        closing_inputs("claims"),
+    output:
+        json=f"{RESULTS}/claims.json",
+        markdown=f"{RESULTS}/claims.md",
+        manifest=f"{RESULTS}/claims.manifest.json",
+    log:
+        f"{LOGS}/claims.log",
+    benchmark:
+        f"{BENCHMARKS}/claims.tsv"
+    params:
+        fpc=FPC,
+        scale=SCALE,
+    shell:
+        "{params.fpc} claims {params.scale} > {log} 2>&1"

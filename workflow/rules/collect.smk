@@ -1,0 +1,15 @@
+rule collect:
+    input:
+        run_inputs("collect"),
+    output:
+        f"{RESULTS}/{{experiment}}/collect/{{seeds}}/manifest.json",
+    log:
+        f"{LOGS}/{{experiment}}/collect/{{seeds}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{experiment}}/collect/{{seeds}}.tsv"
+    params:
+        fpc=FPC,
+        scale=SCALE,
+    shell:
+        "{params.fpc} collect {params.scale} --experiment={wildcards.experiment}"
+        " --seeds={wildcards.seeds} > {log} 2>&1"

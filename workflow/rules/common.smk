@@ -1,0 +1,51 @@
+# Configuration, run table, and the functions that look up a job's inputs in it.
+import sys
+
+from fpc import driver
+from fpc.table import Row, closing_row, parse_seeds, rows
+
+
+CONFIGURATION = driver.prepare(config.get("scale", "demo"), config.get("variant"))
+TABLE = rows(CONFIGURATION)
+LABEL = CONFIGURATION.label
+RESULTS = f"results/{LABEL}"
+LOGS = f"results/.logs/{LABEL}"
+BENCHMARKS = f"results/.benchmarks/{LABEL}"
+FPC = f"{sys.executable} -m fpc"
+SCALE = f"--scale={CONFIGURATION.scale}" + (
+    f" --variant={CONFIGURATION.variant}" if CONFIGURATION.variant else ""
+)
+
+
+wildcard_constraints:
+    experiment=r"[\w.]+",
+    method=r"\w+",
+    seeds=r"seeds?_[\d-]+",
+    figure=r"\w+",
+
+
+def run_inputs(phase):
+    """Input function of a run phase."""
+
+    def inputs(wildcards):
+        values = dict(wildcards.items())
+        row = Row(
+            LABEL,
+            phase,
+            values["experiment"],
+            values.get("method"),
+            parse_seeds(values["seeds"]),
+        )
+        return driver.job_inputs(CONFIGURATION, row)
+
+    return inputs
+
+
+def figure_inputs(wildcards):
+    """Input function of a figure."""
+    return driver.figure_inputs(CONFIGURATION, wildcards.figure)
+
+
+def closing_inputs(phase):
+    """Inputs of claims or report."""
+    return driver.job_inputs(CONFIGURATION, closing_row(CONFIGURATION, phase))

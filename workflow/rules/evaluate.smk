@@ -1,0 +1,15 @@
+rule evaluate:
+    input:
+        run_inputs("evaluate"),
+    output:
+        f"{RESULTS}/{{experiment}}/evaluate/{{method}}/{{seeds}}/manifest.json",
+    log:
+        f"{LOGS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
+    params:
+        fpc=FPC,
+        scale=SCALE,
+    shell:
+        "{params.fpc} evaluate {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        " --seeds={wildcards.seeds} > {log} 2>&1"

@@ -1,0 +1,15 @@
+rule finetune:
+    input:
+        run_inputs("finetune"),
+    output:
+        f"{RESULTS}/{{experiment}}/finetune/{{method}}/{{seeds}}/manifest.json",
+    log:
+        f"{LOGS}/{{experiment}}/finetune/{{method}}/{{seeds}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{experiment}}/finetune/{{method}}/{{seeds}}.tsv"
+    params:
+        fpc=FPC,
+        scale=SCALE,
+    shell:
+        "{params.fpc} finetune {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        " --seeds={wildcards.seeds} > {log} 2>&1"
