@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 setup: $(STAMP) ## install the locked environment into .venv
 
 reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper
-	@$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
+	@$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)
 
 test: setup ## all tests
 	@$(BIN)/pytest

@@ -38,4 +38,6 @@ onsuccess:
 
 
 onerror:
-    print("A job failed; its log is named above. The same command continues where it stopped.")
+    print(
+        "A job failed; its log is named above. The same command continues where it stopped."
+    )

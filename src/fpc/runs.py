@@ -48,7 +48,8 @@ class Run:
     state: Path  # resumable, kept until published
     output: Path  # becomes the artifact's folder
     parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
-    resumed_from: list[int] = field(default_factory=list)
+    attempt: int = 1  # from 1; a later one continues from the state of the one before
+    resumed_from: int | None = None
     _started: float = field(default_factory=time.monotonic)
     _first_step: int | None = None
     _last: tuple[float, int] = (0.0, 0)
@@ -64,9 +65,8 @@ class Run:
         """Tell how far the run is; cheap enough to call every episode (written once a second)."""
         now = time.monotonic()
         if self._first_step is None:
-            self._first_step = step
-            if step > 0:
-                self.resumed_from.append(step)
+            self._first_step = step if self.attempt > 1 else 0
+            self.resumed_from = self._first_step or None
         self._show(step, total, metrics)
         written, _ = self._last
         self._last = (written, step)
@@ -166,6 +166,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         ) from error
     try:
         attempts = _begin(folder, row)
+        run.attempt = len(attempts)
         yield run
         run.close()
         history = _history(run, attempts)
@@ -202,7 +203,7 @@ def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:
         "attempts": len(attempts),
         "seconds": round(time.monotonic() - run._started, 3),
     }
-    if run.resumed_from:
+    if run.resumed_from is not None:
         history["resumed_from_step"] = run.resumed_from
     if run._last[1]:
         history["steps"] = run._last[1]

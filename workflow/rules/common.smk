@@ -4,7 +4,6 @@ import sys
 from fpc import driver
 from fpc.table import Row, closing_row, parse_seeds, rows
 
-
 CONFIGURATION = driver.prepare(config.get("scale", "demo"), config.get("variant"))
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label

@@ -96,7 +96,9 @@ class PretrainOptions(Section):
 class CollectOptions(Section):
     """The expert data and the start states of the probes."""
 
-    states: PositiveInt = Field(description="States of pi*'s own rollouts, shared evenly by pre-trained stages.")
+    states: PositiveInt = Field(
+        description="States of pi*'s own rollouts, shared evenly by pre-trained stages."
+    )
     start_states: PositiveInt = Field(description="Start states of each probe.")
     analysis_states: PositiveInt = Field(
         description="States per pre-trained stage, from solved rollouts, for CKA, PCA and log-likelihood."

@@ -4,9 +4,9 @@ The rewards of the cloning gap are not printed. Write ``r0 = 1 - a`` and ``r1 = 
 value ``10 - v0`` is linear in a and b, so its shape depends on ``b / a`` alone. The printed result of
 fine-tuning (theta = .08, v = 9.93) fixes both: ``b / a = 2.67`` puts the local optimum at .08, and
 a = .0087 gives 9.93 there; r0 = .9914, r1 = .977 are those to the printed precision. For no ratio of
-positive a and b is theta = 1 unstable against a small perturbation: its basin reaches down to
-theta = .5 for this ratio and to .58 for any other. The perturbation has to be above .5 for the
-printed drift, and .55 is the default.
+positive a and b is theta = 1 unstable against a small perturbation, as the paper states: its basin
+reaches down to theta = .5 for this ratio, and to .58 at least for every other. So the perturbation
+has to be above .5 for the printed drift; .55 is ours.
 """
 
 from __future__ import annotations

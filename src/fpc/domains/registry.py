@@ -31,8 +31,6 @@ def experiment_type(name: str) -> type[Experiment]:
     (found,) = (
         value
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Experiment)
-        and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, Experiment) and value.__module__ == module.__name__
     )
     return found

@@ -1,0 +1,95 @@
+"""Probes: fixed start states in one stage, or in the whole sequence, that must be solved."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fpc.config.robotic_sequence import EnvironmentOptions
+from fpc.domains.robotic_sequence.environment import Observation, RoboticSequence, probe_names
+from fpc.domains.robotic_sequence.expert import Act, finish_episode
+
+DIGEST_DECIMALS = 4  # digests agree where only the last bits of a simulator differ
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Episodes through ``stages``; ``group`` is close, far or whole."""
+
+    name: str
+    group: str
+    stages: tuple[int, ...]
+
+
+def probes_of(options: EnvironmentOptions) -> tuple[Probe, ...]:
+    """A probe for each stage by itself, and one for the whole sequence."""
+    names = probe_names(options.stages)
+    far = set(options.pretrained_stages)
+    single = [Probe(name, "far" if index in far else "close", (index,)) for index, name in enumerate(names)]
+    return (*single, Probe(WHOLE, WHOLE, tuple(range(len(names)))))
+
+
+def observation_digest(observation: Observation) -> str:
+    """sha256 of an observation rounded to four decimals."""
+    rounded = np.round(observation.astype(np.float64), DIGEST_DECIMALS) + 0.0  # -0.0 becomes 0.0
+    return hashlib.sha256(rounded.astype("<f8").tobytes()).hexdigest()
+
+
+def make_start_states(environment: RoboticSequence, count: int, seed: int) -> dict[str, Any]:
+    """``count`` start states a probe: environment seeds, each with the digest of its observation."""
+    found: dict[str, Any] = {}
+    for number, probe in enumerate(probes_of(environment.options)):
+        words = np.random.SeedSequence([seed, number]).generate_state(count)
+        seeds = [int(word) for word in words]
+        digests = []
+        for start in seeds:
+            observation, _ = environment.reset(seed=start, options={"stages": probe.stages})
+            digests.append(observation_digest(observation))
+        found[probe.name] = {"stages": list(probe.stages), "seeds": seeds, "observation_sha256": digests}
+    return found
+
+
+def run_probe(
+    environment: RoboticSequence, act: Act, probe: Probe, starts: Mapping[str, Any], episodes: int
+) -> list[dict[str, Any]]:
+    """Rows (probe, group, episode, measure, value) of the first ``episodes`` start states.
+
+    Raises:
+        ValueError: there are fewer start states, or a seed leads to another state than it did.
+    """
+    if episodes > len(starts["seeds"]):
+        raise ValueError(
+            f"evaluate.episodes is {episodes}, but {probe.name} has {len(starts['seeds'])} start states: "
+            "raise collect.start_states or lower evaluate.episodes"
+        )
+    rows = []
+    for episode in range(episodes):
+        seed, digest = starts["seeds"][episode], starts["observation_sha256"][episode]
+        observation, _ = environment.reset(seed=seed, options={"stages": probe.stages})
+        if observation_digest(observation) != digest:
+            raise ValueError(
+                f"{probe.name}: seed {seed} leads to another start state than when it was collected "
+                "(another version of Meta-World or MuJoCo?); make the collect artifact again"
+            )
+        played = finish_episode(environment, act, observation, len(probe.stages))
+        measures = {
+            "success": float(all(played.solved)),
+            "return": played.total_reward,
+            "length": float(played.length),
+        }
+        if probe.name == WHOLE:
+            measures |= _stage_measures(environment.options, played.solved)
+        common = {"probe": probe.name, "group": probe.group, "episode": episode}
+        rows += [common | {"measure": name, "value": value} for name, value in measures.items()]
+    return rows
+
+
+def _stage_measures(options: EnvironmentOptions, solved: Sequence[bool]) -> dict[str, float]:
+    names = probe_names(options.stages)
+    measures = {f"success_{name}": float(value) for name, value in zip(names, solved, strict=True)}
+    return measures | {"stages_solved": float(sum(solved))}

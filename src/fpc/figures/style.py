@@ -1,0 +1,220 @@
+"""One look for all figures, and files that come out the same byte for byte.
+
+Figures are made with ``matplotlib.figure.Figure`` alone, without pyplot: no global state, no window.
+Text is at least 8 points at print size (7 inches wide), colours are Okabe and Ito's.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from fpc.figures.interface import FigureSettings
+from fpc.files import canonical_json, write_text, write_with
+from fpc.retention.registry import load_method
+
+WIDTH = 7.0  # inches, the paper's text width
+DOTS_PER_INCH = 200
+STAMP_SIZE = 8.0  # points
+SALT = "fpc"  # fixes the identifiers inside an SVG
+ORDER = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory")
+PI_STAR = "pi_star"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+LINE_STYLES: dict[str, Any] = {"close": "-", "whole": "-", "far": (0, (4, 1.5))}
+THEME = {
+    **sns.axes_style("ticks"),
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.0,
+    "figure.titlesize": 10.0,
+    "figure.titleweight": "bold",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": SALT,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+}
+
+
+class Look(NamedTuple):
+    """Label, colour and marker of a line."""
+
+    label: str
+    colour: str
+    marker: str | None = None
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """The look of all figures while the block runs."""
+    with mpl.rc_context(THEME):
+        yield
+
+
+def look_of(method: str) -> Look:
+    """Label and colour of a method, or of pi* (``pi_star``).
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    if method == PI_STAR:
+        return Look("π*", "#7F7F7F")
+    found = load_method(method)
+    return Look(found.label, found.colour)
+
+
+def ordered_map() -> ListedColormap:
+    """Dark to light without the lightest, which would fade on white; safe for colour-blind readers."""
+    return ListedColormap(mpl.colormaps["cividis"](np.linspace(0.0, 0.88, 256)))
+
+
+def ordered_looks(labels: Sequence[str]) -> list[Look]:
+    """Looks of lines that have an order, such as the values of an option; each has its own marker."""
+    colours = ordered_map()(np.linspace(0.0, 1.0, max(len(labels), 2)))
+    return [
+        Look(label, to_hex(colours[place]), MARKERS[place % len(MARKERS)])
+        for place, label in enumerate(labels)
+    ]
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Methods as they stand in every legend; those the paper does not have come last, by name."""
+    rank = {name: place for place, name in enumerate(ORDER)}
+    return sorted(set(methods), key=lambda name: (rank.get(name, len(ORDER)), name))
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, size in inches; legends and titles find their own room."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def steps_axis(axes: Axes, label: str | None = "environment steps") -> None:
+    """Steps on the x axis, written 0, 50k, 100k."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if label:
+        axes.set_xlabel(label)
+
+
+def rate_axis(axes: Axes, label: str | None) -> None:
+    """A rate between 0 and 1 on the y axis."""
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], labels=["0", "", "0.5", "", "1"])
+    if label:
+        axes.set_ylabel(label)
+
+
+def band(axes: Axes, rows: pd.DataFrame, look: Look, style: Any = "-", label: str | None = None) -> None:
+    """A line of ``value`` over ``step`` with its interval ``low``, ``high``; a point where alone."""
+    rows = rows.sort_values("step")
+    marker = look.marker or ("o" if len(rows) == 1 else None)
+    axes.plot(
+        rows["step"],
+        rows["value"],
+        color=look.colour,
+        linestyle=style,
+        label=label,
+        marker=marker,
+        markersize=3.5,
+        clip_on=False,
+    )
+    axes.fill_between(rows["step"], rows["low"], rows["high"], color=look.colour, alpha=0.15, linewidth=0)
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """One legend for the whole figure, outside the data, in rows of equal length."""
+    rows = ceil(len(handles) / 6)
+    figure.legend(handles=handles, loc="lower center", ncols=ceil(len(handles) / rows), handlelength=2.4)
+
+
+def finish(figure: Figure, settings: FigureSettings) -> Figure:
+    """Sign the figure at its foot with scale, seeds, steps and the meaning of its intervals."""
+    width, height = figure.get_size_inches()
+    text = " · ".join(
+        part for part in (settings.stamp or f"scale {settings.scale}", settings.statistic_label)
+    )
+    lines = textwrap.wrap(text, width=int(width * 72 / STAMP_SIZE / 0.56)) or [""]
+    room = (len(lines) * STAMP_SIZE * 1.3 + 4) / 72 / height
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    legends = [legend.get_window_extent(renderer).height / figure.dpi / height for legend in figure.legends]
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0.0, room, 1.0, 1.0 - room))
+    # The layout knows neither the stamp nor a legend that was moved: both get their room here.
+    foot = room + max(legends, default=0.0)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0.0, foot, 1.0, 1.0 - foot))  # type: ignore[call-arg]
+    figure.text(
+        0.008, 0.006, "\n".join(lines), fontsize=STAMP_SIZE, color="#555555", va="bottom", linespacing=1.2
+    )
+    # A layout that is solved again at every drawing moves by fractions of a pixel: solve it once.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def save(
+    figure: Figure,
+    data: pd.DataFrame,
+    folder: Path,
+    name: str,
+    metadata: Mapping[str, Any],
+    *,
+    comment_in_csv: bool = False,
+) -> tuple[Path, Path, Path]:
+    """Write ``<name>.svg``, ``.png`` and ``.csv``, each atomically, the same bytes for the same input.
+
+    Args:
+        figure: what ``draw`` returned.
+        data: what it was drawn from.
+        folder: where the files go.
+        name: the figure's name.
+        metadata: JSON values (digests, the command) embedded in both pictures; no dates.
+        comment_in_csv: put the metadata on a first line that begins with ``#``.
+
+    Returns:
+        The three paths.
+    """
+    svg, png, csv = (folder / f"{name}.{ending}" for ending in ("svg", "png", "csv"))
+    description = canonical_json(dict(metadata))
+    common = {"Title": name, "Description": description}
+
+    def as_svg(path: Path) -> None:
+        figure.savefig(path, format="svg", metadata={**common, "Creator": "fpc", "Date": None})
+
+    def as_png(path: Path) -> None:
+        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={**common, "Software": "fpc"})
+
+    with theme():
+        write_with(svg, as_svg)
+        write_with(png, as_png)
+    text = data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    write_text(csv, f"# {description}\n{text}" if comment_in_csv else text)
+    return svg, png, csv

@@ -1,0 +1,77 @@
+"""From one row a run and step to one row a statistic and step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
+from fpc.statistics import bootstrap_curve, interquartile_mean, mean
+
+
+def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataFrame:
+    """Mean of a measure over the episodes of each run and step.
+
+    Args:
+        episodes: rows of ``episodes.parquet``.
+        measure: the measure to average.
+        by: columns that tell lines apart; ``seed`` and ``step`` are added.
+
+    Returns:
+        Columns ``by``, ``seed``, ``step``, ``value``.
+    """
+    rows = episodes[episodes["measure"] == measure]
+    return rows.groupby([*by, "seed", "step"], observed=True)["value"].mean().reset_index()
+
+
+def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -> pd.DataFrame:
+    """Mean with the paper's 90 % interval and interquartile mean with the interval of ``settings.level``.
+
+    Args:
+        runs: columns ``by``, ``seed``, ``step``, ``value``: one row a run and step.
+        by: columns that tell lines apart.
+        settings: level, resamples and seed of the bootstrap over seeds.
+
+    Returns:
+        Columns ``by``, ``step``, ``seeds`` (how many), ``statistic`` (mean or iqm), ``value``, ``low``,
+        ``high`` (NaN with one seed), ``level``.
+
+    Raises:
+        MissingData: there are no rows.
+    """
+    if runs.empty:
+        raise MissingData("no rows to summarise")
+    parts = []
+    for key, group in runs.groupby(list(by), observed=True, sort=True):
+        table = group.pivot_table(index="seed", columns="step", values="value")
+        # Runs still under way have fewer steps: steps that share their seeds are summarised together.
+        patterns, pattern_of_step = np.unique(table.notna().to_numpy(), axis=1, return_inverse=True)
+        for number, pattern in enumerate(patterns.T):
+            block = table.loc[pattern, pattern_of_step == number]
+            part = _statistics(block, settings)
+            for place, column in enumerate(by):
+                part.insert(place, column, cast(tuple[str, ...], key)[place])
+            parts.append(part)
+    result = pd.concat(parts, ignore_index=True)
+    return result.sort_values([*by, "statistic", "step"], ignore_index=True)
+
+
+def _statistics(block: pd.DataFrame, settings: FigureSettings) -> pd.DataFrame:
+    rows = []
+    for name, statistic, level in (
+        ("mean", mean, PAPER_LEVEL),
+        ("iqm", interquartile_mean, settings.level),
+    ):
+        curve = bootstrap_curve(
+            block.to_numpy(), statistic, level=level, resamples=settings.resamples, seed=settings.seed
+        )
+        columns = {"value": curve.value, "low": curve.low, "high": curve.high}
+        rows.append(
+            pd.DataFrame(
+                {"step": block.columns, "seeds": len(block), "statistic": name, **columns, "level": level}
+            )
+        )
+    return pd.concat(rows, ignore_index=True)

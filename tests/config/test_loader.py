@@ -1,0 +1,131 @@
+"""A wrong configuration gives one message with file, key, allowed values and the mend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fpc.config.errors import ConfigError
+from fpc.config.loader import load, scales, variants
+from fpc.table import rows
+
+
+def overlay(project: Path, text: str) -> None:
+    """Write configs/broken.yaml."""
+    (project / "configs" / "broken.yaml").write_text(f"scale: broken\n{text}", encoding="utf-8")
+
+
+def message(scale: str = "broken") -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(scale)
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("project")
+def test_every_scale_and_variant_is_valid() -> None:
+    for scale in scales():
+        assert rows(load(scale))
+        for variant in variants():
+            assert rows(load(scale, variant)), (scale, variant)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "experiments: {robotic_sequence: {finetune: {step: 5}}}",
+            ["broken.yaml", "experiments.robotic_sequence.finetune.step", "Did you mean 'steps'?"],
+        ),
+        ("claim: {}", ["broken.yaml", "unknown key 'claim'", "Did you mean 'claims'?"]),
+        (
+            "experiments: {robotic_sequence: {finetune: {steps: many}}}",
+            ["broken.yaml", "robotic_sequence.finetune.steps", "integer", "'many'"],
+        ),
+        (
+            "experiments: {robotic_sequence: {finetune: {sac: {discount: 1.5}}}}",
+            ["broken.yaml", "finetune.sac.discount", "less than or equal to 1", "1.5"],
+        ),
+        (
+            "methods: {episodic_memory: {apple_retrieval: {memory_size: 5}}}",
+            ["broken.yaml", "replay_buffer", "reinforce", "behavioral_cloning"],
+        ),
+        (
+            "methods: {behavioural_cloning: {robotic_sequence: {}}}",
+            ["broken.yaml", "Did you mean 'behavioral_cloning'?"],
+        ),
+        (
+            "methods: {ewc: {robotic_sequence: {steps: 5}}}",
+            ["broken.yaml", "methods.ewc.robotic_sequence.steps", "unequal", "unequal_budget"],
+        ),
+        (
+            "experiments: {robotic_sequence_two_stages: {extends: robotic_sequenc}}",
+            ["broken.yaml", "extends", "Did you mean 'robotic_sequence'?"],
+        ),
+        ("experiments: {new: {domain: atari}}", ["broken.yaml", "experiments.new.domain", "two_state_mdp"]),
+        ("figure: {names: [figure_1]}", ["broken.yaml", "figure.names", "figure_10"]),
+        ("figure: {names: [figure_22]}", ["broken.yaml", "robotic_sequence_shift_", "variant"]),
+        (
+            "experiments: {robotic_sequence: {environment: {pretrained_stages: [9]}}}",
+            ["broken.yaml", "robotic_sequence.environment", "[9]"],
+        ),
+        ("scale: twice", ["broken.yaml", "scale"]),
+        ("experiments: [", ["broken.yaml", "cannot be read"]),
+    ],
+)
+def test_message_names_file_key_and_mend(project: Path, text: str, parts: list[str]) -> None:
+    overlay(project, text)
+    found = message()
+    for part in parts:
+        assert part in found, found
+    assert not (project / "results").exists()
+
+
+def test_unknown_scale_lists_those_there_are(project: Path) -> None:
+    assert (project / "configs").is_dir()
+    found = message("laptob")
+    assert "Did you mean 'laptop'?" in found
+    assert "paper" in found
+
+
+def test_equal_budgets_or_a_reason(project: Path) -> None:
+    overlay(
+        project,
+        "experiments: {robotic_sequence: {unequal_budget: EWC converges later}}\n"
+        "methods: {ewc: {robotic_sequence: {steps: 5}}}",
+    )
+    configuration = load("broken")
+    assert configuration.options("robotic_sequence", "ewc").steps == 5
+
+
+def test_overlay_changes_only_what_it_names(project: Path) -> None:
+    overlay(project, "experiments: {robotic_sequence: {seeds: 3}}")
+    base, changed = load("paper"), load("broken")
+    assert changed.experiments["robotic_sequence"].seeds == 3
+    assert changed.experiments["robotic_sequence_two_stages"].seeds == 3  # it extends the first
+    assert changed.section_digest("finetune", "robotic_sequence", "ewc") == base.section_digest(
+        "finetune", "robotic_sequence", "ewc"
+    )
+
+
+def test_a_method_option_touches_only_that_method(project: Path) -> None:
+    overlay(project, "methods: {ewc: {robotic_sequence: {coefficient: 7.0}}}")
+    base, changed = load("paper"), load("broken")
+
+    def digest(configuration, method: str) -> str:
+        return configuration.section_digest("finetune", "robotic_sequence", method)
+
+    assert digest(base, "ewc") != digest(changed, "ewc")
+    assert digest(base, "behavioral_cloning") == digest(changed, "behavioral_cloning")
+
+
+def test_every_value_of_the_paper_has_its_source() -> None:
+    text = (Path(__file__).parents[2] / "configs" / "paper.yaml").read_text(encoding="utf-8")
+    marks = re.compile(r"# \[(text|code|base|\?|ours)\]")
+    for number, line in enumerate(text.splitlines(), 1):
+        key, _, rest = line.partition(":")
+        value = rest.split("#")[0].strip()
+        if key.strip().startswith("#") or not value or value.startswith("&"):
+            continue
+        assert marks.search(line), f"configs/paper.yaml:{number} gives no source: {line.strip()}"

@@ -1,0 +1,21 @@
+"""Shared fixtures: a project folder with this checkout's configuration and workflow, and tiny scales."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh folder with configs/, Snakefile and workflow/, as the current directory."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow", symlinks=True)
+    shutil.copy(ROOT / "Snakefile", tmp_path / "Snakefile")
+    shutil.copy(ROOT / "tests" / "tiny.yaml", tmp_path / "configs" / "tiny.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

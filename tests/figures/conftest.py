@@ -1,0 +1,142 @@
+"""Generated tables with the shape and the course of real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory")
+STAGES = ("hammer", "push", "peg-unplug-side", "push-wall")
+STEPS = tuple(range(0, 200_001, 20_000))
+KEPT = {"scratch": 0.0, "vanilla": 0.05, "behavioral_cloning": 0.95, "ewc": 0.6, "episodic_memory": 0.75}
+
+
+def chance(method: str, group: str, progress: float) -> float:
+    """A success rate such as the paper's curves show."""
+    learned = 1.0 - np.exp(-4.0 * progress)
+    if group == "close":
+        return 0.95 * learned
+    if method == "scratch":
+        return 0.5 * progress**2
+    kept = KEPT.get(method, 0.3)
+    return float(kept + (1.0 - kept) * np.exp(-25.0 * progress) + (1.0 - kept) * 0.4 * progress**2)
+
+
+def make_episodes(
+    experiment: str = "robotic_sequence",
+    methods: Sequence[str] = METHODS,
+    stages: Sequence[str] = STAGES,
+    far: Sequence[int] = (2, 3),
+    seeds: int = 5,
+    steps: Sequence[int] = STEPS,
+    episodes: int = 10,
+    keep: float = 1.0,
+) -> pd.DataFrame:
+    """Rows of ``episodes.parquet`` with the measures success and log_likelihood."""
+    generator = np.random.default_rng(len(experiment) + 7 * len(methods))
+    rows: list[tuple[object, ...]] = []
+    for method in methods:
+        for seed in range(seeds):
+            talent = float(np.clip(generator.normal(1.0, 0.12), 0.5, 1.0))
+            for step in steps:
+                progress = step / max(steps)
+                rates = []
+                for index, stage in enumerate(stages):
+                    group = "far" if index in far else "close"
+                    rate = chance(method, group, progress) * (keep if group == "far" else 1.0)
+                    rates.append(min(1.0, rate * (talent if step else 1.0)))
+                    probe = f"{index}_{stage}"
+                    for episode in range(episodes):
+                        success = float(generator.random() < rates[-1])
+                        rows.append((method, seed, step, probe, group, episode, "success", success))
+                    if group == "far":
+                        value = -2.0 - 10.0 * (1.0 - rates[-1]) + generator.normal(0, 0.3)
+                        rows.append((method, seed, step, probe, group, -1, "log_likelihood", value))
+                for episode in range(episodes):
+                    whole = float(generator.random() < np.prod(rates))
+                    rows.append((method, seed, step, "whole", "whole", episode, "success", whole))
+    names = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
+    table = pd.DataFrame(rows, columns=names)
+    table.insert(0, "condition", "")
+    table.insert(0, "experiment", experiment)
+    table.insert(0, "domain", "robotic_sequence")
+    return table
+
+
+def make_states(seeds: int = 2, states: int = 150) -> pd.DataFrame:
+    """Rows of ``states.parquet``."""
+    generator = np.random.default_rng(3)
+    angle = generator.uniform(0, 2 * np.pi, states)
+    parts = [
+        pd.DataFrame(
+            {
+                "experiment": "robotic_sequence",
+                "method": "vanilla",
+                "seed": seed,
+                "step": step,
+                "stage": stage,
+                "state": np.arange(states),
+                "pc1": np.cos(angle) * (1 + 0.1 * stage) + generator.normal(0, 0.1, states),
+                "pc2": np.sin(2 * angle),
+                "log_likelihood": -2 - 8 * (1 - np.exp(-step / 3e4)) * (1 + np.cos(angle)) / 2,
+            }
+        )
+        for seed in range(seeds)
+        for step in STEPS
+        for stage in (2, 3)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_representation(seeds: int = 5, layers: int = 4) -> pd.DataFrame:
+    """Rows of ``representation.parquet``."""
+    generator = np.random.default_rng(4)
+    rows = [
+        ("robotic_sequence", "vanilla", seed, step, network, layer, stage, float(value))
+        for seed in range(seeds)
+        for step in STEPS
+        for network in ("actor", "critic_1", "critic_2")
+        for layer in range(1, layers + 1)
+        for stage in (2, 3)
+        for value in [
+            np.clip(
+                1 - 0.2 * layer * (1 - np.exp(-step / 4e4)) + generator.normal(0, 0.01) * (step > 0), 0, 1
+            )
+        ]
+    ]
+    names = ["experiment", "method", "seed", "step", "network", "layer", "stage", "cka"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Every table that a figure of RoboticSequence may ask for."""
+    parts = []
+    for place, name in enumerate(experiments):
+        stages, far = STAGES, (2, 3)
+        if "two_stages" in name:
+            stages, far = ("drawer-open", "pick-place"), (1,)
+        if "_prefix_" in name:
+            known = "push-wall" if name.endswith("push_wall") else "peg-unplug-side"
+            stages, far = ("window-close", known), (1,)
+        parts.append(make_episodes(name, stages=stages, far=far, keep=1.0 - 0.2 * (place % 5)))
+    return {
+        "episodes": pd.concat(parts, ignore_index=True),
+        "states": make_states(),
+        "representation": make_representation(),
+        "training": pd.DataFrame(columns=["step", "seed", "metric", "value"]),
+    }
+
+
+@pytest.fixture(name="make_tables", scope="session")
+def make_tables_fixture() -> object:
+    """``make_tables``."""
+    return make_tables
+
+
+@pytest.fixture(name="make_episodes", scope="session")
+def make_episodes_fixture() -> object:
+    """``make_episodes``."""
+    return make_episodes

@@ -1,0 +1,174 @@
+"""What figures show, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from fpc.figures import figure_7, figure_8, style, table_6
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.metadata import figure_names
+from fpc.figures.registry import load_figure, paper_order
+from fpc.figures.success_curves import probe_title
+from fpc.figures.summary import per_run, summarise
+from fpc.figures.variants import Variants
+
+SETTINGS = FigureSettings("tiny", resamples=200)
+Episodes = Callable[..., pd.DataFrame]
+
+
+def curve(values: dict[str, list[float]], probe: str = "1_push-wall", group: str = "far") -> pd.DataFrame:
+    """Episodes with one episode a step; method -> success at steps 0, 10, 20, ..."""
+    rows = [
+        ("robotic_sequence", method, seed, 10 * place, probe, group, 0, "success", value)
+        for method, heights in values.items()
+        for seed in range(3)
+        for place, value in enumerate(heights)
+    ]
+    names = ["experiment", "method", "seed", "step", "probe", "group", "episode", "measure", "value"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_episodes_are_averaged_within_a_run_first() -> None:
+    episodes = pd.DataFrame(
+        {
+            "method": "vanilla",
+            "seed": [0, 0, 0, 0, 1],
+            "step": 0,
+            "measure": ["success"] * 4 + ["success"],
+            "value": [0.0, 0.0, 0.0, 0.0, 1.0],
+        }
+    )
+    runs = per_run(episodes, "success", ["method"])
+    assert runs["value"].tolist() == [0.0, 1.0]
+    summary = summarise(runs, ["method"], SETTINGS)
+    assert summary.loc[summary["statistic"] == "mean", ["value", "seeds"]].values.tolist() == [[0.5, 2.0]]
+
+
+def test_unfinished_runs_are_counted_where_they_are() -> None:
+    runs = pd.DataFrame(
+        {"method": "vanilla", "seed": [0, 0, 1], "step": [0, 10, 0], "value": [1.0, 0.5, 0.0]}
+    )
+    summary = summarise(runs, ["method"], SETTINGS)
+    means = summary[summary["statistic"] == "mean"].set_index("step")
+    assert means["seeds"].to_dict() == {0: 2, 10: 1}
+    assert means["value"].to_dict() == {0: 0.5, 10: 0.5}
+    assert np.isnan(means["low"][10])
+    assert not np.isnan(means["low"][0])
+
+
+def test_pi_star_is_the_level_before_fine_tuning() -> None:
+    episodes = curve({"scratch": [0.0, 0.5], "vanilla": [0.9, 0.1], "behavioral_cloning": [0.9, 1.0]})
+    data = figure_7.data({"episodes": episodes}, SETTINGS)
+    before = data[(data["method"] == "pi_star") & (data["statistic"] == "mean")]
+    assert before["value"].tolist() == [pytest.approx(0.9)]
+    (panel,) = figure_7.draw(data, SETTINGS).axes[:1]
+    grey = [line for line in panel.lines if line.get_color() == "#7F7F7F"]
+    assert [line.get_ydata()[0] for line in grey] == [pytest.approx(0.9)]
+
+
+def test_lines_show_the_means_in_their_colours() -> None:
+    data = figure_7.data({"episodes": curve({"vanilla": [0.9, 0.1, 0.4]})}, SETTINGS)
+    panel = figure_7.draw(data, SETTINGS).axes[0]
+    line = next(line for line in panel.lines if line.get_color() == "#D55E00")
+    np.testing.assert_allclose(line.get_ydata(), [0.9, 0.1, 0.4])
+    np.testing.assert_allclose(line.get_xdata(), [0, 10, 20])
+    assert line.get_linestyle() == "--"  # Far
+
+
+def test_the_drawn_statistic_follows_the_setting() -> None:
+    rows = curve({"vanilla": [0.0]})
+    extra = [rows.assign(seed=seed, value=float(seed == 9)) for seed in range(3, 10)]
+    data = figure_7.data({"episodes": pd.concat([rows.assign(value=0.0), *extra])}, SETTINGS)
+    heights = {}
+    for interval in ("paper", "iqm"):
+        settings = FigureSettings("tiny", interval=interval)  # type: ignore[arg-type]
+        panel = figure_7.draw(data, settings).axes[0]
+        heights[interval] = next(line for line in panel.lines if line.get_color() == "#D55E00").get_ydata()[0]
+    assert heights == {"paper": pytest.approx(0.1), "iqm": 0.0}
+
+
+def test_figure_8_shows_the_last_stage_of_one_seed(
+    make_tables: Callable[..., dict[str, pd.DataFrame]],
+) -> None:
+    tables = make_tables(["robotic_sequence"])
+    data = figure_8.data(tables, SETTINGS)
+    assert set(data.loc[data["part"] == "success", "probe"]) == {"3_push-wall"}
+    states = data[data["part"] == "state"]
+    assert set(states["seed"]) == {0}
+    assert sorted(states["step"].unique()) == [0, 40_000, 100_000, 160_000, 200_000]
+    expected = tables["states"].query("seed == 0 and stage == 3 and step == 40000")["log_likelihood"]
+    np.testing.assert_allclose(states.loc[states["step"] == 40_000, "log_likelihood"], expected)
+
+
+def test_table_6_by_hand() -> None:
+    values = {"scratch": [0.0, 0.5, 1.0], "vanilla": [1.0, 0.0, 1.0], "behavioral_cloning": [1.0, 1.0, 1.0]}
+    episodes = curve(values).assign(experiment="robotic_sequence_prefix_2_push_wall")
+    data = table_6.data({"episodes": episodes}, SETTINGS).set_index("method")
+    assert data["value"].to_dict() == {"vanilla": 0.0, "behavioral_cloning": 1.0}
+    assert data["prefix"].unique().tolist() == [2]
+    assert data["paper"].to_dict() == {"vanilla": 0.17, "behavioral_cloning": 0.97}
+
+
+def test_variants_are_ordered_by_number() -> None:
+    variants = Variants(r"_shift_([\d.]+)$", "c = {}")
+    names = ["x_shift_10", "x_shift_0.1", "x_shift_1"]
+    assert variants.ordered(names) == ["x_shift_0.1", "x_shift_1", "x_shift_10"]
+    assert variants.label("x_shift_0.1") == "c = 0.1"
+    with pytest.raises(ValueError, match="x_width_3"):
+        variants.values("x_width_3")
+
+
+def test_figures_in_the_papers_order() -> None:
+    names = ["table_6", "figure_10", "figure_3c", "figure_2"]
+    assert sorted(names, key=paper_order) == ["figure_2", "figure_3c", "figure_10", "table_6"]
+    assert {"figure_2", "figure_3c", "table_6"} <= set(figure_names())
+    with pytest.raises(ValueError, match="did you mean 'figure_3c'"):
+        load_figure("figure_3")
+
+
+def test_probe_titles() -> None:
+    assert probe_title("2_peg-unplug-side", "far") == "3 peg-unplug-side (Far)"
+    assert probe_title("whole", "whole") == "whole sequence"
+    assert probe_title("phase_1", "close") == "1 (Close)"
+
+
+def test_metadata_are_inside_the_files(make_episodes: Episodes, tmp_path: Path) -> None:
+    data = figure_7.data({"episodes": make_episodes(methods=["vanilla"], seeds=2)}, SETTINGS)
+    figure = figure_7.draw(data, SETTINGS)
+    svg, png, csv = style.save(figure, data, tmp_path, "figure_7", {"digest": "0a1b"}, comment_in_csv=True)
+    assert "0a1b" in svg.read_text()
+    assert "<dc:date>" not in svg.read_text()
+    with Image.open(png) as image:
+        assert image.info["Description"] == '{"digest":"0a1b"}'
+    assert csv.read_text().startswith('# {"digest":"0a1b"}\nexperiment,')
+    pd.testing.assert_frame_equal(pd.read_csv(csv, comment="#"), data, rtol=1e-6, check_dtype=False)
+
+
+def test_drawing_leaves_matplotlib_as_it_was(make_episodes: Episodes) -> None:
+    before = dict(mpl.rcParams)
+    figure_7.draw(figure_7.data({"episodes": make_episodes(seeds=2)}, SETTINGS), SETTINGS)
+    assert dict(mpl.rcParams) == before
+
+
+def test_ordered_looks_differ_in_lightness() -> None:
+    looks = style.ordered_looks(["a", "b", "c", "d", "e"])
+    lightness = [float(np.dot(to_rgb(look.colour), (0.2126, 0.7152, 0.0722))) for look in looks]
+    assert np.all(np.diff(lightness) > 0.05)
+    assert len({look.marker for look in looks}) == 5
+
+
+def test_methods_of_no_paper_come_last() -> None:
+    assert style.in_order(["zeta", "vanilla", "alpha", "scratch"]) == ["scratch", "vanilla", "alpha", "zeta"]
+
+
+def test_summary_of_nothing() -> None:
+    with pytest.raises(MissingData):
+        summarise(pd.DataFrame(columns=["method", "seed", "step", "value"]), ["method"], SETTINGS)

@@ -1,0 +1,138 @@
+"""Every figure of RoboticSequence is drawn, legible and the same twice."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from fpc.figures import style
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.metadata import figure_metadata, figure_names
+from fpc.figures.registry import load_figure, paper_order
+
+TOYS = {"figure_9", "figure_10", "figure_11"}
+NAMES = sorted(set(figure_names()) - TOYS, key=paper_order)
+SETTINGS = FigureSettings("tiny", resamples=100, stamp="scale tiny · 5 seeds · 200k steps")
+Tables = dict[str, pd.DataFrame]
+
+
+def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
+    """The figure's tables, reduced to its methods as the phase does."""
+    metadata = figure_metadata(name)
+    tables = make_tables(metadata.experiments)
+    chosen = {key: tables[key] for key in metadata.tables}
+    if metadata.methods is None:
+        return chosen
+    return {key: table[table["method"].isin(metadata.methods)] for key, table in chosen.items()}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def drawn(
+    request: pytest.FixtureRequest, make_tables: Callable[..., Tables]
+) -> tuple[str, pd.DataFrame, Figure]:
+    """Name, plotted data and figure."""
+    module = load_figure(request.param)
+    data = module.data(tables_of(request.param, make_tables), SETTINGS)
+    return request.param, data, module.draw(data, SETTINGS)
+
+
+def visible_texts(figure: Figure) -> list[Text]:
+    """All texts that a reader sees."""
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
+
+
+def test_text_is_legible_and_inside(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
+    _, _, figure = drawn
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    edge = figure.bbox.padded(1.0)
+    for text in visible_texts(figure):
+        assert text.get_fontsize() >= 8.0, text.get_text()
+        box = text.get_window_extent()
+        assert edge.x0 <= box.x0, text.get_text()
+        assert box.x1 <= edge.x1, text.get_text()
+
+
+def test_legend_stamp_and_title_are_apart_from_the_data(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
+    name, _, figure = drawn
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    stamp = next(text for text in figure.texts if SETTINGS.stamp in text.get_text())
+    boxes: list[tuple[str, Bbox]] = [("stamp", stamp.get_window_extent())]
+    boxes += [("legend", legend.get_window_extent()) for legend in figure.legends]
+    shown = [axes for axes in figure.axes if axes.axison]
+    boxes += [("panel", box) for axes in shown if (box := tight(axes, canvas)) is not None]
+    for place, (first, one) in enumerate(boxes):
+        for second, other in boxes[place + 1 :]:
+            overlap = Bbox.intersection(one, other)
+            assert overlap is None or min(overlap.width, overlap.height) < 2.0, (name, first, second)
+    assert figure.get_suptitle() == figure_metadata(name).title
+
+
+def tight(axes: Axes, canvas: FigureCanvasAgg) -> Bbox | None:
+    """The panel with its labels, cut to what lies inside the canvas."""
+    return axes.get_tightbbox(canvas.get_renderer())
+
+
+def test_files_are_the_same_twice(
+    drawn: tuple[str, pd.DataFrame, Figure], make_tables: Callable[..., Tables], tmp_path: Path
+) -> None:
+    name, data, figure = drawn
+    module = load_figure(name)
+    again = module.data(tables_of(name, make_tables), SETTINGS)
+    first = style.save(figure, data, tmp_path / "first", name, {"digest": "0a1b"})
+    second = style.save(module.draw(again, SETTINGS), again, tmp_path / "second", name, {"digest": "0a1b"})
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.suffix
+    assert {path.suffix for path in first} == {".svg", ".png", ".csv"}
+    assert len(list((tmp_path / "first").iterdir())) == 3
+
+
+def test_plotted_data_say_how_many_seeds_and_which_interval(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
+    name, data, _ = drawn
+    assert {"seeds", "value", "low", "high", "level"} <= set(data.columns)
+    lines = data[data["level"].notna()]
+    assert (lines["seeds"] == 5).all()
+    assert (lines["low"] <= lines["value"] + 1e-9).all()
+    assert (lines["value"] <= lines["high"] + 1e-9).all()
+    if name != "table_6":
+        assert set(lines["statistic"]) == {"mean", "iqm"}
+        assert (lines.loc[lines["statistic"] == "mean", "level"] == 0.90).all()
+        assert (lines.loc[lines["statistic"] == "iqm", "level"] == 0.95).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_to_show_is_said(name: str, make_tables: Callable[..., Tables]) -> None:
+    tables = {key: table.iloc[:0] for key, table in tables_of(name, make_tables).items()}
+    with pytest.raises(MissingData):
+        load_figure(name).data(tables, SETTINGS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_seed_is_drawn_without_interval(name: str, make_tables: Callable[..., Tables]) -> None:
+    tables = tables_of(name, make_tables)
+    single = {key: table[table["seed"] == 0] for key, table in tables.items()}
+    module = load_figure(name)
+    data = module.data(single, SETTINGS)
+    assert data["low"].isna().all()
+    assert isinstance(module.draw(data, SETTINGS), Figure)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declares_the_interface(name: str) -> None:
+    module = load_figure(name)
+    metadata = figure_metadata(name)
+    declared = (metadata.title, metadata.experiments, metadata.methods, metadata.tables)
+    assert declared == (module.TITLE, module.EXPERIMENTS, module.METHODS, module.TABLES)
+    assert list(inspect.signature(module.data).parameters) == ["tables", "settings"]
+    assert list(inspect.signature(module.draw).parameters) == ["data", "settings"]

@@ -1,0 +1,119 @@
+"""The audit finds what was altered, and tells it from what is only old."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fpc.config.loader import load
+from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.verify import Finding, Verdict, verify
+from fpc.phases.collect import collect
+from fpc.phases.pretrain import pretrain
+from fpc.table import Row
+
+PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
+COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
+
+
+@pytest.fixture
+def artifacts(project: Path) -> Path:
+    """pi* of the two-state MDP and its expert data, made for real."""
+    configuration = load("tiny")
+    pretrain(configuration, "two_state_mdp", (0,))
+    collect(configuration, "two_state_mdp", (0,))
+    return project
+
+
+def findings() -> dict[Path, Finding]:
+    configuration = load("tiny")
+    return {item.artifact: item for item in verify([Path("results/tiny")], {"tiny": configuration})}
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_what_was_just_made_is_verified() -> None:
+    assert {str(item.verdict) for item in findings().values()} == {"verified"}
+    assert set(findings()) == {PRETRAIN.manifest, COLLECT.manifest}
+
+
+@pytest.mark.usefixtures("artifacts")
+@pytest.mark.parametrize("name", ["policy.safetensors", "training.parquet"])
+def test_one_flipped_byte_is_tampered(name: str) -> None:
+    file = PRETRAIN.folder / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    found = findings()[PRETRAIN.manifest]
+    assert found.verdict == Verdict.TAMPERED
+    assert name in found.reasons[0]
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_absent_weights_are_missing_and_a_stray_file_is_unverified() -> None:
+    (PRETRAIN.folder / "policy.safetensors").unlink()
+    stray = COLLECT.folder / "notes.txt"
+    stray.write_text("whose?", encoding="utf-8")
+    assert findings()[PRETRAIN.manifest].verdict == Verdict.MISSING
+    assert findings()[stray].verdict == Verdict.UNVERIFIED
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_an_edited_parent_makes_the_child_stale() -> None:
+    statement = json.loads(PRETRAIN.manifest.read_text(encoding="utf-8"))
+    statement["predicate"]["runDetails"]["metadata"]["seconds"] = 1.0
+    PRETRAIN.manifest.write_text(json.dumps(statement), encoding="utf-8")
+    found = findings()[COLLECT.manifest]
+    assert found.verdict == Verdict.STALE
+    assert str(PRETRAIN.manifest) in found.reasons[0]
+
+
+def test_a_changed_configuration_makes_it_stale(artifacts: Path) -> None:
+    path = artifacts / "configs" / "tiny.yaml"
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("two_state_mdp:\n", "two_state_mdp:\n    pretrain: {updates: 7}\n", 1)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+    assert findings()[PRETRAIN.manifest].verdict == Verdict.STALE
+    assert findings()[COLLECT.manifest].verdict == Verdict.VERIFIED
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_code_that_moved_is_behind_not_stale() -> None:
+    statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
+    modules = statement["predicate"]["runDetails"]["builder"]["code"]["modules"]
+    modules["fpc/files.py"] = "0" * 64
+    COLLECT.manifest.write_text(json.dumps(statement), encoding="utf-8")
+    found = findings()[COLLECT.manifest]
+    assert found.verdict == Verdict.BEHIND
+    assert "fpc/files.py" in found.reasons[0]
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_an_edited_section_or_path_is_tampered() -> None:
+    statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
+    statement["subject"][0]["name"] = "../pretrain/seed_0/policy.safetensors"
+    COLLECT.manifest.write_text(json.dumps(statement), encoding="utf-8")
+    found = findings()[COLLECT.manifest]
+    assert found.verdict == Verdict.TAMPERED
+    assert any("outside" in reason for reason in found.reasons)
+
+
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(ManifestError, match="not a manifest of this project"):
+        read(path)
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_manifest_says_what_made_it() -> None:
+    manifest = read(COLLECT.manifest)
+    assert set(manifest.subjects) == {"expert.safetensors", "start_states.json"}
+    assert set(manifest.parents) == {PRETRAIN.manifest.as_posix()}
+    code = manifest.details["builder"]["code"]
+    assert "fpc/domains/two_state_mdp/domain.py" in code["modules"]
+    text = COLLECT.manifest.read_text(encoding="utf-8")
+    assert str(Path.home()) not in text
+    assert str(Path.cwd()) not in text

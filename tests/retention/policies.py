@@ -1,0 +1,55 @@
+"""Small policies with derivatives that can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
+
+
+class BernoulliPolicy(nn.Module):
+    """P(1) = sigmoid(w o + b); w and b of shape [*runs]."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+
+    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+        return self.weight[..., None, None] * observations + self.bias[..., None, None]
+
+    def distribution(self, outputs: Tensor) -> Distribution:
+        return Bernoulli(logits=outputs.squeeze(-1))
+
+    def information(self, outputs: Tensor) -> Tensor:
+        probability = outputs.sigmoid()
+        return probability * (1 - probability)
+
+    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
+        return {"weight": self.weight, "bias": self.bias}
+
+
+class GaussianPolicy(nn.Module):
+    """One action; mean = a o and standard deviation = exp(c), from outputs (mean, deviation)."""
+
+    def __init__(self, slope: float, log_deviation: float) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+        self.log_deviation = nn.Parameter(torch.tensor(log_deviation))
+
+    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+        mean = self.slope * observations
+        return torch.cat([mean, self.log_deviation.exp().expand_as(mean)], dim=-1)
+
+    def distribution(self, outputs: Tensor) -> Distribution:
+        mean, deviation = outputs.chunk(2, dim=-1)
+        return Independent(Normal(mean, deviation), 1)
+
+    def information(self, outputs: Tensor) -> Tensor:
+        deviation = outputs[..., 1:]
+        return torch.cat([deviation**-2, 2 * deviation**-2], dim=-1)
+
+    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
+        return {"slope": self.slope, "log_deviation": self.log_deviation}

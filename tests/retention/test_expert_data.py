@@ -1,0 +1,77 @@
+"""The reader of expert data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fpc.files import write_tensors
+from fpc.retention.expert_data import ExpertDataset
+
+
+def tensors(size: int = 6) -> dict[str, torch.Tensor]:
+    numbers = torch.arange(size, dtype=torch.float32)
+    return {
+        "observations": numbers[:, None].repeat(1, 3),
+        "outputs": numbers[:, None] * 10,
+        "stage": torch.arange(size),
+        "action": numbers[:, None] + 100,
+        "reward": numbers,
+        "next_observations": numbers[:, None].repeat(1, 3) + 1,
+        "terminated": torch.zeros(size),
+    }
+
+
+def test_sample_keeps_observation_and_output_together() -> None:
+    batch = ExpertDataset(tensors()).sample(50, torch.Generator().manual_seed(0))
+    assert batch.observations.shape == (50, 3)
+    torch.testing.assert_close(batch.outputs[:, 0], batch.observations[:, 0] * 10)
+    assert len(set(batch.outputs[:, 0].tolist())) > 3
+
+
+def test_sample_follows_its_generator() -> None:
+    data = ExpertDataset(tensors())
+    first, again, other = (data.sample(20, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first.observations, again.observations)
+    assert not torch.equal(first.observations, other.observations)
+
+
+def test_runs_side_by_side() -> None:
+    data = ExpertDataset({"observations": torch.rand(4, 6, 1), "outputs": torch.rand(4, 6, 2)})
+    assert len(data) == 6
+    assert data.sample(9, torch.Generator()).outputs.shape == (4, 9, 2)
+    assert data.restricted(2).sample(1, torch.Generator()).observations.shape == (4, 1, 1)
+
+
+def test_restricted_takes_the_first_states() -> None:
+    memory = ExpertDataset(tensors()).restricted(2)
+    assert len(memory) == 2
+    assert memory.transitions()["reward"].tolist() == [0.0, 1.0]
+
+
+def test_transitions_are_renamed() -> None:
+    transitions = ExpertDataset(tensors()).transitions()
+    assert set(transitions) == {"observation", "action", "reward", "next_observation", "terminated"}
+    assert torch.equal(transitions["next_observation"], transitions["observation"] + 1)
+
+
+def test_bad_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="lacks outputs"):
+        ExpertDataset({"observations": torch.zeros(2, 1)})
+    with pytest.raises(ValueError, match="same number"):
+        ExpertDataset({**tensors(), "reward": torch.zeros(3)})
+    with pytest.raises(ValueError, match="memory_size is 7"):
+        ExpertDataset(tensors()).restricted(7)
+    states_only = {name: value for name, value in tensors().items() if name in ("observations", "outputs")}
+    with pytest.raises(ValueError, match="no transitions: action"):
+        ExpertDataset(states_only).transitions()
+
+
+def test_read(tmp_path: Path) -> None:
+    path = tmp_path / "expert.safetensors"
+    write_tensors(path, tensors())
+    assert torch.equal(ExpertDataset.read(path).tensors["stage"], torch.arange(6))
+    with pytest.raises(ValueError, match="sha256"):
+        ExpertDataset.read(path, sha256="0" * 64)

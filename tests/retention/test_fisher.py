@@ -1,0 +1,57 @@
+"""The Fisher information against derivatives worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import logsigmoid
+
+from fpc.retention.fisher import diagonal_fisher
+
+from .policies import BernoulliPolicy, GaussianPolicy
+
+
+def test_bernoulli_policy_by_hand() -> None:
+    # w = b = 0: p(1-p) = 1/4; F_w = 1/4 mean(o^2) = 1/4 (1 + 9)/2, F_b = 1/4
+    policy = BernoulliPolicy(torch.tensor(0.0), torch.tensor(0.0))
+    fisher = diagonal_fisher(policy, torch.tensor([[1.0], [3.0]]))
+    assert fisher["weight"].item() == pytest.approx(1.25)
+    assert fisher["bias"].item() == pytest.approx(0.25)
+
+
+def test_gaussian_policy_by_hand() -> None:
+    # deviation 2: dmean/dslope = o, information 1/4: F = mean(o^2)/4; ddeviation/dc = 2,
+    # information 2/4: F = 4 * 1/2 = 2, whatever the observation.
+    policy = GaussianPolicy(0.7, math.log(2))
+    fisher = diagonal_fisher(policy, torch.tensor([[1.0], [2.0], [3.0]]))
+    assert fisher["slope"].item() == pytest.approx((1 + 4 + 9) / 3 / 4)
+    assert fisher["log_deviation"].item() == pytest.approx(2.0)
+
+
+def test_it_is_the_expected_squared_score() -> None:
+    # F = sum_a pi(a) (d log pi(a) / d theta)^2, summed over both actions with autograd
+    policy = BernoulliPolicy(torch.tensor(0.8), torch.tensor(-0.3))
+    observation = torch.tensor([[1.7]])
+    expected = 0.0
+    for sign in (1.0, -1.0):
+        log_probability = logsigmoid(sign * policy.outputs(observation)).sum()
+        (score,) = torch.autograd.grad(log_probability, policy.weight)
+        expected += (log_probability.exp() * score.square()).item()
+    assert diagonal_fisher(policy, observation)["weight"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_runs_side_by_side_equal_runs_alone() -> None:
+    weight, bias = torch.tensor([0.5, -1.0]), torch.tensor([0.1, 2.0])
+    observations = torch.tensor([[[1.0], [2.0], [-1.0]], [[0.5], [0.0], [3.0]]])
+    together = diagonal_fisher(BernoulliPolicy(weight, bias), observations, samples_at_once=2)
+    for run in range(2):
+        alone = diagonal_fisher(BernoulliPolicy(weight[run], bias[run]), observations[run])
+        torch.testing.assert_close(together["weight"][run], alone["weight"])
+        torch.testing.assert_close(together["bias"][run], alone["bias"])
+
+
+def test_a_policy_that_is_no_module_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"nn\.Module"):
+        diagonal_fisher(object(), torch.zeros(1, 1))  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""The newest whole checkpoint is used; with none usable, nothing starts again by itself."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
+
+
+def save(folder: Path, *steps: int) -> None:
+    for step in steps:
+        save_checkpoint(folder, step, {"weight": torch.full((3,), float(step))}, {"episode": step // 10})
+
+
+def flip_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_nothing_saved_is_no_checkpoint(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path) is None
+
+
+def test_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
+    save(tmp_path, 10, 20, 30)
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert (found.step, found.state) == (30, {"episode": 3})
+    assert torch.equal(found.tensors["weight"], torch.full((3,), 30.0))
+    assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_corrupt_newest_falls_back_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path, 10, 20)
+    flip_byte(tmp_path / "checkpoint_000000000020.safetensors")
+    with caplog.at_level(logging.INFO, "fpc"):
+        found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert found.step == 10
+    assert "checkpoint_000000000020" in caplog.text
+    assert "trying the one before" in caplog.text
+
+
+def test_none_usable_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    save(tmp_path, 10, 20)
+    for path in tmp_path.glob("*.safetensors"):
+        flip_byte(path)
+    with pytest.raises(NoUsableCheckpoint, match=str(tmp_path)):
+        load_checkpoint(tmp_path)

@@ -1,0 +1,70 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fpc.files import (
+    atomic_path,
+    canonical_json,
+    digest_of,
+    read_tensors,
+    sha256_of,
+    write_tensors,
+    write_text,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def fail() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_altered_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "policy.safetensors"
+    write_tensors(path, {"weight": torch.arange(4.0)})
+    digest = sha256_of(path)
+    assert torch.equal(read_tensors(path, digest)["weight"], torch.arange(4.0))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its manifest says"):
+        read_tensors(path, digest)
+
+
+def test_a_pickle_is_not_opened_as_weights(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    path = tmp_path / "policy.safetensors"
+    path.write_bytes(f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        read_tensors(path)
+    assert not marker.exists()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), values, max_size=5))
+def test_digest_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
+    turned = dict(reversed(list(value.items())))
+    assert canonical_json(value) == canonical_json(turned)
+    assert digest_of(value) == digest_of(turned)

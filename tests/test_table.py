@@ -1,0 +1,76 @@
+"""The run table: how many jobs, where they lie, what they are made from."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+
+import pytest
+
+from fpc.config.loader import load, scales, variants
+from fpc.config.root import Configuration
+from fpc.table import Row, parents, parse_seeds, rows, seeds_name, used_experiments
+
+
+def jobs(configuration: Configuration) -> int:
+    """The README's formula, from the configuration alone."""
+    total = len(configuration.figure.names) + 2
+    for name in used_experiments(configuration):
+        experiment = configuration.experiments[name]
+        groups = ceil(experiment.seeds / experiment.seeds_per_run)
+        policies = groups if experiment.pretrain_per_seed else 1
+        total += 2 * policies + 2 * len(configuration.methods_of(name)) * groups
+    return total
+
+
+@pytest.mark.usefixtures("project")
+def test_number_of_jobs_equals_the_formula_of_the_readme() -> None:
+    for scale in scales():
+        for variant in [None, *variants()]:
+            configuration = load(scale, variant)
+            assert len(rows(configuration)) == jobs(configuration), configuration.label
+
+
+@pytest.mark.usefixtures("project")
+def test_rows_are_distinct_and_parents_come_first() -> None:
+    configuration = load("paper")
+    table = rows(configuration)
+    assert len({row.manifest for row in table}) == len(table)
+    place = {row: number for number, row in enumerate(table)}
+    for row in table:
+        for parent in parents(configuration, row):
+            assert place[parent] < place[row], (row, parent)
+
+
+@pytest.mark.usefixtures("project")
+def test_scratch_needs_no_pretrained_policy_and_vanilla_does() -> None:
+    configuration = load("paper")
+
+    def phases(method: str) -> set[str]:
+        row = Row("paper", "finetune", "robotic_sequence", method, (3,))
+        return {parent.phase for parent in parents(configuration, row)}
+
+    assert phases("scratch") == set()
+    assert phases("vanilla") == {"pretrain", "collect"}
+
+
+def test_places_of_artifacts() -> None:
+    run = Row("laptop", "finetune", "robotic_sequence", "ewc", (3,))
+    assert run.manifest == Path("results/laptop/robotic_sequence/finetune/ewc/seed_3/manifest.json")
+    together = Row("laptop", "evaluate", "apple_retrieval", "ewc", tuple(range(20)))
+    assert together.folder == Path("results/laptop/apple_retrieval/evaluate/ewc/seeds_0-19")
+    figure = Row("laptop+figure_22", "figure", name="figure_22")
+    assert figure.manifest == Path("results/laptop+figure_22/figures/figure_22.manifest.json")
+    assert Row("demo", "claims", name="claims").manifest == Path("results/demo/claims.manifest.json")
+
+
+@pytest.mark.parametrize("seeds", [(0,), (7,), tuple(range(20)), tuple(range(20, 40))])
+def test_seeds_and_their_names(seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(seeds_name(seeds)) == seeds
+    assert parse_seeds(seeds_name(seeds).partition("_")[2]) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1-b"])
+def test_wrong_seeds_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_seeds(text)
