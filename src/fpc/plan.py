@@ -36,7 +36,7 @@ def plan_text(configuration: Configuration) -> str:
             lines.append(line)
             total += hours
     others = [row for row in table if row.experiment is None]
-    lines.append(f"{'all':<34} {'figures, claims, report':<23} {len(others)} jobs")
+    lines.append(f"figures, claims and report: {len(others)} jobs")
     processes = configuration.plan.processes
     lines.append(
         f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side"
@@ -49,7 +49,8 @@ def _phase_line(
 ) -> tuple[str, float]:
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
-    steps = domain.training_steps(section, phase).get("environment_steps", 0)
+    work = domain.training_steps(section, phase)
+    steps = work["environment_steps"] or work["updates"]  # a domain of exact values steps no environment
     measured = measured_seconds(chosen)
     if measured:
         seconds, source = sum(measured) / len(measured), "measured"

@@ -77,24 +77,29 @@ def _state(configuration: Configuration, row: Row, open_runs: Mapping[str, Path]
 
 
 def _open_state(row: Row, folder: Path) -> RunState:
+    attempts = read_json(folder / "run.json")["attempts"]
     try:
-        attempts = len(read_json(folder / "run.json")["attempts"])
         progress = read_json(folder / "progress.json")
-    except (OSError, ValueError, KeyError):
-        return RunState(row, "running", attempts=1)
-    age = (datetime.now(UTC) - datetime.fromisoformat(progress["time"])).total_seconds()
+    except (OSError, ValueError):
+        return RunState(row, _alive(attempts[-1]["started"]), attempts=len(attempts))
+    heartbeat = max(progress["time"], attempts[-1]["started"])
     speed = progress["steps_per_second"]
     left = (progress["total"] - progress["step"]) / speed if speed > 0 else None
     return RunState(
         row,
-        "running" if age < STALE_HEARTBEAT_SECONDS else "interrupted",
+        _alive(heartbeat),
         step=progress["step"],
         total=progress["total"],
         steps_per_second=speed,
         seconds_left=left,
-        attempts=attempts,
+        attempts=len(attempts),
         last_return=progress["metrics"].get("return"),
     )
+
+
+def _alive(heartbeat: str) -> str:
+    age = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
+    return "running" if age < STALE_HEARTBEAT_SECONDS else "interrupted"
 
 
 def status_text(states: list[RunState]) -> str:

@@ -77,7 +77,7 @@ def make_states(seeds: int = 2, states: int = 150) -> pd.DataFrame:
                 "method": "vanilla",
                 "seed": seed,
                 "step": step,
-                "stage": stage,
+                "stage": f"{stage}_{STAGES[stage]}",
                 "state": np.arange(states),
                 "pc1": np.cos(angle) * (1 + 0.1 * stage) + generator.normal(0, 0.1, states),
                 "pc2": np.sin(2 * angle),
@@ -95,7 +95,7 @@ def make_representation(seeds: int = 5, layers: int = 4) -> pd.DataFrame:
     """Rows of ``representation.parquet``."""
     generator = np.random.default_rng(4)
     rows = [
-        ("robotic_sequence", "vanilla", seed, step, network, layer, stage, float(value))
+        ("robotic_sequence", "vanilla", seed, step, network, layer, f"{stage}_{STAGES[stage]}", float(value))
         for seed in range(seeds)
         for step in STEPS
         for network in ("actor", "critic_1", "critic_2")
@@ -111,10 +111,25 @@ def make_representation(seeds: int = 5, layers: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+VARIANTS = {
+    "robotic_sequence_shift_*": [f"robotic_sequence_shift_{c}" for c in ("0.01", "0.1", "1", "10")],
+    "robotic_sequence_memory_*": [f"robotic_sequence_memory_{n}" for n in (100, 1000, 10000)],
+    "robotic_sequence_width_*_depth_*": [
+        f"robotic_sequence_width_{width}_depth_{depth}" for width in (256, 512) for depth in (2, 4)
+    ],
+    "robotic_sequence_prefix_*": [
+        f"robotic_sequence_prefix_{prefix}_{stage}"
+        for stage in ("push_wall", "peg_unplug_side")
+        for prefix in (1, 2, 4)
+    ],
+}
+
+
 def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Every table that a figure of RoboticSequence may ask for."""
+    """Every table that a figure of RoboticSequence may ask for; patterns stand for several experiments."""
     parts = []
-    for place, name in enumerate(experiments):
+    names = [name for pattern in experiments for name in VARIANTS.get(pattern, [pattern])]
+    for place, name in enumerate(names):
         stages, far = STAGES, (2, 3)
         if "two_stages" in name:
             stages, far = ("drawer-open", "pick-place"), (1,)

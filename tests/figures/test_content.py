@@ -104,7 +104,9 @@ def test_figure_8_shows_the_last_stage_of_one_seed(
     states = data[data["part"] == "state"]
     assert set(states["seed"]) == {0}
     assert sorted(states["step"].unique()) == [0, 40_000, 100_000, 160_000, 200_000]
-    expected = tables["states"].query("seed == 0 and stage == 3 and step == 40000")["log_likelihood"]
+    expected = tables["states"].query("seed == 0 and stage == '3_push-wall' and step == 40000")[
+        "log_likelihood"
+    ]
     np.testing.assert_allclose(states.loc[states["step"] == 40_000, "log_likelihood"], expected)
 
 

@@ -75,8 +75,10 @@ def test_a_changed_configuration_makes_it_stale(artifacts: Path) -> None:
     changed = text.replace("two_state_mdp:\n", "two_state_mdp:\n    pretrain: {updates: 7}\n", 1)
     assert changed != text
     path.write_text(changed, encoding="utf-8")
-    assert findings()[PRETRAIN.manifest].verdict == Verdict.STALE
-    assert findings()[COLLECT.manifest].verdict == Verdict.VERIFIED
+    assert findings()[PRETRAIN.manifest].reasons == ("its configuration section has changed",)
+    child = findings()[COLLECT.manifest]
+    assert child.verdict == Verdict.STALE
+    assert child.reasons == (f"parent {PRETRAIN.manifest} is stale",)
 
 
 @pytest.mark.usefixtures("artifacts")

@@ -53,3 +53,25 @@ class GaussianPolicy(nn.Module):
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
         return {"slope": self.slope, "log_deviation": self.log_deviation}
+
+
+class NetworkPolicy(nn.Module):
+    """Bernoulli policy with two linear layers and a LayerNorm between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1)
+
+    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+        outputs: Tensor = self.last(self.norm(self.first(observations)).tanh())
+        return outputs
+
+    def distribution(self, outputs: Tensor) -> Distribution:
+        return Bernoulli(logits=outputs.squeeze(-1))
+
+    def information(self, outputs: Tensor) -> Tensor:
+        probability = outputs.sigmoid()
+        return probability * (1 - probability)
+
+    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
+        return {name: value for name, value in self.named_parameters() if name != "last.bias"}

@@ -10,7 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from fpc.retention.fisher import diagonal_fisher
 
-from .policies import BernoulliPolicy, GaussianPolicy
+from .policies import BernoulliPolicy, GaussianPolicy, NetworkPolicy
 
 
 def test_bernoulli_policy_by_hand() -> None:
@@ -52,6 +52,32 @@ def test_runs_side_by_side_equal_runs_alone() -> None:
         torch.testing.assert_close(together["bias"][run], alone["bias"])
 
 
+def test_network_equals_a_loop_over_samples() -> None:
+    torch.manual_seed(0)
+    policy, observations = NetworkPolicy(), torch.randn(5, 3)
+    anchored = dict(policy.anchored_parameters())
+    expected = {name: torch.zeros_like(value) for name, value in anchored.items()}
+    for observation in observations:
+        output = policy.outputs(observation[None])
+        derivatives = torch.autograd.grad(output.sum(), list(anchored.values()))
+        for name, derivative in zip(expected, derivatives, strict=True):
+            expected[name] += policy.information(output.detach()).item() * derivative.square() / 5
+    fisher = diagonal_fisher(policy, observations, samples_at_once=2)
+    assert set(fisher) == {"first.weight", "first.bias", "norm.weight", "norm.bias", "last.weight"}
+    for name, value in expected.items():
+        torch.testing.assert_close(fisher[name], value)
+        assert not fisher[name].requires_grad
+
+
 def test_a_policy_that_is_no_module_is_refused() -> None:
     with pytest.raises(TypeError, match=r"nn\.Module"):
         diagonal_fisher(object(), torch.zeros(1, 1))  # type: ignore[arg-type]
+
+
+def test_it_has_no_graph_when_other_parameters_have_gradients() -> None:
+    policy = BernoulliPolicy(torch.tensor(0.8), torch.tensor(-0.3))
+    anchored = dict(policy.anchored_parameters())
+    kept = {"weight": anchored["weight"]}
+    policy.anchored_parameters = lambda: kept  # type: ignore[method-assign]
+    fisher = diagonal_fisher(policy, torch.tensor([[1.7]]))
+    assert not fisher["weight"].requires_grad

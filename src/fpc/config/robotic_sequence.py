@@ -10,6 +10,17 @@ from fpc.config.base import NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from fpc.config.experiment import Experiment
 from fpc.config.sac import SACOptions
 
+NETWORK = (
+    "hidden_sizes",
+    "activation",
+    "leaky_relu_slope",
+    "layer_norm",
+    "layer_norm_activation",
+    "layer_norm_epsilon",
+    "stage_in_trunk",
+    "log_std_bounds",
+)
+
 
 class StageOptions(Section):
     """One stage; a bare task name in the configuration stands for a stage without a shift."""
@@ -130,3 +141,19 @@ class RoboticSequenceExperiment(Experiment):
     collect: CollectOptions = Field(description="Expert data and start states.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        for name in NETWORK:
+            before, after = getattr(self.pretrain.sac, name), getattr(self.finetune.sac, name)
+            if before != after:
+                raise ValueError(
+                    f"pretrain.sac.{name} is {before} but finetune.sac.{name} is {after}; "
+                    "fine-tuning continues pi*'s network, so make them equal"
+                )
+        if self.evaluate.episodes > self.collect.start_states:
+            raise ValueError(
+                f"evaluate.episodes is {self.evaluate.episodes}, but collect.start_states is "
+                f"{self.collect.start_states}; raise the second or lower the first"
+            )
+        return self

@@ -6,12 +6,7 @@ from fpc.figures.success_curves import SuccessCurves
 from fpc.figures.variants import Variants
 
 TITLE = "Known stages shown with observations shifted by c first (vanilla)"
-EXPERIMENTS = (
-    "robotic_sequence_shift_0.01",
-    "robotic_sequence_shift_0.1",
-    "robotic_sequence_shift_1",
-    "robotic_sequence_shift_10",
-)
+EXPERIMENTS = ("robotic_sequence_shift_*",)
 METHODS = ("vanilla",)
 TABLES = ("episodes",)
 

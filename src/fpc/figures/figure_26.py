@@ -6,13 +6,7 @@ from fpc.figures.success_curves import SuccessCurves
 from fpc.figures.variants import Variants
 
 TITLE = "Behavioural cloning with a smaller memory of π*'s states"
-EXPERIMENTS = (
-    "robotic_sequence_memory_100",
-    "robotic_sequence_memory_300",
-    "robotic_sequence_memory_1000",
-    "robotic_sequence_memory_3000",
-    "robotic_sequence_memory_10000",
-)
+EXPERIMENTS = ("robotic_sequence_memory_*",)
 METHODS = ("behavioral_cloning",)
 TABLES = ("episodes",)
 

@@ -6,17 +6,7 @@ from fpc.figures.success_curves import SuccessCurves
 from fpc.figures.variants import Variants
 
 TITLE = "Success on RoboticSequence for networks of other widths and depths"
-EXPERIMENTS = (
-    "robotic_sequence_width_256_depth_2",
-    "robotic_sequence_width_256_depth_3",
-    "robotic_sequence_width_256_depth_4",
-    "robotic_sequence_width_512_depth_2",
-    "robotic_sequence_width_512_depth_3",
-    "robotic_sequence_width_512_depth_4",
-    "robotic_sequence_width_1024_depth_2",
-    "robotic_sequence_width_1024_depth_3",
-    "robotic_sequence_width_1024_depth_4",
-)
+EXPERIMENTS = ("robotic_sequence_width_*_depth_*",)
 METHODS = ("scratch", "vanilla", "ewc", "behavioral_cloning")
 TABLES = ("episodes",)
 

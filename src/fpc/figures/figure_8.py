@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
@@ -81,7 +81,9 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
             axes.sharey(below[0])
         below[0].set_ylabel("component 2")
         below[len(below) // 2].set_xlabel(f"component 1 of π*'s states, seed {int(states['seed'].iloc[0])}")
-        bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01)
+        bar = figure.colorbar(
+            mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01, ticks=MaxNLocator(4)
+        )
         bar.set_label("log-likelihood\nof π*'s actions")
         figure.suptitle(TITLE, x=0.01, ha="left")
         return style.finish(figure, settings)

@@ -49,7 +49,8 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
             start, end = path.iloc[0], path.iloc[-1]
             look, pi_star = style.look_of(METHODS[0]), style.look_of(style.PI_STAR)
             axes.plot(curve["theta"], curve["value"], color="#000000", linewidth=1.0)
-            axes.plot(path["theta"], path["value"], color=look.colour, linewidth=3.0, alpha=0.8)
+            passed = curve[curve["theta"].between(path["theta"].min(), path["theta"].max())]
+            axes.plot(passed["theta"], passed["value"], color=look.colour, linewidth=3.0, alpha=0.8)
             axes.plot(*start[["theta", "value"]], "o", color=pi_star.colour, label=pi_star.label)
             end_label = f"fine-tuned: θ = {end['theta']:.2f}, v = {end['value']:.2f}"
             axes.plot(*end[["theta", "value"]], "o", color=look.colour, label=end_label)

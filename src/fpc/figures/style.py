@@ -174,7 +174,9 @@ def finish(figure: Figure, settings: FigureSettings) -> Figure:
     figure.text(
         0.008, 0.006, "\n".join(lines), fontsize=STAMP_SIZE, color="#555555", va="bottom", linespacing=1.2
     )
-    # A layout that is solved again at every drawing moves by fractions of a pixel: solve it once.
+    # A layout that is solved again at every drawing moves by fractions of a pixel: solve it here only.
+    # Twice, for the ticks of a panel follow its size.
+    figure.draw_without_rendering()
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure

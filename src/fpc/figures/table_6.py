@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fpc.figures import style
@@ -15,16 +16,7 @@ from fpc.figures.summary import per_run
 from fpc.statistics import Array, area_under_curve, bootstrap_estimate, forward_transfer, mean
 
 TITLE = "Forward transfer on a known stage behind a prefix of new stages"
-EXPERIMENTS = (
-    "robotic_sequence_prefix_1_push_wall",
-    "robotic_sequence_prefix_2_push_wall",
-    "robotic_sequence_prefix_3_push_wall",
-    "robotic_sequence_prefix_4_push_wall",
-    "robotic_sequence_prefix_1_peg_unplug_side",
-    "robotic_sequence_prefix_2_peg_unplug_side",
-    "robotic_sequence_prefix_3_peg_unplug_side",
-    "robotic_sequence_prefix_4_peg_unplug_side",
-)
+EXPERIMENTS = ("robotic_sequence_prefix_*",)
 METHODS = ("scratch", "vanilla", "ewc", "behavioral_cloning")
 TABLES = ("episodes",)
 
@@ -72,20 +64,27 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
         for axes, stage in zip(figure.subplots(len(stages), 1, squeeze=False)[:, 0], stages, strict=True):
             found = _cells(data[data["stage"] == stage])
             cells = [[str(n), *(found.get((n, name), "–") for name in methods)] for n in prefixes]
-            axes.axis("off")
             axes.set_title(f"{STAGES[stage]}: ours, {_level(data):.0%} interval (paper)")
-            head = ["stages before", *(style.look_of(name).label for name in methods)]
-            table = axes.table(cells, colLabels=head, cellLoc="center", bbox=[0.0, 0.0, 1.0, 1.0])
-            table.auto_set_font_size(False)
-            for (line, column), cell in table.get_celld().items():
-                cell.set_fontsize(8.5)
-                cell.set_linewidth(0.6)
-                cell.visible_edges = "B"
-                if line == 0:
-                    colour = style.look_of(methods[column - 1]).colour if column else "black"
-                    cell.set_text_props(weight="bold", color=colour)
+            _write_table(axes, cells, methods)
         figure.suptitle(TITLE, x=0.01, ha="left")
         return style.finish(figure, settings)
+
+
+def _write_table(axes: Axes, cells: Sequence[Sequence[str]], methods: Sequence[str]) -> None:
+    """Text in rows with a rule under each; matplotlib's own table is not the same at every drawing."""
+    axes.axis("off")
+    axes.set(xlim=(0.0, len(methods) + 0.6), ylim=(len(cells) + 0.6, 0.0))
+    heads = [
+        ("stages before", "#000000"),
+        *((look.label, look.colour) for look in map(style.look_of, methods)),
+    ]
+    for column, (label, colour) in enumerate(heads):
+        x = 0.3 if column == 0 else column + 0.1
+        axes.text(x, 0.3, label, ha="center", va="center", weight="bold", color=colour, fontsize=8.5)
+        for line, row in enumerate(cells):
+            axes.text(x, line + 1.1, row[column], ha="center", va="center", fontsize=8.5)
+    for line in range(len(cells) + 1):
+        axes.axhline(line + 0.6, color="#999999", linewidth=0.6)
 
 
 def _areas(episodes: pd.DataFrame) -> dict[str, Array]:

@@ -46,10 +46,20 @@ def verify(paths: Iterable[Path], configurations: Mapping[str, Configuration]) -
         configurations: by results label; artifacts of other labels are checked without their config.
     """
     table = {row.manifest: row for configuration in configurations.values() for row in rows(configuration)}
+    known: dict[Path, Finding] = {}
+
+    def finding(path: Path) -> Finding:
+        """Verdict on a manifest; what is made from something stale is stale, however far away."""
+        if path not in known:
+            row = table.get(path)
+            own = examine(path, row, configurations.get(row.label) if row else None)
+            known[path] = own
+            known[path] = _with_parents(own, [finding(parent) for parent in _parent_paths(path)])
+        return known[path]
+
     for path in paths:
         for manifest in sorted(_manifests(path)):
-            row = table.get(manifest)
-            yield examine(manifest, row, configurations.get(row.label) if row else None)
+            yield finding(manifest)
         yield from _strays(path)
 
 
@@ -66,6 +76,23 @@ def examine(path: Path, row: Row | None, configuration: Configuration | None) ->
         findings.append((Verdict.STALE, "its configuration section has changed"))
     verdict = max((verdict for verdict, _ in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
     return Finding(path, verdict, tuple(reason for _, reason in findings))
+
+
+def _parent_paths(path: Path) -> list[Path]:
+    try:
+        uris = [Path(uri) for uri in read(path).parents]
+    except ManifestError:
+        return []
+    return [uri for uri in uris if not uri.is_absolute() and ".." not in uri.parts and uri.exists()]
+
+
+def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
+    """A finding that is at least stale where a parent's files are stale or tampered."""
+    wrong = [parent for parent in parents if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
+    if not wrong or own.verdict == Verdict.TAMPERED:
+        return own
+    reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
+    return Finding(own.artifact, Verdict.STALE, own.reasons + reasons)
 
 
 def _section_moved(row: Row, configuration: Configuration, manifest: Manifest) -> bool:

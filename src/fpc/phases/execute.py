@@ -10,20 +10,21 @@ from fpc.config.root import Configuration
 from fpc.domains.registry import load_domain
 from fpc.files import digest_of, sha256_of
 from fpc.lineage.manifest import ManifestError, read
-from fpc.runs import Run, open_run
+from fpc.runs import Run, RunError, command, open_run
 from fpc.table import Row, parents, section_of
 
 logger = logging.getLogger(__name__)
 
 
 def is_current(row: Row, section: dict[str, Any], made_from: list[Row]) -> bool:
-    """Whether the row is published from this configuration and from the parents as they are now."""
+    """Whether the row is published, whole, from this configuration and from the parents as they are."""
     try:
         manifest = read(row.manifest)
         digests = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in made_from}
+        whole = all(sha256_of(row.folder / name) == digest for name, digest in manifest.subjects.items())
     except (ManifestError, OSError):
         return False
-    return manifest.section_digest == digest_of(section) and manifest.parents == digests
+    return whole and manifest.section_digest == digest_of(section) and manifest.parents == digests
 
 
 def execute(configuration: Configuration, row: Row, work: Callable[[Run], None]) -> None:
@@ -38,6 +39,25 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     logger.info("%s -> %s", row.title, row.folder)
 
 
+def check_inputs(made_from: list[Row]) -> None:
+    """See that every file of the parents is the one its manifest names, before any is read.
+
+    Raises:
+        RunError: a parent's file is missing or altered.
+    """
+    for parent in made_from:
+        if not parent.manifest.exists():
+            continue  # open_run says which command makes it
+        for name, digest in read(parent.manifest).subjects.items():
+            file = parent.folder / name
+            if not file.exists() or sha256_of(file) != digest:
+                state = "is not the file its manifest names" if file.exists() else "is missing"
+                raise RunError(
+                    f"{file} {state}; fetch it (dvc pull), or delete {parent.manifest} and make it again: "
+                    f"{command(parent)}"
+                )
+
+
 def execute_domain_phase(
     configuration: Configuration, phase: str, experiment: str, method: str | None, seeds: tuple[int, ...]
 ) -> None:
@@ -45,6 +65,8 @@ def execute_domain_phase(
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
     row = Row(configuration.label, phase, experiment, method, seeds)
+
+    check_inputs(parents(configuration, row))
 
     def work(run: Run) -> None:
         verb = getattr(domain, phase)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -14,19 +14,7 @@ if TYPE_CHECKING:
 
     from fpc.retention.interface import Policy
 
-SAMPLES_AT_ONCE = 16  # bounds memory: a chunk holds samples x outputs x parameters numbers
-
-
-class _OutputsModule(nn.Module):
-    """Lets ``functional_call`` reach a policy through ``outputs`` instead of ``forward``."""
-
-    def __init__(self, policy: nn.Module) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, observations: Tensor) -> Tensor:
-        outputs: Tensor = self.policy.outputs(observations)  # type: ignore[operator]
-        return outputs
+SAMPLES_AT_ONCE = 64  # bounds memory: a chunk of Jacobians holds samples x outputs x parameters numbers
 
 
 def diagonal_fisher(
@@ -52,10 +40,79 @@ def diagonal_fisher(
     """
     if not isinstance(policy, nn.Module):
         raise TypeError(f"the Fisher information needs a policy that is an nn.Module, not {type(policy)}")
-    module = _OutputsModule(policy)
     anchored = dict(policy.anchored_parameters())
+    observations = observations.detach()
+    summed: dict[int, Tensor] = {}  # by the parameter's identity
+    if observations.dim() == 2:
+        summed = _sum_of_linear_layers(policy, observations, {id(value) for value in anchored.values()})
+    rest = [value for value in anchored.values() if id(value) not in summed]
+    if rest:
+        summed |= _sum_by_jacobian(policy, observations, rest, samples_at_once)
+    return {name: summed[id(value)] / observations.shape[-2] for name, value in anchored.items()}
+
+
+def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:
+    """The sum over samples for the weights and biases of linear layers, without any Jacobian.
+
+    A sample's derivative about a weight is the product of the layer's input x and the derivative d
+    about its output, so the sum of squares is ``(d^2)^T (x^2)``: one product of matrices. Layers that
+    do not see each sample exactly once are left out.
+    """
+    calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
+
+    def record(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        calls.setdefault(layer, []).append((inputs[0], output))
+
+    linear = [
+        layer for layer in policy.modules() if isinstance(layer, nn.Linear) and id(layer.weight) in wanted
+    ]
+    hooks = [layer.register_forward_hook(record) for layer in linear]
+    try:
+        with torch.enable_grad():
+            outputs = policy.outputs(observations)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    shape = observations.shape[:1]
+    once = {
+        layer: seen[0] for layer, seen in calls.items() if len(seen) == 1 and seen[0][0].shape[:-1] == shape
+    }
+    if not once:
+        return {}
+    information = policy.information(outputs.detach())
+    total = {id(layer.weight): torch.zeros_like(layer.weight) for layer in once}
+    total |= {id(layer.bias): torch.zeros_like(layer.bias) for layer in once if id(layer.bias) in wanted}
+    for place in range(outputs.shape[-1]):
+        about = torch.autograd.grad(
+            outputs[:, place].sum(), [output for _, output in once.values()], retain_graph=True
+        )
+        for (layer, (given, _)), derivative in zip(once.items(), about, strict=True):
+            weighted = information[:, place, None] * derivative.square()
+            total[id(layer.weight)] += weighted.T @ given.detach().square()
+            if id(layer.bias) in total:
+                total[id(layer.bias)] += weighted.sum(0)
+    return {key: value.detach() for key, value in total.items()}
+
+
+class _OutputsModule(nn.Module):
+    """Lets ``functional_call`` reach a policy through ``outputs`` instead of ``forward``."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, observations: Tensor) -> Tensor:
+        outputs: Tensor = self.policy.outputs(observations)  # type: ignore[operator]
+        return outputs
+
+
+def _sum_by_jacobian(
+    policy: Any, observations: Tensor, wanted: list[nn.Parameter], samples_at_once: int
+) -> dict[int, Tensor]:
+    """The sum over samples for any parameters, by per-sample Jacobians."""
+    module = _OutputsModule(policy)
     path_of = {id(value): path for path, value in module.named_parameters()}
-    parameters = {path_of[id(value)]: value.detach() for value in anchored.values()}
+    parameters = {path_of[id(value)]: value.detach() for value in wanted}
     run_dimensions = observations.dim() - 2
 
     def outputs_of(values: Mapping[str, Tensor], observation: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,18 +120,18 @@ def diagonal_fisher(
         # Runs share no parameter, so the sum over runs has each run's own derivative.
         return outputs.reshape(-1, outputs.shape[-1]).sum(0), outputs
 
-    def sample_fisher(observation: Tensor) -> dict[str, Tensor]:
+    def of_sample(observation: Tensor) -> dict[str, Tensor]:
         jacobian, outputs = jacrev(outputs_of, has_aux=True)(parameters, observation)
         information = policy.information(outputs.unsqueeze(-2)).squeeze(-2).movedim(-1, 0)
-        return {
-            path: (information.reshape(*information.shape, *[1] * (value.dim() - 1 - run_dimensions))
-                   * value.square()).sum(0)
-            for path, value in jacobian.items()
-        }  # fmt: skip
+        squares = {}
+        for path, value in jacobian.items():
+            missing = [1] * (value.dim() - 1 - run_dimensions)
+            weight = information.reshape(*information.shape, *missing)
+            squares[path] = (weight * value.square()).sum(0)
+        return squares
 
-    samples = observations.detach().movedim(-2, 0)
     total = {path: torch.zeros_like(value) for path, value in parameters.items()}
-    for chunk in torch.split(samples, samples_at_once):
-        for path, value in vmap(sample_fisher)(chunk).items():
-            total[path] += value.sum(0)
-    return {name: total[path_of[id(value)]] / len(samples) for name, value in anchored.items()}
+    for chunk in torch.split(observations.movedim(-2, 0), samples_at_once):
+        for path, value in vmap(of_sample)(chunk).items():
+            total[path] += value.detach().sum(0)
+    return {key: total[path].detach() for key, path in path_of.items() if path in total}

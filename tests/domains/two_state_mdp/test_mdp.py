@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpc.config.two_state_mdp import CloningGap, CoverageGap, Rewards
@@ -45,6 +45,7 @@ def test_seams_of_the_stay_probability() -> None:
     assert float(steeper(0.75)) == pytest.approx(0.5)
 
 
+@settings(deadline=None)
 @given(
     theta=st.floats(0.0, 1.0),
     gamma=st.floats(0.1, 0.99),
@@ -64,6 +65,7 @@ def test_values_solve_bellmans_equations(theta: float, gamma: float, r0: float, 
         assert value_from_s1(theta, gap) == pytest.approx(solved[1], rel=1e-6, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(theta=st.floats(0.01, 0.99).filter(lambda theta: abs(theta - 0.5) > 1e-3))
 def test_derivative_agrees_with_finite_differences(theta: float) -> None:
     for gap in (COVERAGE, CLONING):

@@ -1,1 +1,1 @@
-"""."""
+"""RoboticSequence: Meta-World tasks in a row (paper, section 4)."""

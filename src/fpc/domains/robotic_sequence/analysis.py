@@ -18,10 +18,12 @@ from fpc.statistics import linear_cka
 def log_likelihood(actor: Actor, observations: Tensor, before_tanh: Tensor) -> Tensor:
     """Log density ``[N]`` of the actions tanh(``before_tanh``) ``[N, A]`` under the policy."""
     with torch.no_grad():
-        gaussian = actor.distribution(actor.outputs(observations)).log_prob(before_tanh)
+        policy = actor.distribution(actor.outputs(observations))
+        gaussian: Tensor = policy.log_prob(before_tanh)
     softened = torch.nn.functional.softplus(-2 * before_tanh)
     change = 2 * (np.log(2.0) - before_tanh - softened)  # log(1 - tanh(u)^2)
-    return gaussian - change.sum(-1)
+    density: Tensor = gaussian - change.sum(-1)
+    return density
 
 
 def principal_components(observations: Tensor) -> npt.NDArray[np.float64]:

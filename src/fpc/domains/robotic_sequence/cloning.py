@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ def clone(
     """
     observations = torch.from_numpy(data.observations)
     targets = torch.from_numpy(data.intended).clamp(-ACTION_BOUND, ACTION_BOUND)
+    silence_unseen_heads(actor, sorted({int(stage) for stage in data.stage}))
     optimiser = torch.optim.Adam(actor.parameters(), options.learning_rate, fused=True)
     for update in range(options.updates):
         for group in optimiser.param_groups:
@@ -44,6 +45,18 @@ def clone(
             report(update + 1, {"cloning_loss": loss.item()})
 
 
+@torch.no_grad()
+def silence_unseen_heads(actor: Actor, seen: Sequence[int]) -> None:
+    """Zero the heads of stages that are not cloned: mean 0, unit standard deviation before tanh.
+
+    A randomly initialised head moves the arm in some fixed direction, which solves an easy stage now
+    and then by luck; pi* is to know nothing about stages it was not trained on.
+    """
+    unseen = [stage for stage in range(actor.stages) if stage not in seen]
+    actor.head_weight[unseen] = 0.0
+    actor.head_bias[unseen] = 0.0
+
+
 def cloning_loss(outputs: Tensor, targets: Tensor, options: CloneOptions) -> Tensor:
     """Mean squared error of tanh(mean) and of the log standard deviation; outputs ``[N, 2A]``."""
     mean, log_std = outputs.chunk(2, -1)
@@ -51,7 +64,7 @@ def cloning_loss(outputs: Tensor, targets: Tensor, options: CloneOptions) -> Ten
     return functional.mse_loss(torch.tanh(mean), targets) + spread
 
 
-def evaluate_policy(updater: Updater, data: Rollouts, updates: int, batch_size: int, report: Report) -> None:
+def evaluate_policy(updater: Updater, data: Rollouts, updates: int, report: Report) -> None:
     """Train the critics of ``updater`` on transitions, with the policy's own next actions as targets.
 
     The updater must have ``critic_warmup_updates`` >= ``updates``, so that the actor stays as it is.
@@ -63,7 +76,7 @@ def evaluate_policy(updater: Updater, data: Rollouts, updates: int, batch_size: 
         raise ValueError("critic_warmup_updates must cover all updates of a policy evaluation")
     buffer = replay_buffer_of(data)
     for update in range(updates):
-        updater.update(buffer.sample(batch_size, updater.generator))
+        updater.update(buffer.sample(updater.options.batch_size, updater.generator))
         if update % REPORT_EVERY == 0 or update == updates - 1:
             report(update + 1, {"critic_loss": float(updater.losses["critic_loss"])})
 

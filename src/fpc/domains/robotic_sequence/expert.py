@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from fpc.domains.robotic_sequence.stage import ACTION_SIZE, VERSION
 
 Action = npt.NDArray[np.float32]
 Act = Callable[[Observation], Action]
+ROW = ("observations", "intended", "action", "reward", "next_observations", "terminated")
 
 
 class ScriptedExpert:
@@ -23,7 +25,8 @@ class ScriptedExpert:
     def __init__(self, environment: RoboticSequence) -> None:
         self._environment = environment
         names = [stage.name for stage in environment.options.stages]
-        self._policies = [ENV_POLICY_MAP[f"{name}{VERSION}"]() for name in names]
+        policies: dict[str, Any] = ENV_POLICY_MAP
+        self._policies = [policies[f"{name}{VERSION}"]() for name in names]
 
     def __call__(self, observation: Observation) -> Action:
         """The action ``[4]``, clipped to [-1, 1]."""
@@ -31,7 +34,8 @@ class ScriptedExpert:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "Constant(s) may be too high": actions are clipped here
             action = self._policies[self._environment.stage].get_action(raw)
-        return np.clip(action, -1.0, 1.0).astype(np.float32)
+        clipped: Action = np.clip(action, -1.0, 1.0).astype(np.float32)
+        return clipped
 
 
 @dataclass
@@ -70,7 +74,7 @@ def roll_out(
         noise: standard deviation of Gaussian noise on the executed action.
     """
     generator = np.random.default_rng(seed)
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     solved: list[bool] = []
     while len(rows) < transitions:
         start = int(generator.integers(2**31))
@@ -88,7 +92,9 @@ def roll_out(
         solved += [success] * (len(rows) - first)
     columns = [np.stack(column).astype(np.float32) for column in zip(*rows[:transitions], strict=True)]
     return Rollouts(
-        *columns, np.full(transitions, stage, np.int64), np.array(solved[:transitions], dtype=np.bool_)
+        **dict(zip(ROW, columns, strict=True)),
+        stage=np.full(transitions, stage, np.int64),
+        solved=np.array(solved[:transitions], dtype=np.bool_),
     )
 
 

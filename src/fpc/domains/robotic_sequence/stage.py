@@ -96,7 +96,7 @@ class Stage:
 
     def close(self) -> None:
         """Free the simulator's renderer."""
-        self.simulator.close()
+        self.simulator.close()  # type: ignore[no-untyped-call]
 
     def _reset_once(self, seed: int) -> npt.NDArray[np.float64]:
         self.simulator._np_random = np.random.Generator(np.random.PCG64(seed))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional
 
 from fpc.config.sac import SACOptions
@@ -67,17 +68,18 @@ class Actor(nn.Module):
         self.trunk_input = observation_size if options.stage_in_trunk else observation_size - stages
         self.activations = activations_of(options)
         sizes = (self.trunk_input, *options.hidden_sizes)
-        self.trunk = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, before, after)
-            for before, after in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.trunk = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         self.layer_norm = nn.LayerNorm(sizes[1], options.layer_norm_epsilon) if options.layer_norm else None
         self.head_weight = nn.Parameter(torch.empty(stages, 2 * action_size, sizes[-1]))
         self.head_bias = nn.Parameter(torch.zeros(stages, 2 * action_size))
-        for layer in self.trunk:
+        for layer in self.linears():
             glorot_(layer.weight, generator)
             nn.init.zeros_(layer.bias)
         self.reset_heads(generator)
+
+    def linears(self) -> list[nn.Linear]:
+        """The hidden layers' linear parts."""
+        return [layer for layer in self.trunk if isinstance(layer, nn.Linear)]
 
     def reset_heads(self, generator: torch.Generator | None) -> None:
         """Give every stage a newly initialised head."""
@@ -88,7 +90,7 @@ class Actor(nn.Module):
         """Activations ``[..., N, H]`` of each hidden layer."""
         hidden = observations[..., : self.trunk_input]
         found = []
-        for number, (linear, activation) in enumerate(zip(self.trunk, self.activations, strict=True)):
+        for number, (linear, activation) in enumerate(zip(self.linears(), self.activations, strict=True)):
             hidden = linear(hidden)
             if number == 0 and self.layer_norm is not None:
                 hidden = self.layer_norm(hidden)
@@ -100,14 +102,14 @@ class Actor(nn.Module):
         """Means and clamped log standard deviations ``[..., N, 2A]``; ``state`` is not used."""
         hidden = self.layers(observations)[-1]
         every = functional.linear(hidden, self.head_weight.flatten(0, 1), self.head_bias.flatten())
-        every = every.unflatten(-1, (self.stages, 2 * self.action_size))
+        every = every.view(*every.shape[:-1], self.stages, 2 * self.action_size)
         stage = stage_of(observations, self.stages)[..., None, None].expand(
             *every.shape[:-2], 1, every.shape[-1]
         )
         mean, log_std = every.gather(-2, stage).squeeze(-2).chunk(2, -1)
         return torch.cat((mean, log_std.clamp(*self.options.log_std_bounds)), -1)
 
-    def distribution(self, outputs: Tensor) -> Independent:
+    def distribution(self, outputs: Tensor) -> Distribution:
         """The Gaussian before tanh; tanh is a bijection, so divergences are those of the actions."""
         mean, log_std = outputs.chunk(2, -1)
         return Independent(Normal(mean, log_std.exp(), validate_args=False), 1, validate_args=False)
@@ -160,7 +162,7 @@ class Critics(nn.Module):
         self.trunk_input = observation_size if options.stage_in_trunk else observation_size - stages
         self.activations = activations_of(options)
         sizes = (self.trunk_input + action_size, *options.hidden_sizes)
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(pairwise(sizes))
         self.weights = nn.ParameterList(torch.empty(CRITICS, before, after) for before, after in pairs)
         self.biases = nn.ParameterList(torch.zeros(CRITICS, 1, after) for _, after in pairs)
         self.layer_norm, self.epsilon = options.layer_norm, options.layer_norm_epsilon

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from fpc.config.sac import SACOptions
-from fpc.learners.sac.networks import CRITICS, Actor, Critics
+from fpc.learners.sac.networks import Actor, Critics
 
 leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 native_layer_norm = torch.ops.aten.native_layer_norm.default
 native_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
 
-Part = Callable[[torch.nn.Parameter], Tensor]
+Part = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,30 @@ class Network:
     head_weight: Tensor  # the heads of all stages side by side
     head_bias: Tensor
 
+    # Views have their price too, so those of every update are made once.
 
-def value_of(parameter: torch.nn.Parameter) -> Tensor:
+    @cached_property
+    def transposed(self) -> list[Tensor]:
+        """Weights ``[E, out, in]``, the heads' last."""
+        return [weight.mT for weight in (*self.weights, self.head_weight)]
+
+    @cached_property
+    def each_transposed(self) -> list[list[Tensor]]:
+        """The same as ``[out, in]``, first by network, then by layer."""
+        return [[weight[number] for weight in self.transposed] for number in range(len(self.head_bias))]
+
+    @cached_property
+    def each_norm_weight(self) -> list[Tensor]:
+        """LayerNorm's weights ``[1, out]`` by network; () without LayerNorm."""
+        return [] if self.norm_weight is None else list(self.norm_weight)
+
+
+def value_of(parameter: Tensor) -> Tensor:
     """The parameter itself, outside any graph."""
     return parameter.detach()
 
 
-def gradient_of(parameter: torch.nn.Parameter) -> Tensor:
+def gradient_of(parameter: Tensor) -> Tensor:
     """The parameter's gradient, which must be there."""
     if parameter.grad is None:
         raise ValueError("the parameter has no gradient to view")
@@ -63,8 +81,8 @@ def actor_network(actor: Actor, part: Part) -> Network:
     """The actor, as the only one of its kind."""
     norm = actor.layer_norm
     return Network(
-        [part(linear.weight).T.unsqueeze(0) for linear in actor.linears],
-        [part(linear.bias).view(1, 1, -1) for linear in actor.linears],
+        [part(linear.weight).T.unsqueeze(0) for linear in actor.linears()],
+        [part(linear.bias).view(1, 1, -1) for linear in actor.linears()],
         None if norm is None else part(norm.weight).view(1, 1, -1),
         None if norm is None else part(norm.bias).view(1, 1, -1),
         part(actor.head_weight).flatten(0, 1).T.unsqueeze(0),
@@ -72,29 +90,38 @@ def actor_network(actor: Actor, part: Part) -> Network:
     )
 
 
-def product_into(found: Tensor, left: Tensor, right: Tensor) -> None:
-    """``left^T right`` into ``found``, which may be a transposed view."""
-    if found.is_contiguous():
-        torch.bmm(left.mT, right, out=found)
-    else:
-        torch.bmm(right.mT, left, out=found.mT)
-
-
 class Passes:
     """Workspace for ``rows`` inputs; a backward pass belongs to the newest forward pass."""
 
     def __init__(self, options: SACOptions, networks: int, rows: int) -> None:
-        self.networks, self.rows, self.epsilon = networks, rows, options.layer_norm_epsilon
-        self.hidden = [torch.empty(networks, rows, size) for size in options.hidden_sizes]
-        self.about = [torch.empty(networks, rows, size) for size in options.hidden_sizes]
-        self.linear = torch.empty_like(self.hidden[0])  # what LayerNorm is given
+        self.networks, self.epsilon = networks, options.layer_norm_epsilon
+        self.sizes = options.hidden_sizes
+        self._make(rows)
         slope = {"tanh": None, "relu": 0.0, "leaky_relu": options.leaky_relu_slope}[options.activation]
-        self.slopes: list[float | None] = [slope] * len(self.hidden)  # below zero; None is tanh
+        self.slopes: list[float | None] = [slope] * len(self.sizes)  # below zero; None is tanh
         if options.layer_norm and options.layer_norm_activation == "tanh":
             self.slopes[0] = None
 
+    def _make(self, rows: int) -> None:
+        self.rows = rows
+        self.hidden = [torch.empty(self.networks, rows, size) for size in self.sizes]
+        self.about = [torch.empty_like(hidden) for hidden in self.hidden]
+        self.linear = torch.empty_like(self.hidden[0])  # what LayerNorm is given
+        self.each_hidden = [[hidden[number] for hidden in self.hidden] for number in range(self.networks)]
+        self.each_linear = list(self.linear)
+        self._use(rows)
+
+    def _use(self, rows: int) -> None:
+        """Views of the first ``rows`` rows, for backward passes; made here as slicing has its price."""
+        self.used = rows
+        self.used_hidden = [hidden[:, :rows] for hidden in self.hidden]
+        self.used_transposed = [hidden.mT for hidden in self.used_hidden]
+        self.used_about = [about[:, :rows] for about in self.about]
+
     def forward(self, network: Network, inputs: Tensor) -> Tensor:
         """What every head gives, ``[E, N, outputs]``, for inputs ``[N, in]`` shared by all networks."""
+        if len(inputs) != self.rows:
+            self._make(len(inputs))
         self.inputs = before = inputs.expand(self.networks, *inputs.shape)
         parts = zip(self.hidden, self.slopes, network.weights, network.biases, strict=True)
         for number, (hidden, slope, weight, bias) in enumerate(parts):
@@ -118,20 +145,35 @@ class Passes:
 
         It covers the first n rows of the forward pass; the others are taken not to matter.
         """
-        rows = every.shape[1]
-        product_into(gradients.head_weight, self.hidden[-1][:, :rows], every)
+        if every.shape[1] != self.used:
+            self._use(every.shape[1])
+        self._weight_gradient(gradients, -1, every)
         torch.sum(every, 1, keepdim=True, out=gradients.head_bias)
-        about = torch.bmm(every, network.head_weight.mT, out=self.about[-1][:, :rows])
+        about = torch.bmm(every, network.transposed[-1], out=self.used_about[-1])
         for number in reversed(range(len(self.hidden))):
-            hidden = self.hidden[number][:, :rows]
-            self._through_activation(number, hidden, about)
+            self._through_activation(number, self.used_hidden[number], about)
             if number == 0 and network.norm_weight is not None:
                 about = self._through_norm(network.norm_weight, gradients, about)
-            below = self.hidden[number - 1][:, :rows] if number else self.inputs[:, :rows]
-            product_into(gradients.weights[number], below, about)
+            self._weight_gradient(gradients, number, about)
             torch.sum(about, 1, keepdim=True, out=gradients.biases[number])
             if number:
-                about = torch.bmm(about, network.weights[number].mT, out=self.about[number - 1][:, :rows])
+                about = torch.bmm(about, network.transposed[number], out=self.used_about[number - 1])
+
+    def _weight_gradient(self, gradients: Network, layer: int, about: Tensor) -> None:
+        """Product of what went into a layer (-1: the heads) and the derivative about what came out."""
+        found = gradients.weights[layer] if layer >= 0 else gradients.head_weight
+        if layer:
+            below, below_transposed = (
+                self.used_hidden[layer - (layer > 0)],
+                self.used_transposed[layer - (layer > 0)],
+            )
+        else:
+            below = self.inputs[:, : self.used]
+            below_transposed = below.mT
+        if found.is_contiguous():
+            torch.bmm(below_transposed, about, out=found)
+        else:  # a view of an nn.Linear's [out, in]
+            torch.bmm(about.mT, below, out=gradients.transposed[layer])
 
     def about_actions(self, network: Network, choice: Tensor, stage: Tensor, size: int) -> Tensor:
         """Derivative ``[N, size]`` of the chosen values about the last ``size`` inputs, the actions.
@@ -143,21 +185,22 @@ class Passes:
         for number in range(self.networks):
             rows = (choice == number).nonzero().squeeze(-1)
             if len(rows):
-                about = network.head_weight[number].T.index_select(0, stage.index_select(0, rows))
+                about = network.each_transposed[number][-1].index_select(0, stage.index_select(0, rows))
                 found.index_copy_(0, rows, self._rows_to_actions(network, number, rows, about, size))
         return found
 
     def _rows_to_actions(
         self, network: Network, number: int, rows: Tensor, about: Tensor, size: int
     ) -> Tensor:
-        for layer in reversed(range(len(self.hidden))):
-            self._through_activation(layer, self.hidden[layer][number].index_select(0, rows), about)
+        weights, hidden = network.each_transposed[number], self.each_hidden[number]
+        for layer in reversed(range(len(hidden))):
+            self._through_activation(layer, hidden[layer].index_select(0, rows), about)
             if layer:
-                about = torch.mm(about, network.weights[layer][number].T)
+                about = torch.mm(about, weights[layer])
         if network.norm_weight is not None:
             about = native_layer_norm_backward(
-                about.mul_(network.norm_weight[number]),
-                self.linear[number].index_select(0, rows),
+                about.mul_(network.each_norm_weight[number]),
+                self.each_linear[number].index_select(0, rows),
                 about.shape[-1:],
                 self.mean[number].index_select(0, rows),
                 self.inverse[number].index_select(0, rows),
@@ -165,7 +208,7 @@ class Passes:
                 None,
                 [True, False, False],
             )[0]
-        return torch.mm(about, network.weights[0][number, -size:].T)
+        return torch.mm(about, weights[0][:, -size:])
 
     def _through_activation(self, layer: int, hidden: Tensor, about: Tensor) -> None:
         """From a layer's output to what goes into its activation, in place."""
@@ -191,6 +234,3 @@ class Passes:
             [True, False, False],
         )[0]
         return found
-
-
-__all__ = ["CRITICS", "Network", "Passes", "actor_network", "critic_network", "gradient_of", "value_of"]

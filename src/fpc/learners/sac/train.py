@@ -173,9 +173,8 @@ class Session:
         if self.step % options.update_every or self.step < options.update_after:
             return
         for _ in range(options.updates_per_round):
-            due = (self.updater.updates + 1) % MEASURE_EVERY == 0
-            self.updater.update(self.buffer.sample(options.batch_size, self.generators["updates"]), due)
-            if due:
+            self.updater.update(self.buffer.sample(options.batch_size, self.generators["updates"]))
+            if self.updater.updates % MEASURE_EVERY == 0:
                 self.log.add(self.step, updates=self.updater.updates, **self.updater.measures())
 
     def run_episode(self, steps: int, after_step: Callable[[], None]) -> dict[str, float]:

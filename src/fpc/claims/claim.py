@@ -1,0 +1,159 @@
+"""What a claim is, and how a measurement becomes a verdict.
+
+One rule holds for all: a claim is *reproduced* where the whole bootstrap interval lies inside the range
+that its criterion names, and *not reproduced* otherwise, also where the interval only reaches out of the
+range: too few seeds never help a claim. It is *not testable* where a table, a method, seeds or steps are
+missing, or where its precondition does not hold (for example: pi* cannot do what it should forget).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fpc.statistics import Estimate
+
+Tables = Mapping[str, "pd.DataFrame"]  # episodes, training, states, representation -> rows of one experiment
+TablesByExperiment = Mapping[str, Tables]
+
+
+class Verdict(StrEnum):
+    """How a claim fared."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not_reproduced"
+    NOT_TESTABLE = "not_testable"
+
+
+class NotTestable(Exception):
+    """Why a claim cannot be tested on these tables."""
+
+
+@dataclass(frozen=True)
+class ClaimContext:
+    """Where the tables come from and how intervals are made."""
+
+    scale: str
+    level: float = 0.95
+    resamples: int = 10_000
+    seed: int = 0
+    minimum_seeds: int = 5
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # experiment -> its tables
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with its interval, from so many seeds a method."""
+
+    estimate: Estimate
+    seeds: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with its rule; ``measure`` gets the tables of the claim's experiments."""
+
+    id: str
+    domain: str
+    experiments: tuple[str, ...]
+    statement: str
+    paper_source: str
+    paper_value: str
+    quantity: str  # what is measured, in words
+    above: float | None  # the range the whole interval must lie in
+    below: float | None
+    measure: Callable[[TablesByExperiment, ClaimContext], Measurement]
+
+    @property
+    def criterion(self) -> str:
+        """The rule in words."""
+        if self.above is not None and self.below is not None:
+            return f"interval within [{self.above:g}, {self.below:g}]"
+        return (
+            f"interval above {self.above:g}" if self.above is not None else f"interval below {self.below:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """A claim held against the tables."""
+
+    claim: Claim
+    verdict: Verdict
+    reason: str
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    seeds: int = 0
+    tables: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """The entry in ``claims.json``; null where nothing was measured."""
+        return {
+            "id": self.claim.id,
+            "domain": self.claim.domain,
+            "statement": self.claim.statement,
+            "paper_source": self.claim.paper_source,
+            "paper_value": self.claim.paper_value,
+            "quantity": self.claim.quantity,
+            "criterion": self.claim.criterion,
+            "measured": self.measured,
+            "interval": [self.low, self.high],
+            "level": self.level,
+            "seeds": self.seeds,
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "tables": list(self.tables),
+        }
+
+
+def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Result:
+    """Hold one claim against the tables."""
+    paths = tuple(path for name in claim.experiments for path in context.paths.get(name, ()))
+    missing = [name for name in claim.experiments if name not in tables]
+    if missing:
+        return Result(
+            claim, Verdict.NOT_TESTABLE, f"scale {context.scale} has no tables of {', '.join(missing)}"
+        )
+    try:
+        measurement = claim.measure({name: tables[name] for name in claim.experiments}, context)
+    except NotTestable as error:
+        return Result(claim, Verdict.NOT_TESTABLE, str(error), tables=paths)
+    estimate = measurement.estimate
+    verdict, reason = _judge(claim, estimate)
+    return Result(
+        claim,
+        verdict,
+        f"{reason}; {measurement.note}" if measurement.note else reason,
+        _finite(estimate.value),
+        _finite(estimate.low),
+        _finite(estimate.high),
+        estimate.level,
+        measurement.seeds,
+        paths,
+    )
+
+
+def _judge(claim: Claim, estimate: Estimate) -> tuple[Verdict, str]:
+    if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
+        return Verdict.NOT_TESTABLE, "one seed gives no interval"
+    inside = [
+        estimate.low > claim.above if claim.above is not None else True,
+        estimate.high < claim.below if claim.below is not None else True,
+    ]
+    found = f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    if all(inside):
+        return Verdict.REPRODUCED, f"{found}: {claim.criterion}"
+    return Verdict.NOT_REPRODUCED, f"{found}: not {claim.criterion}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

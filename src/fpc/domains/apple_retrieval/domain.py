@@ -1,0 +1,73 @@
+"""AppleRetrieval as a domain: all conditions and seeds of an experiment train side by side.
+
+A step of the step axis is an episode. Files hold one number for each of the K runs: conditions in
+the configuration's order, seeds fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from fpc.config.apple_retrieval import AppleRetrievalExperiment
+from fpc.domains.interface import Domain
+from fpc.retention.interface import MethodOptions, Need
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+
+class AppleRetrieval(Domain):
+    """Close is phase 1 (to the apple), Far is phase 2 (back home)."""
+
+    name: ClassVar[str] = "apple_retrieval"
+    learner: ClassVar[str] = "reinforce"
+    provides: ClassVar[frozenset[Need]] = frozenset(
+        {Need.TEACHER, Need.EXPERT_DATA, Need.ONLINE_OBSERVATIONS}
+    )
+
+    def pretrain(self, experiment: AppleRetrievalExperiment, run: Run) -> None:
+        """REINFORCE on phase 2: ``policy.safetensors`` (weight, bias: float64 ``[K]``)."""
+        from fpc.domains.apple_retrieval import training
+
+        training.pretrain(experiment, run)
+
+    def collect(self, experiment: AppleRetrievalExperiment, run: Run) -> None:
+        """pi* in phase 2: ``expert.safetensors`` (observations, outputs: float64 ``[K, N, 1]``)."""
+        from fpc.domains.apple_retrieval import training
+
+        training.collect(experiment, run)
+
+    def finetune(
+        self, experiment: AppleRetrievalExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """REINFORCE on the whole task; ``options.steps`` counts episodes here."""
+        from fpc.domains.apple_retrieval import training
+
+        training.finetune(experiment, method, options, run)
+
+    def evaluate(
+        self, experiment: AppleRetrievalExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """Every probe on every milestone: ``episodes.parquet``."""
+        from fpc.domains.apple_retrieval import evaluation
+
+        evaluation.evaluate(experiment, method, run)
+
+    def training_steps(self, experiment: AppleRetrievalExperiment, phase: str) -> Mapping[str, int]:
+        """Environment steps (at most), updates and episodes of all seeds of a run together."""
+        runs = len(experiment.environment.conditions) * experiment.seeds_per_run
+        updates, episodes = 0, 0
+        if phase == "pretrain":
+            updates = experiment.pretrain.updates
+            episodes = updates * experiment.pretrain.episodes_per_update * runs
+        elif phase == "finetune":
+            updates = experiment.finetune.updates
+            episodes = updates * experiment.finetune.episodes_per_update * runs
+        elif phase == "evaluate":
+            episodes = 3 * (experiment.finetune.milestones + 1) * experiment.evaluate.episodes * runs
+        steps = episodes * experiment.environment.maximum_steps
+        return {"environment_steps": steps, "updates": updates, "episodes": episodes}
+
+
+DOMAIN = AppleRetrieval()

@@ -1,0 +1,38 @@
+"""Random numbers that belong to a run, whichever runs are trained beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Streams:
+    """One generator for each run, keyed by its seed, its condition and a purpose.
+
+    Args:
+        runs: (condition name, seed) of each of the K runs.
+        purpose: tells streams of the same run apart, such as ``finetune``.
+    """
+
+    def __init__(self, runs: Sequence[tuple[str, int]], purpose: str) -> None:
+        self.generators = []
+        for condition, seed in runs:
+            digest = hashlib.sha256(f"{purpose} {condition}".encode()).digest()
+            words = np.frombuffer(digest[:16], dtype=np.uint32).tolist()
+            self.generators.append(np.random.Generator(np.random.PCG64([seed, *words])))
+
+    def draw(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Uniform numbers in [0, 1), ``[K, *shape]``."""
+        numbers = np.empty((len(self.generators), *shape))
+        for generator, row in zip(self.generators, numbers, strict=True):
+            generator.random(out=row)
+        return numbers
+
+    def skip(self, draws: int, shape: tuple[int, ...]) -> None:
+        """Go on as if ``draw(shape)`` had been called ``draws`` times; exact, for a resume."""
+        for generator in self.generators:
+            generator.bit_generator.advance(draws * prod(shape))  # type: ignore[attr-defined]

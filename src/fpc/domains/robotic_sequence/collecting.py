@@ -1,0 +1,105 @@
+"""collect: what retention methods learn from, what the analysis looks at, where probes start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fpc.config.robotic_sequence import CollectOptions, EnvironmentOptions
+from fpc.config.sac import SACOptions
+from fpc.domains.robotic_sequence.environment import RoboticSequence
+from fpc.domains.robotic_sequence.expert import Rollouts, roll_out
+from fpc.domains.robotic_sequence.probes import make_start_states
+from fpc.domains.robotic_sequence.stage import ACTION_SIZE
+from fpc.files import read_tensors, write_json, write_tensors
+from fpc.learners.sac import Actor
+from fpc.learners.sac.train import prepare_processor
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+USES = ("rollouts", "order", "analysis", "actions", "starts")
+
+
+def collect(environment: EnvironmentOptions, options: CollectOptions, sac: SACOptions, run: Run) -> None:
+    """Write ``expert.safetensors``, ``analysis.safetensors`` and ``start_states.json``."""
+    prepare_processor()
+    sequence = RoboticSequence(environment)
+    actor = new_actor(sequence, sac)
+    actor.load_state_dict(read_tensors(run.parents["pretrain"] / "policy.safetensors"))
+    words = np.random.SeedSequence([run.seed, len(USES)]).generate_state(len(USES), np.uint64) >> np.uint64(1)
+    seeds = {use: int(word) for use, word in zip(USES, words, strict=True)}
+    total = options.states + len(environment.pretrained_stages) * options.analysis_states
+    expert = _expert(sequence, actor, options.states, seeds)
+    run.report(options.states, total)
+    write_tensors(run.output / "expert.safetensors", expert)
+    write_tensors(run.output / "analysis.safetensors", _analysis(sequence, actor, options, seeds))
+    start_states = make_start_states(sequence, options.start_states, seeds["starts"])
+    write_json(run.output / "start_states.json", start_states)
+    run.report(total, total)
+
+
+def new_actor(environment: RoboticSequence, sac: SACOptions) -> Actor:
+    """An actor of the configured size, to load weights into."""
+    (size,) = environment.observation_space.shape or (0,)
+    return Actor(size, ACTION_SIZE, len(environment.tasks), sac)
+
+
+def _own_rollouts(sequence: RoboticSequence, actor: Actor, per_stage: list[int], seed: int) -> Rollouts:
+    """pi*'s sampled actions in its own stages, as in the paper's memory of pi*."""
+    generator = torch.Generator().manual_seed(seed)
+    stages = sequence.options.pretrained_stages
+    return Rollouts.joined(
+        [
+            roll_out(sequence, lambda seen: actor.act(seen, generator=generator), stage, count, seed)
+            for stage, count in zip(stages, per_stage, strict=True)
+        ]
+    )
+
+
+def _expert(sequence: RoboticSequence, actor: Actor, states: int, seeds: dict[str, int]) -> dict[str, Tensor]:
+    """Transitions of pi* in one random order with pi*'s outputs; a first part is a fair smaller memory."""
+    stages = len(sequence.options.pretrained_stages)
+    shares = [states // stages + (place < states % stages) for place in range(stages)]
+    data = _own_rollouts(sequence, actor, shares, seeds["rollouts"])
+    order = np.random.default_rng(seeds["order"]).permutation(states)
+    observations = torch.from_numpy(data.observations[order])
+    with torch.no_grad():
+        outputs = actor.outputs(observations)
+    names = ("action", "reward", "next_observations", "terminated", "stage")
+    rest = {name: torch.from_numpy(getattr(data, name)[order]) for name in names}
+    return {"observations": observations, "outputs": outputs, **rest}
+
+
+def _analysis(
+    sequence: RoboticSequence, actor: Actor, options: CollectOptions, seeds: dict[str, int]
+) -> dict[str, Tensor]:
+    """Fixed states of each pre-trained stage, from solved episodes first, with a sampled action of pi*.
+
+    ``observations`` [N, D], ``stage`` int64 [N], ``before_tanh`` [N, A] (the action's argument of
+    tanh), ``solved`` uint8 [N] (whether the state's episode solved its stage).
+    """
+    count, generator = options.analysis_states, torch.Generator().manual_seed(seeds["actions"])
+    parts = []
+    for stage in sequence.options.pretrained_stages:
+        # Twice as many states are made, so that solved episodes give enough where pi* is good.
+        data = roll_out(
+            sequence,
+            lambda seen: actor.act(seen, generator=generator),
+            stage,
+            2 * count,
+            seeds["analysis"] + stage,
+        )
+        chosen = np.argsort(~data.solved, kind="stable")[:count]
+        parts.append((data.observations[chosen], data.stage[chosen], data.solved[chosen].astype(np.uint8)))
+    observations, stages, solved = (
+        torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True)
+    )
+    with torch.no_grad():
+        mean, log_std = actor.outputs(observations).chunk(2, -1)
+    noise = torch.randn(mean.shape, generator=generator)
+    before_tanh = mean + log_std.exp() * noise
+    return {"observations": observations, "stage": stages, "before_tanh": before_tanh, "solved": solved}

@@ -1,0 +1,101 @@
+"""RoboticSequence as a domain: SAC with a head per stage, pi* good in the pre-trained stages only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from fpc.config.robotic_sequence import RoboticSequenceExperiment
+from fpc.domains.interface import Domain
+from fpc.retention.interface import MethodOptions, Need
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+
+class RoboticSequence(Domain):
+    """Close stages come first and are new to pi*; Far stages are those it was pre-trained on."""
+
+    name: ClassVar[str] = "robotic_sequence"
+    learner: ClassVar[str] = "sac"
+    provides: ClassVar[frozenset[Need]] = frozenset(Need)
+
+    def pretrain(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
+        """``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""
+        from fpc.domains.robotic_sequence.pretraining import pretrain
+
+        pretrain(experiment.environment, experiment.pretrain, run)
+
+    def collect(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
+        """``expert.safetensors``, ``analysis.safetensors`` and ``start_states.json``."""
+        from fpc.domains.robotic_sequence.collecting import collect
+
+        collect(experiment.environment, experiment.collect, experiment.pretrain.sac, run)
+
+    def finetune(
+        self, experiment: RoboticSequenceExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """``milestones/step_<n>.safetensors`` (``actor.``..., ``critic.``...) and ``training.parquet``."""
+        from fpc.domains.robotic_sequence.finetuning import finetune
+
+        finetune(experiment.environment, experiment.finetune, method, options, run)
+
+    def evaluate(
+        self, experiment: RoboticSequenceExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """``episodes.parquet`` and, with analysis, ``representation.parquet`` and ``states.parquet``."""
+        from fpc.domains.robotic_sequence.evaluation import evaluate
+
+        evaluate(experiment, run)
+
+    def training_steps(self, experiment: RoboticSequenceExperiment, phase: str) -> Mapping[str, int]:
+        """Upper bounds: episodes may end early, and SAC's pre-training may stop early."""
+        return _STEPS[phase](experiment)
+
+
+def _sac_updates(experiment: RoboticSequenceExperiment, phase: str) -> int:
+    section = getattr(experiment, phase)
+    rounds: int = (section.steps - section.sac.update_after) // section.sac.update_every
+    return max(0, rounds) * int(section.sac.updates_per_round)
+
+
+def _pretrain_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
+    section, environment = experiment.pretrain, experiment.environment
+    far = len(environment.pretrained_stages)
+    checks = 1 + section.steps // section.probe_every
+    episodes = checks * far * section.probe_episodes
+    steps = section.steps + episodes * environment.max_steps
+    updates = _sac_updates(experiment, "pretrain")
+    if section.recipe == "clone" and section.clone is not None:
+        steps += far * (section.clone.transitions + section.clone.critic_transitions)
+        updates += section.clone.updates + section.clone.critic_updates
+    return {"environment_steps": steps, "updates": updates, "episodes": episodes}
+
+
+def _collect_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
+    section, far = experiment.collect, len(experiment.environment.pretrained_stages)
+    steps = section.states + far * section.analysis_states
+    return {"environment_steps": steps, "updates": 0, "episodes": section.start_states}
+
+
+def _finetune_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
+    steps = experiment.finetune.steps
+    episodes = steps // experiment.environment.max_steps
+    return {"environment_steps": steps, "updates": _sac_updates(experiment, "finetune"), "episodes": episodes}
+
+
+def _evaluate_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
+    section, stages = experiment.finetune, len(experiment.environment.stages)
+    milestones = 1 + -(-section.steps // section.evaluate_every)
+    episodes = milestones * experiment.evaluate.episodes
+    steps = 2 * stages * episodes * experiment.environment.max_steps  # each stage alone, and the sequence
+    return {"environment_steps": steps, "updates": 0, "episodes": episodes * (stages + 1)}
+
+
+_STEPS = {
+    "pretrain": _pretrain_steps,
+    "collect": _collect_steps,
+    "finetune": _finetune_steps,
+    "evaluate": _evaluate_steps,
+}
+DOMAIN = RoboticSequence()

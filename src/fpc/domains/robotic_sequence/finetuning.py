@@ -1,0 +1,69 @@
+"""finetune: SAC on the whole sequence, from pi* or from new networks, with one retention method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpc.config.robotic_sequence import EnvironmentOptions, FinetuneOptions
+from fpc.domains.robotic_sequence.environment import RoboticSequence
+from fpc.files import read_tensors, write_table, write_tensors
+from fpc.learners.sac import Actor, Critics, train
+from fpc.retention.expert_data import ExpertDataset
+from fpc.retention.interface import MethodOptions, Need
+from fpc.retention.registry import load_method
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+EXPERT_NEEDS = frozenset({Need.EXPERT_DATA, Need.REPLAY_BUFFER})
+
+
+def milestone_path(folder: Path, step: int) -> Path:
+    """File of the weights after ``step`` environment steps."""
+    return folder / "milestones" / f"step_{step}.safetensors"
+
+
+def milestone_steps(steps: int, every: int) -> tuple[int, ...]:
+    """0, every, 2 every, ... and ``steps``."""
+    return tuple(sorted({*range(0, steps + 1, every), steps}))
+
+
+def finetune(
+    environment: EnvironmentOptions, options: FinetuneOptions, method: str, chosen: MethodOptions, run: Run
+) -> None:
+    """Write the milestones' weights and ``training.parquet``."""
+    kind = load_method(method)
+    steps = chosen.steps or options.steps
+    pretrained = run.parents.get("pretrain")
+    start = pretrained if kind.pretrained else None
+    expert = None
+    if kind.needs & EXPERT_NEEDS:
+        expert = ExpertDataset.read(run.parents["collect"] / "expert.safetensors")
+    teacher = None
+    if Need.TEACHER in kind.needs:
+        teacher = read_tensors(run.parents["pretrain"] / "policy.safetensors")
+
+    def keep(step: int, actor: Actor, critics: Critics) -> None:
+        weights = {f"actor.{name}": value for name, value in actor.state_dict().items()}
+        if options.keep_critics:
+            weights |= {f"critic.{name}": value for name, value in critics.state_dict().items()}
+        write_tensors(milestone_path(run.output, step), weights)
+
+    trained = train(
+        RoboticSequence(environment),
+        options.sac,
+        stages=len(environment.stages),
+        steps=steps,
+        seed=run.seed,
+        state=run.state,
+        report=run.report,
+        method=kind(chosen),
+        expert=expert,
+        teacher=teacher,
+        initial_actor=None if start is None else read_tensors(start / "policy.safetensors"),
+        initial_critic=None if start is None else read_tensors(start / "critic.safetensors"),
+        milestones=milestone_steps(steps, options.evaluate_every),
+        on_milestone=keep,
+    )
+    write_table(run.output / "training.parquet", trained.metrics)

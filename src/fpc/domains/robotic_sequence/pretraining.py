@@ -1,0 +1,178 @@
+"""pretrain: make pi*, good in the pre-trained stages, with critics that know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import pandas as pd
+import torch
+
+from fpc.config.robotic_sequence import CloneOptions, EnvironmentOptions, PretrainOptions
+from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
+from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
+from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
+from fpc.domains.robotic_sequence.stage import ACTION_SIZE
+from fpc.files import read_tensors, write_table, write_tensors
+from fpc.learners.sac import Actor, Critics, Updater, train
+from fpc.learners.sac.metrics import MetricLog
+from fpc.learners.sac.train import prepare_processor
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+
+class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """The sequence without its Close stages; heads and one-hot stay those of the full sequence."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """Start at the first pre-trained stage."""
+        stages = self.unwrapped.options.pretrained_stages  # type: ignore[attr-defined]
+        return self.env.reset(seed=seed, options={**(options or {}), "stages": stages})
+
+
+def pretrain(environment: EnvironmentOptions, options: PretrainOptions, run: Run) -> None:
+    """Write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet`` of pi*."""
+    prepare_processor()
+    log = MetricLog()
+    if options.recipe == "clone":
+        assert options.clone is not None  # the configuration checks it
+        actor, critics = _cloned(environment, options, options.clone, run, log)
+    else:
+        actor, critics = new_networks(RoboticSequence(environment), options, _generator(run.seed, 0))
+    tables = []
+    if options.steps:
+        initial = (actor, critics) if options.recipe == "clone" else None
+        actor, critics, table = _trained(environment, options, run, initial)
+        tables.append(table)
+    _probe(RoboticSequence(environment), actor, options, run.seed, log)
+    write_tensors(run.output / "policy.safetensors", actor.state_dict())
+    write_tensors(run.output / "critic.safetensors", critics.state_dict())
+    write_table(run.output / "training.parquet", pd.concat([log.table(run.seed), *tables], ignore_index=True))
+
+
+def new_networks(
+    environment: RoboticSequence, options: PretrainOptions, generator: torch.Generator
+) -> tuple[Actor, Critics]:
+    """An actor and critics of the configured size."""
+    (size,) = environment.observation_space.shape or (0,)
+    shape = (size, ACTION_SIZE, len(environment.tasks), options.sac)
+    return Actor(*shape, generator), Critics(*shape, generator)
+
+
+def deterministic(actor: Actor) -> Act:
+    """The policy's mean as a controller."""
+    return lambda observation: actor.act(observation, deterministic=True)
+
+
+def sampled(actor: Actor, generator: torch.Generator) -> Act:
+    """The policy, sampled, as a controller."""
+    return lambda observation: actor.act(observation, generator=generator)
+
+
+def _generator(seed: int, use: int) -> torch.Generator:
+    word = np.random.SeedSequence([seed, use]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(word) >> 1)
+
+
+def _check_seeds(seed: int, count: int) -> list[int]:
+    return [int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(count)]
+
+
+def _probe(
+    environment: RoboticSequence, actor: Actor, options: PretrainOptions, seed: int, log: MetricLog
+) -> None:
+    """Success of pi* in every stage; the Close ones show that they are new to it."""
+    seeds = _check_seeds(seed, options.probe_episodes)
+    for stage, name in enumerate(probe_names(environment.options.stages)):
+        rate = success_rate(environment, deterministic(actor), stage, seeds)
+        log.add(options.steps, **{f"probe_success_{name}": rate})
+
+
+def _trained(
+    environment: EnvironmentOptions, options: PretrainOptions, run: Run, initial: tuple[Actor, Critics] | None
+) -> tuple[Actor, Critics, pd.DataFrame]:
+    """SAC on the pre-trained stages, until each is solved or the steps are spent."""
+    checked = RoboticSequence(environment)
+    seeds = _check_seeds(run.seed, options.probe_episodes)
+    solved = False
+
+    def check(step: int, actor: Actor, critics: Critics) -> None:
+        nonlocal solved
+        rates = [
+            success_rate(checked, deterministic(actor), stage, seeds)
+            for stage in environment.pretrained_stages
+        ]
+        solved = min(rates) >= options.stop_success
+
+    trained = train(
+        PretrainedStagesOnly(RoboticSequence(environment)),
+        options.sac,
+        stages=len(environment.stages),
+        steps=options.steps,
+        seed=run.seed,
+        state=run.state / "sac",
+        report=run.report,
+        initial_actor=None if initial is None else initial[0].state_dict(),
+        initial_critic=None if initial is None else initial[1].state_dict(),
+        milestones=range(options.probe_every, options.steps + 1, options.probe_every),
+        on_milestone=check,
+        stop=lambda: solved,
+    )
+    return trained.actor, trained.critics, trained.metrics
+
+
+def _cloned(
+    environment: EnvironmentOptions, options: PretrainOptions, cloning: CloneOptions, run: Run, log: MetricLog
+) -> tuple[Actor, Critics]:
+    """The cloned actor and its critics; each is kept in the run's state once it is made."""
+    sequence = RoboticSequence(environment)
+    actor, critics = new_networks(sequence, options, _generator(run.seed, 0))
+    data = _expert_data(sequence, cloning, run.seed)
+    total = cloning.updates + cloning.critic_updates
+
+    def reporter(done: int) -> Callable[[int, dict[str, float]], None]:
+        def report(update: int, measures: dict[str, float]) -> None:
+            log.add(0, **measures)
+            run.report(done + update, total, **measures)
+
+        return report
+
+    kept = run.state / "cloned.safetensors"
+    if kept.exists():
+        actor.load_state_dict(read_tensors(kept))
+    else:
+        clone(actor, data, cloning, _generator(run.seed, 2), reporter(0))
+        write_tensors(kept, actor.state_dict())
+    if cloning.critic_updates:
+        controller = sampled(actor, _generator(run.seed, 3))
+        own = [
+            roll_out(sequence, controller, stage, cloning.critic_transitions, run.seed + 1)
+            for stage in environment.pretrained_stages
+            if cloning.critic_transitions
+        ]
+        frozen = options.sac.model_copy(update={"critic_warmup_updates": cloning.critic_updates})
+        targets = Critics(*_shape(sequence, options))
+        targets.load_state_dict(critics.state_dict())
+        updater = Updater(actor, critics, targets, frozen, _generator(run.seed, 4))
+        evaluate_policy(
+            updater, Rollouts.joined([data, *own]), cloning.critic_updates, reporter(cloning.updates)
+        )
+    return actor, critics
+
+
+def _shape(environment: RoboticSequence, options: PretrainOptions) -> tuple[int, int, int, Any]:
+    (size,) = environment.observation_space.shape or (0,)
+    return size, ACTION_SIZE, len(environment.tasks), options.sac
+
+
+def _expert_data(environment: RoboticSequence, options: CloneOptions, seed: int) -> Rollouts:
+    expert = ScriptedExpert(environment)
+    return Rollouts.joined(
+        [
+            roll_out(environment, expert, stage, options.transitions, seed, options.action_noise)
+            for stage in environment.options.pretrained_stages
+        ]
+    )

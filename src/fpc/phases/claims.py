@@ -1,0 +1,50 @@
+"""claims: hold every claim of the paper against the tables of this scale, and list every seed."""
+
+from __future__ import annotations
+
+from fpc.claims.claim import ClaimContext
+from fpc.claims.evaluate import by_experiment, evaluate_claims, to_markdown
+from fpc.claims.seeds import seeds_table
+from fpc.config.root import Configuration
+from fpc.files import write_json, write_text
+from fpc.phases.execute import execute
+from fpc.phases.tables import TABLES, read_tables
+from fpc.runs import Run
+from fpc.table import Row, closing_row, parents
+
+SEEDS = "claims_seeds.csv"
+
+
+def claims(configuration: Configuration) -> None:
+    """Publish ``claims.json``, ``claims.md`` and every seed's final success."""
+    row = closing_row(configuration, "claims")
+    made_from = parents(configuration, row)
+    section = configuration.claims
+    context = ClaimContext(
+        scale=configuration.label,
+        level=section.level,
+        resamples=section.resamples,
+        seed=section.seed,
+        minimum_seeds=section.minimum_seeds,
+        paths=table_paths(made_from),
+    )
+
+    def work(run: Run) -> None:
+        tables = read_tables(configuration, made_from)
+        results = evaluate_claims(by_experiment(tables), context)
+        write_json(run.output / "claims.json", [result.record() for result in results])
+        write_text(run.output / "claims.md", to_markdown(results, context))
+        seeds = seeds_table(tables["episodes"])
+        write_text(run.output / SEEDS, seeds.to_csv(index=False, lineterminator="\n"))
+
+    execute(configuration, row, work)
+
+
+def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
+    """Experiment -> paths of the tables its claims read."""
+    found: dict[str, list[str]] = {}
+    for row in made_from:
+        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase]]
+        paths = [path.as_posix() for path in existing if path.exists()]
+        found.setdefault(row.experiment or "", []).extend(paths)
+    return {experiment: tuple(sorted(paths)) for experiment, paths in found.items()}

@@ -1,0 +1,45 @@
+"""report: one self-contained HTML page with every figure, claim and seed of this scale."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pandas as pd
+
+from fpc.claims.report import ReportFigure, render_report
+from fpc.config.root import Configuration
+from fpc.figures.metadata import figure_metadata
+from fpc.files import read_json, sha256_of, write_text
+from fpc.phases.claims import SEEDS
+from fpc.phases.execute import check_inputs, execute
+from fpc.runs import Run, command
+from fpc.table import closing_row, figure_row, parents
+
+
+def report(configuration: Configuration) -> None:
+    """Publish ``report.html``."""
+    row = closing_row(configuration, "report")
+    claims_row = closing_row(configuration, "claims")
+    check_inputs(parents(configuration, row))
+
+    def work(run: Run) -> None:
+        figures = []
+        for name in configuration.figure.names:
+            folder = figure_row(configuration, name).folder
+            svg, csv = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_text("utf-8")
+            figures.append(ReportFigure(name, figure_metadata(name).title, svg, csv))
+        seeds = pd.read_csv(StringIO((claims_row.folder / SEEDS).read_text("utf-8")))
+        page = render_report(
+            title=configuration.report.title,
+            scale=configuration.label,
+            claims=read_json(claims_row.folder / "claims.json"),
+            figures=figures,
+            seeds=seeds,
+            details={
+                "made by": command(row),
+                "claims manifest": f"{claims_row.manifest} (sha256 {sha256_of(claims_row.manifest)[:16]})",
+            },
+        )
+        write_text(run.output / "report.html", page)
+
+    execute(configuration, row, work)

@@ -1,0 +1,120 @@
+"""Hand-made tables, on which every claim's outcome is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+STAGES = ("0_hammer", "1_push", "2_peg-unplug-side", "3_push-wall")
+STEPS = (0, 100_000, 500_000)
+Heights = Mapping[str, Sequence[float]]
+
+
+def spread(value: float, seed: int) -> float:
+    """Seeds differ a little, within [0, 1]."""
+    return float(np.clip(value + 0.02 * (seed - 2), 0.0, 1.0))
+
+
+def episodes_of(
+    far: Heights, whole: Heights, likelihood: Heights | None = None, seeds: int = 5
+) -> pd.DataFrame:
+    """Episodes of RoboticSequence: method -> success at STEPS."""
+    rows: list[tuple[object, ...]] = []
+    for seed in range(seeds):
+        for place, step in enumerate(STEPS):
+            for method, heights in far.items():
+                for probe in STAGES[2:]:
+                    rows.append(
+                        (method, seed, step, probe, "far", 0, "success", spread(heights[place], seed))
+                    )
+                for probe in STAGES[:2]:
+                    rows.append((method, seed, step, probe, "close", 0, "success", 1.0))
+            for method, heights in whole.items():
+                rows.append(
+                    (method, seed, step, "whole", "whole", 0, "success", spread(heights[place], seed))
+                )
+            for method, heights in (likelihood or {}).items():
+                for probe in STAGES[2:]:
+                    rows.append((method, seed, step, probe, "far", -1, "log_likelihood", heights[place]))
+    names = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
+    return pd.DataFrame(rows, columns=names).assign(experiment="robotic_sequence", condition="")
+
+
+def representation_of(layers: Sequence[float], seeds: int = 5) -> pd.DataFrame:
+    """CKA at the last step, a number a layer; 1 before."""
+    rows = [
+        ("robotic_sequence", "vanilla", seed, step, "actor", layer + 1, STAGES[3], value if step else 1.0)
+        for seed in range(seeds)
+        for step in STEPS
+        for layer, value in enumerate(layers)
+    ]
+    names = ["experiment", "method", "seed", "step", "network", "layer", "stage", "cka"]
+    return pd.DataFrame(rows, columns=names)
+
+
+FAR = {
+    "scratch": (0.0, 0.0, 0.1),
+    "vanilla": (1.0, 0.0, 0.7),
+    "behavioral_cloning": (1.0, 0.95, 0.95),
+    "kickstarting": (1.0, 0.1, 0.1),
+    "ewc": (1.0, 0.5, 0.5),
+    "episodic_memory": (1.0, 0.7, 0.7),
+}
+WHOLE = {
+    "scratch": (0.0, 0.0, 0.1),
+    "vanilla": (0.0, 0.0, 0.1),
+    "behavioral_cloning": (0.0, 0.5, 0.8),
+    "kickstarting": (0.0, 0.0, 0.1),
+    "ewc": (0.0, 0.2, 0.4),
+    "episodic_memory": (0.0, 0.3, 0.6),
+}
+LIKELIHOOD = {"vanilla": (-2.0, -20.0, -15.0)}
+
+
+def two_states(ends: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+    """condition -> theta and value at the end."""
+    rows = [
+        ("two_state_mdp", condition, "vanilla", 0, step, measure, value if step else 0.5)
+        for condition, (theta, height) in ends.items()
+        for measure, value in (("reach_probability", theta), ("value", height))
+        for step in (0, 100)
+    ]
+    names = ["experiment", "condition", "method", "seed", "step", "measure", "value"]
+    return pd.DataFrame(rows, columns=names).assign(probe="whole", group="whole", episode=0)
+
+
+def apples(drop: Callable[[float, float], float], ratio: Callable[[float], float]) -> pd.DataFrame:
+    """P(left) in phase 2 falls by ``drop(M, c)``; |b|/|w| is ``ratio(c)``."""
+    rows: list[tuple[object, ...]] = []
+    conditions = [(10, 0.5), (20, 0.5), (30, 0.5), (30, 0.1), (30, 2.0)]
+    for distance, signal in conditions:
+        condition = f"M={distance},c={signal:g}"
+        for seed in range(5):
+            lowest = 1.0 - drop(distance, signal) + 0.01 * seed
+            for step, skill in ((0, 1.0), (10, lowest), (20, 1.0)):
+                rows.append((condition, seed, step, "phase_2", "far", 0, "success", 1.0))
+                rows.append((condition, seed, step, "phase_2", "far", -1, "correct_probability", skill))
+                value = ratio(signal) * (1 + 0.01 * seed)
+                rows.append((condition, seed, step, "whole", "whole", -1, "weight_ratio", value))
+    names = ["condition", "seed", "step", "probe", "group", "episode", "measure", "value"]
+    return pd.DataFrame(rows, columns=names).assign(experiment="apple_retrieval", method="vanilla")
+
+
+@pytest.fixture
+def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
+    """Tables that show what the paper says."""
+    return {
+        "robotic_sequence": {
+            "episodes": episodes_of(FAR, WHOLE, LIKELIHOOD),
+            "representation": representation_of((0.9, 0.6, 0.2)),
+        },
+        "two_state_mdp": {"episodes": two_states({"coverage": (0.11, 2.22), "cloning": (0.081, 9.93)})},
+        "apple_retrieval": {
+            "episodes": apples(
+                lambda distance, signal: distance / 60 - 0.1 * signal, lambda signal: 1 / signal
+            )
+        },
+    }

@@ -1,0 +1,77 @@
+"""The documentation says what the code does: generated pages, links, and the worked example."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import runpy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import fpc.retention
+from fpc.config.loader import load
+from fpc.config.sac import SACOptions
+from fpc.learners.sac.networks import Actor
+from fpc.retention import registry
+from fpc.retention.interface import RetentionBatch, RetentionContext
+from fpc.table import rows
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example's folder counts as part of the package, as if its file had been copied there."""
+    monkeypatch.setattr(fpc.retention, "__path__", [*fpc.retention.__path__, str(ROOT / "examples")])
+    registry._methods.cache_clear()
+    importlib.invalidate_caches()
+    yield
+    monkeypatch.undo()
+    registry._methods.cache_clear()
+
+
+def test_generated_pages_are_current() -> None:
+    pages = runpy.run_path(str(ROOT / "docs" / "generated.py"))["pages"]()
+    for page, text in pages.items():
+        assert page.read_text(encoding="utf-8") == text, f"{page}: run `python docs/generated.py`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_linked_files_exist(page: Path) -> None:
+    for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http") and not target.startswith("results/"):
+            assert (page.parent / target).exists(), target
+
+
+def test_two_files_add_the_example_to_the_run_table(project: Path, example: None) -> None:
+    shutil.copy(ROOT / "examples" / "l2.yaml", project / "configs" / "variants" / "l2.yaml")
+    configuration = load("paper", "l2")
+    seeds = configuration.experiments["robotic_sequence"].seeds
+    found = [row for row in rows(configuration) if row.method == "l2"]
+    assert len(found) == 2 * seeds
+    assert {row.phase for row in found} == {"finetune", "evaluate"}
+
+
+def test_penalty_of_the_example(example: None) -> None:
+    module = importlib.import_module("fpc.retention.l2")
+    actor = Actor(10, 4, 2, SACOptions(hidden_sizes=(8, 8)), torch.Generator().manual_seed(0))
+    context = RetentionContext(actor, None, None, None, torch.Generator())
+    method = module.L2(module.L2Options(coefficient=0.5))
+    method.prepare(context)
+    observations = torch.zeros(3, 10)
+    batch = RetentionBatch(actor, observations, actor.outputs(observations), update=0)
+    assert method.penalty(batch) == 0
+    anchored = list(actor.anchored_parameters().values())
+    with torch.no_grad():
+        for parameter in anchored:
+            parameter.add_(0.1)
+    # trunk 10 x 8 + 8 and 8 x 8 + 8, LayerNorm 2 x 8: 176 parameters; 0.5 * 176 * 0.1^2 = 0.88
+    torch.testing.assert_close(method.penalty(batch), torch.tensor(0.88))
+    resumed = module.L2(module.L2Options(coefficient=0.5))
+    resumed.load_state_dict(method.state_dict(), context)
+    torch.testing.assert_close(resumed.penalty(batch), torch.tensor(0.88))

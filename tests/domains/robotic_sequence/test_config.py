@@ -1,0 +1,61 @@
+"""What a configuration of RoboticSequence may not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from fpc.config.robotic_sequence import EnvironmentOptions, RoboticSequenceExperiment
+
+from .conftest import environment_options
+
+
+def test_a_stage_is_a_name_or_a_name_with_a_shift() -> None:
+    stages = environment_options().stages
+    assert [(stage.name, stage.shift) for stage in stages] == [
+        ("reach", 0.0),
+        ("drawer-close", 0.0),
+        ("push-wall", 0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pretrained_stages": [3]}, "allowed: 0 to 2"),
+        ({"pretrained_stages": [2, 1]}, "must rise"),
+        ({"pretrained_stages": []}, "at least 1"),
+        ({"stages": []}, "at least 1"),
+        ({"max_steps": 0}, "greater than 0"),
+    ],
+)
+def test_impossible_sequences_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        environment_options(**changes)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("finetune", "sac", "hidden_sizes"), [8], "make them equal"),
+        (("evaluate", "episodes"), 3, "raise the second"),
+        (("pretrain", "clone"), None, "needs the section `clone`"),
+    ],
+)
+def test_phases_must_fit(
+    tiny_experiment: RoboticSequenceExperiment, path: tuple[str, ...], value: Any, words: str
+) -> None:
+    changed = tiny_experiment.model_dump()
+    section = changed
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    with pytest.raises(ValidationError, match=words):
+        RoboticSequenceExperiment.model_validate(changed)
+
+
+def test_values_of_science_have_no_defaults() -> None:
+    with pytest.raises(ValidationError, match="reward_scale"):
+        EnvironmentOptions.model_validate({"stages": ["reach"], "pretrained_stages": [0], "max_steps": 5})

@@ -1,0 +1,165 @@
+"""The four phases from end to end with a very small budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fpc.config.robotic_sequence import RoboticSequenceExperiment
+from fpc.domains.robotic_sequence.domain import DOMAIN
+from fpc.files import read_json, read_tensors, write_json
+from fpc.retention.interface import Need
+from fpc.retention.registry import load_method
+
+from .conftest import make_run
+
+OPTIONS = {
+    "behavioral_cloning": {"coefficient": 1.0, "batch_size": 8, "memory_size": 60},
+    "vanilla": {},
+    "scratch": {},
+}
+
+
+def options_of(method: str) -> object:
+    """Options of a method, without those it does not have."""
+    fields = load_method(method).Options.model_fields
+    return load_method(method).Options(**{k: v for k, v in OPTIONS[method].items() if k in fields})
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chain")
+
+
+def test_pretrain(chain: Path, tiny_experiment: RoboticSequenceExperiment) -> None:
+    DOMAIN.pretrain(tiny_experiment, make_run(chain, "pretrain"))
+    table = pd.read_parquet(chain / "pretrain" / "training.parquet")
+    assert list(table.columns) == ["step", "seed", "metric", "value"]
+    metrics = set(table.metric)
+    assert {"cloning_loss", "critic_loss", "probe_success_2_push-wall", "probe_success_0_reach"} <= metrics
+    assert "log_temperature" in read_tensors(chain / "pretrain" / "critic.safetensors")
+
+
+def test_collect(chain: Path, tiny_experiment: RoboticSequenceExperiment) -> None:
+    DOMAIN.collect(tiny_experiment, make_run(chain, "collect"))
+    expert = read_tensors(chain / "collect" / "expert.safetensors")
+    assert {name: tuple(value.shape) for name, value in expert.items()} == {
+        "observations": (61, 43),
+        "outputs": (61, 8),
+        "action": (61, 4),
+        "reward": (61,),
+        "next_observations": (61, 43),
+        "terminated": (61,),
+        "stage": (61,),
+    }
+    assert torch.bincount(expert["stage"]).tolist() == [0, 31, 30]
+    assert torch.equal(expert["observations"][:, 40:].argmax(1), expert["stage"])
+    assert set(expert["stage"][:20].tolist()) == {1, 2}, "the order must be random"
+    starts = read_json(chain / "collect" / "start_states.json")
+    assert list(starts) == ["0_reach", "1_drawer-close", "2_push-wall", "whole"]
+    analysis = read_tensors(chain / "collect" / "analysis.safetensors")
+    assert torch.bincount(analysis["stage"]).tolist() == [0, 10, 10]
+
+
+@pytest.mark.parametrize("method", ["vanilla", "behavioral_cloning", "scratch"])
+def test_finetune(
+    chain: Path, tmp_path: Path, tiny_experiment: RoboticSequenceExperiment, method: str
+) -> None:
+    run = make_run(chain, "finetune", method)
+    if method != "vanilla":  # vanilla's output stays for the evaluation
+        run.output, run.state = tmp_path / "output", tmp_path / "state"
+    if method == "scratch":
+        run.parents = {}
+    DOMAIN.finetune(tiny_experiment, method, options_of(method), run)
+    names = {path.name for path in (run.output / "milestones").iterdir()}
+    assert names == {f"step_{step}.safetensors" for step in (0, 25, 50, 60)}
+    first = read_tensors(run.output / "milestones" / "step_0.safetensors")
+    last = read_tensors(run.output / "milestones" / "step_60.safetensors")
+    original = read_tensors(chain / "pretrain" / "policy.safetensors")
+    same = all(torch.equal(first[f"actor.{name}"], value) for name, value in original.items())
+    assert same == (method != "scratch")
+    assert not torch.equal(first["actor.head_weight"], last["actor.head_weight"])
+    assert "critic.head_weight" in last
+
+
+def test_evaluate_measures_every_milestone_and_resumes(
+    chain: Path, tiny_experiment: RoboticSequenceExperiment
+) -> None:
+    run = make_run(chain, "evaluate", "vanilla")
+    DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
+    episodes = pd.read_parquet(run.output / "episodes.parquet")
+    assert [*episodes.columns[:5]] == ["domain", "experiment", "condition", "method", "seed"]
+    assert [*episodes.columns[5:]] == ["step", "probe", "group", "episode", "measure", "value"]
+    assert set(episodes.step) == {0, 25, 50, 60}
+    assert episodes.groupby("probe").group.first().to_dict() == {
+        "0_reach": "close",
+        "1_drawer-close": "far",
+        "2_push-wall": "far",
+        "whole": "whole",
+    }
+    whole = episodes[episodes.probe == "whole"]
+    assert set(whole.measure) == {
+        *("success", "return", "length", "stages_solved"),
+        *("success_0_reach", "success_1_drawer-close", "success_2_push-wall"),
+    }
+    assert set(episodes[episodes.episode == -1].measure) == {"log_likelihood"}
+    alignment = pd.read_parquet(run.output / "representation.parquet")
+    at_start = alignment[alignment.step == 0]
+    assert len(at_start) == 2 * 3 * 2  # stages, networks, layers
+    assert np.allclose(at_start.cka, 1.0)
+    assert (alignment[alignment.step == 60].cka < 1 - 1e-9).any()
+    states = pd.read_parquet(run.output / "states.parquet")
+    assert len(states) == 4 * 2 * 10
+    assert states[["pc1", "pc2", "log_likelihood"]].notna().all(None)
+    mean = states[(states.step == 25) & (states.stage == "2_push-wall")].log_likelihood.mean()
+    row = episodes[(episodes.step == 25) & (episodes.probe == "2_push-wall") & (episodes.episode == -1)]
+    assert row.value.item() == pytest.approx(mean, rel=1e-5)
+
+    (run.state / "step_50" / "episodes.parquet").unlink()
+    kept = (run.state / "step_25" / "episodes.parquet").stat().st_mtime_ns
+    DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
+    assert (run.state / "step_25" / "episodes.parquet").stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(pd.read_parquet(run.output / "episodes.parquet"), episodes)
+
+
+def test_evaluate_refuses_altered_start_states(
+    chain: Path, tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
+) -> None:
+    starts = read_json(chain / "collect" / "start_states.json")
+    starts["1_drawer-close"]["seeds"][0] += 1
+    for name in ("analysis.safetensors", "expert.safetensors"):
+        (tmp_path / "collect").mkdir(exist_ok=True)
+        (tmp_path / "collect" / name).symlink_to(chain / "collect" / name)
+    write_json(tmp_path / "collect" / "start_states.json", starts)
+    run = make_run(chain, "evaluate", "vanilla")
+    run.state, run.output = tmp_path / "state", tmp_path / "output"
+    run.parents = {**run.parents, "collect": tmp_path / "collect"}
+    with pytest.raises(ValueError, match="another start state"):
+        DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
+
+
+def test_pretraining_by_sac_alone(tmp_path: Path, tiny_experiment: RoboticSequenceExperiment) -> None:
+    changed = tiny_experiment.pretrain.model_copy(update={"recipe": "sac", "clone": None, "steps": 40})
+    DOMAIN.pretrain(tiny_experiment.model_copy(update={"pretrain": changed}), make_run(tmp_path, "pretrain"))
+    table = pd.read_parquet(tmp_path / "pretrain" / "training.parquet")
+    assert "cloning_loss" not in set(table.metric)
+    assert "return" in set(table.metric)
+
+
+def test_the_domain_serves_every_need() -> None:
+    assert DOMAIN.provides == frozenset(Need)
+
+
+def test_training_steps(tiny_experiment: RoboticSequenceExperiment) -> None:
+    assert DOMAIN.training_steps(tiny_experiment, "finetune") == {
+        "environment_steps": 60,
+        "updates": 8,
+        "episodes": 5,
+    }
+    assert DOMAIN.training_steps(tiny_experiment, "evaluate")["episodes"] == 16
+    assert DOMAIN.training_steps(tiny_experiment, "pretrain")["updates"] == 5 + 4 + 2
+    assert DOMAIN.training_steps(tiny_experiment, "collect")["environment_steps"] == 81

@@ -1,0 +1,285 @@
+"""Whole runs of Soft Actor-Critic on a tiny task: it learns, and a kill leaves no trace.
+
+Run as a script, this file trains and kills itself with SIGKILL at a given environment step.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from fpc.checkpoint import load_checkpoint
+from fpc.config.sac import SACOptions
+from fpc.learners.sac import Actor, Critics, Trained, train
+from fpc.learners.sac.train import episode_seed
+from fpc.retention.behavioral_cloning import BehavioralCloning
+from fpc.retention.expert_data import ExpertDataset
+from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
+
+STAGES, LIMIT = 2, 30
+OPTIONS = SACOptions(
+    hidden_sizes=(32, 32),
+    batch_size=64,
+    buffer_size=1_000,
+    random_steps=300,
+    update_after=200,
+    update_every=50,
+    updates_per_round=40,
+    target_entropy=-1.0,
+    initial_temperature=0.1,
+    discount=0.95,
+)
+
+
+class ThereAndBack(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A point on a line: first beyond 0.5 (stage 0), then beyond -0.5 (stage 1)."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2 + STAGES,), np.float32)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, die_at: int | None = None) -> None:
+        self.die_at, self.steps = die_at, 0
+        self.seeds: list[int] = []
+
+    def _observation(self) -> np.ndarray:
+        return np.array([self.place, self.time / LIMIT, self.stage == 0, self.stage != 0], np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.seeds.append(int(seed or 0))
+        self.place, self.time, self.stage = float(self.np_random.uniform(-0.2, 0.2)), 0, 0
+        return self._observation(), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        if self.steps == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        direction = 1 if self.stage == 0 else -1
+        moved = 0.2 * float(action[0])
+        self.place, self.time = float(np.clip(self.place + moved, -1, 1)), self.time + 1
+        solved = direction * self.place > 0.5
+        self.stage += solved
+        over = self.stage == STAGES or self.time == LIMIT
+        reward = 5 * direction * moved + 5 * solved
+        info = {"value_terminal": bool(solved or over), "stages_solved": self.stage}
+        info["success"] = self.stage == STAGES
+        if solved and not over:  # the value function sees the stage that ended
+            return self._observation(), reward, False, False, info
+        return self._observation(), reward, over, False, info
+
+
+class CloningWithMemory(BehavioralCloning):
+    """Has all that a resume must restore: a generator of its own draws and protected transitions."""
+
+    def prepare(self, context: RetentionContext) -> None:
+        super().prepare(context)
+        if context.replay_buffer is not None and context.expert is not None:
+            transitions = {name: value[:50] for name, value in context.expert.transitions().items()}
+            context.replay_buffer.protect(transitions, 0.125)
+
+    def load_state_dict(self, state: Any, context: RetentionContext) -> None:
+        super().prepare(context)
+        self.generator.set_state(state["generator"])
+
+
+def expert_data() -> ExpertDataset:
+    chance = torch.Generator().manual_seed(9)
+    observations = torch.randn(100, 2 + STAGES, generator=chance)
+    observations[:, -STAGES:] = torch.eye(STAGES)[torch.arange(100) % STAGES]
+    return ExpertDataset(
+        {
+            "observations": observations,
+            "outputs": torch.tensor([0.5, -1.0]).repeat(100, 1),
+            "action": torch.full((100, 1), 0.5),
+            "reward": torch.zeros(100),
+            "next_observations": observations.flip(0),
+            "terminated": torch.zeros(100),
+        }
+    )
+
+
+def run(state: Path, steps: int, environment: ThereAndBack | None = None, **changes: Any) -> Trained:
+    arguments: dict[str, Any] = {
+        "stages": STAGES,
+        "steps": steps,
+        "seed": 3,
+        "state": state,
+        "report": lambda step, total, **measures: None,
+        "checkpoint_seconds": 0.0,
+    }
+    return train(environment or ThereAndBack(), OPTIONS, **{**arguments, **changes})
+
+
+def run_with_memory(state: Path, die_at: int | None = None, **changes: Any) -> Trained:
+    method = CloningWithMemory(BehavioralCloning.Options(coefficient=0.01, batch_size=16))
+    return run(state, 1_500, ThereAndBack(die_at), method=method, expert=expert_data(), **changes)
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    found = {f"actor.{name}": value for name, value in trained.actor.state_dict().items()}
+    return found | {f"critics.{name}": value for name, value in trained.critics.state_dict().items()}
+
+
+def assert_equal_to_the_bit(one: Trained, other: Trained) -> None:
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    assert one.metrics.equals(other.metrics)
+
+
+def test_it_learns_both_stages(tmp_path: Path) -> None:
+    reported: list[dict[str, float]] = []
+    trained = run(tmp_path, 4_000, report=lambda step, total, **measures: reported.append(measures))
+    episodes = trained.metrics[trained.metrics["metric"] == "success"]["value"]
+    assert episodes.iloc[:5].mean() < 0.5
+    assert episodes.iloc[-20:].mean() > 0.9
+    assert trained.finished
+    assert {"return", "length", "success", "stages_solved"} == set(reported[0])
+    recorded = set(trained.metrics["metric"])
+    assert {"critic_loss", "actor_loss", "temperature_0", "temperature_1", "updates"} <= recorded
+    assert dict(trained.metrics.dtypes.astype(str)) == {
+        "step": "int64",
+        "seed": "int64",
+        "metric": "object",
+        "value": "float64",
+    }
+
+
+def test_a_killed_run_continues_to_the_same_bits(tmp_path: Path) -> None:
+    whole = run_with_memory(tmp_path / "whole")
+    killed = tmp_path / "killed"
+    for die_at in (700, 450):  # in the middle of an episode and of the updates
+        done = subprocess.run([sys.executable, __file__, str(killed), str(die_at)], check=False, timeout=120)
+        assert done.returncode == -signal.SIGKILL
+    checkpoint = load_checkpoint(killed)
+    assert checkpoint is not None
+    assert 700 < checkpoint.step < 700 + 450
+    milestones: list[int] = []
+    continued = run_with_memory(
+        killed, milestones=(0, 600, 1_300), on_milestone=lambda step, actor, critics: milestones.append(step)
+    )
+    assert milestones == [1_300]
+    assert_equal_to_the_bit(whole, continued)
+
+
+def test_a_finished_run_gives_the_same_again_without_a_step(tmp_path: Path) -> None:
+    first = run(tmp_path, 700)
+    environment = ThereAndBack()
+    again = run(tmp_path, 700, environment)
+    assert environment.steps == 0
+    assert_equal_to_the_bit(first, again)
+
+
+def test_stopping_leaves_a_checkpoint_and_says_so(tmp_path: Path) -> None:
+    episodes = iter([False, False, True])
+    stopped = run(tmp_path / "stopped", 900, stop=lambda: next(episodes), checkpoint_seconds=1e9)
+    assert not stopped.finished
+    continued = run(tmp_path / "stopped", 900)
+    assert continued.finished
+    assert_equal_to_the_bit(run(tmp_path / "whole", 900), continued)
+
+
+def test_milestones_come_at_exact_steps_with_the_weights_of_then(tmp_path: Path) -> None:
+    seen: dict[int, torch.Tensor] = {}
+
+    def keep(step: int, actor: Actor, critics: Critics) -> None:
+        seen[step] = actor.head_weight.detach().clone()
+
+    trained = run(tmp_path, 400, milestones=(0, 199, 250, 400), on_milestone=keep)
+    assert list(seen) == [0, 199, 250, 400]
+    assert torch.equal(seen[0], seen[199])  # updates begin at step 200
+    assert not torch.equal(seen[199], seen[250])
+    assert torch.equal(seen[400], trained.actor.head_weight)
+
+
+def test_every_episode_has_a_seed_of_its_own(tmp_path: Path) -> None:
+    environment = ThereAndBack()
+    run(tmp_path, 300, environment)
+    assert environment.seeds == [episode_seed(3, number) for number in range(len(environment.seeds))]
+    assert len(set(environment.seeds)) == len(environment.seeds) > 5
+    assert episode_seed(3, 1) != episode_seed(4, 1)
+
+
+def test_fine_tuning_starts_from_what_it_is_given(tmp_path: Path) -> None:
+    first = run(tmp_path / "first", 300)
+    given = {"initial_actor": first.actor.state_dict(), "initial_critic": first.critics.state_dict()}
+    seen: list[tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]] = []
+
+    def start(options: SACOptions) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        def keep(step: int, actor: Actor, critics: Critics) -> None:
+            copies = [{k: v.clone() for k, v in part.state_dict().items()} for part in (actor, critics)]
+            seen.append((copies[0], copies[1]))
+
+        train(
+            ThereAndBack(),
+            options,
+            stages=STAGES,
+            steps=1,
+            seed=4,
+            state=tmp_path / f"start_{len(seen)}",
+            report=lambda step, total, **measures: None,
+            milestones=(0,),
+            on_milestone=keep,
+            **given,
+        )
+        return seen[-1]
+
+    actor, critics = start(OPTIONS)
+    assert all(torch.equal(value, given["initial_actor"][name]) for name, value in actor.items())
+    assert all(torch.equal(value, given["initial_critic"][name]) for name, value in critics.items())
+    actor, critics = start(OPTIONS.model_copy(update={"reset_heads": True, "reset_critic": True}))
+    assert torch.equal(actor["trunk.1.weight"], given["initial_actor"]["trunk.1.weight"])
+    assert not torch.equal(actor["head_weight"], given["initial_actor"]["head_weight"])
+    assert not torch.equal(critics["weights.0"], given["initial_critic"]["weights.0"])
+
+
+class Recorder(RetentionMethod):
+    """Notes what it is given and adds nothing."""
+
+    def prepare(self, context: RetentionContext) -> None:
+        self.context, self.updates = context, []
+
+    def penalty(self, batch: RetentionBatch) -> None:
+        same = torch.equal(batch.outputs, batch.student.outputs(batch.observations))
+        close = torch.allclose(batch.outputs, batch.student.outputs(batch.observations), atol=1e-5)
+        self.updates.append((batch.update, same or close))
+
+
+def test_methods_see_every_update_and_a_frozen_teacher(tmp_path: Path) -> None:
+    teacher = Actor(2 + STAGES, 1, STAGES, OPTIONS, torch.Generator().manual_seed(1))
+    method = Recorder(None)
+    with_method = run(tmp_path / "with", 300, method=method, teacher=teacher.state_dict())
+    assert method.updates == [(number, True) for number in range(3 * OPTIONS.updates_per_round)]
+    assert isinstance(method.context.teacher, Actor)
+    assert not any(value.requires_grad for value in method.context.teacher.parameters())
+    assert_equal_to_the_bit(with_method, run(tmp_path / "without", 300))
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"action_space": gymnasium.spaces.Box(-2, 2, (1,))}, "RescaleAction"),
+        ({"observation_space": gymnasium.spaces.Box(-1, 1, (2,))}, "cannot end in 2 stages"),
+        ({"observation_space": gymnasium.spaces.Discrete(3)}, "one dimension"),
+    ],
+)
+def test_environments_that_break_the_contract_are_refused(
+    tmp_path: Path, space: dict[str, gymnasium.Space[Any]], message: str
+) -> None:
+    environment = ThereAndBack()
+    vars(environment).update(space)
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, 10, environment)
+
+
+if __name__ == "__main__":
+    run_with_memory(Path(sys.argv[1]), int(sys.argv[2]))

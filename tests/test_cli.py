@@ -1,0 +1,139 @@
+"""The command line: teaches, refuses clearly, reads states from files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fpc.config.loader import load
+from fpc.files import write_json
+from fpc.phases.pretrain import pretrain
+from fpc.runs import RUNS, RunError, open_run, run_digest, run_identity
+from fpc.status import run_states, status_text
+from fpc.table import Row, section_of
+
+FPC = Path(sys.executable).parent / "fpc"
+ROW = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
+
+
+def fpc(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FPC, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report"])
+def test_every_phase_explains_itself(verb: str) -> None:
+    finished = fpc(verb, "--help")
+    assert finished.returncode == 0
+    assert "--scale" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--experiment=robotic_sequence", "--method=emc"], ["unknown method 'emc'", "Did you mean 'ewc'?"]),
+        (["--experiment=robotic", "--method=ewc"], ["unknown experiment", "robotic_sequence"]),
+        (["--experiment=robotic_sequence", "--method=ewc", "--seeds=99"], ["no finetune run with seeds 99"]),
+        (["--experiment=robotic_sequence", "--method=ewc", "--seeds=x"], ["--seeds=x", "0-19"]),
+        (["--experiment=robotic_sequence", "--method=ewc", "--scale=papr"], ["Did you mean 'paper'?"]),
+    ],
+)
+def test_wrong_arguments_end_with_code_2_and_one_message(
+    project: Path, arguments: list[str], words: list[str]
+) -> None:
+    scale = [] if any("--scale" in argument for argument in arguments) else ["--scale=paper"]
+    finished = fpc("finetune", *scale, *arguments, folder=project)
+    assert finished.returncode == 2, finished.stderr
+    assert "Traceback" not in finished.stderr
+    for word in words:
+        assert word in finished.stderr
+    assert not (project / "results").exists()
+
+
+def test_a_missing_parent_names_the_command_that_makes_it(project: Path) -> None:
+    finished = fpc("collect", "--scale=tiny", "--experiment=two_state_mdp", folder=project)
+    assert finished.returncode == 1
+    assert "fpc pretrain --scale=tiny --experiment=two_state_mdp --seeds=0" in finished.stderr
+
+
+def test_an_altered_parent_is_not_used(project: Path) -> None:
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    with (ROW.folder / "policy.safetensors").open("ab") as file:
+        file.write(b"x")
+    finished = fpc("collect", "--scale=tiny", "--experiment=two_state_mdp", folder=project)
+    assert finished.returncode == 1
+    assert "is not the file its manifest names" in finished.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_a_second_process_on_the_same_run_is_refused() -> None:
+    configuration = load("tiny")
+    section = section_of(configuration, ROW)
+
+    def again() -> None:
+        with open_run(ROW, section, []):
+            pass
+
+    with open_run(ROW, section, []) as run:
+        (run.output / "file.txt").write_text("made", encoding="utf-8")
+        with pytest.raises(RunError, match="another process is at work"):
+            again()
+    assert (ROW.folder / "file.txt").read_text(encoding="utf-8") == "made"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_that_fails_publishes_nothing_and_keeps_its_state() -> None:
+    section = section_of(load("tiny"), ROW)
+
+    def fail() -> None:
+        with open_run(ROW, section, []) as run:
+            (run.state / "checkpoint").write_text("kept", encoding="utf-8")
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        fail()
+    assert not ROW.folder.exists()
+    with open_run(ROW, section, []) as run:
+        assert run.attempt == 2
+        assert (run.state / "checkpoint").read_text(encoding="utf-8") == "kept"
+        (run.output / "file.txt").write_text("made", encoding="utf-8")
+    assert not run.state.parent.exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_status_tells_waiting_running_interrupted_and_done() -> None:
+    configuration = load("tiny")
+
+    def state() -> str:
+        return next(item.state for item in run_states(configuration) if item.row == ROW)
+
+    assert state() == "waiting"
+    folder = RUNS / run_digest(ROW, "digest", [])
+    now = datetime.now(UTC)
+    record = {"row": run_identity(ROW), "attempts": [{"started": now.isoformat(), "process": 1}]}
+    write_json(folder / "run.json", record)
+    assert state() == "running"
+    old = (now - timedelta(hours=1)).isoformat()
+    write_json(folder / "run.json", {**record, "attempts": [{"started": old, "process": 1}]})
+    progress = {"time": old, "step": 50, "total": 200, "steps_per_second": 10.0, "metrics": {"return": 2.0}}
+    write_json(folder / "progress.json", progress)
+    assert state() == "interrupted"
+    write_json(folder / "progress.json", {**progress, "time": now.isoformat()})
+    item = next(item for item in run_states(configuration) if item.row == ROW)
+    assert (item.state, item.seconds_left, item.last_return, item.attempts) == ("running", 15.0, 2.0, 1)
+    assert "50/200" in status_text([item])
+    for path in folder.iterdir():
+        path.unlink()
+    pretrain(configuration, "two_state_mdp", (0,))
+    assert state() == "done"
+
+
+def test_status_as_json(project: Path) -> None:
+    finished = fpc("status", "--scale=tiny", "--json", folder=project)
+    states = json.loads(finished.stdout)
+    assert {item["state"] for item in states} == {"waiting"}
+    assert states[0]["experiment"] == "two_state_mdp"
