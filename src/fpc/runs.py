@@ -50,6 +50,10 @@ class Run:
     parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
     attempt: int = 1  # from 1; a later one continues from the state of the one before
     resumed_from: int | None = None
+    # At most this much training is lost by a kill; not part of the science, so not of the configuration.
+    checkpoint_seconds: float = field(
+        default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
+    )
     _started: float = field(default_factory=time.monotonic)
     _first_step: int | None = None
     _last: tuple[float, int] = (0.0, 0)

@@ -58,6 +58,7 @@ def finetune(
         seed=run.seed,
         state=run.state,
         report=run.report,
+        checkpoint_seconds=run.checkpoint_seconds,
         method=kind(chosen),
         expert=expert,
         teacher=teacher,

@@ -115,6 +115,7 @@ def _trained(
         seed=run.seed,
         state=run.state / "sac",
         report=run.report,
+        checkpoint_seconds=run.checkpoint_seconds,
         initial_actor=None if initial is None else initial[0].state_dict(),
         initial_critic=None if initial is None else initial[1].state_dict(),
         milestones=range(options.probe_every, options.steps + 1, options.probe_every),
