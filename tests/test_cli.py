@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fpc.config.loader import load
+from fpc.config.root import PHASES
 from fpc.files import write_json
 from fpc.phases.pretrain import pretrain
 from fpc.runs import RUNS, RunError, open_run, run_digest, run_identity
@@ -25,7 +26,7 @@ def fpc(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run([FPC, *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("verb", ["pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report"])
+@pytest.mark.parametrize("verb", PHASES)
 def test_every_phase_explains_itself(verb: str) -> None:
     finished = fpc(verb, "--help")
     assert finished.returncode == 0
