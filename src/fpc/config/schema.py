@@ -64,9 +64,10 @@ def schema() -> dict[str, Any]:
 
 
 def _with_definitions(name: str, model: type[BaseModel]) -> dict[str, Any]:
-    own = model.model_json_schema()
+    """A model's schema and its sections', whose names two domains may share, under the model's name."""
+    own = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     inner = own.pop("$defs", {})
-    return {**inner, name: own}
+    return {name: own, **{f"{name}.{key}": value for key, value in inner.items()}}
 
 
 def reference() -> str:

@@ -20,7 +20,8 @@ def domain_names() -> tuple[str, ...]:
 def load_domain(name: str) -> Domain:
     """The domain called ``name`` (one of ``domain_names()``)."""
     domain = import_module(f"fpc.domains.{name}.domain").DOMAIN
-    assert isinstance(domain, Domain) and domain.name == name, name
+    assert isinstance(domain, Domain)
+    assert domain.name == name
     return domain
 
 

@@ -163,3 +163,19 @@ def test_training_steps(tiny_experiment: RoboticSequenceExperiment) -> None:
     assert DOMAIN.training_steps(tiny_experiment, "evaluate")["episodes"] == 16
     assert DOMAIN.training_steps(tiny_experiment, "pretrain")["updates"] == 5 + 4 + 2
     assert DOMAIN.training_steps(tiny_experiment, "collect")["environment_steps"] == 81
+
+
+def test_pretraining_stops_when_solved_and_stays_stopped(
+    tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
+) -> None:
+    """With a bar of 0 the first check, at step 30, is enough; a resumed run trains no further."""
+    changes = {"recipe": "sac", "clone": None, "steps": 300, "stop_success": 0.0}
+    changed = tiny_experiment.pretrain.model_copy(update=changes)
+    run = make_run(tmp_path, "pretrain")
+    DOMAIN.pretrain(tiny_experiment.model_copy(update={"pretrain": changed}), run)
+    policy = read_tensors(run.output / "policy.safetensors")
+    table = pd.read_parquet(run.output / "training.parquet")
+    assert 30 <= table[table.metric == "return"].step.max() < 60
+    DOMAIN.pretrain(tiny_experiment.model_copy(update={"pretrain": changed}), run)
+    again = read_tensors(run.output / "policy.safetensors")
+    assert all(torch.equal(value, again[name]) for name, value in policy.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -10,18 +11,21 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fpc.checkpoint import load_checkpoint
 from fpc.config.robotic_sequence import CloneOptions, EnvironmentOptions, PretrainOptions
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.files import read_tensors, write_table, write_tensors
+from fpc.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.learners.sac import Actor, Critics, Updater, train
 from fpc.learners.sac.metrics import MetricLog
 from fpc.learners.sac.train import prepare_processor
 
 if TYPE_CHECKING:
     from fpc.runs import Run
+
+SOLVED = "solved.json"  # in the run's state: the step at which pi* was good enough
 
 
 class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -91,13 +95,21 @@ def _probe(
         log.add(options.steps, **{f"probe_success_{name}": rate})
 
 
+def _was_solved(state: Path) -> bool:
+    """Whether training had stopped because pi* was good enough, when the run was interrupted."""
+    if not (state / SOLVED).exists():
+        return False
+    checkpoint = load_checkpoint(state / "sac")
+    return checkpoint is not None and checkpoint.step >= read_json(state / SOLVED)["step"]
+
+
 def _trained(
     environment: EnvironmentOptions, options: PretrainOptions, run: Run, initial: tuple[Actor, Critics] | None
 ) -> tuple[Actor, Critics, pd.DataFrame]:
     """SAC on the pre-trained stages, until each is solved or the steps are spent."""
     checked = RoboticSequence(environment)
     seeds = _check_seeds(run.seed, options.probe_episodes)
-    solved = False
+    solved = _was_solved(run.state)
 
     def check(step: int, actor: Actor, critics: Critics) -> None:
         nonlocal solved
@@ -106,6 +118,8 @@ def _trained(
             for stage in environment.pretrained_stages
         ]
         solved = min(rates) >= options.stop_success
+        if solved:
+            write_json(run.state / SOLVED, {"step": step})
 
     trained = train(
         PretrainedStagesOnly(RoboticSequence(environment)),
