@@ -11,7 +11,6 @@ rule claims:
     benchmark:
         f"{BENCHMARKS}/claims.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} claims {params.scale} > {log} 2>&1"
+        "fpc claims {params.scale} > {log} 2>&1"

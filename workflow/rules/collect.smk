@@ -8,8 +8,7 @@ rule collect:
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/collect/{{seeds}}.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} collect {params.scale} --experiment={wildcards.experiment}"
+        "fpc collect {params.scale} --experiment={wildcards.experiment}"
         " --seeds={wildcards.seeds} > {log} 2>&1"

@@ -1,5 +1,6 @@
 # Configuration, run table, and the functions that look up a job's inputs in it.
 import sys
+from pathlib import Path
 
 from fpc import driver
 from fpc.table import Row, closing_row, parse_seeds, rows
@@ -10,10 +11,17 @@ LABEL = CONFIGURATION.label
 RESULTS = f"results/{LABEL}"
 LOGS = f"results/.logs/{LABEL}"
 BENCHMARKS = f"results/.benchmarks/{LABEL}"
-FPC = f"{sys.executable} -m fpc"
 SCALE = f"--scale={CONFIGURATION.scale}" + (
     f" --variant={CONFIGURATION.variant}" if CONFIGURATION.variant else ""
 )
+
+
+# Jobs call `fpc`: this environment's, also when it is not activated; in a container, the image's.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
+
+
+# Only with --software-deployment-method apptainer; workflow/envs/Dockerfile builds it.
+container: "docker://fpc:0.1.0"
 
 
 wildcard_constraints:

@@ -8,8 +8,7 @@ rule evaluate:
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} evaluate {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        "fpc evaluate {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
         " --seeds={wildcards.seeds} > {log} 2>&1"

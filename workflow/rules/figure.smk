@@ -15,7 +15,6 @@ rule figure:
     benchmark:
         f"{BENCHMARKS}/figure/{{figure}}.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} figure {params.scale} --name={wildcards.figure} > {log} 2>&1"
+        "fpc figure {params.scale} --name={wildcards.figure} > {log} 2>&1"

@@ -8,8 +8,7 @@ rule finetune:
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/finetune/{{method}}/{{seeds}}.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} finetune {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        "fpc finetune {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
         " --seeds={wildcards.seeds} > {log} 2>&1"

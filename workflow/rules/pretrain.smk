@@ -8,8 +8,7 @@ rule pretrain:
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/pretrain/{{seeds}}.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} pretrain {params.scale} --experiment={wildcards.experiment}"
+        "fpc pretrain {params.scale} --experiment={wildcards.experiment}"
         " --seeds={wildcards.seeds} > {log} 2>&1"

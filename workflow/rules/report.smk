@@ -9,7 +9,6 @@ rule report:
     benchmark:
         f"{BENCHMARKS}/report.tsv"
     params:
-        fpc=FPC,
         scale=SCALE,
     shell:
-        "{params.fpc} report {params.scale} > {log} 2>&1"
+        "fpc report {params.scale} > {log} 2>&1"
