@@ -145,16 +145,15 @@ def test_a_method_is_one_file_and_one_entry(made: Path, tmp_path: Path) -> None:
         "        return None\n",
         encoding="utf-8",
     )
-    path = tmp_path / "configs" / "tiny.yaml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text + "methods:\n  dummy: {two_state_mdp: {}}\n", encoding="utf-8")
+    text = (ROOT / "tests" / "small.yaml").read_text(encoding="utf-8").replace("scale: small", "scale: tiny")
+    entry = "methods:\n  dummy: {robotic_sequence: {}}\n"
+    (tmp_path / "configs" / "tiny.yaml").write_text(text.replace("methods:\n", entry, 1), encoding="utf-8")
     finished = snakemake(tmp_path, "--dry-run", source=source)
     assert finished.returncode == 0, finished.stderr
-    assert "results/tiny/two_state_mdp/evaluate/dummy/seed_0/manifest.json" in finished.stdout
-    figure = re.search(r"rule figure:\n +input: (.*)\n", finished.stdout)
-    assert figure is not None
-    assert "finetune" not in figure.group(1)
-    assert "evaluate/dummy" in figure.group(1)
+    assert "results/tiny/robotic_sequence/finetune/dummy/seed_0/manifest.json" in finished.stdout
+    figures = re.findall(r"rule figure:\n +input: (.*)\n +output: .*/(\w+)\.svg", finished.stdout)
+    drawn = {name for inputs, name in figures if "robotic_sequence/evaluate/dummy/seed_0" in inputs}
+    assert drawn == {"figure_3c", "figure_7"}  # the others are of named methods in the paper
 
 
 def test_rules_are_clean() -> None:
