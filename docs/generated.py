@@ -62,6 +62,8 @@ def unknown_values() -> list[tuple[str, str, str]]:
     found = []
     path: list[tuple[int, str]] = []
     for line in CONFIGURATION.read_text(encoding="utf-8").splitlines():
+        # An item of a list stands for itself: its key is the list's.
+        line = re.sub(r"^( *)- (\{.*\})", r"\1item: \2", line)
         match = re.match(r"^( *)([^\s#:][^:]*):(.*)$", line)
         if match is None:
             continue
@@ -76,7 +78,10 @@ def unknown_values() -> list[tuple[str, str, str]]:
 
 def deviations() -> str:
     """The page of deviations with its table of unknown values as the configuration has them now."""
-    rows = [f"| `{key}` | `{value}` | {reason} |" for key, value, reason in unknown_values()]
+    rows = [
+        f"| `{key.removesuffix('.item')}` | `{value}` | {reason.replace('|', '&#124;')} |"
+        for key, value, reason in unknown_values()
+    ]
     table = "\n".join(["| key | ours | why |", "|---|---|---|", *rows])
     before, _, rest = DEVIATIONS.read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"

@@ -20,7 +20,8 @@ from fpc.table import figure_row, matching, parents, section_of
 def stamp(configuration: Configuration, tables: Mapping[str, pd.DataFrame], names: Iterable[str]) -> str:
     """Scale, seeds and steps, and why budgets differ where they do."""
     table = tables["episodes"]
-    parts = [configuration.label, f"{table['seed'].nunique()} seeds", f"{table['step'].max():,} steps"]
+    seeds = table["seed"].nunique()
+    parts = [configuration.label, f"{seeds} seed{'s' * (seeds > 1)}", f"{table['step'].max():,} steps"]
     for name in names:
         reason = configuration.experiments[name].unequal_budget
         parts += [f"unequal budgets: {reason}"] if reason else []
