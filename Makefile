@@ -17,7 +17,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Python 3.11 is needed (apt-get install python3.11-venv, or PYTHON=/path/to/python3.11)"; exit 2; }; \
-	  test -x $(BIN)/python || $$python -m venv $(VENV)
+	  test -x $(BIN)/pip || $$python -m venv --clear $(VENV) || \
+	  { echo "venv is missing: apt-get install python3.11-venv"; exit 2; }
 	@echo "installing the locked environment into $(VENV) (a few minutes)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
@@ -55,5 +56,5 @@ lock: ## rewrite requirements.lock from pyproject.toml (needs uv)
 	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
 	@sed -i -E '/^(triton|nvidia-|cuda-)/d; s/^(torch==[0-9.]+)\+.*/\1/' requirements.lock
 
-clean: ## remove demo results and run states
-	@rm -rf results/demo* results/.runs results/.logs results/.benchmarks results/.sections
+clean: ## remove demo results and all logs (unfinished runs stay in results/.runs)
+	@rm -rf results/demo* results/.logs results/.benchmarks results/.sections

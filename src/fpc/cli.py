@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fpc import logs
+from fpc.checkpoint import NoUsableCheckpoint
 from fpc.cli_look import audit, config, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.config.errors import ConfigError, unknown
@@ -120,7 +121,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         _exit(error, 2)
-    except (RunError, ManifestError, ValueError) as error:
+    except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
         if type(error) is ValueError:
             raise
         _exit(error, 1)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from fpc.cli_options import Scale, Variant, load_configuration
-from fpc.config.loader import scales
+from fpc.config.errors import ConfigError
+from fpc.config.loader import scales, variants
 from fpc.config.root import Configuration
 from fpc.table import RESULTS
 
@@ -44,10 +45,22 @@ def _known_configurations(scale: str | None, variant: str | None) -> dict[str, C
     found = {}
     for folder in sorted(RESULTS.glob("[!.]*")):
         name, _, overlay = folder.name.partition("+")
-        if folder.is_dir() and name in scales():
+        if folder.is_dir() and name in scales() and (not overlay or overlay in variants()):
             configuration = load_configuration(name, overlay or None)
             found[configuration.label] = configuration
     return found
+
+
+def _in_project(path: Path) -> Path:
+    """The path as the run table writes it.
+
+    Raises:
+        ConfigError: it lies outside the current folder, where no manifest's parents would be found.
+    """
+    here = Path.cwd()
+    if not path.resolve().is_relative_to(here):
+        raise ConfigError(f"{path} lies outside this project; run the audit in the project it belongs to")
+    return path.resolve().relative_to(here)
 
 
 @audit.command()
@@ -68,10 +81,13 @@ def verify(
     from fpc.lineage.verify import verify as check
 
     configurations = _known_configurations(scale, variant)
-    places = paths or [RESULTS / label for label in configurations]
+    everything = sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
+    places = [_in_project(path) for path in paths or []]
+    if not places:
+        places = everything if scale is None else [RESULTS / label for label in configurations]
     for place in places:
         if not place.exists():
-            raise typer.BadParameter(f"{place} does not exist")
+            raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
     findings = list(check(places, configurations))
     if as_json:
         items = [

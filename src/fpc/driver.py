@@ -4,7 +4,7 @@ content decide reruns.
 Two things are prepared before a DAG is built. Each configuration section stands in a small file of
 its own that the jobs it decides take as an input, so a changed value reruns just those. And file
 times, which neither git nor DVC keep, are restored from the manifests wherever content still
-matches, so a fresh clone has nothing to do and an altered artifact shows.
+matches, so a fresh clone has nothing to do. (What was altered afterwards is for the audit to find.)
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from fpc.files import digest_of, read_json, sha256_of, write_json
 from fpc.lineage import manifest as manifests
+from fpc.lineage import origin
 from fpc.table import RESULTS, Row
 
 RUNS = RESULTS / ".runs"
@@ -168,16 +169,26 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
             f"{folder}: another process is at work on this run ({_holder(folder)}); "
             "wait for it, or stop it and give the same command again"
         ) from error
+    finished = False
     try:
+        origin.at_start(), origin.repository()  # the code that runs, not what it is replaced by meanwhile
+        for leftover in run.output.rglob(".*.tmp"):  # of a write that was killed
+            leftover.unlink()
         attempts = _begin(folder, row)
         run.attempt = len(attempts)
         yield run
         run.close()
         history = _history(run, attempts)
         _publish(row, run, section, [parent.manifest for parent in parents], history)
-        shutil.rmtree(folder)
+        for used in (run.state, run.output):
+            shutil.rmtree(used, ignore_errors=True)
+        for name in ("run.json", "progress.json"):
+            (folder / name).unlink(missing_ok=True)
+        finished = True
     finally:
         lock.release()
+        if finished:  # after the release: a network file system keeps open files
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holder(folder: Path) -> str:
@@ -194,7 +205,7 @@ def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
         attempts = list(read_json(record)["attempts"])
     except (OSError, ValueError, KeyError):
         attempts = []
-    attempts.append({"started": _now(), "process": os.getpid()})
+    attempts.append({"started": _now(), "process": os.getpid(), **origin.repository()})
     write_json(record, {"row": run_identity(row), "attempts": attempts})
     return attempts
 
@@ -205,6 +216,7 @@ def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:
         "startedOn": attempts[0]["started"],
         "finishedOn": _now(),
         "attempts": len(attempts),
+        "commits": sorted({attempt["commit"] for attempt in attempts if "commit" in attempt}),
         "seconds": round(time.monotonic() - run._started, 3),
     }
     if run.resumed_from is not None:

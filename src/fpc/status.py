@@ -12,7 +12,7 @@ from fpc.config.root import Configuration
 from fpc.files import digest_of, read_json
 from fpc.lineage.manifest import ManifestError, read
 from fpc.runs import RUNS, run_identity
-from fpc.table import Row, rows, section_of
+from fpc.table import Row, parents, rows, section_of
 
 STALE_HEARTBEAT_SECONDS = 300.0
 
@@ -58,14 +58,17 @@ def _open_runs() -> dict[str, Path]:
 
 def _state(configuration: Configuration, row: Row, open_runs: Mapping[str, Path]) -> RunState:
     folder = open_runs.get(digest_of(run_identity(row)))
-    if folder is not None:
-        return _open_state(row, folder)
     try:
         manifest = read(row.manifest)
     except ManifestError:
-        return RunState(row, "waiting")
+        return RunState(row, "waiting") if folder is None else _open_state(row, folder)
     metadata = manifest.details["metadata"]
+    open_state = None if folder is None else _open_state(row, folder, since=metadata["finishedOn"])
+    if open_state is not None and open_state.state != "waiting":
+        return open_state
+    expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
     current = manifest.section_digest == digest_of(section_of(configuration, row))
+    current = current and set(manifest.parents) == expected
     return RunState(
         row,
         "done" if current else "stale",
@@ -76,8 +79,14 @@ def _state(configuration: Configuration, row: Row, open_runs: Mapping[str, Path]
     )
 
 
-def _open_state(row: Row, folder: Path) -> RunState:
-    attempts = read_json(folder / "run.json")["attempts"]
+def _open_state(row: Row, folder: Path, since: str = "") -> RunState:
+    """State of an open run; waiting where it is gone or older than ``since``."""
+    try:
+        attempts = read_json(folder / "run.json")["attempts"]
+    except (OSError, ValueError):
+        return RunState(row, "waiting")
+    if attempts[-1]["started"] <= since:
+        return RunState(row, "waiting")
     try:
         progress = read_json(folder / "progress.json")
     except (OSError, ValueError):

@@ -162,7 +162,7 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
     """Runs whose tables a figure (or all claims) read."""
     metadata = None if figure is None else figure_metadata(figure)
-    phases = {"evaluate"} | ({"finetune"} if metadata is None or "training" in metadata.tables else set())
+    phases = {"evaluate"} | ({"finetune"} if metadata and "training" in metadata.tables else set())
     found = []
     for experiment in matching(configuration, experiments):
         for row in experiment_rows(configuration, experiment):
@@ -175,5 +175,17 @@ def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure:
 def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:
     """The configuration section of a row."""
     if row.phase == "figure":
-        return {**configuration.section("figure"), "name": row.name}
+        return {
+            **configuration.section("figure"),
+            "name": row.name,
+            "unequal_budget": _reasons(configuration, row),
+        }
     return configuration.section(row.phase, row.experiment, row.method)
+
+
+def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
+    """Why budgets differ in the experiments of a figure, which its stamp says."""
+    assert row.name is not None
+    names = matching(configuration, figure_metadata(row.name).experiments)
+    reasons = {name: configuration.experiments[name].unequal_budget for name in names}
+    return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -31,7 +31,7 @@ def verdicts(tables: Tables, context: ClaimContext = CONTEXT) -> dict[str, Resul
 def test_what_the_paper_says_is_reproduced(paper_like: Tables) -> None:
     for name, result in verdicts(paper_like).items():
         expected = Verdict.REPRODUCED
-        if any(part in name for part in VARIANTS):
+        if any(part in name for part in (*VARIANTS, "mdp_cloning")):
             expected = Verdict.NOT_TESTABLE
         assert result.verdict == expected, (name, result.reason)
 
@@ -106,7 +106,9 @@ def test_toys_by_contrary_tables(paper_like: Tables) -> None:
     )
     found = verdicts(paper_like)
     assert found["two_state_mdp_coverage_value"].verdict == Verdict.NOT_REPRODUCED
-    assert found["two_state_mdp_cloning_value"].verdict == Verdict.REPRODUCED
+    fitted = found["two_state_mdp_cloning_value"]  # rewards solved for from the claim's own numbers
+    assert fitted.verdict == Verdict.NOT_TESTABLE
+    assert "no evidence" in fitted.reason
     for name in ("larger_distance_more_forgetting", "smaller_signal_larger_ratio"):
         assert found[f"apple_{name}"].verdict == Verdict.NOT_REPRODUCED, name
 

@@ -9,6 +9,7 @@ import pytest
 
 from fpc.config.errors import ConfigError
 from fpc.config.loader import load, scales, variants
+from fpc.config.meta_world import TASKS
 from fpc.table import rows
 
 
@@ -70,7 +71,16 @@ def test_every_scale_and_variant_is_valid() -> None:
             "experiments: {robotic_sequence: {environment: {pretrained_stages: [9]}}}",
             ["broken.yaml", "robotic_sequence.environment", "[9]"],
         ),
-        ("scale: twice", ["broken.yaml", "scale"]),
+        ("figure: {resamples: many}", ["broken.yaml", "figure.resamples", "'many'"]),
+        ("experiments: {a-b: {extends: robotic_sequence}}", ["broken.yaml", "experiments.a-b", "letters"]),
+        (
+            "experiments: {robotic_sequence: {environment: {stages: [hamer, push-wall]}}}",
+            ["broken.yaml", "robotic_sequence.environment.stages", "Did you mean 'hammer'?"],
+        ),
+        (
+            "methods: {episodic_memory: {robotic_sequence: {memory_size: 20000}}}",
+            ["broken.yaml", "methods.episodic_memory.robotic_sequence.memory_size", "10000"],
+        ),
         ("experiments: [", ["broken.yaml", "cannot be read"]),
     ],
 )
@@ -80,6 +90,17 @@ def test_message_names_file_key_and_mend(project: Path, text: str, parts: list[s
     for part in parts:
         assert part in found, found
     assert not (project / "results").exists()
+
+
+def test_a_scale_has_the_name_of_its_file(project: Path) -> None:
+    (project / "configs" / "broken.yaml").write_text("scale: other\n", encoding="utf-8")
+    assert "it must be the file's name, 'broken'" in message()
+
+
+def test_names_of_tasks_are_those_of_meta_world() -> None:
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+
+    assert set(TASKS) == {name.removesuffix("-v3") for name in ALL_V3_ENVIRONMENTS}
 
 
 def test_unknown_scale_lists_those_there_are(project: Path) -> None:
@@ -126,6 +147,6 @@ def test_every_value_of_the_paper_has_its_source() -> None:
     for number, line in enumerate(text.splitlines(), 1):
         key, _, rest = line.partition(":")
         value = rest.split("#")[0].strip()
-        if key.strip().startswith("#") or not value or value.startswith("&"):
+        if key.strip().startswith("#") or not value or value[0] in "&*":
             continue
         assert marks.search(line), f"configs/paper.yaml:{number} gives no source: {line.strip()}"

@@ -6,13 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fpc.cli import app
 from fpc.config.loader import load
 from fpc.lineage.manifest import ManifestError, read
 from fpc.lineage.verify import Finding, Verdict, verify
 from fpc.phases.collect import collect
+from fpc.phases.evaluate import evaluate as run_evaluate
+from fpc.phases.figure import figure
+from fpc.phases.finetune import finetune
 from fpc.phases.pretrain import pretrain
-from fpc.table import Row
+from fpc.table import Row, figure_row
 
 PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
 COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
@@ -63,6 +68,7 @@ def test_absent_weights_are_missing_and_a_stray_file_is_unverified() -> None:
 def test_an_edited_parent_makes_the_child_stale() -> None:
     statement = json.loads(PRETRAIN.manifest.read_text(encoding="utf-8"))
     statement["predicate"]["runDetails"]["metadata"]["seconds"] = 1.0
+    del statement["statement_sha256"]
     PRETRAIN.manifest.write_text(json.dumps(statement), encoding="utf-8")
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.STALE
@@ -86,6 +92,7 @@ def test_code_that_moved_is_behind_not_stale() -> None:
     statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
     modules = statement["predicate"]["runDetails"]["builder"]["code"]["modules"]
     modules["fpc/files.py"] = "0" * 64
+    del statement["statement_sha256"]
     COLLECT.manifest.write_text(json.dumps(statement), encoding="utf-8")
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.BEHIND
@@ -100,6 +107,41 @@ def test_an_edited_section_or_path_is_tampered() -> None:
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.TAMPERED
     assert any("outside" in reason for reason in found.reasons)
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_an_edited_leaf_manifest_is_tampered() -> None:
+    text = COLLECT.manifest.read_text(encoding="utf-8")
+    finished = json.loads(text)["predicate"]["runDetails"]["metadata"]["finishedOn"]
+    COLLECT.manifest.write_text(text.replace(finished, finished.replace("20", "19", 1)), encoding="utf-8")
+    assert findings()[COLLECT.manifest].verdict == Verdict.TAMPERED
+
+
+def test_more_seeds_asked_for_make_a_figure_stale(artifacts: Path) -> None:
+    evaluate = Row("tiny", "evaluate", "two_state_mdp", "vanilla", (0,))
+    configuration = load("tiny")
+    finetune(configuration, "two_state_mdp", "vanilla", (0,))
+    run_evaluate(configuration, "two_state_mdp", "vanilla", (0,))
+    figure(configuration, "figure_9")
+    row = figure_row(configuration, "figure_9")
+    assert findings()[row.manifest].verdict == Verdict.VERIFIED
+    assert findings()[evaluate.manifest].verdict == Verdict.VERIFIED
+    path = artifacts / "configs" / "tiny.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("two_state_mdp:\n", "two_state_mdp:\n    seeds: 2\n", 1), encoding="utf-8")
+    found = findings()[row.manifest]
+    assert found.verdict == Verdict.STALE
+    assert "other runs" in found.reasons[0]
+
+
+@pytest.mark.usefixtures("artifacts")
+def test_a_path_given_in_any_way_is_audited() -> None:
+    PRETRAIN.folder.joinpath("policy.safetensors").unlink()
+    for path in (PRETRAIN.folder, PRETRAIN.folder.resolve(), Path("results/../results/tiny")):
+        finished = CliRunner().invoke(app, ["audit", "verify", str(path)])
+        assert finished.exit_code == 3, finished.output
+        assert "1 missing" in finished.output
+    assert CliRunner().invoke(app, ["audit", "verify"]).exit_code == 3
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -117,5 +159,5 @@ def test_manifest_says_what_made_it() -> None:
     code = manifest.details["builder"]["code"]
     assert "fpc/domains/two_state_mdp/domain.py" in code["modules"]
     text = COLLECT.manifest.read_text(encoding="utf-8")
-    assert str(Path.home()) not in text
-    assert str(Path.cwd()) not in text
+    assert f"{Path.home()}/" not in text
+    assert f"{Path.cwd()}/" not in text

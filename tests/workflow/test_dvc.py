@@ -15,10 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_stages_cover_the_run_table() -> None:
     script = (
-        "import json; from dvc.repo import Repo;"
-        "print(json.dumps([[out.fs_path, out.persist] for stage in Repo('.').index.stages for out in stage.outs]))"
+        "import json; from dvc.repo import Repo; stages = Repo('.').index.stages;"
+        "print(json.dumps([[out.fs_path, out.persist] for stage in stages for out in stage.outs]))"
     )
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     outs = {Path(path).relative_to(ROOT): persist for path, persist in json.loads(found.stdout)}
     assert all(outs.values()), "every output must be persist: true, or `dvc repro` deletes it first"
     table = {row.folder: row for row in rows(load("laptop", folder=ROOT / "configs"))}

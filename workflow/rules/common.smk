@@ -17,11 +17,11 @@ SCALE = f"--scale={CONFIGURATION.scale}" + (
 
 
 # Jobs call `fpc`: this environment's, also when it is not activated; in a container, the image's.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 
-# Only with --software-deployment-method apptainer; workflow/envs/Dockerfile builds it.
-container: "docker://fpc:0.1.0"
+# Only with --software-deployment-method apptainer; workflow/envs/Dockerfile says how it is built.
+container: "workflow/envs/fpc.sif"
 
 
 wildcard_constraints:

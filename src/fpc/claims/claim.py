@@ -70,6 +70,7 @@ class Claim:
     above: float | None  # the range the whole interval must lie in
     below: float | None
     measure: Callable[[TablesByExperiment, ClaimContext], Measurement]
+    stages: tuple[str, ...] | None = None  # the sequence that the paper's figure shows
 
     @property
     def criterion(self) -> str:
@@ -129,6 +130,7 @@ def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Res
         return Result(claim, Verdict.NOT_TESTABLE, str(error), tables=paths)
     estimate = measurement.estimate
     verdict, reason = _judge(claim, estimate)
+    reason += _other_sequence(claim, tables)
     return Result(
         claim,
         verdict,
@@ -140,6 +142,18 @@ def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Res
         measurement.seeds,
         paths,
     )
+
+
+def _other_sequence(claim: Claim, tables: TablesByExperiment) -> str:
+    """Says so where another sequence of stages was measured than the paper's figure shows."""
+    if claim.stages is None:
+        return ""
+    (name,) = claim.experiments[:1]
+    probes = tables[name]["episodes"]["probe"].unique()
+    found = tuple(str(probe).partition("_")[2] for probe in sorted(probes) if probe != "whole")
+    if found == claim.stages:
+        return ""
+    return f"; measured on {', '.join(found)} (the paper: {', '.join(claim.stages)})"
 
 
 def _judge(claim: Claim, estimate: Estimate) -> tuple[Verdict, str]:

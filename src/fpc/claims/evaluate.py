@@ -70,13 +70,12 @@ def measured_text(result: Result) -> str:
 
 def _row(result: Result) -> str:
     claim = result.claim
-    reason = f": {result.reason}" if result.verdict is Verdict.NOT_TESTABLE else ""
     cells = [
         f"{claim.statement}",
         f"{claim.paper_value} ({claim.paper_source})",
         measured_text(result),
         f"{claim.quantity}: {claim.criterion}",
         str(result.seeds or ""),
-        f"**{WORDS[result.verdict]}**{reason}",
+        f"**{WORDS[result.verdict]}**: {result.reason}",
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -26,6 +26,12 @@ EARLY, LONG = 100_000, 500_000  # environment steps that the paper's text speaks
 Measure = Callable[[TablesByExperiment, ClaimContext], Measurement]
 
 
+PAPER_STAGES = {
+    EXPERIMENT: ("hammer", "push", "peg-unplug-side", "push-wall"),
+    f"{EXPERIMENT}_two_stages": ("drawer-open", "pick-place"),
+}
+
+
 def _claim(
     name: str,
     statement: str,
@@ -37,7 +43,10 @@ def _claim(
     below: float | None = None,
     experiments: tuple[str, ...] = (EXPERIMENT,),
 ) -> Claim:
-    return Claim(f"robotic_{name}", DOMAIN, experiments, statement, *source, quantity, above, below, measure)
+    stages = PAPER_STAGES.get(experiments[0])
+    return Claim(
+        f"robotic_{name}", DOMAIN, experiments, statement, *source, quantity, above, below, measure, stages
+    )
 
 
 def lowest_far_success(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -122,9 +131,12 @@ def recovered_likelihood(tables: TablesByExperiment, context: ClaimContext) -> M
 
 
 def late_layer_similarity(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """CKA of the policy's last hidden layer with pi*'s at the last step of vanilla."""
+    """CKA of the policy's last hidden layer with pi*'s at the last step of vanilla, all seeds."""
     cka = last_layer_cka(tables[EXPERIMENT], context, "vanilla", "actor")
-    return one_sample(cka.last, context, f"at {cka.steps[-1]:,} steps")
+    far = runs_of(tables[EXPERIMENT], context, "vanilla", group="far")
+    relearned = int(((far.values[:, 1:].min(axis=1) < LOST) & (far.last > LEARNED)).sum())
+    note = f"at {cka.steps[-1]:,} steps; {relearned} of {len(far.last)} seeds had learned Far again"
+    return one_sample(cka.last, context, note)
 
 
 def far_drop(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -173,7 +185,7 @@ CLAIMS = (
         "vanilla_forgets",
         "Vanilla fine-tuning loses the Far stages, which it does not visit early.",
         ("Figure 7", "falls to 0"),
-        "vanilla's lowest Far success over training",
+        "vanilla's lowest Far success over the milestones (a minimum leans towards forgetting)",
         lowest_far_success,
         below=LOST,
     ),
@@ -181,7 +193,7 @@ CLAIMS = (
         "vanilla_forgets_two_stages",
         "With two stages, vanilla fine-tuning loses the second while it learns the first.",
         ("Figure 2", "falls"),
-        "vanilla's lowest Far success over training",
+        "vanilla's lowest Far success over the milestones (a minimum leans towards forgetting)",
         lowest_far_success,
         below=LOST,
         experiments=(TWO_STAGES,),
@@ -233,7 +245,7 @@ CLAIMS = (
     _ordering("ewc", "vanilla", "EWC is better than vanilla"),
     _claim(
         "vanilla_no_better_than_scratch",
-        "Vanilla fine-tuning is no better than training from scratch.",
+        "Vanilla fine-tuning is about as good as training from scratch.",
         ("Figure 3c", "vanilla ~ scratch"),
         "whole-sequence success averaged over training, vanilla minus scratch",
         no_better_than_scratch,
@@ -243,7 +255,7 @@ CLAIMS = (
     _claim(
         "kickstarting_fails",
         "Kickstarting fails under a state coverage gap: its teacher never saw Close states.",
-        ("Section on state coverage gap", "KS far below BC"),
+        ("Section on state coverage gap", "argued, not measured on this domain"),
         "whole-sequence success averaged over training, KS minus BC",
         partial(course_difference, better="kickstarting", worse=BC),
         below=0.0,

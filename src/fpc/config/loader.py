@@ -7,6 +7,7 @@ is merged key by key; any other value replaces the one before.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +53,10 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
         _merge(merged, _read(path), str(path), (), origin)
     merged["experiments"] = _resolved(merged.get("experiments") or {}, origin)
     root: Root = _validated(Root, merged, (), origin)
+    if root.scale != scale:
+        raise ConfigError(
+            _at(("scale",), origin) + f"is '{root.scale}'; it must be the file's name, '{scale}'."
+        )
     experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
     methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
     configuration = Configuration(
@@ -66,6 +71,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     )
     for name in experiments:
         _check_methods(configuration, name, origin)
+        _check_memory(configuration, name, origin)
     _check_figures(configuration, origin)
     return configuration
 
@@ -150,6 +156,8 @@ def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Orig
 
 def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
     at = ("experiments", name)
+    if not re.fullmatch(r"[\w.]+", name):
+        raise ConfigError(_at(at, origin) + "an experiment's name has letters, digits, _ and . only.")
     domain = value.get("domain")
     if domain not in domain_names():
         raise ConfigError(_at((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
@@ -199,6 +207,20 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
             + f"methods of experiment '{name}' have unequal budgets ({own}, the others the experiment's). "
             f"Remove `steps`, or say why in experiments.{name}.unequal_budget."
         )
+
+
+def _check_memory(configuration: Configuration, name: str, origin: Origin) -> None:
+    """A method keeps no more states than the experiment collects."""
+    section = configuration.experiments[name]
+    collected = getattr(getattr(section, "collect", None), "states", None)
+    for method in configuration.methods_of(name):
+        size = getattr(configuration.options(name, method), "memory_size", None)
+        if size is not None and collected is not None and size > collected:
+            raise ConfigError(
+                _at(("methods", method, section.domain, "memory_size"), origin)
+                + f"{size} is more than experiment '{name}' collects ({collected} states). "
+                f"Lower it, or raise experiments.{name}.collect.states."
+            )
 
 
 def _check_figures(configuration: Configuration, origin: Origin) -> None:

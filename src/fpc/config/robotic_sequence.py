@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fpc.config.base import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.errors import unknown
 from fpc.config.experiment import Experiment
+from fpc.config.meta_world import TASKS
 from fpc.config.sac import SACOptions
 
 NETWORK = (
@@ -25,8 +27,16 @@ NETWORK = (
 class StageOptions(Section):
     """One stage; a bare task name in the configuration stands for a stage without a shift."""
 
-    name: str = Field(description="Meta-World task without its version, e.g. `push-wall`.")
+    name: Annotated[str, AfterValidator(_task)] = Field(
+        description="Meta-World task without its version, e.g. `push-wall`."
+    )
     shift: float = Field(default=0.0, description="Added to each of Meta-World's 39 numbers (figure 22: c).")
+
+
+def _task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(unknown("Meta-World task", name, TASKS))
+    return name
 
 
 def _stage(value: Any) -> Any:

@@ -52,6 +52,13 @@ class Manifest:
         return details
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the statement has the digest it names (a manifest with none is taken as it is)."""
+        body = dict(self.statement)
+        named = body.pop("statement_sha256", None)
+        return named is None or named == digest_of(body)
+
+    @property
     def section_digest(self) -> str:
         """sha256 of the configuration section it was made with."""
         return str(self.definition["externalParameters"]["section_sha256"])
@@ -94,7 +101,7 @@ def build(
     dependencies = [
         {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
     ]
-    return {
+    statement: dict[str, Any] = {
         "_type": STATEMENT,
         "subject": subjects,
         "predicateType": PREDICATE,
@@ -116,6 +123,7 @@ def build(
             },
         },
     }
+    return {**statement, "statement_sha256": digest_of(statement)}
 
 
 def read(path: Path) -> Manifest:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,22 @@ from fpc.files import sha256_of
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
 LOCK = Path("requirements.lock")
+# They decide what runs and where it is put, not what is in it; the configuration has its own digest.
+AROUND = (
+    "fpc/__main__.py",
+    "fpc/cli*.py",
+    "fpc/config/errors.py",
+    "fpc/config/loader.py",
+    "fpc/config/schema.py",
+    "fpc/driver.py",
+    "fpc/lineage/*.py",
+    "fpc/logs.py",
+    "fpc/phases/execute.py",
+    "fpc/plan.py",
+    "fpc/runs.py",
+    "fpc/status.py",
+    "fpc/table.py",
+)
 RECORDED_PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "metaworld", "mujoco", "matplotlib", "pandas")
 
 
@@ -42,15 +59,30 @@ def repository() -> dict[str, str]:
     return found
 
 
+@cache
+def at_start() -> dict[str, str]:
+    """sha256 of every module of this package when first asked, by path below ``src/``.
+
+    A run asks when it opens, so files that change while it trains do not get into its manifest.
+    """
+    return {path.relative_to(SOURCE).as_posix(): sha256_of(path) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def decides(module: str) -> bool:
+    """Whether a module, by its path below ``src/``, can change what an artifact holds."""
+    return not any(fnmatchcase(module, pattern) for pattern in AROUND)
+
+
 def modules() -> dict[str, str]:
-    """sha256 of each module of this package that the process has loaded, by path below ``src/``."""
+    """sha256 of each deciding module that the process has loaded, by path below ``src/``."""
     found = {}
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if name.split(".")[0] == "fpc" and file:
             path = Path(file).resolve()
-            if path.is_relative_to(PACKAGE):
-                found[path.relative_to(SOURCE).as_posix()] = sha256_of(path)
+            key = path.relative_to(SOURCE).as_posix() if path.is_relative_to(PACKAGE) else ""
+            if key in at_start() and decides(key):
+                found[key] = at_start()[key]
     return found
 
 

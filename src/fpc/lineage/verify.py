@@ -11,7 +11,7 @@ from fpc.config.root import Configuration
 from fpc.files import digest_of, sha256_of
 from fpc.lineage import origin
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.table import RESULTS, Row, rows, section_of
+from fpc.table import Row, parents, rows, section_of
 
 
 class Verdict(StrEnum):
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
     VERIFIED = "verified"
     BEHIND = "behind"  # only code or environment moved since
-    MISSING = "missing"  # files named by the manifest are not here (weights not pulled), or not made yet
+    MISSING = "missing"  # files named by the manifest are not here, such as weights that were not pulled
     STALE = "stale"  # configuration or an input changed since
     UNVERIFIED = "unverified"  # files without a manifest
     TAMPERED = "tampered"  # content is not what the manifest says
@@ -72,8 +72,10 @@ def examine(path: Path, row: Row | None, configuration: Configuration | None) ->
     findings = [*_subjects(manifest), *_parents(manifest), *_code(manifest)]
     if digest_of(manifest.definition["externalParameters"]["section"]) != manifest.section_digest:
         findings.append((Verdict.TAMPERED, "the manifest's section does not have the digest it names"))
-    if row is not None and configuration is not None and _section_moved(row, configuration, manifest):
-        findings.append((Verdict.STALE, "its configuration section has changed"))
+    if not manifest.is_whole:
+        findings.append((Verdict.TAMPERED, "the manifest was altered: it does not have the digest it names"))
+    if row is not None and configuration is not None:
+        findings += _configuration(row, configuration, manifest)
     verdict = max((verdict for verdict, _ in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
     return Finding(path, verdict, tuple(reason for _, reason in findings))
 
@@ -86,17 +88,23 @@ def _parent_paths(path: Path) -> list[Path]:
     return [uri for uri in uris if not uri.is_absolute() and ".." not in uri.parts and uri.exists()]
 
 
-def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
+def _with_parents(own: Finding, made_from: list[Finding]) -> Finding:
     """A finding that is at least stale where a parent's files are stale or tampered."""
-    wrong = [parent for parent in parents if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
+    wrong = [parent for parent in made_from if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
     if not wrong or own.verdict == Verdict.TAMPERED:
         return own
     reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
     return Finding(own.artifact, Verdict.STALE, own.reasons + reasons)
 
 
-def _section_moved(row: Row, configuration: Configuration, manifest: Manifest) -> bool:
-    return digest_of(section_of(configuration, row)) != manifest.section_digest
+def _configuration(
+    row: Row, configuration: Configuration, manifest: Manifest
+) -> Iterator[tuple[Verdict, str]]:
+    if digest_of(section_of(configuration, row)) != manifest.section_digest:
+        yield Verdict.STALE, "its configuration section has changed"
+    expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
+    if set(manifest.parents) != expected:
+        yield Verdict.STALE, "it was made from other runs than the configuration asks for now"
 
 
 def _manifests(path: Path) -> Iterator[Path]:
@@ -104,8 +112,12 @@ def _manifests(path: Path) -> Iterator[Path]:
         yield path
         return
     for found in path.rglob("*manifest.json"):
-        if not any(part.startswith(".") for part in found.parts):
+        if not _hidden(found, path):
             yield found
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(root).parts)
 
 
 def _subjects(manifest: Manifest) -> Iterator[tuple[Verdict, str]]:
@@ -136,7 +148,8 @@ def _code(manifest: Manifest) -> Iterator[tuple[Verdict, str]]:
     moved = [
         name
         for name, digest in recorded.items()
-        if not (origin.SOURCE / name).exists() or sha256_of(origin.SOURCE / name) != digest
+        if origin.decides(name)
+        and (not (origin.SOURCE / name).exists() or sha256_of(origin.SOURCE / name) != digest)
     ]
     if moved:
         yield Verdict.BEHIND, f"code changed since: {', '.join(moved)}"
@@ -157,6 +170,5 @@ def _strays(path: Path) -> Iterator[Finding]:
         except ManifestError:
             continue
     for file in sorted(path.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.parts)
-        if file.is_file() and not hidden and file not in named and RESULTS in file.parents:
+        if file.is_file() and not _hidden(file, path) and file not in named:
             yield Finding(file, Verdict.UNVERIFIED, ("no manifest names this file",))

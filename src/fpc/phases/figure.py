@@ -47,7 +47,9 @@ def figure(configuration: Configuration, name: str) -> None:
             "Title": module.TITLE,
             "Source": command(row),
             "Identifier": digest_of(section_of(configuration, row)),
+            "Stamp": settings.stamp,
         }
-        style.save(module.draw(data, settings), data, run.output, name, metadata)
+        published = data.assign(scale=configuration.label)
+        style.save(module.draw(data, settings), published, run.output, name, metadata)
 
     execute(configuration, row, work)

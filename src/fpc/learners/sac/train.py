@@ -250,6 +250,7 @@ def train(
         if method is not None:
             method.prepare(context)
         hand_out()
+    report(session.step, steps)
     saved = time.monotonic()
     while session.step < steps:
         if stop is not None and stop():
