@@ -40,7 +40,8 @@ docs: setup ## build the documentation into site/
 	@$(BIN)/fpc config reference && $(BIN)/mkdocs build --strict
 
 bench: setup ## speed of the hot paths (a few minutes)
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@for name in sac_updates environment_stepping dag_build; do \
+	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
 
 plan: setup ## runs, steps and hours of SCALE
 	@$(BIN)/fpc plan --scale=$(SCALE)
