@@ -25,12 +25,12 @@ localrules:
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.manifest.json",
+        driver.files(TABLE),
 
 
 rule figures:
     input:
-        [row.manifest for row in TABLE if row.phase == "figure"],
+        driver.files(row for row in TABLE if row.phase == "figure"),
 
 
 onsuccess:

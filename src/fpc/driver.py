@@ -21,7 +21,7 @@ from fpc.config.loader import load
 from fpc.config.root import Configuration
 from fpc.files import digest_of, sha256_of, write_text
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.table import RESULTS, Row, figure_row, parents, rows, section_of
+from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, figure_row, parents, rows, section_of
 
 SECTIONS = RESULTS / ".sections"
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
@@ -56,6 +56,16 @@ def job_inputs(configuration: Configuration, row: Row) -> list[str]:
     """Input files of the job that makes a row: its section and its parents' manifests."""
     made_from = [parent.manifest.as_posix() for parent in parents(configuration, row)]
     return [section_file(row).as_posix(), *made_from]
+
+
+def files(table: Iterable[Row]) -> list[str]:
+    """The files that show that rows are made: manifests, and each figure's pictures and data."""
+    found = []
+    for row in table:
+        found.append(row.manifest.as_posix())
+        if row.phase == "figure":
+            found += [(row.folder / f"{row.name}{suffix}").as_posix() for suffix in FIGURE_SUFFIXES]
+    return found
 
 
 def figure_inputs(configuration: Configuration, name: str) -> list[str]:

@@ -92,6 +92,13 @@ def test_a_fresh_clone_without_weights_and_times_has_nothing_to_do(copy: Path) -
     assert "Nothing to be done" in snakemake(copy, "--dry-run").stdout
     (copy / RUN_FIGURE).unlink()
     assert jobs(snakemake(copy, "--dry-run", RUN_FIGURE)) == {"figure": 1}
+    assert jobs(snakemake(copy, "--dry-run")) == {"figure": 1, "report": 1}
+
+
+def test_a_lost_manifest_in_the_middle_is_made_again(copy: Path) -> None:
+    (copy / "results/tiny/two_state_mdp/evaluate/vanilla/seed_0/manifest.json").unlink()
+    expected = {"evaluate": 1, "figure": 1, "claims": 1, "report": 1}
+    assert jobs(snakemake(copy, "--dry-run")) == expected
 
 
 @pytest.mark.parametrize("fresh_clone", [False, True])

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.colors import Normalize
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
@@ -21,6 +21,7 @@ EXPERIMENTS = ("robotic_sequence",)
 METHODS = ("vanilla",)
 TABLES = ("episodes", "states")
 
+LINEAR_BELOW = 10.0  # of the colour scale
 MILESTONES = 5  # scatter panels
 BY = ["method", "probe", "group"]
 
@@ -67,7 +68,9 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
         style.steps_axis(above)
         above.set_title(f"{probe_title(str(probe), str(group))}, all seeds")
         low, high = np.quantile(states["log_likelihood"], [0.02, 0.98])
-        colour_map, norm = style.ordered_map(), Normalize(float(low), float(high))
+        # Log-likelihoods fall from about 1 to thousands below zero; both ends should show.
+        colour_map = style.ordered_map()
+        norm = SymLogNorm(linthresh=LINEAR_BELOW, vmin=float(low), vmax=float(high))
         below = [figure.add_subplot(grid[1, place]) for place in range(len(steps))]
         for axes, step in zip(below, steps, strict=True):
             part = states[states["step"] == step]
@@ -82,7 +85,7 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
         below[0].set_ylabel("component 2")
         below[len(below) // 2].set_xlabel(f"component 1 of π*'s states, seed {int(states['seed'].iloc[0])}")
         bar = figure.colorbar(
-            mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01, ticks=MaxNLocator(4)
+            mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01
         )
         bar.set_label("log-likelihood\nof π*'s actions")
         figure.suptitle(TITLE, x=0.01, ha="left")
