@@ -1,1 +1,1 @@
-"""."""
+"""Learners: gradient ascent, REINFORCE and Soft Actor-Critic."""

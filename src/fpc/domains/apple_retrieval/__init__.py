@@ -1,1 +1,1 @@
-"""."""
+"""AppleRetrieval (paper, Figures 10 and 11)."""

@@ -1,1 +1,1 @@
-"""."""
+"""The two-state MDP (paper, Figure 9)."""
