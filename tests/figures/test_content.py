@@ -132,7 +132,7 @@ def test_figures_in_the_papers_order() -> None:
     names = ["table_6", "figure_10", "figure_3c", "figure_2"]
     assert sorted(names, key=paper_order) == ["figure_2", "figure_3c", "figure_10", "table_6"]
     assert {"figure_2", "figure_3c", "table_6"} <= set(figure_names())
-    with pytest.raises(ValueError, match="did you mean 'figure_3c'"):
+    with pytest.raises(ValueError, match="Did you mean 'figure_3c'"):
         load_figure("figure_3")
 
 

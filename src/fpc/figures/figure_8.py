@@ -84,9 +84,7 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
             axes.sharey(below[0])
         below[0].set_ylabel("component 2")
         below[len(below) // 2].set_xlabel(f"component 1 of π*'s states, seed {int(states['seed'].iloc[0])}")
-        bar = figure.colorbar(
-            mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01
-        )
+        bar = figure.colorbar(mpl.cm.ScalarMappable(norm, colour_map), ax=below, extend="both", pad=0.01)
         bar.set_label("log-likelihood\nof π*'s actions")
         figure.suptitle(TITLE, x=0.01, ha="left")
         return style.finish(figure, settings)

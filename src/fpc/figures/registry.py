@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from importlib import import_module
 from typing import cast
 
+from fpc.config.errors import unknown
 from fpc.figures.interface import FigureModule
 from fpc.figures.metadata import figure_names
 
@@ -18,10 +18,7 @@ def load_figure(name: str) -> FigureModule:
         ValueError: there is no such figure; the message lists those there are.
     """
     if name not in figure_names():
-        near = difflib.get_close_matches(name, figure_names(), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        known = ", ".join(sorted(figure_names(), key=paper_order))
-        raise ValueError(f"no figure is called {name!r}; {hint}There are: {known}")
+        raise ValueError(unknown("figure", name, sorted(figure_names(), key=paper_order)))
     return cast(FigureModule, import_module(f"fpc.figures.{name}"))
 
 

@@ -20,14 +20,6 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True)
-class Parent:
-    """An artifact that another is made from: its manifest's path and sha256."""
-
-    phase: str
-    manifest: Path
-
-
-@dataclass(frozen=True)
 class Manifest:
     """A manifest as it was read."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from functools import cache
 
 import fpc.retention
+from fpc.config.errors import did_you_mean
 from fpc.retention.interface import RetentionMethod
 
 SUPPORT = frozenset(
@@ -56,9 +56,7 @@ def load_method(name: str) -> type[RetentionMethod]:
     methods = _methods()
     if name in methods:
         return methods[name]
-    close = difflib.get_close_matches(name, methods, n=1, cutoff=0.5)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
     raise ValueError(
-        f"no retention method is called '{name}'.{hint} There are: {', '.join(methods)}; "
-        f"a new one is a file src/fpc/retention/{name}.py."
+        f"no retention method is called '{name}'.{did_you_mean(name, methods)} "
+        f"There are: {', '.join(methods)}; a new one is a file src/fpc/retention/{name}.py."
     )

@@ -163,7 +163,7 @@ def test_wrong_reset_options_are_refused(
 
 
 def test_unknown_task_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match="did you mean 'push-wall'"):
+    with pytest.raises(ValueError, match="Did you mean 'push-wall'"):
         make_simulator("push_wall")
 
 

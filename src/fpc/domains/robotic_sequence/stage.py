@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import sys
 from typing import Any
 
@@ -12,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.sawyer_xyz_env import SawyerXYZEnv
+
+from fpc.config.errors import unknown
+from fpc.config.meta_world import TASKS
 
 OBSERVATION_SIZE = 39
 ACTION_SIZE = 4
@@ -27,11 +29,8 @@ def make_simulator(name: str) -> SawyerXYZEnv:
     Raises:
         ValueError: Meta-World has no such task.
     """
-    if f"{name}{VERSION}" not in ALL_V3_ENVIRONMENTS:
-        known = [task.removesuffix(VERSION) for task in ALL_V3_ENVIRONMENTS]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown Meta-World task {name!r}{hint} Known tasks: {', '.join(known)}")
+    if name not in TASKS:
+        raise ValueError(unknown("Meta-World task", name, TASKS))
     simulator = ALL_V3_ENVIRONMENTS[f"{name}{VERSION}"]()
     # What Meta-World's set_task does, without its pickled task: the goal is visible, and each reset
     # draws start and goal from the simulator's own generator instead of one of 50 fixed draws.
