@@ -10,6 +10,7 @@ import typer
 
 from fpc import logs
 from fpc.checkpoint import NoUsableCheckpoint
+from fpc.cli_import import export_policy, fetch, import_policy
 from fpc.cli_look import audit, config, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.config.errors import ConfigError, unknown
@@ -26,6 +27,9 @@ app = typer.Typer(
 )
 app.command()(plan)
 app.command()(status)
+app.command()(fetch)
+app.command()(import_policy)
+app.command()(export_policy)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 Name = Annotated[str, typer.Option(help="Figure's name, such as figure_7.")]

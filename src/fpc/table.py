@@ -17,6 +17,11 @@ from fpc.figures.metadata import figure_metadata
 from fpc.retention.registry import load_method
 
 RESULTS = Path("results")
+PHASE_OF_TABLE = {
+    "training": "finetune",
+    "expert_games": "collect",
+    "expert_dungeon": "collect",
+}  # else evaluate
 FIGURE_SUFFIXES = (".svg", ".png", ".csv")
 
 
@@ -162,11 +167,12 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
     """Runs whose tables a figure (or all claims) read."""
     metadata = None if figure is None else figure_metadata(figure)
-    phases = {"evaluate"} | ({"finetune"} if metadata and "training" in metadata.tables else set())
+    tables = () if metadata is None else metadata.tables
+    phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
     found = []
     for experiment in matching(configuration, experiments):
         for row in experiment_rows(configuration, experiment):
-            chosen = metadata is None or metadata.methods is None or row.method in metadata.methods
+            chosen = metadata is None or metadata.methods is None or row.method in (None, *metadata.methods)
             if row.phase in phases and chosen:
                 found.append(row)
     return found

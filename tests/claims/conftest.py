@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from .nethack_tables import nethack
+
 STAGES = ("0_hammer", "1_push", "2_peg-unplug-side", "3_push-wall")
 STEPS = (0, 100_000, 500_000)
 Heights = Mapping[str, Sequence[float]]
@@ -111,6 +113,7 @@ def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
             "episodes": episodes_of(FAR, WHOLE, LIKELIHOOD),
             "representation": representation_of((0.9, 0.6, 0.2)),
         },
+        "nethack": {"episodes": nethack()},
         "two_state_mdp": {"episodes": two_states({"coverage": (0.11, 2.22), "cloning": (0.081, 9.93)})},
         "apple_retrieval": {
             "episodes": apples(

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from .nethack_tables import make_nethack
+
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory")
 STAGES = ("hammer", "push", "peg-unplug-side", "push-wall")
 STEPS = tuple(range(0, 200_001, 20_000))
@@ -126,7 +128,9 @@ VARIANTS = {
 
 
 def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Every table that a figure of RoboticSequence may ask for; patterns stand for several experiments."""
+    """Every table that a figure may ask for; patterns stand for several experiments."""
+    if "nethack" in experiments:
+        return make_nethack()
     parts = []
     names = [name for pattern in experiments for name in VARIANTS.get(pattern, [pattern])]
     for place, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Every figure of RoboticSequence is drawn, legible and the same twice."""
+"""Every figure of RoboticSequence and NetHack is drawn, legible and the same twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from fpc.figures import style
-from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.interface import EXPERT, FigureSettings, MissingData
 from fpc.figures.metadata import figure_metadata, figure_names
 from fpc.figures.registry import load_figure, paper_order
 
@@ -32,7 +32,8 @@ def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
     chosen = {key: tables[key] for key in metadata.tables}
     if metadata.methods is None:
         return chosen
-    return {key: table[table["method"].isin(metadata.methods)] for key, table in chosen.items()}
+    kept = (*metadata.methods, EXPERT)
+    return {key: table[table["method"].isin(kept)] for key, table in chosen.items()}
 
 
 @pytest.fixture(scope="module", params=NAMES)

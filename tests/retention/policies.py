@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Normal
 
 
 class BernoulliPolicy(nn.Module):
@@ -17,7 +17,7 @@ class BernoulliPolicy(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(bias)
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+    def outputs(self, observations: Tensor) -> Tensor:
         return self.weight[..., None, None] * observations + self.bias[..., None, None]
 
     def distribution(self, outputs: Tensor) -> Distribution:
@@ -39,7 +39,7 @@ class GaussianPolicy(nn.Module):
         self.slope = nn.Parameter(torch.tensor(slope))
         self.log_deviation = nn.Parameter(torch.tensor(log_deviation))
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+    def outputs(self, observations: Tensor) -> Tensor:
         mean = self.slope * observations
         return torch.cat([mean, self.log_deviation.exp().expand_as(mean)], dim=-1)
 
@@ -62,7 +62,7 @@ class NetworkPolicy(nn.Module):
         super().__init__()
         self.first, self.norm, self.last = nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1)
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+    def outputs(self, observations: Tensor) -> Tensor:
         outputs: Tensor = self.last(self.norm(self.first(observations)).tanh())
         return outputs
 
@@ -75,3 +75,25 @@ class NetworkPolicy(nn.Module):
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
         return {name: value for name, value in self.named_parameters() if name != "last.bias"}
+
+
+class CategoricalPolicy(nn.Module):
+    """Two actions with logits (w o, 0)."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def outputs(self, observations: Tensor) -> Tensor:
+        first = self.weight * observations
+        return torch.cat([first, torch.zeros_like(first)], dim=-1)
+
+    def distribution(self, outputs: Tensor) -> Distribution:
+        return Categorical(logits=outputs)
+
+    def information(self, outputs: Tensor) -> Tensor:
+        probabilities = outputs.softmax(-1)
+        return probabilities * (1 - probabilities)
+
+    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
+        return {"weight": self.weight}

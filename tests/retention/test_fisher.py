@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from fpc.retention.fisher import diagonal_fisher
+from fpc.retention.fisher import batch_fisher, diagonal_fisher
 
-from .policies import BernoulliPolicy, GaussianPolicy, NetworkPolicy
+from .policies import BernoulliPolicy, CategoricalPolicy, GaussianPolicy, NetworkPolicy
 
 
 def test_bernoulli_policy_by_hand() -> None:
@@ -81,3 +81,15 @@ def test_it_has_no_graph_when_other_parameters_have_gradients() -> None:
     policy.anchored_parameters = lambda: kept  # type: ignore[method-assign]
     fisher = diagonal_fisher(policy, torch.tensor([[1.7]]))
     assert not fisher["weight"].requires_grad
+
+
+def test_the_batch_estimate_by_hand() -> None:
+    # w = ln 3: P(first | o = 1) = 3/4, P(first | o = -1) = 1/4, so the likeliest action has 3/4 at both.
+    # d(-log p)/dw of the likeliest is -o (1 - 3/4) at o = 1 and o * 1/4 = -1/4 at o = -1.
+    # The batch (1, -1) has the mean -1/4, the batch (1, 0) has (-1/4 + 0)/2 = -1/8.
+    policy = CategoricalPolicy(math.log(3))
+    batches = [torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [0.0]])]
+    fisher = batch_fisher(policy, batches)
+    assert fisher["weight"].item() == pytest.approx((1 / 16 + 1 / 64) / 2)
+    with pytest.raises(ValueError, match="at least one batch"):
+        batch_fisher(policy, [])

@@ -58,6 +58,19 @@ def bernoulli_divergence(teacher: float, student: float) -> float:
     return teacher * math.log(teacher / student) + (1 - teacher) * math.log((1 - teacher) / (1 - student))
 
 
+def test_kickstarting_takes_outputs_that_the_learner_has() -> None:
+    """A recurrent teacher's outputs come with the batch; the teacher is not asked again."""
+    teacher, student = policy(0.0), policy(0.0)
+    method = Kickstarting(KickstartingOptions(coefficient=2.0))
+    method.prepare(context(student, teacher))
+    observations = torch.tensor([[1.0], [1.0]])
+    logit = math.log(3)  # P = 3/4 against the student's 1/2
+    batch = RetentionBatch(student, observations, student.outputs(observations), 0, torch.full((2, 1), logit))
+    term = method.penalty(batch)
+    assert term is not None
+    assert term.item() == pytest.approx(2.0 * bernoulli_divergence(0.75, 0.5), rel=1e-5)
+
+
 def test_scratch_and_vanilla_add_nothing() -> None:
     student = policy(0.5)
     for method in (Scratch(MethodOptions()), Vanilla(MethodOptions())):

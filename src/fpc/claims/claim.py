@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class Claim:
     below: float | None
     measure: Callable[[TablesByExperiment, ClaimContext], Measurement]
     stages: tuple[str, ...] | None = None  # the sequence that the paper's figure shows
+    minimum_seeds: int | None = None  # asks for no more than this, where runs are long
 
     @property
     def criterion(self) -> str:
@@ -125,7 +126,8 @@ def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Res
             claim, Verdict.NOT_TESTABLE, f"scale {context.scale} has no tables of {', '.join(missing)}"
         )
     try:
-        measurement = claim.measure({name: tables[name] for name in claim.experiments}, context)
+        chosen = {name: tables[name] for name in claim.experiments}
+        measurement = claim.measure(chosen, asked_of(claim, context))
     except NotTestable as error:
         return Result(claim, Verdict.NOT_TESTABLE, str(error), tables=paths)
     estimate = measurement.estimate
@@ -142,6 +144,13 @@ def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Res
         measurement.seeds,
         paths,
     )
+
+
+def asked_of(claim: Claim, context: ClaimContext) -> ClaimContext:
+    """The context with the number of seeds that the claim asks for."""
+    if claim.minimum_seeds is None:
+        return context
+    return replace(context, minimum_seeds=min(context.minimum_seeds, claim.minimum_seeds))
 
 
 def _other_sequence(claim: Claim, tables: TablesByExperiment) -> str:

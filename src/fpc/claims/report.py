@@ -103,6 +103,6 @@ def _seed_rows(seeds: pd.DataFrame) -> list[dict[str, Any]]:
         names = dict(zip(KEYS, key, strict=True))
         steps = sorted(int(step) for step in group["step"].unique())
         pairs = zip(group["seed"].to_numpy(), group["value"].to_numpy(), strict=True)
-        values = [(int(seed), f"{value:.2f}") for seed, value in pairs]
+        values = [(int(seed), f"{value:.2f}" if value < 100 else f"{value:,.0f}") for seed, value in pairs]
         rows.append({**names, "steps": ", ".join(f"{step:,}" for step in steps), "values": values})
     return rows

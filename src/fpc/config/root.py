@@ -109,7 +109,8 @@ class Configuration:
             return {"scale": self.label, phase: kept}
         section = self.experiments[experiment]
         dumped = section.model_dump(mode="json")
-        kept = {"domain": section.domain, "environment": dumped["environment"], phase: dumped[phase]}
+        kept = {"domain": section.domain, phase: dumped[phase]}
+        kept |= {name: dumped[name] for name in ("environment", "network") if name in dumped}
         if method is not None:
             kept["method"] = method
             kept["options"] = self.options(experiment, method).model_dump(mode="json")

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import per_run, summarise
+from fpc.figures.summary import before_fine_tuning, per_run, summarise
 from fpc.figures.variants import Variants
-from fpc.retention.registry import load_method
 
 BY = ["experiment", "method", "probe", "group"]
 PANEL_HEIGHT = 1.75  # inches
@@ -153,10 +152,5 @@ def _label_outer(grid: NDArray[Any], used: int) -> None:
 
 def _pi_star(runs: pd.DataFrame, settings: FigureSettings) -> pd.DataFrame:
     """Success at step 0 of the methods that start from pi*, on the Far probes."""
-    starting = [name for name in runs["method"].unique() if load_method(name).pretrained]
-    rows = runs[runs["method"].isin(starting) & (runs["group"] == "far") & (runs["step"] == 0)]
-    if rows.empty:
-        return pd.DataFrame()
-    keys = ["experiment", "probe", "group", "seed", "step"]
-    before = rows.groupby(keys, as_index=False, observed=True)["value"].mean()
-    return summarise(before.assign(method=style.PI_STAR), BY, settings)
+    before = before_fine_tuning(runs[runs["group"] == "far"], BY)
+    return pd.DataFrame() if before.empty else summarise(before, BY, settings)

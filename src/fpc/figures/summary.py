@@ -8,7 +8,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
+from fpc.retention.registry import load_method
 from fpc.statistics import bootstrap_curve, interquartile_mean, mean
 
 
@@ -25,6 +27,23 @@ def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataF
     """
     rows = episodes[episodes["measure"] == measure]
     return rows.groupby([*by, "seed", "step"], observed=True)["value"].mean().reset_index()
+
+
+def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """pi* itself: step 0 of the methods that start from it, one row a seed, as the method ``pi_star``.
+
+    Args:
+        runs: what ``per_run`` returned.
+        by: its columns that tell lines apart, among them ``method``.
+
+    Returns:
+        Columns ``by``, ``seed``, ``step``, ``value``; no rows where no method starts from pi*.
+    """
+    starting = [name for name in runs["method"].unique() if load_method(name).pretrained]
+    rows = runs[runs["method"].isin(starting) & (runs["step"] == 0)]
+    keys = [column for column in by if column != "method"]
+    before = rows.groupby([*keys, "seed", "step"], observed=True)["value"].mean().reset_index()
+    return before.assign(method=style.PI_STAR)
 
 
 def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -> pd.DataFrame:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 from fpc.figures.summary import per_run
+from fpc.figures.text_table import write_table
 from fpc.statistics import Array, area_under_curve, bootstrap_estimate, forward_transfer, mean
 
 TITLE = "Forward transfer on a known stage behind a prefix of new stages"
@@ -58,6 +58,10 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
     """Ours above, with interval; the paper's below, grey."""
     methods = style.in_order(data["method"])
     prefixes = sorted(data["prefix"].unique())
+    heads = [
+        ("stages before", "#000000"),
+        *((look.label, look.colour) for look in map(style.look_of, methods)),
+    ]
     with style.theme():
         stages = [stage for stage in STAGES if (data["stage"] == stage).any()]
         figure = style.new_figure(1.0 + len(stages) * (0.55 + 0.42 * len(prefixes)))
@@ -65,26 +69,9 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
             found = _cells(data[data["stage"] == stage])
             cells = [[str(n), *(found.get((n, name), "–") for name in methods)] for n in prefixes]
             axes.set_title(f"{STAGES[stage]}: ours, {_level(data):.0%} interval (paper)")
-            _write_table(axes, cells, methods)
+            write_table(axes, heads, cells)
         figure.suptitle(TITLE, x=0.01, ha="left")
         return style.finish(figure, settings)
-
-
-def _write_table(axes: Axes, cells: Sequence[Sequence[str]], methods: Sequence[str]) -> None:
-    """Text in rows with a rule under each; matplotlib's own table is not the same at every drawing."""
-    axes.axis("off")
-    axes.set(xlim=(0.0, len(methods) + 0.6), ylim=(len(cells) + 0.6, 0.0))
-    heads = [
-        ("stages before", "#000000"),
-        *((look.label, look.colour) for look in map(style.look_of, methods)),
-    ]
-    for column, (label, colour) in enumerate(heads):
-        x = 0.3 if column == 0 else column + 0.1
-        axes.text(x, 0.3, label, ha="center", va="center", weight="bold", color=colour, fontsize=8.5)
-        for line, row in enumerate(cells):
-            axes.text(x, line + 1.1, row[column], ha="center", va="center", fontsize=8.5)
-    for line in range(len(cells) + 1):
-        axes.axhline(line + 0.6, color="#999999", linewidth=0.6)
 
 
 def _areas(episodes: pd.DataFrame) -> dict[str, Array]:

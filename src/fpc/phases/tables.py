@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from fpc.config.root import Configuration
+from fpc.figures.interface import EXPERT
 from fpc.files import sha256_of
 from fpc.lineage.manifest import read
 from fpc.table import Row
 
 TABLES = {
+    "collect": ("expert_games", "expert_dungeon"),
     "evaluate": ("episodes", "representation", "states"),
     "finetune": ("training",),
 }
@@ -23,6 +25,8 @@ class TableError(ValueError):
 
 def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
     """Tables of one run, with columns domain, experiment and method.
+
+    What ``collect`` made is of no method: there it is ``expert``, and the seed that of pi*.
 
     Raises:
         TableError: a table's content is not what its manifest says.
@@ -40,7 +44,9 @@ def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
         table = pd.read_parquet(path)
         table["domain"] = configuration.experiments[row.experiment].domain
         table["experiment"] = row.experiment
-        table["method"] = row.method
+        table["method"] = row.method or EXPERT
+        if "seed" not in table:
+            table["seed"] = row.seeds[0]
         found[name] = table
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +49,40 @@ def diagonal_fisher(
     if rest:
         summed |= _sum_by_jacobian(policy, observations, rest, samples_at_once)
     return {name: summed[id(value)] / observations.shape[-2] for name, value in anchored.items()}
+
+
+def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
+    """``F_i = mean_b (d L_b / d theta_i)^2``, ``L_b`` the mean cross-entropy of batch b.
+
+    The label of a sample is the policy's own likeliest action. The square of a mean is not the mean of
+    squares: these values are smaller than those of ``diagonal_fisher`` by about the batch size, and
+    coefficients are chosen with it. Source: the released NetHack code (text: 10,000 batches, code: 30,000).
+
+    Args:
+        policy: over discrete actions; ``outputs`` are logits ``[N, A]``.
+        batches: observations, a batch at a time; recurrent policies take sequences.
+
+    Returns:
+        F with the names and shapes of ``policy.anchored_parameters()``.
+
+    Raises:
+        ValueError: there is no batch.
+    """
+    anchored = dict(policy.anchored_parameters())
+    parameters = list(anchored.values())
+    total = [torch.zeros_like(value) for value in parameters]
+    count = 0
+    for observations in batches:
+        with torch.enable_grad():
+            outputs = policy.outputs(observations)
+            label = outputs.detach().argmax(-1)
+            loss = -policy.distribution(outputs).log_prob(label).mean()
+        for sum_of_squares, gradient in zip(total, torch.autograd.grad(loss, parameters), strict=True):
+            sum_of_squares += gradient.square()
+        count += 1
+    if not count:
+        raise ValueError("the Fisher information needs at least one batch")
+    return {name: value / count for name, value in zip(anchored, total, strict=True)}
 
 
 def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:

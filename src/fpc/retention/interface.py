@@ -39,8 +39,11 @@ class Need(StrEnum):
 class Policy(Protocol):
     """A policy as a retention method may see it."""
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
-        """Parameters ``[..., N, P]`` of the action distribution for observations ``[..., N, D]``."""
+    def outputs(self, observations: Any) -> Tensor:
+        """Parameters ``[..., N, P]`` of the action distribution for observations ``[..., N, D]``.
+
+        A recurrent policy takes a batch of sequences instead, and ``N`` counts all their steps.
+        """
         ...
 
     def distribution(self, outputs: Tensor) -> Distribution:
@@ -58,9 +61,9 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class ExpertBatch:
-    """Observations ``[..., N, D]`` of pi* and pi*'s outputs ``[..., N, P]`` there."""
+    """Observations ``[..., N, D]`` (or sequences) of pi* and pi*'s outputs ``[..., N, P]`` there."""
 
-    observations: Tensor
+    observations: Any
     outputs: Tensor
 
 
@@ -104,10 +107,11 @@ class RetentionBatch:
     """One update as a method sees it."""
 
     student: Policy
-    observations: Tensor
+    observations: Any
     outputs: Tensor  # the student's, at ``observations``, with its graph
     update: int
-    state: Tensor | None = None  # the teacher's recurrent state at ``observations``
+    # pi*'s at ``observations``, where a learner has them already (a recurrent pi* walks beside the student)
+    teacher_outputs: Tensor | None = None
 
 
 class MethodOptions(Section):

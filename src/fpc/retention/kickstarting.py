@@ -53,8 +53,10 @@ class Kickstarting(RetentionMethod):
 
         from fpc.retention import losses
 
-        with torch.no_grad():
-            teacher_outputs = self.teacher.outputs(batch.observations, batch.state)
+        teacher_outputs = batch.teacher_outputs
+        if teacher_outputs is None:
+            with torch.no_grad():
+                teacher_outputs = self.teacher.outputs(batch.observations)
         divergence = losses.kl_divergence(batch.student, teacher_outputs, batch.outputs).mean(-1)
         options = self.options
         return divergence * losses.decayed_coefficient(

@@ -12,7 +12,7 @@ from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_comp
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.expert import Rollouts
 from fpc.learners.sac import Actor, Critics, Updater
-from fpc.learners.sac.train import prepare_processor
+from fpc.learners.processor import prepare_processor
 
 OPTIONS = CloneOptions(
     transitions=200,

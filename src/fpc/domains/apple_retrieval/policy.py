@@ -32,7 +32,7 @@ class ApplePolicy(nn.Module):
         values = (2 * uniforms - 1) * initial_range
         return cls(values[:, 0], values[:, 1])
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+    def outputs(self, observations: Tensor) -> Tensor:
         """Logits of moving right ``[K, N, 1]`` for observations ``[K, N, 1]``."""
         return self.weight[..., None, None] * observations + self.bias[..., None, None]
 

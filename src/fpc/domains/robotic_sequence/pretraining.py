@@ -19,8 +19,8 @@ from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, r
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
 from fpc.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.learners.sac import Actor, Critics, Updater, train
-from fpc.learners.sac.metrics import MetricLog
-from fpc.learners.sac.train import prepare_processor
+from fpc.learners.metrics import MetricLog
+from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
     from fpc.runs import Run

@@ -98,8 +98,8 @@ class Actor(nn.Module):
             found.append(hidden)
         return found
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
-        """Means and clamped log standard deviations ``[..., N, 2A]``; ``state`` is not used."""
+    def outputs(self, observations: Tensor) -> Tensor:
+        """Means and clamped log standard deviations ``[..., N, 2A]``."""
         hidden = self.layers(observations)[-1]
         every = functional.linear(hidden, self.head_weight.flatten(0, 1), self.head_bias.flatten())
         every = every.view(*every.shape[:-1], self.stages, 2 * self.action_size)

@@ -77,7 +77,7 @@ class Student:
         self._idle.append(passes)
         return self.gradient.clone()
 
-    def outputs(self, observations: Tensor, state: Tensor | None = None) -> Tensor:
+    def outputs(self, observations: Tensor) -> Tensor:
         """See :meth:`Actor.outputs`; observations are ``[N, D]``."""
         found: Tensor = _Outputs.apply(self.flat, observations, self)  # type: ignore[no-untyped-call]
         return found

@@ -1,0 +1,70 @@
+"""Options of Sample Factory's APPO as this project uses it."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from fpc.config.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+
+
+class APPOOptions(Section):
+    """Proximal policy optimisation, asynchronous or serial."""
+
+    asynchronous: bool = Field(
+        description="Several processes, faster on many cores but not bit-reproducible; "
+        "without it one process, equal to the bit on one CPU, also over a kill."
+    )
+    workers: PositiveInt = Field(description="Processes that step environments; 1 where not asynchronous.")
+    environments_per_worker: PositiveInt = Field(description="Environments of each worker.")
+    splits: PositiveInt = Field(description="Halves of them act while the others wait for actions.")
+    rollout: PositiveInt = Field(description="Steps of a sequence, also of back-propagation through time.")
+    batch_size: PositiveInt = Field(description="Environment steps in a gradient step.")
+    epochs: PositiveInt = Field(description="Passes over each batch.")
+    learning_rate: PositiveFloat = Field(description="Adam's at the first update.")
+    learning_rate_schedule: Literal["linear", "constant"] = Field(
+        description="Of fine-tuned runs: `linear` falls to 0 at the end of training."
+    )
+    scratch_learning_rate_schedule: Literal["linear", "constant"] = Field(description="Of `scratch`.")
+    adam_beta1: Fraction = Field(description="Adam's decay of the mean.")
+    adam_beta2: Fraction = Field(description="Adam's decay of the mean square.")
+    adam_epsilon: PositiveFloat = Field(description="Adam's epsilon.")
+    gamma: Fraction = Field(description="Discount.")
+    gae_lambda: Fraction = Field(description="Lambda of the generalised advantage estimate.")
+    clip_ratio: PositiveFloat = Field(description="The probability ratio is cut to 1 + this and its inverse.")
+    clip_value: PositiveFloat = Field(description="A value moves no more than this in an update.")
+    value_coefficient: NonNegativeFloat = Field(description="Weight of the value loss.")
+    entropy_coefficient: NonNegativeFloat = Field(
+        description="Weight of the entropy bonus of `scratch` and `vanilla`; 0 with every other method."
+    )
+    max_grad_norm: NonNegativeFloat = Field(description="The gradient's norm is cut to this; 0 does not cut.")
+    reward_scale: PositiveFloat = Field(description="Multiplies rewards before they are cut.")
+    reward_clip: PositiveFloat = Field(description="Rewards are cut to this size.")
+    normalize_returns: bool = Field(description="Learn values of normalised returns.")
+    max_policy_lag: PositiveInt = Field(description="Older experience (in updates) is not learned from.")
+    train: Literal["all", "core", "heads"] = Field(
+        description="What fine-tuning changes: `core` freezes the encoder, `heads` also the LSTM; "
+        "`scratch` trains all."
+    )
+    batch_norm: Literal["frozen", "moving"] = Field(
+        description="Statistics of batch normalisation in a frozen encoder: really frozen, or moving with "
+        "the data, as in the released code."
+    )
+    warm_up_steps: NonNegativeInt = Field(
+        description="Environment steps in which a fine-tuned run only samples; part of its budget."
+    )
+
+    @model_validator(mode="after")
+    def _batches_are_whole(self) -> Self:
+        environments = self.workers * self.environments_per_worker
+        if not self.asynchronous and (self.workers, self.splits) != (1, 1):
+            raise ValueError("workers and splits must be 1 unless asynchronous is true")
+        if self.batch_size % self.rollout:
+            raise ValueError(f"batch_size {self.batch_size} must be a multiple of rollout {self.rollout}")
+        if not self.asynchronous and self.batch_size != environments * self.rollout:
+            raise ValueError(
+                f"batch_size must be environments_per_worker * rollout = {environments * self.rollout} "
+                f"unless asynchronous is true, not {self.batch_size}"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""NetHack: the score task with a human monk (paper, section 4)."""

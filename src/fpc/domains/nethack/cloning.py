@@ -1,0 +1,208 @@
+"""Behavioural cloning of an expert's actions, resumable after a kill to the bit (on one CPU).
+
+As in Tuyls et al. 2023 (Scaling Laws for Imitation Learning in Single-Agent Games), who made the paper's
+pi*: cross-entropy of the expert's action over sequences of many games side by side, with the LSTM's
+state carried from one batch to the next and zeroed where a game starts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.config.nethack import CloneOptions
+from fpc.domains.nethack.frames import Games
+from fpc.domains.nethack.games import GameStreams
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.domains.nethack.replaying import replay_games
+from fpc.learners.metrics import MetricLog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 100  # of the training loss, over the whole of training
+MEASUREMENTS = 5  # on held-out games, over the whole of training
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+def clone(
+    network: NetHackNetwork,
+    games: Games,
+    held_out: Games,
+    steps: int,
+    options: CloneOptions,
+    *,
+    seed: int,
+    state: Path,
+    report: Report,
+    checkpoint_seconds: float = 60.0,
+) -> pd.DataFrame:
+    """Fit ``network`` to the actions in ``games``, from the newest checkpoint in ``state`` if there is one.
+
+    Args:
+        network: changed in place, left in evaluation mode.
+        games: what to learn from.
+        held_out: what to measure on; may be empty.
+        steps: how many steps ``games`` have; with ``options.passes`` it gives the number of updates.
+        options: optimisation.
+        seed: of the order of the games.
+        state: folder of checkpoints.
+        report: called with the steps learned from and measures, after every update.
+        checkpoint_seconds: at most this much is lost by a kill.
+
+    Returns:
+        Columns step (steps learned from), seed, metric, value: ``training_cross_entropy`` in nats, and
+        on held-out games ``cross_entropy``, ``accuracy``, ``perplexity``.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+        NoUsableCheckpoint: checkpoints exist and none can be read.
+    """
+    session = Cloning(network, games, options, updates_of(steps, options), seed)
+    checkpoint = load_checkpoint(state)
+    if checkpoint is not None:
+        session.restore(checkpoint)
+    saved = time.monotonic()
+    while session.update < session.updates:
+        loss = session.learn()
+        if held_out.games and session.is_due(MEASUREMENTS):
+            measures = measure(network, held_out)
+            session.log.add(session.steps, **measures)
+            report(session.steps, measures)
+        report(session.steps, {"training_cross_entropy": loss})
+        if time.monotonic() - saved >= checkpoint_seconds:
+            session.save(state)
+            saved = time.monotonic()
+    if checkpoint is None or checkpoint.step < session.update:
+        session.save(state)
+    network.eval()
+    return session.log.table(seed)
+
+
+def updates_of(steps: int, options: CloneOptions) -> int:
+    """Gradient steps that learn from each of ``steps`` steps ``options.passes`` times."""
+    return max(1, math.ceil(options.passes * steps / (options.streams * options.sequence_length)))
+
+
+def measure(network: NetHackNetwork, games: Games) -> dict[str, float]:
+    """Cross-entropy (nats), accuracy and perplexity of the players' actions, each step weighing the same."""
+    steps, hits, loss = 0, 0, 0.0
+    for _, found in replay_games(network, games):
+        steps += len(found.actions)
+        hits += int((found.logits.argmax(-1) == found.actions).sum())
+        loss += float(functional.cross_entropy(found.logits.double(), found.actions, reduction="sum"))
+    return {"cross_entropy": loss / steps, "accuracy": hits / steps, "perplexity": math.exp(loss / steps)}
+
+
+class Cloning:
+    """Everything cloning has in memory; ``save`` and ``restore`` cover all of it."""
+
+    def __init__(
+        self, network: NetHackNetwork, games: Games, options: CloneOptions, updates: int, seed: int
+    ) -> None:
+        self.network, self.options, self.updates = network, options, updates
+        self.streams = GameStreams(games, options.streams, options.sequence_length, seed)
+        self.optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
+        self.state = network.initial_state(options.streams)
+        self.log, self.update = MetricLog(), 0
+        self._sum = torch.zeros((), dtype=torch.float64)  # of losses since the last row
+        self._count = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps learned from, one counted as often as it was seen."""
+        return self.update * self.options.streams * self.options.sequence_length
+
+    def is_due(self, times: int) -> bool:
+        """True after ``times`` updates of the whole, evenly spread; the last is one of them."""
+        return self.update * times // self.updates > (self.update - 1) * times // self.updates
+
+    def learn(self) -> float:
+        """One gradient step; returns its cross-entropy in nats."""
+        for group in self.optimiser.param_groups:
+            done = self.update / self.updates
+            group["lr"] = self.options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        self.network.train()
+        batch, device = self.streams.next(), self.state.device
+        observations = {name: value.to(device) for name, value in batch.observations.items()}
+        logits, _, state = self.network(observations, batch.starts.to(device), self.state)
+        loss = functional.cross_entropy(logits.flatten(0, 1), batch.actions.flatten().to(device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.max_grad_norm)
+        self.optimiser.step()
+        self.state = state.detach()
+        self.update += 1
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"cloning: the loss is {value} after {self.update} updates; "
+                "lower pretrain.clone.learning_rate"
+            )
+        self._note(value)
+        return value
+
+    def _note(self, loss: float) -> None:
+        self._sum += loss
+        self._count += 1
+        if self.is_due(ROWS):
+            self.log.add(self.steps, training_cross_entropy=float(self._sum) / self._count)
+            self._sum.zero_()
+            self._count = 0
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for number, parameter in enumerate(self.network.parameters()):
+            kept = self.optimiser.state[parameter]  # none where no gradient came yet
+            tensors |= {f"adam.{number}.{name}": kept[name] for name in ADAM if name in kept}
+        tensors |= {"state": self.state, "metrics": self.log.tensor(), "sum": self._sum}
+        tensors |= {f"streams.{name}": value for name, value in self.streams.state_dict().items()}
+        state = {"metrics": self.log.names, "count": self._count}
+        save_checkpoint(folder, self.update, tensors, state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Back to what ``save`` wrote."""
+        tensors, state = checkpoint.tensors, checkpoint.state
+        self.network.load_state_dict(_part(tensors, "network."))
+        for number, parameter in enumerate(self.network.parameters()):
+            kept = {name: tensors.get(f"adam.{number}.{name}") for name in ADAM}
+            self.optimiser.state[parameter] = {
+                name: value if name == "step" else _laid_out_like(parameter, value)
+                for name, value in kept.items()
+                if value is not None
+            }
+        self.state = tensors["state"].to(self.state.device)
+        self.log.restore(state["metrics"], tensors["metrics"])
+        self._sum, self._count = tensors["sum"], int(state["count"])
+        self.streams.load_state_dict(_part(tensors, "streams."))
+        self.update = checkpoint.step
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _laid_out_like(parameter: Tensor, values: Tensor) -> Tensor:
+    """``values`` in the parameter's layout in memory, as Adam makes its moments."""
+    return torch.zeros_like(parameter, memory_format=torch.preserve_format).copy_(values)
+
+
+def split(games: Games, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+    """Games to learn from and a share held out (at least one where two games or more are there)."""
+    numbers = list(games.games)
+    count = min(len(numbers) - 1, math.ceil(held_out * len(numbers))) if held_out > 0 else 0
+    order = np.random.default_rng(np.random.SeedSequence([seed, len(numbers)])).permutation(len(numbers))
+    apart = {numbers[int(place)] for place in order[:count]}
+    return [game for game in numbers if game not in apart], [game for game in numbers if game in apart]

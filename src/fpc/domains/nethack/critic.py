@@ -1,0 +1,47 @@
+"""Critic pre-training: APPO on pi*'s own games with everything but the value head frozen.
+
+Paper, appendix on NetHack: a new critic's gradients would undo pi* in the first updates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpc.config.nethack import NetHackExperiment
+from fpc.domains.nethack.finetuning import job_of
+from fpc.files import write_tensors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fpc.runs import Run
+
+
+def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, run: Run) -> pd.DataFrame:
+    """Write ``target``: the value head and the normaliser of returns that belongs to it.
+
+    Args:
+        experiment: its ``pretrain.critic`` and ``pretrain.appo`` say how.
+        policy: safetensors of pi*.
+        target: safetensors to write.
+        run: resumed from ``run.state / "critic"``.
+
+    Returns:
+        Metrics of pi*'s games: step, seed, metric, value.
+    """
+    from fpc.learners.appo.train import train
+
+    options = experiment.pretrain
+    job = job_of(
+        experiment,
+        options.appo.model_copy(update={"warm_up_steps": 0}),
+        run,
+        steps=options.critic.steps,
+        trainable="critic",
+        state=run.state / "critic",
+        initial=str(policy),
+    )
+    trained = train(job, run.report)
+    write_tensors(target, trained.critic)
+    return trained.metrics

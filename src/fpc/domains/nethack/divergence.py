@@ -1,0 +1,86 @@
+"""How far a policy has moved from pi* on the expert's games (Kullback-Leibler divergence)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fpc.domains.nethack.network import NetHackNetwork, unroll
+from fpc.files import read_tensors
+
+OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
+MEASURE = "kl_divergence"
+_ENCODE_AT_ONCE = 256
+
+
+def read_divergence_data(path: Path) -> dict[str, Tensor]:
+    """Held-out games of the expert, one after the other.
+
+    Returns:
+        outputs float [N, actions] (pi*'s logits), starts bool [N] (first steps of games), depth uint8 [N],
+        and features float [N, H] of pi*'s encoder, or the four observations uint8 [N, ...].
+
+    Raises:
+        ValueError: something is missing, or the lengths differ.
+    """
+    tensors = read_tensors(path)
+    inputs = OBSERVATIONS if OBSERVATIONS[0] in tensors else ("features",)
+    needed = ("outputs", "starts", "depth", *inputs)
+    missing = [name for name in needed if name not in tensors]
+    if missing:
+        raise ValueError(f"{path}: holds no tensor {', '.join(missing)}; run collect again")
+    if len({len(tensors[name]) for name in needed}) != 1:
+        lengths = ", ".join(f"{name} {len(tensors[name])}" for name in needed)
+        raise ValueError(f"{path}: tensors must have one row for each step, not {lengths}; run collect again")
+    return {name: tensors[name] for name in needed}
+
+
+def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
+    """Whether both have equal weights, and statistics of batch normalisation, before the LSTM."""
+    after = ("core.", "policy.", "baseline.")
+    theirs = other.state_dict()
+    return all(
+        torch.equal(value, theirs[name])
+        for name, value in network.state_dict().items()
+        if not name.startswith(after)
+    )
+
+
+@torch.inference_mode()
+def divergence(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
+    """KL(pi* || policy) in nats at each step of the games, float32 [N]."""
+    network.eval()
+    if "features" in data:
+        features = data["features"].float()
+    else:
+        blocks = zip(*(torch.split(data[name], _ENCODE_AT_ONCE) for name in OBSERVATIONS), strict=True)
+        features = torch.cat(
+            [network.encode(dict(zip(OBSERVATIONS, block, strict=True))) for block in blocks]
+        )
+    state = network.initial_state(1)
+    outputs, _ = unroll(network.core, features[:, None], data["starts"].bool()[:, None], state)
+    own = F.log_softmax(network.policy(outputs[:, 0]), dim=-1)
+    pi_star = F.log_softmax(data["outputs"].float(), dim=-1)
+    return F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1)
+
+
+def divergence_rows(network: NetHackNetwork, data: dict[str, Tensor], far_level: int) -> list[dict[str, Any]]:
+    """One row for each game and group: the mean over its steps on level 1, and at ``far_level`` or deeper.
+
+    A game without such steps has no row.
+    """
+    values, depth = divergence(network, data), data["depth"]
+    game = data["starts"].bool().long().cumsum(0)
+    game = game - game[:1]  # from 0, also where the first step is not marked as a start
+    rows = []
+    groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
+    for probe, group, chosen in groups:
+        for number in sorted(set(game[chosen].tolist())):
+            mean = float(values[chosen & (game == number)].mean())
+            names = {"probe": probe, "group": group, "episode": number, "measure": MEASURE}
+            rows.append(names | {"value": mean})
+    return rows

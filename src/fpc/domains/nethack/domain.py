@@ -1,0 +1,88 @@
+"""NetHack as a domain: Sample Factory's APPO, pi* a clone of an expert (imperfect cloning gap)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from fpc.config.nethack import NetHackExperiment
+from fpc.domains.interface import Domain
+from fpc.retention.interface import MethodOptions, Need
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+
+class NetHack(Domain):
+    """Close is dungeon level 1, where games start; Far are deeper levels and Sokoban."""
+
+    name: ClassVar[str] = "nethack"
+    learner: ClassVar[str] = "appo"
+    provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
+
+    def pretrain(self, experiment: NetHackExperiment, run: Run) -> None:
+        """``policy.safetensors``, ``critic.safetensors``, ``training.parquet`` and the games cloned."""
+        from fpc.domains.nethack.pretraining import pretrain
+
+        pretrain(experiment, run)
+
+    def collect(self, experiment: NetHackExperiment, run: Run) -> None:
+        """The expert's sequences, the start states of the probes, and the expert's own games."""
+        from fpc.domains.nethack.collecting import collect
+
+        collect(experiment, run)
+
+    def finetune(self, experiment: NetHackExperiment, method: str, options: MethodOptions, run: Run) -> None:
+        """``milestones/step_<n>.safetensors`` and ``training.parquet``."""
+        from fpc.domains.nethack.finetuning import finetune
+
+        finetune(experiment, method, options, run)
+
+    def evaluate(self, experiment: NetHackExperiment, method: str, options: MethodOptions, run: Run) -> None:
+        """``episodes.parquet`` and ``dungeon.parquet``."""
+        from fpc.domains.nethack.evaluation import evaluate
+
+        evaluate(experiment, run)
+
+    def training_steps(self, experiment: NetHackExperiment, phase: str) -> Mapping[str, int]:
+        """Upper bounds: games end before their step limit."""
+        return _STEPS[phase](experiment)
+
+
+def _pretrain_steps(experiment: NetHackExperiment) -> dict[str, int]:
+    section = experiment.pretrain
+    games = section.source.games if section.recipe == "clone" else 0
+    steps = games * section.source.max_steps + section.critic.steps
+    steps += section.probe_games * experiment.evaluate.max_steps
+    return {"environment_steps": steps, "updates": 0, "episodes": games + section.probe_games}
+
+
+def _collect_steps(experiment: NetHackExperiment) -> dict[str, int]:
+    section = experiment.collect
+    games = section.level.max_games + section.sokoban.count
+    return {"environment_steps": games * section.max_steps, "updates": 0, "episodes": games}
+
+
+def _finetune_steps(experiment: NetHackExperiment) -> dict[str, int]:
+    section = experiment.finetune
+    updates = section.steps // section.appo.batch_size * section.appo.epochs
+    return {"environment_steps": section.steps, "updates": updates, "episodes": 0}
+
+
+def _evaluate_steps(experiment: NetHackExperiment) -> dict[str, int]:
+    section, finetune = experiment.evaluate, experiment.finetune
+    milestones = 1 + -(-finetune.steps // finetune.evaluate_every)
+    far = section.episodes + section.sokoban_episodes
+    steps = milestones * (section.episodes * section.max_steps + far * section.far_max_steps)
+    steps += 2 * section.final_episodes * section.max_steps
+    episodes = milestones * (section.episodes + far) + 2 * section.final_episodes
+    return {"environment_steps": steps, "updates": 0, "episodes": episodes}
+
+
+_STEPS = {
+    "pretrain": _pretrain_steps,
+    "collect": _collect_steps,
+    "finetune": _finetune_steps,
+    "evaluate": _evaluate_steps,
+}
+DOMAIN = NetHack()

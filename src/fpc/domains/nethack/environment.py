@@ -1,0 +1,287 @@
+"""NetHack's score task (paper, section 4): NLE's game with seeds, and what a policy sees of it.
+
+``make_game`` is the task of NetHackChallenge (its 121 actions, questions, menus and `--More--` left to
+the player, no penalty), built on NLE itself because NetHackChallenge forbids seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+from nle import nethack
+from nle.env.base import NLE
+
+from fpc.config.nethack import EnvironmentOptions
+from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS
+from fpc.domains.nethack.metrics import GameMetrics
+
+if TYPE_CHECKING:
+    from fpc.domains.nethack.start_states import StartState
+
+OBSERVATION_KEYS = ("tty_chars", "tty_colors", "tty_cursor", "glyphs", "blstats", "message")
+_ALWAYS_OBSERVED = ("glyphs", "blstats", "message", "program_state", "internal")  # NLE appends these
+_GAME_OVER = 0  # of NLE's observation `program_state`
+_ASKS_FOR_TEXT, _WAITS_FOR_SPACE = 2, 3  # of NLE's observation `internal`
+_SPACE, _ESCAPE, _YES = 32, 27, ord("y")
+_TELEPORT = 20  # ^T is the one action with a privilege in debug mode: it needs no gift for teleporting
+_DEATH_QUESTION = b"Die?"
+_STATUS_ROW, _NAME_ENDS, _NAMES = 22, 31, (b"Wizard the", b"Agent the")
+_UNLIMITED = 2**31
+ROWS, COLUMNS = 24, 80
+
+
+def make_game(
+    environment: EnvironmentOptions,
+    *,
+    savedir: Path | None = None,
+    wizard: bool = False,
+    observation_keys: Sequence[str] = OBSERVATION_KEYS,
+) -> NLE:
+    """NLE's game of the score task, without a step limit of its own.
+
+    Args:
+        environment: gives the character.
+        savedir: folder for recordings (ttyrec3) of all games; without it nothing is recorded.
+        wizard: NetHack's debug mode, for start states.
+        observation_keys: NLE's observations that ``reset`` and ``step`` return.
+    """
+    options = list(nethack.NETHACKOPTIONS)
+    if wizard:  # debug mode replaces the player's name, and with it the character that NLE puts there
+        names = ("role", "race", "align", "gender")
+        options += [
+            f"{name}:{value}" for name, value in zip(names, environment.character.split("-"), strict=True)
+        ]
+    return NLE(
+        character=environment.character,
+        actions=nethack.ACTIONS,
+        options=options,
+        observation_keys=tuple(observation_keys),
+        allow_all_yn_questions=True,
+        allow_all_modes=True,
+        max_episode_steps=_UNLIMITED,
+        fix_moon_phase=True,
+        save_ttyrec_every=1 if savedir is not None else 0,
+        savedir=None if savedir is None else str(savedir),
+        wizard=wizard,
+    )
+
+
+def seed_game(game: NLE, seed: int) -> None:
+    """Fix the chance of the game that the next ``reset`` begins; equal seeds give equal games."""
+    core, display = np.random.SeedSequence(seed).generate_state(2)
+    game.seed(core=int(core), disp=int(display), reseed=False)
+
+
+def episode_seed(*stream: int) -> int:
+    """Seed of one episode of a stream, e.g. of (run's seed, environment, episode)."""
+    return int(np.random.SeedSequence(stream).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
+    """The score task as a policy sees it.
+
+    Observations: tty_chars, tty_colors uint8 [24, 80], tty_cursor uint8 [2] (row, column),
+    previous_action uint8 [1] (0 after a reset). Reward: the score's change. A game is truncated at
+    ``max_steps`` and when the turn counter stood still for ``no_progress_limit`` steps. At its end
+    ``info["metrics"]`` holds the metrics of the game and ``info["pits_filled"]`` the pits.
+
+    Episode n of the stream (s, e) is seeded by (s, e, n), so a run's games do not depend on each other;
+    ``reset(seed=k)`` plays the game of seed k and goes on with the stream (k,).
+    """
+
+    def __init__(
+        self, environment: EnvironmentOptions, *, stream: Sequence[int] = (0,), wizard: bool = False
+    ) -> None:
+        self.options, self.wizard = environment, wizard
+        self.game = make_game(environment, wizard=wizard)
+        self.observation_space = gymnasium.spaces.Dict(
+            {
+                "tty_chars": gymnasium.spaces.Box(0, 255, (ROWS, COLUMNS), np.uint8),
+                "tty_colors": gymnasium.spaces.Box(0, 255, (ROWS, COLUMNS), np.uint8),
+                "tty_cursor": gymnasium.spaces.Box(0, 255, (2,), np.uint8),
+                "previous_action": gymnasium.spaces.Box(0, ACTION_COUNT - 1, (1,), np.uint8),
+            }
+        )
+        self.action_space = gymnasium.spaces.Discrete(ACTION_COUNT)  # type: ignore[assignment]
+        self._stream, self._episode, self._seed = tuple(stream), -1, 0
+        self._actions = bytearray()
+        self._from_start_state = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Begin a game: of ``seed``, of ``options["start"]`` (a StartState), else the stream's next.
+
+        Raises:
+            ValueError: the start state cannot be reached.
+        """
+        if seed is not None:
+            self._stream, self._episode = (seed,), 0
+        else:
+            self._episode += 1
+            seed = episode_seed(*self._stream, self._episode)
+        start: StartState | None = (options or {}).get("start")
+        self._from_start_state = start is not None
+        if start is None:
+            self._begin(seed)
+        else:
+            start.check_wizard(self.wizard)
+            self.press_keys(start.seed, start.keys, start.last_action)
+            start.check_screen(self.screen())
+        return self._observe(), {}
+
+    def press_keys(self, seed: int, keys: Sequence[int], previous_action: int = 0) -> None:
+        """Begin the game of ``seed``, press ``keys`` (codes) and count metrics from there on.
+
+        Raises:
+            ValueError: the game ended meanwhile.
+        """
+        self._begin(seed)
+        for number, key in enumerate(keys):
+            if self._press(key):
+                raise ValueError(f"the game of seed {seed} ended after {number + 1} of {len(keys)} keys")
+        self._start_counting(previous_action)
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Press the key of ``action`` (0 to 120)."""
+        action = int(action)
+        reward, terminated = self._play(action)
+        truncated = not terminated and self._is_truncated()
+        info: dict[str, Any] = {}
+        if terminated or truncated:
+            info = {"metrics": self.metrics.as_dict(), "pits_filled": float(self.metrics.pits_filled)}
+        return self._observe(), reward, terminated, truncated, info
+
+    def screen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Characters and colours uint8 [24, 80] and the cursor uint8 [2], as NLE's own memory."""
+        return self._chars, self._colors, self._cursor
+
+    @property
+    def blstats(self) -> np.ndarray:
+        """NLE's status line int64 [27], as NLE's own memory."""
+        blstats: np.ndarray = self._blstats
+        return blstats
+
+    @property
+    def waits_for_space(self) -> bool:
+        """Whether the game shows `--More--`."""
+        return bool(self._internal[_WAITS_FOR_SPACE])
+
+    def snapshot(self) -> dict[str, Any]:
+        """The current game and the place in the stream: what ``restore`` needs.
+
+        Raises:
+            ValueError: the game began from a start state.
+        """
+        if self._from_start_state:
+            raise ValueError("a game from a start state has no snapshot: play it again from its start")
+        from fpc.domains.nethack.start_states import digest_of_screen
+
+        return {
+            "stream": list(self._stream),
+            "episode": self._episode,
+            "seed": self._seed,
+            "actions": np.frombuffer(bytes(self._actions), dtype=np.uint8),
+            "digest": digest_of_screen(*self.screen()),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Play the game of a snapshot again, up to its observation, which is returned.
+
+        Raises:
+            ValueError: the game took another course, e.g. under another version of NLE.
+        """
+        from fpc.domains.nethack.start_states import digest_of_screen
+
+        self._stream = tuple(int(word) for word in snapshot["stream"])
+        self._episode = int(snapshot["episode"])
+        self._from_start_state = False
+        self._begin(int(snapshot["seed"]))
+        for action in np.asarray(snapshot["actions"], dtype=np.uint8).tolist():
+            self._play(action)
+        if digest_of_screen(*self.screen()) != snapshot["digest"]:
+            raise ValueError(
+                f"the game of seed {self._seed} took another course after {len(self._actions)} actions; "
+                "go on with the version of nle and the configuration that the snapshot was made with"
+            )
+        return self._observe()
+
+    def close(self) -> None:
+        """End the game and free NLE's memory."""
+        self.game.close()
+
+    def _begin(self, seed: int) -> None:
+        self._seed = seed
+        seed_game(self.game, seed)
+        self.game.reset()
+        observed = self.game.last_observation  # arrays that NLE fills anew at each step
+        keys = [*OBSERVATION_KEYS, *(key for key in _ALWAYS_OBSERVED if key not in OBSERVATION_KEYS)]
+        arrays = dict(zip(keys, observed, strict=True))
+        self._chars = arrays["tty_chars"]
+        self._colors = arrays["tty_colors"].view(np.uint8)
+        self._cursor, self._glyphs, self._blstats = arrays["tty_cursor"], arrays["glyphs"], arrays["blstats"]
+        self._message, self._internal = arrays["message"], arrays["internal"]
+        self._program_state = arrays["program_state"]
+        self._start_counting(0)
+
+    def _start_counting(self, previous_action: int) -> None:
+        self.metrics = GameMetrics(self._blstats, self._internal, self._glyphs)
+        self._previous_action = previous_action
+        self._actions.clear()
+        self._without_progress = 0
+
+    def _press(self, key: int) -> bool:
+        """Send one key; after the game's end click through its last screens. True if it is over."""
+        _, done = self.game.nethack.step(key)
+        while not done and (answer := self._answer()):
+            _, done = self.game.nethack.step(answer)
+        return bool(done)
+
+    def _answer(self) -> int:
+        """The key that the game's end asks for; 0 if it goes on, or leaves the key to the player."""
+        if self.wizard and self._message[: len(_DEATH_QUESTION)].tobytes() == _DEATH_QUESTION:
+            return _YES  # debug mode offers to live on
+        if not self._program_state[_GAME_OVER]:
+            return 0
+        if self._internal[_WAITS_FOR_SPACE]:
+            return _SPACE
+        return _ESCAPE if self._internal[_ASKS_FOR_TEXT] else 0
+
+    def _play(self, action: int) -> tuple[float, bool]:
+        """Reward of an action, and whether the game is over."""
+        key = KEYS[action]
+        done = self._press(_ESCAPE if self.wizard and key == _TELEPORT else key)
+        self._actions.append(action)
+        self._previous_action = action
+        turns, reward = self.metrics.turns, 0
+        if self.game.nethack.in_normal_game():  # elsewhere the status line is zero
+            reward = self.metrics.update(self._blstats, self._internal, self._glyphs, self._message)
+        self._without_progress = self._without_progress + 1 if self.metrics.turns == turns else 0
+        return float(reward), done
+
+    def _is_truncated(self) -> bool:
+        return (
+            len(self._actions) >= self.options.max_steps
+            or self._without_progress >= self.options.no_progress_limit
+        )
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        return {
+            "tty_chars": _as_agent(self._chars) if self.wizard else self._chars.copy(),
+            "tty_colors": self._colors.copy(),
+            "tty_cursor": self._cursor.copy(),
+            "previous_action": np.array([self._previous_action], dtype=np.uint8),
+        }
+
+
+def _as_agent(chars: np.ndarray) -> np.ndarray:
+    """A copy of the screen with the name that a game outside debug mode shows."""
+    chars = chars.copy()
+    name = chars[_STATUS_ROW, :_NAME_ENDS].tobytes()
+    renamed = name.replace(*_NAMES, 1).ljust(_NAME_ENDS)
+    chars[_STATUS_ROW, :_NAME_ENDS] = np.frombuffer(renamed, dtype=np.uint8)
+    return chars

@@ -1,0 +1,6 @@
+"""A symbolic player of NetHack, whose games are the expert data of small scales."""
+
+from fpc.domains.nethack.expert.player import Player
+from fpc.domains.nethack.expert.playing import GameRecord, play_game, play_games
+
+__all__ = ["GameRecord", "Player", "play_game", "play_games"]

@@ -1,0 +1,119 @@
+"""What the player remembers of one dungeon level."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, WALKABLE, WATCH_GLYPHS, Kind
+from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, around, cells, plane
+
+_MISSED_MOVES: Final = 3
+_BLOCKED_ACTIONS: Final = 40
+
+
+class Level:
+    """Map of a level, renewed by ``look`` from each observation; planes are integers (see grid)."""
+
+    def __init__(self) -> None:
+        self.terrain = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
+        self.kinds = self.terrain
+        self.visited = 0
+        self.locked = 0
+        self.shut = 0  # doors and rooms to stay out of
+        self.stuck_boulders = 0
+        self.searched: dict[Cell, int] = {}
+        self.peaceful: dict[int, int] = {}  # glyph to the action number until which it is held peaceful
+        self.blocked: dict[Cell, int] = {}  # cell to the action number until which it is not entered
+        self.missed: dict[Cell, int] = {}
+        self.harmful: dict[Cell, int] = {}  # where passive monsters stood, to the action number of forgetting
+        self.watched = False  # by the town's watch, which punishes broken doors
+        self.actions = 0  # actions on this level
+        self.batches = 0  # searches for hidden passages
+        self.rests = 0
+        self.travels = 0
+        self.forced = 0
+
+    def look(self, glyphs: np.ndarray, here: Cell, now: int) -> None:
+        """Take in the glyphs int16 [21, 79]; ``now`` is the number of the action."""
+        self.here = here
+        self.actions += 1
+        kinds = KIND_OF_GLYPH[glyphs]
+        self.glyphs = glyphs
+        self.watched = self.watched or bool(np.isin(glyphs, WATCH_GLYPHS).any())
+        row, column = divmod(here, WIDTH)
+        hides = kinds >= Kind.OBJECT
+        terrain = self.terrain
+        np.copyto(terrain, kinds, where=~hides & (kinds != Kind.BLANK))
+        solid = (terrain <= Kind.WALL) | (terrain == Kind.BOULDER) | (terrain == Kind.CLOSED_DOOR)
+        terrain[hides & solid] = Kind.FLOOR
+        kinds[row, column] = Kind.OBJECT
+        self.kinds = kinds
+        self.visited |= 1 << here
+        self._plan_planes(now)
+
+    def _plan_planes(self, now: int) -> None:
+        terrain, kinds = self.terrain, self.kinds
+        self.seen = plane(terrain != Kind.BLANK)
+        self.closed = plane(terrain == Kind.CLOSED_DOOR)
+        self.doors = plane(terrain == Kind.OPEN_DOOR) | self.closed
+        self.locked &= self.closed
+        self.boulders = plane(terrain == Kind.BOULDER)
+        self.down = plane((terrain == Kind.DOWN) | (terrain == Kind.HOLE))
+        self.up = plane(terrain == Kind.UP)
+        self.traps = plane(terrain == Kind.TRAP)
+        self.ground = plane(WALKABLE[terrain]) | self.down
+        self.monsters = plane((kinds == Kind.MONSTER) | (kinds == Kind.INVISIBLE))
+        self.passive = plane(kinds == Kind.PASSIVE)
+        self._sort_peaceful(now)
+        self._remember_passive(now)
+        self.blocked = {cell: until for cell, until in self.blocked.items() if until > now}
+        barred = self.passive | self.shut
+        for cell in (*self.blocked, *self.harmful):
+            barred |= 1 << cell
+        self.barred = barred
+        self.passable = self.ground & ~barred & ~self.locked
+
+    def _sort_peaceful(self, now: int) -> None:
+        """Move monsters that are held peaceful from ``monsters`` to ``passive``."""
+        if not self.peaceful:
+            return
+        self.peaceful = {glyph: until for glyph, until in self.peaceful.items() if until > now}
+        calm = plane(np.isin(self.glyphs, list(self.peaceful))) & self.monsters
+        self.monsters &= ~calm
+        self.passive |= calm
+
+    def _remember_passive(self, now: int) -> None:
+        """Passive monsters in the dark go out of sight a step away; they are held to stay there."""
+        beside = around(1 << self.here)
+        self.harmful = {
+            cell: until for cell, until in self.harmful.items() if until > now and not beside >> cell & 1
+        }
+        for cell in cells(self.passive):
+            self.harmful[cell] = now + _BLOCKED_ACTIONS
+
+    @property
+    def frontier(self) -> int:
+        """Cells not yet stood on from which unseen cells would come into view."""
+        return self.ground & ~self.visited & around(INSIDE & ~self.seen) & ~self.barred
+
+    def on(self, kind: Kind) -> bool:
+        """Whether the player stands on such ground."""
+        return bool(self.terrain[divmod(self.here, WIDTH)] == kind)
+
+    def miss(self, cell: Cell, now: int, limit: int = _MISSED_MOVES) -> None:
+        """A move to ``cell`` did not succeed; after some it is held blocked for a while."""
+        self.missed[cell] = self.missed.get(cell, 0) + 1
+        if self.missed[cell] % limit == 0:
+            self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.missed[cell] // limit)
+            if self.boulders >> cell & 1:
+                self.stuck_boulders |= 1 << cell
+
+    def shut_room(self) -> None:
+        """Stay out of the room ahead, e.g. a shop: all floor that is joined to ``here`` but by doors."""
+        inside = 1 << self.here
+        floor = self.ground & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
+        while (grown := (inside | around(inside)) & (floor | inside)) != inside:
+            inside = grown
+        self.shut |= inside & ~(1 << self.here)

@@ -1,0 +1,251 @@
+"""A symbolic player of NetHack: explores, descends, fights, prays, eats.
+
+Its choices follow from what is on the screen where that is possible, so that a network can clone them:
+prompts first, then emergencies, fights, stairs (by the travel command), the nearest unseen place, and
+searches for hidden passages when nothing else is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from nle import nethack
+
+from fpc.domains.nethack.action_space import ACTION_OF_KEY
+from fpc.domains.nethack.expert.glyphs import Kind
+from fpc.domains.nethack.expert.grid import WIDTH, Cell, Search, around, cells
+from fpc.domains.nethack.expert.hidden import place_to_search
+from fpc.domains.nethack.expert.keys import DIRECTIONS, ESCAPE, KICK, MORE, PRAY, keys
+from fpc.domains.nethack.expert.level import Level
+from fpc.domains.nethack.expert.view import DAZED, DEADLY, HUNGRY, OBSERVATION_KEYS, WEAK, View
+
+_SEARCHES_OF_A_LEVEL = 60
+_ACTIONS_OF_A_LEVEL = 1500
+_FIRST_PRAYER = 120  # turns; prayers in great trouble are heard from turn 100 on
+_PRAYER = 300  # turns between prayers in danger of death
+_HUNGRY_PRAYER = 800  # turns between prayers when weak with hunger
+_FORCED_ACTIONS = 200  # on a level, with boulders, traps and locked doors
+_PATIENCE = 25  # actions beyond twice the way's length until a goal is dropped
+
+
+class Player:
+    """Plays one game at a time; ``reset`` before each. It has no chance of its own."""
+
+    observation_keys = OBSERVATION_KEYS
+
+    def reset(self, seed: int) -> None:
+        """Forget the last game. The seed is not used: the same observations give the same actions."""
+        del seed
+        self.levels: dict[tuple[int, int], Level] = {}
+        self.queue: list[int] = []
+        self.aim: Cell | None = None  # cell that the last key moves to
+        self.goal: Cell | None = None  # frontier cell that is walked to
+        self.goal_until = 0
+        self.was = (-1, -1)  # cell and turn before the last key
+        self.prayed = -1000
+        self.now = 0
+        self.gave_up = False
+        self.current: Level | None = None
+
+    def act(self, observation: Mapping[str, np.ndarray]) -> int:
+        """Index of the next action, from NLE's observations ``observation_keys``."""
+        self.now += 1
+        return int(ACTION_OF_KEY[self._key(View(observation))])
+
+    def _key(self, view: View) -> int:
+        answer = self._answer(view)
+        if answer is not None:
+            return answer
+        if self.queue:
+            return self.queue.pop(0)
+        level = self.levels.setdefault(view.level, Level())
+        level.look(view.observation["glyphs"], view.here, self.now)
+        self._learn(view, level)
+        self.current = level
+        self.was = (view.here, view.turn)
+        self.aim = None
+        plan = (
+            self._survive(view, level)
+            or self._fight(view, level)
+            or self._recover(view, level)
+            or self._descend(view, level)
+            or self._explore(level)
+            or self._force(level)
+            or self._find_hidden(view, level)
+        )
+        self.queue = plan[1:]
+        return plan[0]
+
+    # Prompts
+
+    def _answer(self, view: View) -> int | None:
+        if view.waits:
+            self._listen(view)
+            return MORE
+        if view.asks_text:
+            self.queue.clear()
+            return ESCAPE
+        if view.asks_key:
+            return self._reply(view)
+        return None
+
+    def _reply(self, view: View) -> int:
+        """Reply to a question; keys that were queued for it go on."""
+        text = view.message
+        if "Really attack" in text:
+            self._hold_peaceful()
+            self.queue.clear()
+            return ESCAPE
+        if "here; eat it?" in text:
+            return ord("n")
+        if "Are you sure you want to pray?" in text:
+            return ord("y")
+        if self.queue and ("direction" in text or "What do you want to" in text):
+            return self.queue.pop(0)
+        self.queue.clear()
+        return ESCAPE
+
+    def _hold_peaceful(self) -> None:
+        level = self.current
+        if self.aim is not None and level is not None:
+            glyph = int(level.glyphs[divmod(self.aim, WIDTH)])
+            level.peaceful[glyph] = self.now + 60
+            level.blocked[self.aim] = self.now + 5
+
+    # Messages and the outcome of the last move
+
+    def _listen(self, view: View) -> None:
+        if "Closed for inventory" in view.message and self.aim is not None and self.current:
+            self.current.shut |= 1 << self.aim
+
+    def _learn(self, view: View, level: Level) -> None:
+        text, aim = view.message, self.aim
+        if ("Welcome" in text and "'s " in text and "shop" in text) or "leave your pick-axe outside" in text:
+            level.shut_room()
+        if aim is None or view.here == aim or self.was[0] != view.here:
+            return
+        if "This door is locked" in text:
+            level.locked |= 1 << aim
+        elif "WHAMM" not in text and "door opens" not in text and "You kill" not in text:
+            limit = 12 if any(word in text for word in ("pit", "trap", "web", "stuck", "door")) else 3
+            level.miss(aim, self.now, limit)
+
+    # Decisions: each gives keys or None
+
+    def _survive(self, view: View, level: Level) -> list[int] | None:
+        endangered = view.near_death or view.condition & DEADLY or view.hunger >= WEAK
+        since = view.turn - self.prayed
+        if endangered and view.turn > _FIRST_PRAYER and since > (_HUNGRY_PRAYER if view.hunger >= WEAK else _PRAYER):
+            self.prayed = view.turn
+            return [PRAY]
+        if view.hp * 3 <= view.max_hp and level.monsters & around(around(1 << level.here)):
+            potion = view.letter_of(nethack.POTION_CLASS, "healing")
+            if potion is not None:
+                return keys("q" + potion)
+        if view.hunger >= HUNGRY:
+            for food in ("food ration", "apple", "orange", "fortune", "cram", "lembas", "pancake"):
+                letter = view.letter_of(nethack.FOOD_CLASS, food)
+                if letter is not None:
+                    return keys("e" + letter)
+        return None
+
+    def _fight(self, view: View, level: Level) -> list[int] | None:
+        if (level.kinds == Kind.SWALLOWED).any():
+            return keys("j")
+        near = level.monsters & self._beside(level)
+        if not near:
+            return None
+        target = cells(near)[0]
+        step = self._direction(level, target)
+        invisible = level.kinds[divmod(target, WIDTH)] == Kind.INVISIBLE
+        if level.missed.get(target, 0) == 0:
+            self.aim = target
+        return [ord("F"), step] if invisible else [step]
+
+    def _beside(self, level: Level) -> int:
+        """Cells that can be struck at: not diagonally through doors."""
+        here = 1 << level.here
+        beside = around(here)
+        if here & level.doors:
+            return beside & ~(here << 79 | here << 81 | here >> 79 | here >> 81)
+        return beside & ~(level.doors & (here << 79 | here << 81 | here >> 79 | here >> 81))
+
+    def _recover(self, view: View, level: Level) -> list[int] | None:
+        if level.monsters:
+            return None
+        if view.condition & DAZED or (view.hp * 2 < view.max_hp and level.rests < 40):
+            level.rests += 1
+            return keys("20s")
+        return None
+
+    def _descend(self, view: View, level: Level) -> list[int] | None:
+        if level.on(Kind.DOWN):
+            return keys(">")
+        search = Search(level.here, level.passable, level.doors, level.down & ~(1 << level.here))
+        if not search.found:
+            return None
+        path = search.path()
+        stairs = level.terrain[divmod(path[-1], WIDTH)] == Kind.DOWN
+        if len(path) > 2 and stairs and not level.monsters and level.travels < 4:
+            level.travels += 1
+            return keys("_>.")
+        return self._step(level, path[0])
+
+    def _explore(self, level: Level) -> list[int] | None:
+        frontier = level.frontier & ~level.locked & ~(1 << level.here)
+        if self.goal is not None and self.now > self.goal_until:
+            level.blocked[self.goal] = self.now + 300
+            self.goal = None
+        elif self.goal is not None and frontier >> self.goal & 1:
+            search = Search(level.here, level.passable, level.doors, 1 << self.goal)
+            if search.found:
+                return self._step(level, search.path()[0])
+        search = Search(level.here, level.passable, level.doors, frontier)
+        if not search.found:
+            self.goal = None
+            return None
+        path = search.path()
+        self.goal, self.goal_until = path[-1], self.now + 2 * len(path) + _PATIENCE
+        return self._step(level, path[0])
+
+    def _force(self, level: Level) -> list[int] | None:
+        """Locked doors, boulders and traps in the way of unseen places."""
+        everything = level.ground | (level.boulders & ~level.stuck_boulders) | level.traps
+        passable = everything & ~level.barred
+        if level.watched:
+            passable &= ~level.locked
+        targets = (
+            level.frontier | level.down | level.boulders & ~level.stuck_boulders | level.locked
+        ) & passable
+        search = Search(level.here, passable, level.doors, targets & ~(1 << level.here))
+        if not search.found or level.forced > _FORCED_ACTIONS:
+            return None
+        level.forced += 1
+        step = search.path()[0]
+        if level.locked >> step & 1:
+            self.aim = step
+            return [KICK, self._direction(level, step)]
+        return self._step(level, step)
+
+    def _find_hidden(self, view: View, level: Level) -> list[int]:
+        search = Search(level.here, level.passable, level.doors)
+        place = place_to_search(level, search)
+        if place is None or level.batches > _SEARCHES_OF_A_LEVEL:
+            self.gave_up = True
+            place = level.here
+        if place == level.here:
+            level.batches += 1
+            level.searched[place] = level.searched.get(place, 0) + 1
+            return keys("20s")
+        return self._step(level, search.path(place)[0])
+
+    def _step(self, level: Level, cell: Cell) -> list[int]:
+        self.aim = cell
+        return [self._direction(level, cell)]
+
+    @staticmethod
+    def _direction(level: Level, cell: Cell) -> int:
+        rows, columns = divmod(level.here, WIDTH)
+        row, column = divmod(cell, WIDTH)
+        return DIRECTIONS[row - rows, column - columns]

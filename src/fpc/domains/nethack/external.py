@@ -1,0 +1,239 @@
+"""External inputs: what others published, where it lies, and how it comes to ``data/external/<name>/``.
+
+Contents are pinned: the first fetch of a file writes its size and sha256 to ``configs/external.lock.json``,
+which is committed; every later fetch, anywhere, must give the same content.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+from filelock import FileLock
+
+from fpc.config.errors import ConfigError, unknown
+from fpc.domains.nethack.downloads import DownloadError, check_file, check_inside, download, unpack
+from fpc.files import read_json, write_json
+
+EXTERNAL = Path("data/external")
+LOCK = Path("configs/external.lock.json")
+DONE = "fetched.json"
+
+
+@dataclass(frozen=True)
+class ExternalFile:
+    """One file: where it lies, its name here, and whether it is a zip file to unpack and remove."""
+
+    url: str
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    unpack: bool = False
+
+
+@dataclass(frozen=True)
+class ExternalInput:
+    """Something published that runs may need.
+
+    ``repository`` names a repository on Hugging Face whose files are listed on the first fetch.
+    """
+
+    name: str
+    about: str
+    licence: str
+    files: tuple[ExternalFile, ...] = ()
+    repository: str | None = None
+
+
+NETHACK_LICENCE = "NetHack General Public License"
+NOT_STATED = "not stated by the publisher; for your own use, check before passing it on"
+_NLD = "https://dl.fbaipublicfiles.com/nld"
+_DRIVE = "https://drive.google.com/uc?export=download&confirm=t&id="
+
+INPUTS: Mapping[str, ExternalInput] = {
+    item.name: item
+    for item in (
+        ExternalInput(
+            "nld_aa",
+            "NLD-AA: AutoAscend's recorded games (Hambro et al. 2022), 16 zip files, tens of gigabytes.",
+            NETHACK_LICENCE,
+            tuple(
+                ExternalFile(
+                    f"{_NLD}/nld-aa/nld-aa-dir-a{letter}.zip", f"nld-aa-dir-a{letter}.zip", unpack=True
+                )
+                for letter in ascii_lowercase[:16]
+            ),
+        ),
+        ExternalInput(
+            "nld_aa_taster",
+            "A random part of NLD-AA, 1.6 GB.",
+            NETHACK_LICENCE,
+            (ExternalFile(f"{_NLD}/nld-aa-taster/nld-aa-taster.zip", "nld-aa-taster.zip", unpack=True),),
+        ),
+        ExternalInput(
+            "tuyls_lstm",
+            "pi*: the 30M LSTM of Tuyls et al. 2023, cloned from 115B of AutoAscend's steps, and its flags; "
+            "convert it with fpc import-policy.",
+            NOT_STATED,
+            (
+                ExternalFile(f"{_DRIVE}1tWxA92qkat7Uee8SKMNsj-BV1K9ENExl", "model_115.tar"),
+                ExternalFile(f"{_DRIVE}1yyvbhq-yBF6q3lWCtfrIiyB1NdhTr5l2", "model_flags.tar"),
+            ),
+        ),
+        ExternalInput(
+            "kickstarted_policy",
+            "The paper's fine-tuned policy (kickstarting, Human Monk), a Sample Factory run.",
+            NOT_STATED,
+            repository="LLParallax/sf_finetuning_forgetting_human_monk",
+        ),
+        ExternalInput(
+            "sokoban_saves",
+            "The paper's saved games at the entry of Sokoban, for its patched NLE.",
+            NOT_STATED,
+            repository="LLParallax/sokoban",
+        ),
+    )
+}
+
+
+def external_input(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> ExternalInput:
+    """The input of this name.
+
+    Raises:
+        ConfigError: there is none; the text lists those there are.
+    """
+    if name not in inputs:
+        raise ConfigError(unknown("external input", name, inputs))
+    return inputs[name]
+
+
+def require(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> Path:
+    """The folder of an input that was fetched whole.
+
+    Raises:
+        DownloadError: it was not; the text says how.
+    """
+    wanted = external_input(name, inputs)
+    folder = EXTERNAL / name
+    pinned, done = _pins(LOCK).get(name, {}), _done(folder)
+    names = {*pinned, *(file.name for file in wanted.files)}
+    if not names or any(done.get(key) is None or done[key] != pinned[key]["sha256"] for key in names):
+        raise DownloadError(f"{folder} is not there, or not whole; run: fpc fetch {name}")
+    return folder
+
+
+def fetch(
+    name: str,
+    *,
+    given: Mapping[str, Path] | None = None,
+    inputs: Mapping[str, ExternalInput] = INPUTS,
+    endpoint: str | None = None,
+) -> Path:
+    """Download what is missing of an input; nothing where all is there.
+
+    Args:
+        name: a key of ``inputs``.
+        given: files by name that were got by hand; they are copied in and checked like the others.
+        inputs: the registry.
+        endpoint: another address of Hugging Face.
+
+    Returns:
+        The folder that holds it.
+
+    Raises:
+        ConfigError: no such input, or no such file of it.
+        DownloadError: it cannot be had, or is not what was pinned.
+    """
+    wanted = external_input(name, inputs)
+    folder = EXTERNAL / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        files = _files(wanted, endpoint)
+        strange = [key for key in given or {} if key not in {file.name for file in files}]
+        if strange:
+            raise ConfigError(unknown(f"file of {name}", strange[0], [file.name for file in files]))
+        for file in files:
+            _fetch_file(wanted.name, file, folder, (given or {}).get(file.name))
+    return folder
+
+
+def _fetch_file(name: str, file: ExternalFile, folder: Path, given: Path | None) -> None:
+    check_inside(name, file.name)
+    pin = _pins(LOCK).get(name, {}).get(file.name, {})
+    size, sha256 = pin.get("bytes") or file.size, pin.get("sha256") or file.sha256
+    done = _done(folder)
+    target = folder / file.name
+    if sha256 is not None and done.get(file.name) == sha256 and (file.unpack or target.exists()):
+        return
+    if given is not None:
+        check_file(given, str(given), size=size, sha256=sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(given, target)
+        sha256 = check_file(target, str(given), size=size, sha256=sha256)
+    elif target.exists() and sha256 is not None:  # unpacking was broken off
+        check_file(target, str(target), size=size, sha256=sha256, remove=True)
+    else:
+        sha256 = download(file.url, target, size=size, sha256=sha256)
+    _pin(name, {file.name: {"url": file.url, "bytes": target.stat().st_size, "sha256": sha256}})
+    if file.unpack:
+        unpack(target, folder)
+        target.unlink()
+    write_json(folder / DONE, {**_done(folder), file.name: sha256})
+
+
+def _pin(name: str, entries: Mapping[str, dict[str, Any]]) -> None:
+    """Add entries to the lock file."""
+    with FileLock(EXTERNAL / ".lock"):
+        pins = _pins(LOCK)
+        pins[name] = {**pins.get(name, {}), **entries}
+        write_json(LOCK, {key: dict(sorted(pins[key].items())) for key in sorted(pins)})
+
+
+def _pins(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    return read_json(path) if path.exists() else {}
+
+
+def _done(folder: Path) -> dict[str, str]:
+    path = folder / DONE
+    return read_json(path) if path.exists() else {}
+
+
+def _files(wanted: ExternalInput, endpoint: str | None) -> tuple[ExternalFile, ...]:
+    """Files of an input; those of a repository as pinned, or as it lists them now."""
+    if wanted.repository is None:
+        return wanted.files
+    pinned = _pins(LOCK).get(wanted.name, {})
+    if not pinned:  # the list is pinned first, so that a fetch broken off is known to lack files
+        pinned = {
+            file.name: {"url": file.url, "bytes": None, "sha256": None}
+            for file in _listed(wanted.repository, endpoint)
+        }
+        _pin(wanted.name, pinned)
+    return tuple(ExternalFile(value["url"], key) for key, value in pinned.items())
+
+
+def _listed(repository: str, endpoint: str | None) -> tuple[ExternalFile, ...]:
+    from huggingface_hub import HfApi, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+    from requests import RequestException
+
+    interface = HfApi(endpoint=endpoint)
+    for kind in ("model", "dataset"):  # only the name was published
+        try:
+            found = interface.repo_info(repository, repo_type=kind)
+        except RepositoryNotFoundError:
+            continue
+        except (HfHubHTTPError, RequestException) as error:
+            raise DownloadError(f"{repository}: {interface.endpoint} does not list it ({error})") from error
+        names = [item.rfilename for item in found.siblings or ()]
+        return tuple(
+            ExternalFile(
+                hf_hub_url(repository, key, repo_type=kind, revision=found.sha, endpoint=endpoint), key
+            )
+            for key in names
+        )
+    raise DownloadError(f"{repository} is not on Hugging Face (any more); get its files by hand")

@@ -1,0 +1,163 @@
+"""Episodes of saved policies, played in one process or in several with the same result.
+
+A batch of episodes is played by one process, and the batches do not depend on the number of processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fpc.config.nethack import EnvironmentOptions, NetworkOptions
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
+from fpc.files import read_tensors
+from fpc.learners.processor import prepare_processor
+
+PROCESSES = "FPC_PROCESSES"  # not part of the science, so not of the configuration
+
+
+@dataclass(frozen=True)
+class Request:
+    """Episodes of one kind."""
+
+    episodes: Sequence[Episode]
+    environment: EnvironmentOptions
+
+
+def load_policy(path: Path, options: NetworkOptions) -> NetHackNetwork:
+    """The network of a safetensors file; tensors of other names in it are passed over.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape; the message names the first.
+    """
+    tensors = read_tensors(path)
+    network = NetHackNetwork(options)
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in tensors:
+            raise ValueError(f"{path}: holds no tensor {name}; make the file again with this configuration")
+        if tensors[name].shape != value.shape:
+            raise ValueError(
+                f"{path}: {name} has shape {tuple(tensors[name].shape)}, the configured network needs "
+                f"{tuple(value.shape)}; make the file again with this configuration"
+            )
+    network.load_state_dict({name: tensors[name] for name in own})
+    return network.eval()
+
+
+class _Worker:
+    """Plays batches in one process; keeps the last policy and the environments."""
+
+    def __init__(self, options: NetworkOptions) -> None:
+        prepare_processor()
+        self.options = options
+        self.environments = Environments()
+        self._loaded: tuple[Path, NetHackNetwork] | None = None
+
+    def play(self, policy: Path, request: Request) -> list[EpisodeRecord]:
+        if self._loaded is None or self._loaded[0] != policy:
+            self._loaded = (policy, load_policy(policy, self.options))
+        episodes = request.episodes
+        return play(
+            self._loaded[1],
+            request.environment,
+            episodes,
+            len(episodes),
+            environments=self.environments,
+        )
+
+
+_worker: _Worker | None = None  # of a spawned process
+
+
+def _start_worker(options: NetworkOptions) -> None:
+    global _worker
+    _worker = _Worker(options)
+
+
+def _play_in_worker(policy: Path, request: Request) -> list[EpisodeRecord]:
+    assert _worker is not None
+    return _worker.play(policy, request)
+
+
+class Rollouts:
+    """Plays episodes of saved policies, in this process or in several; use it in a ``with`` block."""
+
+    def __init__(self, options: NetworkOptions, batch: int, processes: int | None = None) -> None:
+        """``processes``: by default the environment variable FPC_PROCESSES, else 1."""
+        self.batch = batch
+        self.processes = processes if processes is not None else processes_wanted()
+        self._here: _Worker | None = None
+        self._pool: ProcessPoolExecutor | None = None
+        if self.processes == 1:
+            self._here = _Worker(options)
+        else:
+            self._pool = ProcessPoolExecutor(
+                self.processes, multiprocessing.get_context("spawn"), _start_worker, (options,)
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._here is not None:
+            self._here.environments.close()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def play(
+        self, policy: Path, requests: Mapping[str, Request], report: Callable[[int], None] | None = None
+    ) -> dict[str, list[EpisodeRecord]]:
+        """Play all episodes of all requests; records by the request's name, in the episodes' order.
+
+        Args:
+            policy: safetensors.
+            requests: by name.
+            report: called with the number of episodes done after each batch.
+        """
+        parts = [
+            (name, Request(part, request.environment))
+            for name, request in requests.items()
+            for part in in_batches(request.episodes, self.batch)
+        ]
+        found: dict[int, list[EpisodeRecord]] = {}
+        for number, records in self._results(policy, [request for _, request in parts]):
+            found[number] = records
+            if report is not None:
+                report(sum(map(len, found.values())))
+        by_name: dict[str, list[EpisodeRecord]] = {name: [] for name in requests}
+        for number, (name, _) in enumerate(parts):
+            by_name[name] += found[number]
+        return by_name
+
+    def _results(
+        self, policy: Path, requests: Sequence[Request]
+    ) -> Iterable[tuple[int, list[EpisodeRecord]]]:
+        """Number and records of each request, as they are done."""
+        if self._pool is None:
+            assert self._here is not None
+            for number, request in enumerate(requests):
+                yield number, self._here.play(policy, request)
+            return
+        numbers: dict[Future[list[EpisodeRecord]], int] = {
+            self._pool.submit(_play_in_worker, policy, request): number
+            for number, request in enumerate(requests)
+        }
+        for future in as_completed(numbers):
+            yield numbers[future], future.result()
+
+
+def processes_wanted() -> int:
+    text = os.environ.get(PROCESSES, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{PROCESSES} must be a whole number of at least 1, not {text!r}")
+    return int(text)

@@ -1,0 +1,229 @@
+"""Published weights: a torch checkpoint in, safetensors out, and back.
+
+A torch file is a pickle, which can run code when it is read. These are read by torch's restricted
+reader alone (``weights_only=True``), which builds tensors and plain containers and refuses the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fpc.config.nethack import NetworkOptions
+from fpc.domains.nethack.blocks import COLUMNS, MAP_ROWS
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.files import read_tensors, sha256_of, write_json, write_tensors, write_with
+
+# Where the weights lie: in the checkpoints of the paper's code and of Tuyls et al. 2023.
+NESTINGS = (("learner_state", "model"), ("model_state_dict",))
+# Running moments of the reward, kept beside the weights by Tuyls et al.; no part of the network.
+DROPPED = ("reward_sum", "reward_m2", "reward_count")
+Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
+
+
+class PolicyFileError(ValueError):
+    """A file of weights cannot be used; the text says why and what would help."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where imported weights came from; stands beside them as JSON."""
+
+    source: str
+    source_sha256: str
+    source_bytes: int
+    nesting: str
+    dropped: tuple[str, ...]
+    numbers: int
+    sha256: str
+
+
+def layout_of(options: NetworkOptions) -> Layout:
+    """Key, shape and type of every tensor of a network of this size."""
+    with torch.device("meta"):
+        return _layout(NetHackNetwork(options).state_dict())
+
+
+def _layout(state: Mapping[str, Tensor]) -> Layout:
+    return {key: (tuple(value.shape), value.dtype) for key, value in state.items()}
+
+
+def import_policy(
+    checkpoint: Path, output: Path, options: NetworkOptions, *, sha256: str | None = None
+) -> Provenance:
+    """Convert a published checkpoint to safetensors, with a note of its origin beside it.
+
+    Args:
+        checkpoint: a file written by ``torch.save``.
+        output: ``*.safetensors``; the note is ``*.json``.
+        options: sizes the weights must have.
+        sha256: refuse a file of another content.
+
+    Raises:
+        PolicyFileError: another content, not readable without running code, no weights inside, or
+            weights that are not those of such a network (all differences are listed).
+    """
+    _needs_suffix(output)
+    if not checkpoint.is_file():
+        raise PolicyFileError(f"{checkpoint} is no file; give the published checkpoint")
+    digest = sha256_of(checkpoint)
+    if sha256 is not None and digest != sha256.lower():
+        raise PolicyFileError(
+            f"{checkpoint}: sha256 is {digest}, you asked for {sha256}; download it again, or give its digest"
+        )
+    nesting, state = _weights(checkpoint, _read(checkpoint))
+    dropped = tuple(name for name in DROPPED if state.pop(name, None) is not None)
+    check_weights(checkpoint, state, options)
+    write_tensors(output, {key: value.clone() for key, value in state.items()})
+    found = Provenance(
+        checkpoint.name,
+        digest,
+        checkpoint.stat().st_size,
+        "/".join(nesting),
+        dropped,
+        sum(value.numel() for value in state.values()),
+        sha256_of(output),
+    )
+    write_json(output.with_suffix(".json"), asdict(found))
+    return found
+
+
+def export_policy(policy: Path, output: Path, options: NetworkOptions) -> str:
+    """Write a policy as the paper's code reads it: ``learner_state`` -> ``model``. Returns the sha256.
+
+    Raises:
+        PolicyFileError: not safetensors, or not the weights of such a network.
+    """
+    if not policy.is_file():
+        raise PolicyFileError(f"{policy} is no file; give a policy.safetensors")
+    try:
+        state: Mapping[str, Tensor] = read_tensors(policy)
+    except ValueError as error:
+        raise PolicyFileError(f"{error}; give a policy.safetensors") from error
+    check_weights(policy, state, options)
+    ordered = {key: state[key] for key in layout_of(options)}
+    write_with(output, lambda path: torch.save({"learner_state": {"model": ordered}}, path))
+    return sha256_of(output)
+
+
+def _needs_suffix(output: Path) -> None:
+    if output.suffix != ".safetensors":
+        raise PolicyFileError(f"{output}: the result is a safetensors file; end its name in .safetensors")
+
+
+def _read(path: Path) -> object:
+    """The containers and tensors of a checkpoint; code in it is not run but refused."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for files that are broken or not allowed
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise PolicyFileError(
+            f"{path} cannot be read without running code in it, so it was not read ({reason}). "
+            "If you trust it, save its weights alone elsewhere: "
+            'torch.save({"model_state_dict": model.state_dict()}, file)'
+        ) from error
+
+
+def _weights(path: Path, content: object) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    for nesting in NESTINGS:
+        inner = content
+        for name in nesting:
+            inner = inner.get(name) if isinstance(inner, Mapping) else None
+        if isinstance(inner, Mapping):
+            strange = [str(key) for key, value in inner.items() if not isinstance(value, Tensor)]
+            if strange:
+                raise PolicyFileError(
+                    f"{path}: {', '.join(strange)} under {'/'.join(nesting)} are no tensors"
+                )
+            return nesting, {str(key): value for key, value in inner.items()}
+    allowed = " or ".join("/".join(nesting) for nesting in NESTINGS)
+    found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+    raise PolicyFileError(f"{path}: no weights under {allowed}; it holds: {found}")
+
+
+def check_weights(path: Path, state: Mapping[str, Tensor], options: NetworkOptions) -> None:
+    """Check that these are the weights of a network of this size.
+
+    Raises:
+        PolicyFileError: one error with every difference; where it is but the size, with both sizes.
+    """
+    found, expected = _layout(state), layout_of(options)
+    if found != expected:
+        size = _size_of(found)
+        if size is not None and size != options:
+            raise PolicyFileError(f"{path} has a network of another size: {_size_differences(options, size)}")
+        raise PolicyFileError("\n  ".join([f"{path} is not this network:", *_differences(found, expected)]))
+    broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    broken += [key for key in _between_cells(state) if key not in broken]
+    if broken:
+        raise PolicyFileError(
+            f"{path}: numbers that cannot be right in {', '.join(broken)}; get the file again"
+        )
+
+
+def _differences(found: Layout, expected: Layout) -> Iterable[str]:
+    for key in sorted(expected.keys() - found.keys()):
+        yield f"missing: {key} {_text(*expected[key])}"
+    for key in sorted(found.keys() - expected.keys()):
+        yield f"unknown: {key} {_text(*found[key])}"
+    for key, value in expected.items():
+        if key in found and found[key] != value:
+            yield f"differs: {key} is {_text(*found[key])}, needed is {_text(*value)}"
+
+
+def _text(shape: tuple[int, ...], dtype: torch.dtype) -> str:
+    return f"{'x'.join(map(str, shape)) or 'scalar'} {str(dtype).removeprefix('torch.')}"
+
+
+def _size_differences(wanted: NetworkOptions, found: NetworkOptions) -> str:
+    items = [
+        f"network.{key} is {getattr(wanted, key)} in the experiment, {getattr(found, key)} in the file"
+        for key in type(wanted).model_fields
+        if getattr(wanted, key) != getattr(found, key)
+    ]
+    return "; ".join(items) + ". Choose the scale and experiment it was made for, or set these keys."
+
+
+def _size_of(found: Layout) -> NetworkOptions | None:
+    """Sizes of the network that has this layout; None where no network has."""
+
+    def outside(key: str) -> int:
+        return found[f"{key}.weight"][0][0]
+
+    def outside_all(pattern: str, step: int) -> tuple[int, ...]:
+        numbers = range(0, step * len(found), step)
+        keys = [pattern.format(number) for number in numbers]
+        return tuple(outside(key) for key in keys if f"{key}.weight" in found)
+
+    try:
+        size = NetworkOptions(
+            message_hidden=outside("topline_encoder.msg_fwd.0"),
+            status_channels=(
+                outside("bottomline_encoder.conv_net.0"),
+                outside("bottomline_encoder.conv_net.2"),
+            ),
+            status_hidden=outside("bottomline_encoder.fwd_net.0"),
+            character_embedding=found["screen_encoder.char_embeddings.weight"][0][1],
+            colour_embedding=found["screen_encoder.color_embeddings.weight"][0][1],
+            screen_channels=outside_all("screen_encoder.conv_net.{}.0", 1),
+            screen_hidden=outside("screen_encoder.fc_head.0"),
+            crop_size=found["crop.width_grid"][0][0],
+            crop_channels=outside_all("extract_crop_representation.{}", 3),
+            hidden=found["core.weight_hh_l0"][0][1],
+        )
+        return size if layout_of(size) == found else None
+    except (KeyError, IndexError, ValueError):
+        return None
+
+
+def _between_cells(state: Mapping[str, Tensor]) -> Iterable[str]:
+    """The crop's grids whose points do not fall on cells of the map."""
+    for key, cells in (("crop.width_grid", COLUMNS), ("crop.height_grid", MAP_ROWS)):
+        distances = state[key].double() * ((cells - 1) / 2)
+        if not math.isclose(float((distances - distances.round()).abs().max()), 0, abs_tol=1e-3):
+            yield key

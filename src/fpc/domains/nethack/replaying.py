@@ -1,0 +1,120 @@
+"""A network run over whole recorded games: what it would have done at each step of another player."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
+from fpc.domains.nethack.games import OBSERVATIONS
+from fpc.domains.nethack.network import NetHackNetwork, unroll
+
+
+@dataclass(frozen=True)
+class GameOutputs:
+    """What a network makes of the ``N`` steps of one game."""
+
+    features: Tensor  # [N, hidden]: the LSTM's input
+    logits: Tensor  # [N, actions]
+    actions: Tensor  # int64 [N]: the player's
+    starts: Tensor  # bool [N]
+    depths: Tensor  # uint8 [N]: dungeon level
+
+    @classmethod
+    def joined(cls, parts: Sequence[GameOutputs]) -> GameOutputs:
+        """One after the other."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+class _Slot:
+    def __init__(self, game: int, reader: Reader, state: Tensor) -> None:
+        self.game, self.reader, self.state = game, reader, state
+        self.depth = 1
+        self.parts: list[GameOutputs] = []
+        self.over = False
+
+
+@torch.no_grad()
+def replay_games(
+    network: NetHackNetwork,
+    source: Games,
+    *,
+    width: int = 16,
+    length: int = 32,
+    features_type: torch.dtype = torch.float32,
+) -> Iterator[tuple[int, GameOutputs]]:
+    """Run a network over all games, ``width`` of them side by side, ``length`` steps at a time.
+
+    Batch normalisation uses its running statistics. Games without a step are left out.
+    ``features_type`` is what features are kept in; the LSTM goes on from the rounded ones, so that a
+    student that reads them again has exactly these logits.
+
+    Returns:
+        (game, outputs) in the order of ``source.games``.
+
+    Raises:
+        ValueError: a recording cannot be read.
+    """
+    training = network.training
+    network.eval()
+    try:
+        waiting = iter(source.games)
+        slots: list[_Slot] = []
+        finished: dict[int, GameOutputs | None] = {}
+        order = list(source.games)
+        while order:
+            while len(slots) < width and (game := next(waiting, None)) is not None:
+                slots.append(_Slot(game, source.open(game), network.initial_state(1)))
+            _advance(network, slots, length, features_type)
+            for slot in [slot for slot in slots if slot.over]:
+                finished[slot.game] = GameOutputs.joined(slot.parts) if slot.parts else None
+                slots.remove(slot)
+            while order and order[0] in finished:
+                outputs = finished.pop(order[0])
+                if outputs is not None:
+                    yield order[0], outputs
+                order.pop(0)
+    finally:
+        network.train(training)
+
+
+def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_type: torch.dtype) -> None:
+    """The next steps of every slot's game."""
+    parts = [slot.reader.read(length) for slot in slots]
+    for slot, part in zip(slots, parts, strict=True):
+        slot.over = len(part) < length
+    read = [(slot, part) for slot, part in zip(slots, parts, strict=True) if len(part)]
+    if not read:
+        return
+    counts = [len(part) for _, part in read]
+    observations = {
+        name: torch.from_numpy(np.concatenate([getattr(part, name) for _, part in read]))
+        for name in OBSERVATIONS
+    }
+    device = network.policy.weight.device
+    features = network.encode({name: value.to(device) for name, value in observations.items()})
+    pieces = torch.split(features.to(features_type), counts)
+    padded = torch.nn.utils.rnn.pad_sequence(list(pieces)).to(features.dtype)
+    starts = torch.nn.utils.rnn.pad_sequence([torch.tensor(part.starts) for _, part in read])
+    state = torch.cat([slot.state for slot, _ in read])
+    outputs, state = unroll(network.core, padded, starts.to(device), state)
+    logits = network.policy(outputs)
+    for place, (slot, part) in enumerate(read):
+        slot.state = state[place : place + 1]
+        slot.parts.append(_outputs_of(slot, part, pieces[place], logits[: len(part), place]))
+
+
+def _outputs_of(slot: _Slot, part: Frames, features: Tensor, logits: Tensor) -> GameOutputs:
+    depths = dungeon_depths(part.tty_chars[:, -1], slot.depth)
+    slot.depth = int(depths[-1])
+    return GameOutputs(
+        features.cpu(),
+        logits.cpu().clone(),
+        torch.tensor(part.actions),
+        torch.tensor(part.starts),
+        torch.from_numpy(depths),
+    )

@@ -1,0 +1,119 @@
+"""Where games of an expert come from, and the list of them that artifacts hold (``games.json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpc.config.nethack import EnvironmentOptions, SourceOptions
+from fpc.domains.nethack.recordings import Recording, Recordings, index_recordings
+from fpc.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from fpc.domains.nethack.expert import GameRecord
+
+GAMES_FILE = "games.json"
+GAMES_FOLDER = "games"
+
+Report = Callable[[int], None]
+
+
+def obtain_games(
+    source: SourceOptions,
+    environment: EnvironmentOptions,
+    *,
+    seed: int,
+    folder: Path,
+    state: Path,
+    report: Report,
+) -> Recordings:
+    """Games of ``source``: played by our expert into ``folder``, or downloaded.
+
+    Args:
+        source: which and how many.
+        environment: our expert's task.
+        seed: of our expert's games.
+        folder: for our expert's recordings; games that it already holds are not played again.
+        state: for the index.
+        report: called with the number of games that are done.
+
+    Raises:
+        ValueError: there is no such game.
+    """
+    if source.kind == "expert":
+        play_expert(environment, seed, 0, source.games, source.max_steps, folder, report)
+    else:
+        from fpc.domains.nethack.external import fetch
+
+        folder = fetch(source.kind)
+    return index_recordings(folder, state / "games.db", source)
+
+
+def play_expert(
+    environment: EnvironmentOptions,
+    seed: int,
+    first: int,
+    count: int,
+    max_steps: int,
+    folder: Path | None,
+    report: Report | None = None,
+) -> list[GameRecord]:
+    """Let our expert play games ``first`` to ``first + count`` of the sequence that ``seed`` stands for."""
+    from fpc.domains.nethack.environment import episode_seed
+    from fpc.domains.nethack.expert import play_games
+    from fpc.domains.nethack.parallel_rollout import processes_wanted
+
+    seeds = [episode_seed(seed, number) for number in range(first, first + count)]
+    return play_games(
+        environment,
+        seeds,
+        max_steps,
+        folder,
+        processes_wanted(),
+        None if report is None else lambda done, _: report(done),
+    )
+
+
+def write_game_list(
+    path: Path, games: Recordings, held_out: Collection[int] = (), *, beside: bool = False
+) -> None:
+    """Write ``games.json``: where the recordings are, and which were held out of cloning.
+
+    Args:
+        path: file to write.
+        games: what to list.
+        held_out: numbers of games that nothing was learned from.
+        beside: the recordings lie beside the file and move with it.
+    """
+    listed = [asdict(recording) | {"held_out": game in held_out} for game, recording in games.by_game.items()]
+    folder = games.folder.name if beside else games.folder.as_posix()
+    content = {"folder": folder, "beside": beside, "version": games.version, "games": listed}
+    write_json(path, content)
+
+
+def read_game_list(path: Path) -> tuple[Recordings, list[int]]:
+    """Recordings of ``games.json``, and the numbers of those held out.
+
+    Raises:
+        ValueError: the file is not such a list, or the recordings are gone.
+    """
+    try:
+        content = read_json(path)
+        folder = path.parent / content["folder"] if content["beside"] else Path(content["folder"])
+        held_out = [game for game, row in enumerate(content["games"]) if row["held_out"]]
+        recordings = {
+            game: Recording(tuple(row["files"]), int(row["deepest"]))
+            for game, row in enumerate(content["games"])
+        }
+        version = int(content["version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: not a list of recorded games ({error}); make that artifact again"
+        ) from error
+    if not folder.is_dir():
+        raise ValueError(
+            f"{path}: the recordings are expected in {folder}, which is not there; fetch them again"
+        )
+    return Recordings(folder, version, recordings), held_out

@@ -1,0 +1,190 @@
+"""Start states: a game's seed and the keys that lead to the state, with a digest of what is then seen.
+
+Such a state needs no save file: it is played again, and refused where the screen differs (paper,
+section 4 and figure 5, which needed a changed NLE for its save points).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from fpc.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from fpc.config.nethack import EnvironmentOptions
+    from fpc.domains.nethack.environment import NetHackEnvironment
+
+Screen = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def digest_of_screen(chars: np.ndarray, colors: np.ndarray, cursor: np.ndarray) -> str:
+    """Hexadecimal sha256 of a screen: characters and colours [24, 80] and the cursor [2], a byte each."""
+    content = hashlib.sha256()
+    for part in (chars, colors, cursor):
+        content.update(np.ascontiguousarray(part).view(np.uint8).tobytes())
+    return content.hexdigest()
+
+
+@dataclass(frozen=True)
+class StartState:
+    """A state that a probe begins from."""
+
+    probe: str
+    seed: int
+    keys: tuple[int, ...]  # codes of the keys pressed after the reset
+    digest: str  # of the screen then
+    wizard: bool = False  # played in NetHack's debug mode
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"start state of {self.probe}, seed {self.seed}"
+
+    @property
+    def last_action(self) -> int:
+        """The action of the last key; 0 where it is no action's."""
+        from fpc.domains.nethack.action_space import ACTION_OF_KEY
+
+        return max(0, int(ACTION_OF_KEY[self.keys[-1]])) if self.keys else 0
+
+    def check_wizard(self, wizard: bool) -> None:
+        """Refuse an environment of the other mode."""
+        if wizard != self.wizard:
+            raise ValueError(f"{self.name}: it needs wizard={self.wizard}; the environment has {wizard}")
+
+    def check_screen(self, screen: Screen) -> None:
+        """Refuse a screen other than the one that was noted."""
+        found = digest_of_screen(*screen)
+        if found != self.digest:
+            raise ValueError(
+                f"{self.name}: after {len(self.keys)} keys the screen's digest is {found[:12]}..., not "
+                f"{self.digest[:12]}...; the file was altered or made with another version of nle: "
+                "run collect again"
+            )
+
+
+def replay(environment: NetHackEnvironment, start: StartState) -> dict[str, np.ndarray]:
+    """Bring ``environment`` to the start state; returns the observation.
+
+    Raises:
+        ValueError: another screen was reached, or the environment is of the other mode.
+    """
+    observation, _ = environment.reset(options={"start": start})
+    return observation
+
+
+def write_start_states(path: Path, states: Iterable[StartState]) -> None:
+    """Write ``start_states.json``; keys are hexadecimal, two digits each."""
+    rows = [
+        {
+            "probe": state.probe,
+            "seed": state.seed,
+            "wizard": state.wizard,
+            "digest": state.digest,
+            "keys": bytes(state.keys).hex(),
+        }
+        for state in states
+    ]
+    write_json(path, {"states": rows})
+
+
+def read_start_states(path: Path) -> list[StartState]:
+    """Read ``start_states.json``.
+
+    Raises:
+        ValueError: a field is missing or of another kind; the message names file, state and field.
+    """
+    content = read_json(path)
+    rows = content.get("states") if isinstance(content, dict) else None
+    if not isinstance(rows, list):
+        raise ValueError(f"{path}: `states` must be a list of start states; run collect again")
+    return [_parse(path, number, row) for number, row in enumerate(rows)]
+
+
+def by_probe(states: Iterable[StartState]) -> dict[str, list[StartState]]:
+    """States of each probe, in the given order."""
+    found: dict[str, list[StartState]] = {}
+    for state in states:
+        found.setdefault(state.probe, []).append(state)
+    return found
+
+
+_KINDS: Mapping[str, type] = {"probe": str, "seed": int, "wizard": bool, "digest": str, "keys": str}
+
+
+def _parse(path: Path, number: int, row: Any) -> StartState:
+    where = f"{path}: states[{number}]"
+    if not isinstance(row, dict) or row.keys() != _KINDS.keys():
+        found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        raise ValueError(f"{where} must have the fields {', '.join(_KINDS)}, not {found}; run collect again")
+    for field, kind in _KINDS.items():
+        if type(row[field]) is not kind:
+            value = repr(row[field])[:50]
+            raise ValueError(f"{where}.{field} must be {kind.__name__}, not {value}; run collect again")
+    if row["seed"] < 0:
+        raise ValueError(f"{where}.seed must not be negative, but is {row['seed']}; run collect again")
+    try:
+        keys = tuple(bytes.fromhex(row["keys"]))
+    except ValueError as error:
+        raise ValueError(f"{where}.keys must be hexadecimal digits ({error}); run collect again") from error
+    return StartState(row["probe"], row["seed"], keys, row["digest"], row["wizard"])
+
+
+class Game(Protocol):
+    """What is needed of an expert's game; `expert.GameRecord` is one."""
+
+    @property
+    def seed(self) -> int:
+        """The game's seed."""
+        ...
+
+    @property
+    def actions(self) -> np.ndarray:
+        """All its actions uint8."""
+        ...
+
+    @property
+    def level_entries(self) -> dict[int, int]:
+        """Actions before each depth was first reached."""
+        ...
+
+
+def entry_states(
+    environment: EnvironmentOptions, games: Iterable[Game], depth: int, count: int
+) -> list[StartState]:
+    """First entries to ``depth`` (probe ``level_<depth>``) in the order of the games, at most ``count``.
+
+    Raises:
+        ValueError: a game's actions lead elsewhere when they are played again.
+    """
+    from fpc.domains.nethack.action_space import KEYS
+    from fpc.domains.nethack.environment import NetHackEnvironment
+
+    player = NetHackEnvironment(environment)
+    states: list[StartState] = []
+    try:
+        for game in games:
+            if len(states) < count and depth in game.level_entries:
+                actions = game.actions[: game.level_entries[depth]].tolist()
+                keys = tuple(KEYS[action] for action in actions)
+                states.append(capture(player, f"level_{depth}", game.seed, keys))
+                if (reached := player.metrics.depth) < depth:
+                    raise ValueError(
+                        f"{states[-1].name}: the expert's {len(keys)} actions lead to level {reached}; "
+                        "its games were recorded with another version of nle: play them again"
+                    )
+    finally:
+        player.close()
+    return states
+
+
+def capture(environment: NetHackEnvironment, probe: str, seed: int, keys: Sequence[int]) -> StartState:
+    """The start state that ``keys`` lead to."""
+    environment.press_keys(seed, keys)
+    return StartState(probe, seed, tuple(keys), digest_of_screen(*environment.screen()), environment.wizard)

@@ -1,0 +1,19 @@
+"""NetHack's part of an APPO job: functions that Sample Factory's processes call by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fpc.config.nethack import EnvironmentOptions, NetworkOptions
+from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.network import NetHackNetwork
+
+
+def environment_of(environment: dict[str, Any], *, seed: int, place: int) -> NetHackEnvironment:
+    """The environment at ``place``: its episode n is seeded by (seed, place, n)."""
+    return NetHackEnvironment(EnvironmentOptions.model_validate(environment), stream=(seed, place))
+
+
+def network_of(network: dict[str, Any], *, seed: int) -> NetHackNetwork:
+    """A network whose first weights follow from the seed."""
+    return NetHackNetwork.seeded(NetworkOptions.model_validate(network), seed)

@@ -1,0 +1,132 @@
+"""Student and teacher side by side in one Sample Factory actor-critic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from sample_factory.algo.utils.action_distributions import get_action_distribution
+from sample_factory.algo.utils.tensor_dict import TensorDict
+from sample_factory.model.actor_critic import ActorCritic
+from sample_factory.utils.attr_dict import AttrDict
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.settings import carries_teacher
+
+
+class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
+    """The job's network, and pi* where a method compares with it on the learner's own states.
+
+    The teacher's LSTM state follows the student's in one vector ``[N, 2 H + 2 H]``, so Sample Factory
+    carries both through its buffers. Where the student's encoder cannot change, the teacher uses
+    its features and owns no encoder.
+    """
+
+    def __init__(self, obs_space: Any, action_space: Any, cfg: AttrDict) -> None:
+        super().__init__(obs_space, action_space, cfg)
+        self.job = Job.of(cfg["fpc"])
+        appo = self.job.options_of_appo
+        self.network: Any = self.job.make_network()
+        self.frozen = self.job.trainable != "all"
+        self.moving = self.frozen and appo.batch_norm == "moving"
+        self.shares_encoder = self.frozen and not self.moving
+        freeze(self.network, self.job.trainable, self.moving)
+        self.teacher: Any = None
+        if carries_teacher(self.job):
+            self.teacher = self.job.make_network()
+            self.teacher.freeze_encoder()
+            self.teacher.requires_grad_(False)
+        network: Any = self.network
+        self.hidden = int(network.core.hidden_size)
+        self.teacher_outputs: Tensor | None = None  # of the newest pass with gradients
+
+    def device_for_input_tensor(self, input_tensor_name: str) -> torch.device:
+        """Every observation goes where the network is."""
+        weight: Tensor = self.network.policy.weight
+        return weight.device
+
+    def type_for_input_tensor(self, input_tensor_name: str) -> torch.dtype:
+        """Observations stay bytes; the network embeds them."""
+        return torch.uint8
+
+    def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
+        """Features ``[N, H]``, with the teacher's own beside them where it owns an encoder."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features: Tensor = self.network.encode(normalized_obs_dict)
+        if self.teacher is None or self.shares_encoder:
+            return features
+        with torch.no_grad():
+            return torch.cat([features, self.teacher.encode(normalized_obs_dict)], dim=-1)
+
+    def forward_core(self, head_output: Any, rnn_states: Tensor) -> tuple[Any, Tensor]:
+        """One step ``[N, ...]`` or a packed sequence; states ``[N, 2 H]`` or ``[N, 4 H]``."""
+        size = self.hidden
+        student, state = _step(self.network.core, _part(head_output, 0, size), rnn_states[:, : 2 * size])
+        if self.teacher is None:
+            return student, state
+        with torch.no_grad():
+            given = _part(head_output, -size, None)
+            teacher, beside = _step(self.teacher.core, given, rnn_states[:, 2 * size :])
+        return _joined(student, teacher), torch.cat([state, beside], dim=1)
+
+    def forward_tail(self, core_output: Tensor, values_only: bool, sample_actions: bool) -> TensorDict:
+        """Values ``[N]`` and, unless ``values_only``, logits ``[N, A]`` and sampled actions."""
+        student = core_output[:, : self.hidden]
+        result = TensorDict(values=self.network.baseline(student).squeeze(-1))
+        if values_only:
+            return result
+        logits = self.network.policy(student)
+        self.last_action_distribution = get_action_distribution(self.action_space, raw_logits=logits)
+        if self.teacher is not None and torch.is_grad_enabled():
+            with torch.no_grad():
+                self.teacher_outputs = self.teacher.policy(core_output[:, self.hidden :])
+        result["action_logits"] = logits
+        self._maybe_sample_actions(sample_actions, result)
+        return result
+
+    def forward(self, normalized_obs_dict: Any, rnn_states: Tensor, values_only: bool = False) -> TensorDict:
+        """One step of every environment."""
+        features = self.forward_head(normalized_obs_dict)
+        output, state = self.forward_core(features, rnn_states)
+        result = self.forward_tail(output, values_only, sample_actions=True)
+        result["new_rnn_states"] = state
+        return result
+
+
+def make_actor_critic(cfg: AttrDict, obs_space: Any, action_space: Any) -> RecurrentActorCritic:
+    """Sample Factory's factory function."""
+    return RecurrentActorCritic(obs_space, action_space, cfg)
+
+
+def freeze(network: Any, trainable: str, moving_statistics: bool) -> None:
+    """Leave gradients to the part that is trained: all, core (LSTM and heads), heads, or critic."""
+    if trainable == "all":
+        return
+    network.freeze_encoder(moving_statistics=moving_statistics)
+    if trainable in ("heads", "critic"):
+        network.core.requires_grad_(False)
+    if trainable == "critic":
+        network.policy.requires_grad_(False)
+
+
+def _part(values: Any, start: int, stop: int | None) -> Any:
+    """Some columns of ``[N, ...]`` or of a packed sequence."""
+    if isinstance(values, PackedSequence):
+        return values._replace(data=values.data[:, start:stop])
+    return values[:, start:stop]
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if isinstance(first, PackedSequence):
+        return first._replace(data=torch.cat([first.data, second.data], dim=1))
+    return torch.cat([first, second], dim=1)
+
+
+def _step(core: nn.LSTM, features: Any, state: Tensor) -> tuple[Any, Tensor]:
+    """The LSTM on one step or on a packed sequence; the state ``[N, 2 H]`` is hidden and cell."""
+    hidden, cell = (part.unsqueeze(0).contiguous() for part in state.chunk(2, dim=1))
+    packed = isinstance(features, PackedSequence)
+    output, (hidden, cell) = core(features if packed else features.unsqueeze(0), (hidden, cell))
+    return output if packed else output.squeeze(0), torch.cat([hidden[0], cell[0]], dim=1)

@@ -1,0 +1,124 @@
+"""One training run as plain values: Sample Factory hands them to every process it spawns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from fpc.config.appo import APPOOptions
+from fpc.retention.interface import RetentionMethod
+from fpc.retention.registry import load_method
+
+if TYPE_CHECKING:
+    import gymnasium
+    from torch import Tensor, nn
+
+Trainable = Literal["all", "core", "heads", "critic"]
+
+
+class Network(Protocol):
+    """A recurrent policy and value network, as an ``nn.Module``.
+
+    ``core`` is a one-layer LSTM of ``hidden`` units on features of the same size; ``policy`` and
+    ``baseline`` are linear.
+    """
+
+    core: nn.LSTM
+    policy: nn.Linear
+    baseline: nn.Linear
+
+    def encode(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """Features ``[N, hidden]`` of observations, each ``[N, ...]``."""
+        ...
+
+    def freeze_encoder(self, *, moving_statistics: bool = False) -> None:
+        """No gradients in the encoder; its BatchNorm statistics move only if asked to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train; every value is JSON.
+
+    ``environment``, ``network`` and ``expert`` name functions as ``module:function``; they are called
+    with the arguments that stand beside them and the seed, ``environment`` also with its ``place``.
+    """
+
+    environment: str
+    environment_arguments: dict[str, Any]
+    network: str
+    network_arguments: dict[str, Any]
+    appo: dict[str, Any]
+    seed: int
+    steps: int
+    trainable: Trainable
+    state: str  # folder of checkpoints and of Sample Factory's own files
+    checkpoint_seconds: float = 60.0
+    method: str | None = None
+    options: dict[str, Any] | None = None
+    initial: str | None = None  # safetensors of pi*
+    critic: str | None = None  # safetensors of its critic
+    expert: str | None = None
+    expert_arguments: dict[str, Any] | None = None
+    milestones: tuple[int, ...] = ()
+    milestone_folder: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Job:
+        """The job that ``values`` came from."""
+        known = {field.name for field in fields(cls)}
+        job = {name: value for name, value in values.items() if name in known}
+        return cls(**{**job, "milestones": tuple(job.get("milestones", ()))})
+
+    def values(self) -> dict[str, Any]:
+        """JSON values."""
+        return {**asdict(self), "milestones": list(self.milestones)}
+
+    @property
+    def options_of_appo(self) -> APPOOptions:
+        """APPO's options."""
+        return APPOOptions.model_validate(self.appo)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return Path(self.state) / "checkpoints"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether training starts from given weights."""
+        return self.initial is not None
+
+    def make_network(self) -> nn.Module:
+        """A new network, the same for the same seed."""
+        network: nn.Module = _function(self.network)(**self.network_arguments, seed=self.seed)
+        return network
+
+    def make_environment(self, place: int) -> gymnasium.Env[Any, Any]:
+        """The environment at ``place`` of all; its episodes follow from the run's seed and the place."""
+        environment: gymnasium.Env[Any, Any] = _function(self.environment)(
+            **self.environment_arguments, seed=self.seed, place=place
+        )
+        return environment
+
+    def make_method(self) -> RetentionMethod | None:
+        """The retention method, not yet prepared."""
+        if self.method is None:
+            return None
+        kind = load_method(self.method)
+        return kind(kind.Options.model_validate(self.options or {}))
+
+    def open_expert(self, streams: int, length: int) -> Any:
+        """Expert sequences, ``streams`` side by side, ``length`` steps a batch."""
+        if self.expert is None:
+            raise ValueError("the retention method needs expert data, and the job names none")
+        arguments = self.expert_arguments or {}
+        return _function(self.expert)(**arguments, streams=streams, sequence_length=length, seed=self.seed)
+
+
+def _function(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)

@@ -1,0 +1,280 @@
+"""Sample Factory's learner with a retention term, our checkpoints and our schedules."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from sample_factory.algo.learning.learner import Learner, LearningRateScheduler
+from sample_factory.algo.utils.misc import LEARNER_ENV_STEPS, POLICY_ID_KEY
+from sample_factory.utils.attr_dict import AttrDict
+from torch import Tensor
+
+from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.files import read_tensors, write_tensors
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams
+from fpc.learners.metrics import MetricLog
+from fpc.retention.interface import RetentionBatch, RetentionContext
+
+logger = logging.getLogger(__name__)
+MEASURE_EVERY = 20  # updates between two rows of losses
+NORMALIZER = "returns_normalizer."
+Captured = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
+    """From the initial rate to 0 at the last update; follows from the update's number alone."""
+
+    def __init__(self, initial: float, updates: int, learner: RetentionLearner) -> None:
+        self.initial, self.updates, self.learner = initial, updates, learner
+
+    def invoke_after_each_minibatch(self) -> bool:
+        """Sample Factory's question."""
+        return True
+
+    def update(self, current_lr: float, recent_kls: Any) -> float:
+        """The rate of the next update."""
+        rate: float = self.initial * max(0.0, 1.0 - self.learner.train_step / self.updates)
+        return rate
+
+
+class RetentionLearner(Learner):  # type: ignore[misc]
+    """One policy's learner.
+
+    ``log`` and ``capture`` are set by the runner in serial mode, where everything is in one process;
+    then checkpoints also hold the episodes seen and the games in progress.
+    """
+
+    log: MetricLog | None = None
+    capture: Callable[[], Captured] | None = None
+    hand_back: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
+    failure: BaseException | None = None
+
+    def init(self) -> Any:
+        """Build everything, and continue from the newest good checkpoint where there is one."""
+        self.job = Job.of(self.cfg["fpc"])
+        self.saved = time.monotonic()
+        self.log = self.log or MetricLog()
+        self.method = self.job.make_method()
+        self.warm_up = self.job.options_of_appo.warm_up_steps if self.job.pretrained else 0
+        try:
+            result = super().init()
+        except Exception as error:
+            self.failure = error
+            raise
+        appo = self.job.options_of_appo
+        if appo.learning_rate_schedule == "linear":
+            updates = max(1, -(-(self.job.steps - self.warm_up) // appo.batch_size)) * appo.epochs
+            self.lr_scheduler = LinearSchedule(appo.learning_rate, updates, self)
+            self.curr_lr = self.lr_scheduler.update(0.0, None)
+            self._apply_lr(self.curr_lr)
+        return result
+
+    # -- weights, checkpoints -------------------------------------------------------------------
+
+    def load_from_checkpoint(self, policy_id: int, load_progress: bool = True) -> None:
+        """Initial weights, then the newest good checkpoint.
+
+        Raises:
+            NoUsableCheckpoint: there are checkpoints and none can be read; never from scratch then.
+        """
+        model = self.actor_critic
+        initial = self._initial_weights()
+        if initial is not None:
+            model.network.load_state_dict(initial)
+        teacher = model.teacher
+        if teacher is not None:
+            teacher.load_state_dict(initial if initial is not None else model.network.state_dict())
+        if self.job.critic is not None:
+            self._load_critic(read_tensors(Path(self.job.critic)))
+        self._make_context(initial)
+        checkpoint = load_checkpoint(self.job.checkpoints)
+        if checkpoint is not None:
+            self._restore(checkpoint)
+            return
+        if self.method is not None:
+            model.eval()
+            self.method.prepare(self.context)
+        self._write_milestones(-1)
+
+    def _initial_weights(self) -> dict[str, Tensor] | None:
+        return None if self.job.initial is None else read_tensors(Path(self.job.initial))
+
+    def _load_critic(self, tensors: Mapping[str, Tensor]) -> None:
+        """Value head and, where both have one, the normaliser of returns."""
+        model = self.actor_critic
+        for name in ("weight", "bias"):
+            getattr(model.network.baseline, name).data.copy_(tensors[f"baseline.{name}"])
+        stored = _selected(tensors, NORMALIZER)
+        if model.returns_normalizer is not None and stored:
+            model.returns_normalizer.load_state_dict(stored)
+
+    def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
+        """What the method may use: the student, pi* and the expert's sequences."""
+        model = self.actor_critic
+        length = self.job.options_of_appo.rollout
+        pi_star = model.teacher
+        if pi_star is None and initial is not None and self.method is not None and self.method.needs:
+            pi_star = self.job.make_network()
+            pi_star.load_state_dict(dict(initial))
+            pi_star.requires_grad_(False).eval()
+        self.student = CategoricalPolicy(model.network, encodes=not model.frozen)
+        teacher = None if pi_star is None else CategoricalPolicy(pi_star, encodes=False)
+        self.expert = None
+        if self.job.expert is not None and teacher is not None:
+            self.expert = ExpertStreams(self.job, teacher, length)
+        generator = torch.Generator().manual_seed(self.job.seed)
+        self.generator = generator
+        self.context = RetentionContext(self.student, teacher, self.expert, None, generator)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        tensors, state = checkpoint.tensors, checkpoint.state
+        self.train_step, self.env_steps = state["train_step"], checkpoint.step
+        self.actor_critic.load_state_dict(_selected(tensors, "model."), strict=False)
+        self._load_optimizer(_selected(tensors, "optimizer."))
+        self.generator.set_state(tensors["generator"])
+        if self.method is not None:
+            self.method.load_state_dict(_selected(tensors, "method."), self.context)
+        if self.expert is not None:
+            self.expert.load_state_dict(_selected(tensors, "expert."))
+        self.student.state = tensors.get("student")
+        assert self.log is not None
+        self.log.restore(state["metrics"], tensors["metrics"])
+        if self.hand_back is not None and "sampler" in state:
+            self.hand_back(_selected(tensors, "sampler."), state["sampler"])
+
+    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        """Adam's moments, by the parameter's place."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            place, _, key = name.partition(".")
+            moments.setdefault(int(place), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def _save_impl(
+        self, name_prefix: str, name_suffix: str, keep_checkpoints: int, verbose: bool = True
+    ) -> bool:
+        """Sample Factory's way to save; ours, atomic and without pickle, instead."""
+        if not self.is_initialized or name_prefix != "checkpoint":
+            return False
+        if self.capture is None:  # in serial mode only ``train`` knows when the sampler stands still
+            self.save_now()
+        return True
+
+    def save_milestone(self) -> None:
+        """Milestones are written at their steps, see ``train``."""
+
+    def save_now(self) -> None:
+        """Write a checkpoint."""
+        assert self.log is not None
+        model = {
+            name: value
+            for name, value in self.actor_critic.state_dict().items()
+            if not name.startswith("teacher.")
+        }
+        tensors = {f"model.{name}": value for name, value in model.items()}
+        for place, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{place}.{key}": value for key, value in moments.items()}
+        tensors["generator"] = self.generator.get_state()
+        if self.method is not None:
+            tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
+        if self.expert is not None:
+            tensors |= {f"expert.{name}": value for name, value in self.expert.state_dict().items()}
+        if self.student.state is not None:
+            tensors["student"] = self.student.state
+        tensors["metrics"] = self.log.tensor()
+        state: dict[str, Any] = {"train_step": self.train_step, "metrics": self.log.names}
+        if self.capture is not None:
+            captured, state["sampler"] = self.capture()
+            tensors |= {f"sampler.{name}": value for name, value in captured.items()}
+        save_checkpoint(self.job.checkpoints, self.env_steps, tensors, state)
+        self.saved = time.monotonic()
+
+    def _write_milestones(self, before: int) -> None:
+        """Weights at every milestone that was passed since step ``before``."""
+        if self.job.milestone_folder is None:
+            return
+        for milestone in self.job.milestones:
+            if before < milestone <= self.env_steps:
+                path = Path(self.job.milestone_folder) / f"step_{milestone}.safetensors"
+                write_tensors(path, self.actor_critic.network.state_dict())
+
+    # -- training -------------------------------------------------------------------------------
+
+    def train(self, batch: Any) -> dict[str, Any] | None:
+        """One batch; in the warm-up it only moves the normaliser of returns."""
+        try:
+            return self._train_on(batch)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _train_on(self, batch: Any) -> dict[str, Any] | None:
+        before = self.env_steps
+        if before >= self.job.steps:  # batches that were under way when training ended
+            return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
+        if before < self.warm_up:
+            _, size, _ = self._prepare_batch(batch)
+            self.env_steps += size
+            stats: dict[str, Any] | None = {
+                LEARNER_ENV_STEPS: self.env_steps,
+                POLICY_ID_KEY: self.policy_id,
+            }
+        else:
+            stats = super().train(batch)
+        self._write_milestones(before)
+        ended = self.env_steps >= self.job.steps
+        if ended or time.monotonic() - self.saved >= self.job.checkpoint_seconds:
+            self.save_now()
+        return stats
+
+    def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
+        """Sample Factory's losses; the method's term goes with the divergence loss."""
+        losses = super()._calculate_losses(mb, num_invalids)
+        distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries = losses
+        if self.job.trainable == "critic":  # nothing else is trained: the term of the policy is idle
+            policy_loss = policy_loss.detach()
+        penalty = self._penalty(distribution, mb)
+        if penalty is not None:
+            kl_loss = kl_loss + penalty
+        if self.train_step % MEASURE_EVERY == 0:
+            self._measure(distribution, value_loss, penalty)
+        return distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries
+
+    def _penalty(self, distribution: Any, batch: AttrDict) -> Tensor | None:
+        """The method's term; it may run the network again, so the newest distribution is put back."""
+        if self.method is None:
+            return None
+        model = self.actor_critic
+        term = self.method.penalty(
+            RetentionBatch(
+                student=self.student,
+                observations=batch.normalized_obs,
+                outputs=distribution.raw_logits,
+                update=self.train_step,
+                teacher_outputs=model.teacher_outputs,
+            )
+        )
+        model.last_action_distribution = distribution
+        return term
+
+    def _measure(self, distribution: Any, value_loss: Tensor, penalty: Tensor | None) -> None:
+        assert self.log is not None
+        measures = {
+            "entropy": float(distribution.entropy().detach().mean()),
+            "value_loss": float(value_loss.detach()),
+            "learning_rate": float(self.curr_lr or 0.0),
+        }
+        if penalty is not None:
+            measures["penalty"] = float(penalty.detach())
+        self.log.add(self.env_steps, **measures)
+
+
+def _selected(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,145 @@
+"""Sample Factory's runners with our learner and sampler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sample_factory.algo.learning.learner_worker import LearnerWorker
+from sample_factory.algo.runners.runner_parallel import ParallelRunner
+from sample_factory.algo.runners.runner_serial import SerialRunner
+from sample_factory.algo.utils.env_info import extract_env_info
+from sample_factory.algo.utils.make_env import make_env_func_batched
+from sample_factory.algo.utils.misc import EPISODIC, LEARNER_ENV_STEPS, ExperimentStatus
+from sample_factory.algo.utils.shared_buffers import BufferMgr
+from sample_factory.cfg.arguments import preprocess_cfg
+from sample_factory.utils.utils import init_file_logger
+
+from fpc.files import read_json, read_tensors, write_json, write_tensors
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.learner import RetentionLearner
+from fpc.learners.appo.sampling import ResumableSampler, capture
+from fpc.learners.metrics import MetricLog
+
+Report = Callable[..., None]
+
+
+def _retention_worker(worker: LearnerWorker, cfg: Any, env_info: Any, buffer_mgr: Any) -> LearnerWorker:
+    """The worker with our learner in it."""
+    worker.learner = RetentionLearner(
+        cfg, env_info, buffer_mgr.policy_versions, worker.learner.policy_id, worker.param_server
+    )
+    return worker
+
+
+class EpisodeWatch:
+    """Notes every finished episode and tells how far training is."""
+
+    def __init__(self, runner: Any, log: MetricLog, steps: int, report: Report) -> None:
+        self.log, self.steps, self.report = log, steps, report
+        runner.register_episodic_stats_handler(self.on_episode)
+        runner.policy_msg_handlers[LEARNER_ENV_STEPS].append(self.on_progress)
+        self.last: dict[str, float] = {}
+
+    def on_episode(self, runner: Any, message: Any, policy: int) -> None:
+        """Sample Factory's message about one episode."""
+        found = message[EPISODIC]
+        self.last = {"return": float(found["reward"]), "length": float(found["len"])}
+        extra = found.get("episode_extra_stats", {})
+        self.log.add(runner.env_steps.get(policy, 0), **self.last, **extra)
+
+    def on_progress(self, runner: Any, message: Any, policy: int) -> None:
+        """Sample Factory's message about the learner's steps."""
+        self.report(min(message[LEARNER_ENV_STEPS], self.steps), self.steps, **self.last)
+
+
+class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
+    """Everything in one process; bit-reproducible on one CPU, also over a kill."""
+
+    def __init__(self, cfg: Any, report: Report) -> None:
+        super().__init__(cfg)
+        self.job = Job.of(cfg["fpc"])
+        self.log = MetricLog()
+        self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
+
+    def init(self) -> Any:
+        """As Sample Factory's, but the environment's spaces are read here: another process for it takes seconds."""
+        environment = make_env_func_batched(self.cfg, env_config=None)
+        self.env_info = extract_env_info(environment, self.cfg)
+        environment.close()
+        self.reward_shaping[0] = self.env_info.reward_shaping_scheme
+        if not preprocess_cfg(self.cfg, self.env_info):
+            return ExperimentStatus.FAILURE
+        init_file_logger(self.cfg)
+        self._save_cfg()
+        self.buffer_mgr = BufferMgr(self.cfg, self.env_info)
+        self.batchers[0] = self._make_batcher(self.event_loop, 0)
+        self.learners[0] = self._make_learner(self.event_loop, 0, self.batchers[0])
+        self.sampler = self._make_sampler(ResumableSampler, self.event_loop)
+        self.connect_components()
+        return ExperimentStatus.SUCCESS
+
+    def _make_learner(self, event_loop: Any, policy_id: int, batcher: Any) -> LearnerWorker:
+        worker = super()._make_learner(event_loop, policy_id, batcher)
+        _retention_worker(worker, self.cfg, self.env_info, self.buffer_mgr)
+        self.learner: RetentionLearner = worker.learner
+        self.learner.log = self.log
+        return worker
+
+    def _make_sampler(self, sampler_cls: type, event_loop: Any) -> Any:
+        sampler = super()._make_sampler(sampler_cls, event_loop)
+
+        def hand_back(tensors: Any, state: Any) -> None:
+            sampler.rollout_workers[0].pending = (tensors, state)
+
+        self.learner.capture = lambda: capture(sampler)
+        self.learner.hand_back = hand_back
+        return sampler
+
+    def failure(self) -> BaseException | None:
+        """What ended training early."""
+        return self.learner.failure
+
+
+class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
+    """Sampler, policy and learner in processes of their own; games start anew after a kill."""
+
+    def __init__(self, cfg: Any, report: Report) -> None:
+        super().__init__(cfg)
+        self.job = Job.of(cfg["fpc"])
+        self.log = MetricLog()
+        self.rows = Path(self.job.state) / "episodes.safetensors"
+        self.written = time.monotonic()
+        self.started = False
+        self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
+        self.policy_msg_handlers[LEARNER_ENV_STEPS].append(self._keep)
+
+    def _make_learner(self, event_loop: Any, policy_id: int, batcher: Any) -> LearnerWorker:
+        worker = super()._make_learner(event_loop, policy_id, batcher)
+        return _retention_worker(worker, self.cfg, self.env_info, self.buffer_mgr)
+
+    def _keep(self, runner: Any, message: Any, policy: int) -> None:
+        """Episodes of an earlier attempt up to its checkpoint come back; new ones are written in time."""
+        if not self.started:
+            self.started = True
+            self._read(message[LEARNER_ENV_STEPS])
+        elif time.monotonic() - self.written >= self.job.checkpoint_seconds:
+            self.write()
+
+    def _read(self, step: int) -> None:
+        names = self.rows.with_suffix(".json")
+        if step and names.exists():
+            rows = read_tensors(self.rows)["rows"]
+            self.log.restore(read_json(names), rows[rows[:, 0] <= step])
+
+    def write(self) -> None:
+        """Write the episodes seen so far."""
+        write_tensors(self.rows, {"rows": self.log.tensor()})
+        write_json(self.rows.with_suffix(".json"), self.log.names)
+        self.written = time.monotonic()
+
+    def failure(self) -> BaseException | None:
+        """What ended training early; it happened in another process, whose log says it."""
+        return None

@@ -1,0 +1,100 @@
+"""The sampler's state in serial mode: games in progress, LSTM states and all generators.
+
+Sample Factory starts new games after a restart, so a continued run would differ from an undisturbed
+one. In serial mode every part lives in one process and stands still between two batches: there the
+games are noted (seed and actions) and, after a restart, played again to the same position.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sample_factory.algo.sampling.rollout_worker import RolloutWorker
+from sample_factory.algo.sampling.sampler import SerialSampler
+from torch import Tensor
+
+
+class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
+    """Restores its environments after it made them, before the first action."""
+
+    pending: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None = None
+
+    def _maybe_send_policy_request(self, runner: Any) -> None:
+        if self.pending is not None:
+            (tensors, state), self.pending = self.pending, None
+            restore(self.env_runners, tensors, state)
+        super()._maybe_send_policy_request(runner)
+
+
+class ResumableSampler(SerialSampler):  # type: ignore[misc]
+    """A serial sampler of such workers."""
+
+    def _make_rollout_worker(self, event_loop: Any, worker_idx: int) -> ResumableRolloutWorker:
+        return ResumableRolloutWorker(
+            event_loop, worker_idx, self.buffer_mgr, self.inference_queues, self.cfg, self.env_info
+        )
+
+
+def _actors(env_runners: Any) -> list[Any]:
+    return [states[0] for runner in env_runners for states in runner.actor_states]
+
+
+def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and JSON values of all that ``restore`` needs; call it between two batches only."""
+    actors = _actors(sampler.rollout_workers[0].env_runners)
+    tensors = {"rnn_states": torch.stack([torch.as_tensor(actor.last_rnn_state) for actor in actors])}
+    games = []
+    for place, actor in enumerate(actors):
+        snapshot = dict(actor.env.unwrapped.snapshot())
+        for name in [name for name, value in snapshot.items() if isinstance(value, np.ndarray)]:
+            tensors[f"environment.{place}.{name}"] = torch.from_numpy(snapshot.pop(name).copy())
+        games.append(
+            {
+                "snapshot": snapshot,
+                "reward": float(actor.last_episode_reward),
+                "duration": float(actor.last_episode_duration),
+                "trajectories": actor.num_trajectories,
+            }
+        )
+    tensors["torch"] = torch.get_rng_state()
+    kind, key, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - Sample Factory draws from it
+    tensors["numpy"] = torch.from_numpy(np.asarray(key).copy())
+    version, words, gauss_next = random.getstate()
+    return tensors, {
+        "games": games,
+        "numpy": [kind, position, has_gauss, gauss],
+        "python": [version, list(words), gauss_next],
+    }
+
+
+def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Back to what ``capture`` saw; the games are played again from their seeds.
+
+    Raises:
+        ValueError: the number of environments changed, or a game does not replay.
+    """
+    actors = _actors(env_runners)
+    if len(actors) != len(state["games"]):
+        raise ValueError(
+            f"the checkpoint holds {len(state['games'])} environments, the configuration {len(actors)}"
+        )
+    for place, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):
+        prefix = f"environment.{place}."
+        arrays = {
+            name.removeprefix(prefix): value.numpy()
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+        actor.last_obs = actor.env.unwrapped.restore({**game["snapshot"], **arrays})
+        actor.last_rnn_state[:] = tensors["rnn_states"][place].numpy()
+        actor.last_episode_reward, actor.last_episode_duration = game["reward"], game["duration"]
+        actor.num_trajectories = game["trajectories"]
+    torch.set_rng_state(tensors["torch"])
+    kind, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((kind, tensors["numpy"].numpy(), position, has_gauss, gauss))  # noqa: NPY002
+    version, words, gauss_next = state["python"]
+    random.setstate((version, tuple(words), gauss_next))

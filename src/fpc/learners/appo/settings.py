@@ -1,0 +1,106 @@
+"""Our options in Sample Factory's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sample_factory.cfg.arguments import parse_full_cfg, parse_sf_args
+from sample_factory.utils.attr_dict import AttrDict
+
+from fpc.learners.appo.job import Job
+from fpc.retention.interface import Need
+
+ENVIRONMENT = "fpc"
+NEVER = 10**9  # seconds
+
+
+def carries_teacher(job: Job) -> bool:
+    """Whether pi* walks beside the student: its outputs at the learner's own states are needed."""
+    method = job.make_method()
+    return method is not None and {Need.TEACHER, Need.ONLINE_OBSERVATIONS} <= method.needs
+
+
+def settings(job: Job, hidden: int) -> AttrDict:
+    """Sample Factory's configuration for a job with an LSTM of ``hidden`` units.
+
+    What Sample Factory would do by itself and we do (saving, normalising observations) is off.
+    """
+    appo = job.options_of_appo
+    method = job.make_method()
+    adds_term = method is not None and bool(method.needs)
+    chosen: dict[str, Any] = {
+        "env": ENVIRONMENT,
+        "algo": "APPO",
+        "experiment": "sample_factory",
+        "train_dir": str(Path(job.state).resolve()),
+        "restart_behavior": "resume",
+        "device": "gpu" if _has_gpu() and appo.asynchronous else "cpu",
+        "seed": job.seed,
+        "serial_mode": not appo.asynchronous,
+        "async_rl": appo.asynchronous,
+        "batched_sampling": False,
+        "num_workers": appo.workers,
+        "num_envs_per_worker": appo.environments_per_worker,
+        "worker_num_splits": appo.splits,
+        "policy_workers_per_policy": 1,
+        "decorrelate_experience_max_seconds": 0,
+        "decorrelate_envs_on_one_worker": False,
+        "set_workers_cpu_affinity": False,
+        "use_env_info_cache": False,
+        # Sample Factory stops *above* this number of steps.
+        "train_for_env_steps": job.steps - 1,
+        "summaries_use_frameskip": False,
+        "env_frameskip": 1,
+        "rollout": appo.rollout,
+        "recurrence": appo.rollout,
+        "batch_size": appo.batch_size,
+        "num_batches_per_epoch": 1,
+        "num_epochs": appo.epochs,
+        "shuffle_minibatches": False,
+        "optimizer": "adam",
+        "learning_rate": appo.learning_rate,
+        "lr_schedule": "constant",  # ours is set by the learner: Sample Factory's forgets its step
+        "adam_beta1": appo.adam_beta1,
+        "adam_beta2": appo.adam_beta2,
+        "adam_eps": appo.adam_epsilon,
+        "gamma": appo.gamma,
+        "gae_lambda": appo.gae_lambda,
+        "ppo_clip_ratio": appo.clip_ratio,
+        "ppo_clip_value": appo.clip_value,
+        "value_loss_coeff": appo.value_coefficient,
+        "exploration_loss": "entropy",
+        "exploration_loss_coeff": 0.0 if adds_term else appo.entropy_coefficient,
+        "kl_loss_coeff": 0.0,
+        "with_vtrace": False,
+        "value_bootstrap": False,
+        "max_grad_norm": appo.max_grad_norm,
+        "reward_scale": appo.reward_scale,
+        "reward_clip": appo.reward_clip,
+        "normalize_input": False,
+        "normalize_returns": appo.normalize_returns,
+        "max_policy_lag": appo.max_policy_lag,
+        "use_rnn": True,
+        "rnn_type": "lstm",
+        "rnn_size": hidden * (2 if carries_teacher(job) else 1),
+        "rnn_num_layers": 1,
+        "actor_critic_share_weights": True,
+        "save_every_sec": NEVER,
+        "save_best_every_sec": NEVER,
+        "save_milestones_sec": -1,
+        "with_wandb": False,
+        "with_pbt": False,
+    }
+    parser, _ = parse_sf_args([f"--env={ENVIRONMENT}"])
+    configuration = AttrDict(vars(parse_full_cfg(parser, [f"--env={ENVIRONMENT}"])))
+    if unknown := set(chosen) - set(configuration):
+        raise KeyError(f"Sample Factory has no options {', '.join(sorted(unknown))}")
+    configuration.update(chosen)
+    configuration["fpc"] = job.values()
+    return configuration
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,125 @@
+"""The way in: train one job with Sample Factory."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sample_factory.algo.utils.context import global_model_factory, reset_global_context
+from sample_factory.algo.utils.misc import ExperimentStatus
+from sample_factory.envs.env_utils import register_env
+from sample_factory.utils.utils import log as sample_factory_log
+
+from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.learners.appo.actor_critic import make_actor_critic
+from fpc.learners.appo.environment import make_environment
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.learner import NORMALIZER
+from fpc.learners.appo.runner import ParallelRetentionRunner, SerialRetentionRunner
+from fpc.learners.appo.settings import ENVIRONMENT, settings
+from fpc.learners.metrics import MetricLog
+from fpc.learners.processor import prepare_processor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+
+class TrainingFailed(RuntimeError):
+    """Sample Factory stopped before the budget was used."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives: the network's weights, the critic with its normaliser, and the metrics."""
+
+    network: dict[str, Tensor]
+    critic: dict[str, Tensor]
+    metrics: pd.DataFrame
+
+
+def train(job: Job, report: Callable[..., None]) -> Trained:
+    """Train until ``job.steps`` environment steps, from the newest checkpoint if there is one.
+
+    ``report(step, total, **measures)`` is called after every batch.
+
+    Raises:
+        NoUsableCheckpoint: checkpoints exist and none can be read.
+        TrainingFailed: Sample Factory ended early; the text names its log.
+    """
+    sample_factory_log.setLevel(logging.WARNING)
+    newest = load_checkpoint(job.checkpoints)
+    if newest is None or newest.step < job.steps:
+        _run(job, report)
+    return _trained(job)
+
+
+def _run(job: Job, report: Callable[..., None]) -> None:
+    reset_global_context()
+    register_env(ENVIRONMENT, make_environment)
+    global_model_factory().register_actor_critic_factory(make_actor_critic)
+    Path(job.state).mkdir(parents=True, exist_ok=True)
+    network: Any = job.make_network()
+    configuration = settings(job, int(network.core.hidden_size))
+    if not job.options_of_appo.asynchronous:
+        prepare_processor()
+    kind = ParallelRetentionRunner if job.options_of_appo.asynchronous else SerialRetentionRunner
+    runner = kind(configuration, report)
+    with warnings.catch_warnings():  # of Sample Factory's own code, at every step
+        warnings.filterwarnings("ignore", module=r"sample_factory\.|torch\.jit\.")
+        status = runner.init()
+        if status == ExperimentStatus.SUCCESS:
+            status = runner.run()
+    if isinstance(runner, ParallelRetentionRunner):
+        runner.write()
+    cause = runner.failure()
+    if isinstance(cause, NoUsableCheckpoint):
+        raise cause
+    if status == ExperimentStatus.INTERRUPTED:
+        raise KeyboardInterrupt
+    if status != ExperimentStatus.SUCCESS or cause is not None:
+        where = Path(job.state) / "sample_factory" / "sf_log.txt"
+        raise TrainingFailed(
+            f"Sample Factory stopped before {job.steps} steps ({cause or 'see its log'}; log: {where}); "
+            "the same command continues from the last checkpoint"
+        ) from cause
+
+
+def _trained(job: Job) -> Trained:
+    """From the last checkpoint."""
+    checkpoint = load_checkpoint(job.checkpoints)
+    if checkpoint is None or checkpoint.step < job.steps:
+        raise TrainingFailed(f"{job.checkpoints}: training ended without its last checkpoint; run it again")
+    prefix = "model.network."
+    network = {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith(prefix)
+    }
+    critic = {name: network[name] for name in ("baseline.weight", "baseline.bias")}
+    critic |= {
+        name.removeprefix("model."): value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith(f"model.{NORMALIZER}")
+    }
+    log = MetricLog()
+    log.restore(checkpoint.state["metrics"], checkpoint.tensors["metrics"])
+    table = log.table(job.seed)
+    rows = Path(job.state) / "episodes.safetensors"
+    if rows.exists():  # asynchronous: episodes are seen by another process than the learner
+        table = _with_episodes(table, rows, job.seed)
+    return Trained(network, critic, table)
+
+
+def _with_episodes(table: pd.DataFrame, rows: Path, seed: int) -> pd.DataFrame:
+    import pandas as pd
+
+    from fpc.files import read_json, read_tensors
+
+    log = MetricLog()
+    log.restore(read_json(rows.with_suffix(".json")), read_tensors(rows)["rows"])
+    return pd.concat([log.table(seed), table], ignore_index=True).sort_values("step", kind="stable")

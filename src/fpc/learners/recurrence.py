@@ -1,0 +1,32 @@
+"""The LSTM along sequences in which games end and begin."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def unroll(core: nn.LSTM, features: Tensor, starts: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Run the LSTM over sequences, from zeros wherever a game starts.
+
+    Steps between which no game starts are run in one piece.
+
+    Args:
+        core: an LSTM of one layer.
+        features: ``[T, B, inputs]``.
+        starts: bool ``[T, B]``; the state is zeroed before each step where it is True.
+        state: ``[B, 2 * hidden]``: h and c side by side.
+
+    Returns:
+        Outputs ``[T, B, hidden]``, and the state after the last step.
+    """
+    steps = features.shape[0]
+    cuts = [step for step in starts.any(dim=1).nonzero().flatten().tolist() if step > 0]
+    hidden, cell = state.unsqueeze(0).chunk(2, dim=-1)
+    pieces = []
+    for begin, end in zip([0, *cuts], [*cuts, steps], strict=True):
+        keep = (~starts[begin]).to(state.dtype)[None, :, None]
+        output, (hidden, cell) = core(features[begin:end], (hidden * keep, cell * keep))
+        pieces.append(output)
+    outputs = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    return outputs, torch.cat([hidden, cell], dim=-1).squeeze(0)

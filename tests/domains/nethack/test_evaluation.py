@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from fpc.domains.nethack.divergence import divergence, divergence_rows, read_divergence_data
+from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.evaluation import evaluate
+from fpc.domains.nethack.metrics import METRICS
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.domains.nethack.sokoban import sokoban_states
+from fpc.domains.nethack.start_states import capture, write_start_states
+from fpc.files import write_tensors
+from fpc.runs import Run
+
+from .games_of_chance import NETWORK, experiment, task
+
+EVALUATE = {
+    "episodes": 2,
+    "sokoban_episodes": 1,
+    "final_episodes": 3,
+    "max_steps": 12,
+    "far_max_steps": 6,
+    "batch": 2,
+    "divergence_sequences": 2,
+}
+KEY = ["step", "probe", "episode", "measure"]
+
+
+def games_of_expert(steps: int = 12) -> dict[str, Tensor]:
+    """Two games of the expert: one stays on level 1, one goes down to level 5."""
+    generator = torch.Generator().manual_seed(0)
+    starts = torch.zeros(steps, dtype=torch.bool)
+    starts[[0, 5]] = True
+    return {
+        "features": torch.rand(steps, NETWORK.hidden, generator=generator).half(),
+        "outputs": torch.randn(steps, 121, generator=generator),
+        "starts": starts,
+        "depth": torch.tensor([1] * 5 + [1, 1, 2, 4, 4, 5, 1], dtype=torch.uint8),
+    }
+
+
+def make_run(folder: Path, method: str = "vanilla", *, own_encoder: bool = False) -> Run:
+    """A run of `evaluate` on two milestones, with start states and games of the expert."""
+    pi_star = NetHackNetwork.seeded(NETWORK, 0)
+    write_tensors(folder / "pretrain" / "policy.safetensors", pi_star.state_dict())
+    for step in (0, 50):
+        network = NetHackNetwork.seeded(NETWORK, 1 if own_encoder else 0)
+        with torch.no_grad():
+            network.policy.bias[step % 49] += 1.0
+        write_tensors(folder / "finetune" / "milestones" / f"step_{step}.safetensors", network.state_dict())
+    write_tensors(folder / "collect" / "divergence.safetensors", games_of_expert())
+    environment = NetHackEnvironment(task())
+    states = [capture(environment, "level_4", seed, (ord("s"),) * 4) for seed in (1, 2)]
+    environment.close()
+    write_start_states(folder / "collect" / "start_states.json", [*states, *sokoban_states(task(), 0, 1)])
+    parents = {name: folder / name for name in ("finetune", "collect", "pretrain")}
+    run = Run("tiny", "nethack", "evaluate", method, (3,), folder / "state", folder / "output", parents)
+    run.state.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an evaluated run."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    evaluate(experiment(**EVALUATE), make_run(folder))
+    return folder
+
+
+def test_every_probe_of_every_milestone_has_its_rows(made: Path) -> None:
+    table = pd.read_parquet(made / "output" / "episodes.parquet")
+    assert set(table["method"]) == {"vanilla"}
+    assert set(table["seed"]) == {3}
+    games = table[table["measure"] == "return"].groupby(["step", "probe", "group"]).size().to_dict()
+    probes = {("level_1", "close"): 2, ("level_4", "far"): 2, ("sokoban", "far"): 1, ("final", "whole"): 3}
+    assert games == {(step, *probe): count for step in (0, 50) for probe, count in probes.items()}
+    measures = table.groupby("probe")["measure"].unique().map(set).to_dict()
+    every = {"return", *METRICS}
+    assert measures["final"] == every
+    assert measures["sokoban"] == every | {"pits_filled"}
+    assert measures["level_1"] == measures["level_4"] == every | {"kl_divergence"}
+    turns = table[table["measure"] == "turns"].groupby("probe")["value"].max()
+    assert turns["level_1"] <= 13  # twelve steps, from turn 1
+
+
+def test_the_last_milestones_games_tell_when_they_went_deeper(made: Path) -> None:
+    table = pd.read_parquet(made / "output" / "dungeon.parquet")
+    assert list(table.columns) == ["seed", "step", "episode", "turn", "depth"]
+    assert set(table["step"]) == {50}
+    first = table.groupby("episode").first()
+    assert first["turn"].tolist() == [1, 1, 1]
+    assert first["depth"].tolist() == [1, 1, 1]
+
+
+def test_milestones_that_are_done_are_not_played_again(made: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    kept = pd.read_parquet(made / "state" / "step_0" / "episodes.parquet").assign(value=-7.0)
+    (run.state / "step_0").mkdir()
+    kept.to_parquet(run.state / "step_0" / "episodes.parquet")
+    pd.read_parquet(made / "state" / "step_0" / "dungeon.parquet").to_parquet(
+        run.state / "step_0" / "dungeon.parquet"
+    )
+    evaluate(experiment(**EVALUATE), run)
+    table = pd.read_parquet(run.output / "episodes.parquet").sort_values(KEY)
+    whole = pd.read_parquet(made / "output" / "episodes.parquet").sort_values(KEY)
+    assert (table[table["step"] == 0]["value"] == -7.0).all()
+    assert table[table["step"] == 50]["value"].tolist() == whole[whole["step"] == 50]["value"].tolist()
+
+
+def test_features_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
+    run = make_run(tmp_path, method="scratch", own_encoder=True)
+    evaluate(experiment(**EVALUATE | {"final_episodes": 1, "sokoban_episodes": 0}), run)
+    table = pd.read_parquet(run.output / "episodes.parquet")
+    assert "kl_divergence" not in set(table["measure"])
+    assert "sokoban" not in set(table["probe"])
+
+
+def test_a_run_without_milestones_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for path in (tmp_path / "finetune" / "milestones").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match=r"finetune/milestones holds no step_<n>.safetensors"):
+        evaluate(experiment(**EVALUATE), run)
+
+
+def constant_policy(bias: Tensor) -> NetHackNetwork:
+    """A network whose logits are ``bias`` everywhere."""
+    network = NetHackNetwork.seeded(NETWORK, 0)
+    with torch.no_grad():
+        network.policy.weight.zero_()
+        network.policy.bias.copy_(bias)
+    return network
+
+
+def test_the_divergence_of_known_distributions() -> None:
+    data = games_of_expert()
+    data["outputs"] = torch.full((12, 121), -1e4)
+    data["outputs"][:, :2] = torch.tensor([np.log(3.0), 0.0])  # 3/4, 1/4
+    bias = torch.full((121,), -1e4)
+    bias[:2] = 0.0  # 1/2, 1/2
+    expected = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+    found = divergence(constant_policy(bias), data)
+    assert found.numpy() == pytest.approx([expected] * 12, rel=1e-5)
+    bias[0] = np.log(3.0)
+    assert divergence(constant_policy(bias), data).numpy() == pytest.approx([0.0] * 12, abs=1e-6)
+
+
+def test_the_divergence_starts_each_game_with_an_empty_memory() -> None:
+    network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
+    second = {name: value[5:] for name, value in data.items()}
+    whole = divergence(network, data)
+    assert whole[5:].numpy() == pytest.approx(divergence(network, second).numpy(), rel=1e-5)
+
+
+def test_the_divergence_is_averaged_over_each_games_steps_of_a_group() -> None:
+    network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
+    values = divergence(network, data).numpy()
+    rows = {(row["group"], row["episode"]): row for row in divergence_rows(network, data, 4)}
+    assert set(rows) == {("close", 0), ("close", 1), ("far", 1)}
+    assert rows["close", 1]["value"] == pytest.approx(values[[5, 6, 11]].mean())
+    assert rows["far", 1]["value"] == pytest.approx(values[[8, 9, 10]].mean())
+    assert rows["far", 1]["probe"] == "level_4"
+
+
+def test_observations_and_their_features_give_one_divergence(tmp_path: Path) -> None:
+    network, data = NetHackNetwork.seeded(NETWORK, 0).eval(), games_of_expert()
+    generator = torch.Generator().manual_seed(1)
+    seen = {
+        "tty_chars": torch.randint(32, 127, (12, 24, 80), generator=generator, dtype=torch.uint8),
+        "tty_colors": torch.randint(0, 16, (12, 24, 80), generator=generator, dtype=torch.uint8),
+        "tty_cursor": torch.randint(1, 21, (12, 2), generator=generator, dtype=torch.uint8),
+        "previous_action": torch.randint(0, 121, (12, 1), generator=generator, dtype=torch.uint8),
+    }
+    with torch.inference_mode():
+        data["features"] = network.encode(seen)
+    observed = {name: data[name] for name in ("outputs", "starts", "depth")} | seen
+    write_tensors(tmp_path / "divergence.safetensors", observed)
+    read = read_divergence_data(tmp_path / "divergence.safetensors")
+    assert divergence(network, read).numpy() == pytest.approx(divergence(network, data).numpy(), rel=1e-4)
+
+
+def test_broken_divergence_data_are_refused(tmp_path: Path) -> None:
+    data = games_of_expert()
+    path = tmp_path / "divergence.safetensors"
+    write_tensors(path, {name: value for name, value in data.items() if name != "depth"})
+    with pytest.raises(ValueError, match=r"divergence.safetensors: holds no tensor depth; run collect again"):
+        read_divergence_data(path)
+    write_tensors(path, data | {"depth": data["depth"][:3]})
+    with pytest.raises(ValueError, match=r"one row for each step, not outputs 12, starts 12, depth 3"):
+        read_divergence_data(path)

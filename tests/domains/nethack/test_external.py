@@ -1,0 +1,297 @@
+"""Fetching from a real server: fresh, continued after a cut, refused, and unpacked inside its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import stat
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fpc.config.errors import ConfigError
+from fpc.domains.nethack import downloads
+from fpc.domains.nethack.downloads import DownloadError, download, unpack
+from fpc.domains.nethack.external import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
+from fpc.files import read_json
+
+CONTENT = bytes(range(256)) * 2000
+
+
+class Host:
+    """A local server that knows Range and If-Range, cuts answers off and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.kinds: dict[str, str] = {}
+        self.cuts: list[int] = []
+        self.asked: list[tuple[str, str | None]] = []
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                host.answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path, span = handler.path, handler.headers.get("Range")
+        self.asked.append((path, span))
+        content = self.files.get(path)
+        if content is None:
+            handler.send_response(404)
+            handler.send_header("X-Error-Code", "RepoNotFound")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        version = f'"{hashlib.sha256(content).hexdigest()[:8]}"'
+        begin = 0
+        if span is not None and handler.headers.get("If-Range", version) == version:
+            begin = int(span.removeprefix("bytes=").rstrip("-"))
+        if begin and begin >= len(content):
+            handler.send_response(416)
+            handler.send_header("Content-Range", f"bytes */{len(content)}")
+            handler.end_headers()
+            return
+        handler.send_response(206 if begin else 200)
+        if begin:
+            handler.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Length", str(len(content) - begin))
+        handler.send_header("Content-Type", self.kinds.get(path, "application/octet-stream"))
+        handler.send_header("ETag", version)
+        handler.end_headers()
+        end = begin + self.cuts.pop(0) if self.cuts else len(content)
+        handler.wfile.write(content[begin:end])
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(downloads, "sleep", lambda seconds: None)  # between attempts
+    found = Host()
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+    thread.join()
+
+
+def archive(**members: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return stream.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_fresh_download_is_whole_and_leaves_nothing_else(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    target = tmp_path / "folder" / "file"
+    assert download(f"{host.address}/file", target) == sha256(CONTENT)
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_download_that_is_cut_off_goes_on_where_it_was(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    host.cuts = [100_000, 50_000]
+    download(f"{host.address}/file", tmp_path / "file", size=len(CONTENT), sha256=sha256(CONTENT))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert [span for _, span in host.asked] == [None, "bytes=100000-", "bytes=150000-"]
+
+
+def test_the_next_command_goes_on_after_one_that_gave_up(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    host.cuts = [1000] * downloads.ATTEMPTS
+    with pytest.raises(DownloadError, match=r"cut off at 5000 bytes.*the same command continues there"):
+        download(f"{host.address}/file", tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+    download(f"{host.address}/file", tmp_path / "file")
+    assert host.asked[-1] == ("/file", "bytes=5000-")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_part_of_an_older_version_is_not_continued(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    host.cuts = [1000] * downloads.ATTEMPTS
+    with pytest.raises(DownloadError):
+        download(f"{host.address}/file", tmp_path / "file")
+    host.files["/file"] = CONTENT[::-1]
+    assert download(f"{host.address}/file", tmp_path / "file") == sha256(CONTENT[::-1])
+
+
+def test_a_whole_part_is_taken(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    (tmp_path / "file.part").write_bytes(CONTENT)
+    download(f"{host.address}/file", tmp_path / "file", sha256=sha256(CONTENT))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_another_content_is_refused_and_not_kept(host: Host, tmp_path: Path) -> None:
+    host.files["/file"] = CONTENT
+    with pytest.raises(DownloadError, match=f"sha256 {sha256(CONTENT)}.*remove its entry"):
+        download(f"{host.address}/file", tmp_path / "file", sha256="0" * 64)
+    with pytest.raises(DownloadError, match="expected are 7"):
+        download(f"{host.address}/file", tmp_path / "file", size=7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_web_page_or_an_absent_file_is_refused_at_once(host: Host, tmp_path: Path) -> None:
+    host.files["/page"], host.kinds["/page"] = b"<html>", "text/html; charset=utf-8"
+    with pytest.raises(DownloadError, match=r"web page.*--file"):
+        download(f"{host.address}/page", tmp_path / "file")
+    with pytest.raises(DownloadError, match="404"):
+        download(f"{host.address}/absent", tmp_path / "file")
+    assert len(host.asked) == 2
+
+
+def written(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "archive.zip"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_zip_file_is_unpacked(tmp_path: Path) -> None:
+    path = written(tmp_path, archive(**{"nld-aa/nle_data/a": b"one", "nld-aa/b": b"two"}))
+    assert unpack(path, tmp_path / "out") == 2
+    assert (tmp_path / "out" / "nld-aa" / "nle_data" / "a").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/out", "C:/out", "a\\..\\out"])
+def test_members_that_lead_out_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, archive(good=b"1", **{name: b"2"}))
+    with pytest.raises(DownloadError, match="leads out of its folder"):
+        unpack(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as opened:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        opened.writestr(link, "/etc")
+    with pytest.raises(DownloadError, match="link"):
+        unpack(tmp_path / "archive.zip", tmp_path / "out")
+
+
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, archive(zeros=bytes(downloads.SMALLEST_LIMIT + 1)))
+    with pytest.raises(DownloadError, match="unpacks to more than"):
+        unpack(path, tmp_path / "out")
+    with pytest.raises(DownloadError, match="not a readable zip file"):
+        unpack(written(tmp_path, b"PK nonsense"), tmp_path / "out")
+
+
+def games(host: Host) -> dict[str, ExternalInput]:
+    host.files["/a.zip"] = archive(**{"games/1": b"first"})
+    host.files["/b.zip"] = archive(**{"games/2": b"second"})
+    files = tuple(ExternalFile(f"{host.address}/{name}.zip", f"{name}.zip", unpack=True) for name in "ab")
+    return {"games": ExternalInput("games", "Games.", "none", files)}
+
+
+def test_the_first_fetch_pins_and_the_next_asks_for_nothing(host: Host) -> None:
+    inputs = games(host)
+    with pytest.raises(DownloadError, match="run: fpc fetch games"):
+        require("games", inputs)
+    folder = fetch("games", inputs=inputs)
+    assert require("games", inputs) == folder == Path("data/external/games")
+    assert sorted(path.read_bytes() for path in (folder / "games").iterdir()) == [b"first", b"second"]
+    assert not (folder / "a.zip").exists()
+    assert read_json(LOCK)["games"]["a.zip"] == {
+        "url": f"{host.address}/a.zip",
+        "bytes": len(host.files["/a.zip"]),
+        "sha256": sha256(host.files["/a.zip"]),
+    }
+    count = len(host.asked)
+    fetch("games", inputs=inputs)
+    assert len(host.asked) == count
+
+
+def test_a_half_fetched_input_is_not_taken_for_whole(host: Host) -> None:
+    inputs = games(host)
+    second = host.files.pop("/b.zip")
+    with pytest.raises(DownloadError, match="404"):
+        fetch("games", inputs=inputs)
+    with pytest.raises(DownloadError, match="not whole"):
+        require("games", inputs)
+    host.files["/b.zip"] = second
+    fetch("games", inputs=inputs)
+    assert [path for path, _ in host.asked] == ["/a.zip", "/b.zip", "/b.zip"]
+    require("games", inputs)
+
+
+def test_a_file_that_changed_since_it_was_pinned_is_refused(host: Host) -> None:
+    inputs = games(host)
+    fetch("games", inputs=inputs)
+    pinned = LOCK.read_bytes()
+    (Path("data/external/games") / "fetched.json").unlink()
+    host.files["/a.zip"] = archive(**{"games/1": b"other"})
+    with pytest.raises(DownloadError, match=r"remove its entry|changed the file"):
+        fetch("games", inputs=inputs)
+    assert LOCK.read_bytes() == pinned
+
+
+def test_a_file_got_by_hand_is_checked_and_pinned_like_the_others(host: Host, tmp_path: Path) -> None:
+    inputs = {"one": ExternalInput("one", "One.", "none", (ExternalFile(f"{host.address}/x", "x"),))}
+    (tmp_path / "mine").write_bytes(b"mine")
+    with pytest.raises(ConfigError, match="Allowed: x"):
+        fetch("one", given={"mine": tmp_path / "mine"}, inputs=inputs)
+    folder = fetch("one", given={"x": tmp_path / "mine"}, inputs=inputs)
+    assert (folder / "x").read_bytes() == b"mine"
+    assert host.asked == []
+    (folder / "fetched.json").unlink()
+    (folder / "x").unlink()
+    (tmp_path / "mine").write_bytes(b"evil")
+    with pytest.raises(DownloadError, match="refused"):
+        fetch("one", given={"x": tmp_path / "mine"}, inputs=inputs)
+
+
+def test_a_repository_is_listed_once_and_then_pinned(host: Host) -> None:
+    inputs = {"saves": ExternalInput("saves", "Saves.", "none", repository="lab/saves")}
+    listing = {"id": "lab/saves", "sha": "c" * 40, "siblings": [{"rfilename": "a/1"}, {"rfilename": "b"}]}
+    host.files["/api/datasets/lab/saves"] = json.dumps(listing).encode()
+    host.kinds["/api/datasets/lab/saves"] = "application/json"
+    base = f"/datasets/lab/saves/resolve/{'c' * 40}"
+    host.files[f"{base}/a/1"] = b"one"
+    with pytest.raises(DownloadError, match="404"):
+        fetch("saves", inputs=inputs, endpoint=host.address)
+    with pytest.raises(DownloadError, match="not whole"):
+        require("saves", inputs)
+    host.files[f"{base}/b"] = b"two"
+    folder = fetch("saves", inputs=inputs, endpoint=host.address)
+    assert (folder / "a" / "1").read_bytes() == b"one"
+    assert require("saves", inputs) == folder
+    assert sum(path.startswith("/api/datasets") for path, _ in host.asked) == 1
+
+
+def test_a_repository_cannot_write_outside_its_folder(host: Host) -> None:
+    inputs = {"saves": ExternalInput("saves", "Saves.", "none", repository="lab/saves")}
+    listing = {"id": "lab/saves", "sha": "c" * 40, "siblings": [{"rfilename": "../out"}]}
+    host.files["/api/models/lab/saves"] = json.dumps(listing).encode()
+    host.kinds["/api/models/lab/saves"] = "application/json"
+    with pytest.raises(DownloadError, match="leads out of its folder"):
+        fetch("saves", inputs=inputs, endpoint=host.address)
+
+
+def test_the_registry_names_the_sixteen_parts_of_nld_aa() -> None:
+    names = [file.name for file in INPUTS["nld_aa"].files]
+    assert names[0] == "nld-aa-dir-aa.zip"
+    assert names[-1] == "nld-aa-dir-ap.zip"
+    assert len(names) == 16
+    assert all(key == item.name and item.licence for key, item in INPUTS.items())
+    with pytest.raises(ConfigError, match="Did you mean 'nld_aa_taster'"):
+        fetch("nld_aa_tester")

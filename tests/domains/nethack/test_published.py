@@ -1,0 +1,170 @@
+"""Published weights: converted to the bit, refused with every reason, and no code in them is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from typer.testing import CliRunner
+
+from fpc.cli import app
+from fpc.config.nethack import NetworkOptions
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.domains.nethack.published import PolicyFileError, export_policy, import_policy
+from fpc.files import read_tensors, sha256_of, write_tensors
+
+SIZES = NetworkOptions(
+    message_hidden=3,
+    status_channels=(2, 3),
+    status_hidden=4,
+    character_embedding=2,
+    colour_embedding=2,
+    screen_channels=(2, 3),
+    screen_hidden=5,
+    crop_size=9,
+    crop_channels=(2, 2),
+    hidden=6,
+)
+
+
+def weights(sizes: NetworkOptions = SIZES) -> dict[str, Tensor]:
+    return NetHackNetwork.seeded(sizes, 1).state_dict()
+
+
+def saved(folder: Path, content: Any) -> Path:
+    path = folder / "checkpoint.tar"
+    torch.save(content, path)
+    return path
+
+
+def refused(path: Path, sizes: NetworkOptions = SIZES, **options: Any) -> str:
+    output = path.parent / "policy.safetensors"
+    with pytest.raises(PolicyFileError) as caught:
+        import_policy(path, output, sizes, **options)
+    assert not output.exists()
+    assert not output.with_suffix(".json").exists()
+    return str(caught.value)
+
+
+def test_a_checkpoint_of_the_papers_code_is_converted_to_the_bit(tmp_path: Path) -> None:
+    state = weights()
+    others = {"optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 1e-4}]}}
+    path = saved(tmp_path, {"learner_state": {"model": state, **others}, "flags": {"h_dim": 6}})
+    output = tmp_path / "policy.safetensors"
+    found = import_policy(path, output, SIZES, sha256=sha256_of(path).upper())
+    read = read_tensors(output, sha256=found.sha256)
+    assert read.keys() == state.keys()
+    assert all(torch.equal(value, state[key]) for key, value in read.items())
+    NetHackNetwork(SIZES).load_state_dict(read)
+    note = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
+    assert note["source_sha256"] == sha256_of(path)
+    assert note["nesting"] == "learner_state/model"
+    assert note["numbers"] == sum(value.numel() for value in state.values())
+
+
+def test_a_checkpoint_of_tuyls_et_al_is_converted_without_its_reward_moments(tmp_path: Path) -> None:
+    moments = {"reward_sum": torch.zeros(()), "reward_m2": torch.zeros(()), "reward_count": torch.zeros(())}
+    path = saved(tmp_path, {"model_state_dict": {**moments, **weights()}, "epoch": 3})
+    found = import_policy(path, tmp_path / "policy.safetensors", SIZES)
+    assert found.dropped == ("reward_sum", "reward_m2", "reward_count")
+    assert read_tensors(tmp_path / "policy.safetensors").keys() == weights().keys()
+
+
+def test_export_is_the_reverse_of_import(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "policy.safetensors", weights())
+    checkpoint = tmp_path / "checkpoint.tar"
+    digest = export_policy(tmp_path / "policy.safetensors", checkpoint, SIZES)
+    import_policy(checkpoint, tmp_path / "again.safetensors", SIZES, sha256=digest)
+    assert sha256_of(tmp_path / "again.safetensors") == sha256_of(tmp_path / "policy.safetensors")
+    content = torch.load(checkpoint, weights_only=True)
+    assert list(content["learner_state"]["model"]) == list(weights())
+
+
+class Malicious:
+    """Its pickle calls open() on a path, which would make the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.path), "w")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    bait = tmp_path / "bait"
+    path = saved(tmp_path, {"learner_state": {"model": weights()}, "flags": Malicious(bait)})
+    assert "without running code" in refused(path)
+    assert not bait.exists()
+    torch.load(path, weights_only=False).get("flags").close()
+    assert bait.exists()  # so it would have been, had the code been run
+
+
+def test_all_differences_are_in_one_error(tmp_path: Path) -> None:
+    state = weights()
+    del state["policy.bias"], state["fc.0.bias"]
+    state["extra.weight"] = torch.zeros(2, 3)
+    state["baseline.weight"] = torch.zeros(1, 7)
+    state["baseline.bias"] = torch.zeros(1, dtype=torch.float64)
+    message = refused(saved(tmp_path, {"learner_state": {"model": state}}))
+    assert message.splitlines()[1:] == [
+        "  missing: fc.0.bias 6 float32",
+        "  missing: policy.bias 121 float32",
+        "  unknown: extra.weight 2x3 float32",
+        "  differs: baseline.weight is 1x7 float32, needed is 1x6 float32",
+        "  differs: baseline.bias is 1 float64, needed is 1 float32",
+    ]
+
+
+def test_another_size_is_named_with_both_sizes(tmp_path: Path) -> None:
+    larger = SIZES.model_copy(update={"hidden": 9, "screen_channels": (2, 3, 4)})
+    message = refused(saved(tmp_path, {"learner_state": {"model": weights(larger)}}))
+    assert "network.hidden is 6 in the experiment, 9 in the file" in message
+    assert "network.screen_channels is (2, 3) in the experiment, (2, 3, 4) in the file" in message
+    assert "message_hidden" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"model": {}}, "no weights under learner_state/model or model_state_dict; it holds: model"),
+        ([1, 2], "no weights"),
+        ({"model_state_dict": {"policy.bias": 3}}, "policy.bias under model_state_dict are no tensors"),
+    ],
+)
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: Any, reason: str) -> None:
+    assert reason in refused(saved(tmp_path, content))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.tar"
+    path.write_bytes(b"<html>quota exceeded</html>")
+    assert "was not read" in refused(path)
+    assert "is no file" in refused(tmp_path / "absent.tar")
+
+
+def test_another_digest_is_refused_before_reading(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"learner_state": {"model": weights()}})
+    assert sha256_of(path) in refused(path, sha256="0" * 64)
+
+
+def test_numbers_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
+    state = weights()
+    state["policy.bias"][3] = float("nan")
+    state["crop.width_grid"] = state["crop.width_grid"] + 0.01
+    message = refused(saved(tmp_path, {"learner_state": {"model": state}}))
+    assert "policy.bias, crop.width_grid" in message
+
+
+def test_the_verbs_convert_at_the_papers_size(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"learner_state": {"model": weights()}})
+    result = CliRunner().invoke(app, ["import-policy", str(path), str(tmp_path / "policy.safetensors")])
+    assert isinstance(result.exception, PolicyFileError)
+    assert "network.hidden is 1738 in the experiment, 6 in the file" in str(result.exception)
+    wrong = CliRunner().invoke(
+        app, ["export-policy", str(path), str(tmp_path / "out"), "--experiment", "nethak"]
+    )
+    assert "Did you mean 'nethack'?" in str(wrong.exception)

@@ -1,0 +1,76 @@
+"""A small real job on NetHack, and a program that trains it in a process that can be killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fpc.learners.appo.job import Job
+
+NETWORK = {
+    "message_hidden": 8,
+    "status_channels": [4, 4],
+    "status_hidden": 8,
+    "character_embedding": 4,
+    "colour_embedding": 2,
+    "screen_channels": [4, 4],
+    "screen_hidden": 16,
+    "crop_size": 5,
+    "crop_channels": [4],
+    "hidden": 16,
+}
+APPO = {
+    "asynchronous": False,
+    "workers": 1,
+    "environments_per_worker": 4,
+    "splits": 1,
+    "rollout": 8,
+    "batch_size": 32,
+    "epochs": 1,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "linear",
+    "scratch_learning_rate_schedule": "constant",
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-7,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "clip_ratio": 0.1,
+    "clip_value": 1.0,
+    "value_coefficient": 1.0,
+    "entropy_coefficient": 0.001,
+    "max_grad_norm": 4.0,
+    "reward_scale": 1.0,
+    "reward_clip": 10.0,
+    "normalize_returns": True,
+    "max_policy_lag": 1000,
+    "train": "core",
+    "batch_norm": "frozen",
+    "warm_up_steps": 0,
+}
+ENVIRONMENT = {"character": "mon-hum-neu-mal", "max_steps": 60, "no_progress_limit": 30}
+
+
+def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> Job:
+    """The job with its files in ``folder``."""
+    values: dict[str, Any] = {
+        "environment": "fpc.domains.nethack.training:environment_of",
+        "environment_arguments": {"environment": ENVIRONMENT},
+        "network": "fpc.domains.nethack.training:network_of",
+        "network_arguments": {"network": NETWORK},
+        "appo": {**APPO, **(appo or {})},
+        "seed": 3,
+        "steps": 640,
+        "trainable": "core",
+        "state": str(folder / "state"),
+        "checkpoint_seconds": 0.0,
+    }
+    return Job(**{**values, **changes})
+
+
+if __name__ == "__main__":
+    from fpc.learners.appo.train import train
+
+    train(Job.of(json.loads(sys.argv[1])), lambda step, total, **measures: None)

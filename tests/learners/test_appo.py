@@ -1,0 +1,234 @@
+"""APPO through Sample Factory on real NetHack games, with a very small network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.files import read_tensors, write_tensors
+from fpc.learners.appo.actor_critic import RecurrentActorCritic
+from fpc.learners.appo.learner import LinearSchedule
+from fpc.learners.appo.settings import settings
+from fpc.learners.appo.train import Trained, train
+from fpc.learners.recurrence import unroll
+from tests.learners.appo_job import job
+
+ROOT = Path(__file__).resolve().parents[2]
+KICKSTARTING = {"method": "kickstarting", "options": {"coefficient": 0.5, "decay": 0.9, "floor": 0.2}}
+
+
+def run(work: Any) -> Trained:
+    return train(work, lambda step, total, **measures: None)
+
+
+def encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    late = ("core.", "policy.", "baseline.")
+    return {name: value for name, value in weights.items() if not name.startswith(late)}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture(scope="module")
+def pi_star(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a network that nobody trained; its BatchNorm has statistics of its own."""
+    folder = tmp_path_factory.mktemp("pi_star")
+    network = job(folder).make_network()
+    generator = torch.Generator().manual_seed(0)
+    for name, value in network.state_dict().items():
+        if name.endswith("running_mean"):
+            value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
+    write_tensors(folder / "policy.safetensors", network.state_dict())
+    return folder / "policy.safetensors"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, pi_star: Path) -> Trained:
+    return run(job(tmp_path_factory.mktemp("undisturbed"), initial=str(pi_star), **KICKSTARTING))
+
+
+def start(work: Any) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "tests.learners.appo_job", json.dumps(work.values())]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
+
+
+def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trained) -> None:
+    work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
+    process = start(work)
+    deadline = time.monotonic() + 120
+    while _step(work.checkpoints) < 200:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed_at = _step(work.checkpoints)
+    assert 0 < killed_at < 640
+    resumed = run(work)
+    assert same(resumed.network, undisturbed.network)
+    assert same(resumed.critic, undisturbed.critic)
+    pd.testing.assert_frame_equal(resumed.metrics, undisturbed.metrics)
+
+
+def _step(folder: Path) -> int:
+    return max((int(path.stem.split("_")[1]) for path in folder.glob("checkpoint_*.json")), default=0)
+
+
+def test_only_the_core_and_the_heads_move(pi_star: Path, undisturbed: Trained) -> None:
+    before = read_tensors(pi_star)
+    assert same(encoder(before), encoder(undisturbed.network))
+    for name in ("core.weight_ih_l0", "policy.weight", "baseline.weight"):
+        assert not torch.equal(before[name], undisturbed.network[name])
+
+
+def test_metrics_have_episodes_and_a_rate_that_falls_to_zero(undisturbed: Trained) -> None:
+    table = undisturbed.metrics
+    assert list(table.columns) == ["step", "seed", "metric", "value"]
+    assert {"return", "length", "depth", "turns", "penalty", "entropy"} <= set(table["metric"])
+    rates = table[table["metric"] == "learning_rate"]
+    assert rates["value"].iloc[0] == pytest.approx(1e-3)
+    assert undisturbed.metrics["step"].max() <= 640
+
+
+def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:
+    work = job(tmp_path, steps=64, initial=str(pi_star))
+    run(work)
+    checkpoint = load_checkpoint(work.checkpoints)
+    assert checkpoint is not None
+    assert checkpoint.state["train_step"] == 2
+
+
+def test_the_rate_falls_in_a_line_to_zero() -> None:
+    learner = SimpleNamespace(train_step=0)
+    schedule = LinearSchedule(0.4, 4, learner)  # type: ignore[arg-type]
+    rates = []
+    for update in range(6):
+        learner.train_step = update
+        rates.append(schedule.update(0.0, None))
+    assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0, 0.0])
+
+
+def test_moving_statistics_move_and_nothing_else_of_the_encoder(tmp_path: Path, pi_star: Path) -> None:
+    trained = run(job(tmp_path, steps=64, initial=str(pi_star), appo={"batch_norm": "moving"}))
+    before, after = encoder(read_tensors(pi_star)), encoder(trained.network)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(
+        name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked") for name in moved
+    )
+
+
+def test_critic_pretraining_leaves_the_policy_alone(tmp_path: Path, pi_star: Path) -> None:
+    trained = run(job(tmp_path, steps=96, trainable="critic", initial=str(pi_star)))
+    before = read_tensors(pi_star)
+    moved = {name for name in before if not torch.equal(before[name], trained.network[name])}
+    assert moved == {"baseline.weight", "baseline.bias"}
+    assert {"baseline.weight", "baseline.bias"} < set(trained.critic)
+    write_tensors(tmp_path / "critic.safetensors", trained.critic)
+    work = job(
+        tmp_path / "next", steps=32, initial=str(pi_star), critic=str(tmp_path / "critic.safetensors"),
+        milestones=(0,), milestone_folder=str(tmp_path / "milestones"),
+    )  # fmt: skip
+    run(work)
+    first = read_tensors(tmp_path / "milestones" / "step_0.safetensors")
+    assert torch.equal(first["baseline.weight"], trained.critic["baseline.weight"])
+
+
+def test_the_warm_up_only_samples(tmp_path: Path, pi_star: Path) -> None:
+    work = job(
+        tmp_path, steps=128, initial=str(pi_star), appo={"warm_up_steps": 96},
+        milestones=(0, 96, 128), milestone_folder=str(tmp_path / "milestones"),
+    )  # fmt: skip
+    run(work)
+    first, still, last = (
+        read_tensors(tmp_path / "milestones" / f"step_{step}.safetensors") for step in (0, 96, 128)
+    )
+    assert same(first, still)
+    assert not same(still, last)
+
+
+def test_a_broken_newest_checkpoint_is_passed_over(
+    tmp_path: Path, pi_star: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = job(tmp_path, steps=96, initial=str(pi_star))
+    expected = run(work)
+    newest, older = sorted(work.checkpoints.glob("*.safetensors"), reverse=True)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    again = run(work)
+    assert "trying the one before" in caplog.text
+    assert same(again.network, expected.network)
+    for path in work.checkpoints.glob("*.safetensors"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(NoUsableCheckpoint, match="none of its 2 checkpoints"):
+        run(work)
+    assert older.exists()
+
+
+def test_the_teacher_walks_beside_the_student(tmp_path: Path, pi_star: Path) -> None:
+    """Its logits along packed sequences are those of pi* alone, whatever the student became."""
+    work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
+    environment = work.make_environment(0)
+    model = RecurrentActorCritic(environment.observation_space, environment.action_space, settings(work, 16))
+    weights = read_tensors(pi_star)
+    model.network.load_state_dict(weights)
+    model.teacher.load_state_dict(weights)
+    with torch.no_grad():
+        model.network.policy.weight.mul_(2)
+        model.network.core.weight_hh_l0.mul_(0.5)
+    observation, _ = environment.reset()
+    observations = []
+    for action in (1, 5, 9):
+        observations.append({key: torch.from_numpy(value)[None] for key, value in observation.items()})
+        observation, *_ = environment.step(action)
+    state = torch.zeros(1, 4 * 16)
+    logits = []
+    for given in observations:
+        output, state = model.forward_core(model.forward_head(given), state)
+        result = model.forward_tail(output, values_only=False, sample_actions=False)
+        assert model.teacher_outputs is not None
+        logits.append((result["action_logits"], model.teacher_outputs))
+    alone = work.make_network()
+    alone.load_state_dict(weights)
+    alone.eval()
+    with torch.no_grad():
+        features = torch.stack([alone.encode(given) for given in observations])
+        hidden, _ = unroll(alone.core, features, torch.zeros(3, 1, dtype=torch.bool), torch.zeros(1, 32))
+        expected = alone.policy(hidden)[:, 0]
+    torch.testing.assert_close(torch.cat([teacher for _, teacher in logits]), expected)
+    assert not torch.allclose(torch.cat([student for student, _ in logits]), expected)
+
+
+def test_asynchronous_runs_end_and_resume(tmp_path: Path, pi_star: Path) -> None:
+    appo = {"asynchronous": True, "workers": 1, "splits": 2}
+    work = job(
+        tmp_path, steps=320, initial=str(pi_star), appo=appo,
+        milestones=(0, 320), milestone_folder=str(tmp_path / "milestones"), **KICKSTARTING,
+    )  # fmt: skip
+    trained = run(work)
+    before = read_tensors(tmp_path / "milestones" / "step_0.safetensors")
+    assert same(before, read_tensors(pi_star))
+    assert not torch.equal(before["policy.weight"], trained.network["policy.weight"])
+    assert "return" in set(trained.metrics["metric"])
+    longer = job(tmp_path, **{**_changes(work), "steps": 640})
+    assert run(longer).metrics["step"].max() > 320
+
+
+def _changes(work: Any) -> dict[str, Any]:
+    values = work.values()
+    return {**values, "milestones": tuple(values["milestones"]), "appo": values["appo"]}

@@ -1,0 +1,66 @@
+"""Tables that figures read, from the artifacts of several phases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fpc.config.loader import load
+from fpc.config.root import Configuration
+from fpc.files import write_json, write_table
+from fpc.lineage.manifest import build, subject
+from fpc.phases.tables import TableError, read_row, read_tables
+from fpc.table import Row, figure_row, parents
+
+
+@pytest.fixture(name="configuration")
+def configuration_fixture(project: Path) -> Configuration:
+    """The demo scale, in an empty project."""
+    return load("demo")
+
+
+def collected(configuration: Configuration) -> Row:
+    """A row of NetHack's collect with the expert's games in it."""
+    row = Row(configuration.label, "collect", "nethack", seeds=(0,))
+    write_table(row.folder / "expert_games.parquet", pd.DataFrame({"episode": [0, 1], "score": [3.0, 4.0]}))
+    write_table(
+        row.folder / "expert_dungeon.parquet", pd.DataFrame({"episode": [0], "turn": [1], "depth": [1]})
+    )
+    subjects = subject(row.folder, row.folder.glob("*.parquet"))
+    write_json(row.manifest, build(run={}, section={}, subjects=subjects, parents=(), history={}))
+    return row
+
+
+def test_games_of_the_expert_are_of_no_method(configuration: Configuration) -> None:
+    tables = read_tables(configuration, [collected(configuration)])
+    assert set(tables) == {"expert_games", "expert_dungeon"}
+    games = tables["expert_games"]
+    assert games["score"].tolist() == [3.0, 4.0]
+    for table in tables.values():
+        assert set(table["method"]) == {"expert"}
+        assert set(table["seed"]) == {0}
+        assert set(table["experiment"]) == {"nethack"}
+
+
+def test_an_altered_table_is_refused(configuration: Configuration) -> None:
+    row = collected(configuration)
+    write_table(row.folder / "expert_games.parquet", pd.DataFrame({"episode": [0], "score": [9.0]}))
+    with pytest.raises(TableError, match="altered"):
+        read_row(configuration, row)
+
+
+def test_figures_read_the_phases_that_make_their_tables(configuration: Configuration) -> None:
+    read = {
+        name: {row.phase for row in parents(configuration, figure_row(configuration, name))}
+        for name in ("table_4", "figure_3a", "figure_16", "figure_7")
+    }
+    assert read == {
+        "table_4": {"evaluate"},
+        "figure_3a": {"evaluate", "finetune"},
+        "figure_16": {"evaluate", "collect"},
+        "figure_7": {"evaluate"},
+    }
+    methods = {row.method for row in parents(configuration, figure_row(configuration, "figure_4"))}
+    assert methods == {None, "vanilla", "kickstarting"}
