@@ -27,8 +27,8 @@ from stable_baselines3.common.logger import Logger
 
 from fpc.config.sac import SACOptions
 from fpc.files import write_json
-from fpc.learners.sac import Actor, Critics, ReplayBuffer, Updater
 from fpc.learners.processor import prepare_processor
+from fpc.learners.sac import Actor, Critics, ReplayBuffer, Updater
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionContext
 from fpc.retention.registry import load_method

@@ -131,6 +131,10 @@ class CollectOptions(Section):
     level: StartStateOptions = Field(description="First entries of `far_level` by our expert.")
     sokoban: StartStateOptions = Field(description="Entries of Sokoban's first level.")
     max_steps: PositiveInt = Field(description="The expert's steps to an entry at most.")
+    divergence_games: NonNegativeInt = Field(
+        description="Expert games on which the divergence from pi* is measured, apart from those that "
+        "methods learn from; 0 leaves it out."
+    )
 
 
 class FinetuneOptions(Section):
@@ -152,9 +156,6 @@ class EvaluateOptions(Section):
     max_steps: PositiveInt = Field(description="Environment steps of a game that is evaluated.")
     far_max_steps: PositiveInt = Field(description="Environment steps after the start state of a Far probe.")
     batch: PositiveInt = Field(description="Games played side by side; it changes rounding, so it is fixed.")
-    divergence_sequences: NonNegativeInt = Field(
-        description="Expert games on which the divergence from pi* is measured, on each of both groups."
-    )
 
 
 class NetHackExperiment(Experiment):

@@ -179,7 +179,7 @@ def finish(figure: Figure, settings: FigureSettings) -> Figure:
     figure.draw_without_rendering()
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    # The solver's last digits depend on where objects lie in memory; a line on half a pixel shows it.
+    # The solver's last digits depend on where objects lie in memory, and names in an SVG on every digit.
     for axes in figure.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 12).tolist())
         axes.set_in_layout(True)

@@ -66,17 +66,17 @@ def write_ttyrec(path: Path, steps: Sequence[tuple[int, bytes, int]]) -> None:
 
 
 def chosen_games(lengths: Sequence[int], seed: int = 0) -> LoadedGames:
-    """Games whose expert answers the character under the map's corner, `a` to `d`, with action 0 to 3."""
-    chance, total = np.random.default_rng(seed), sum(lengths)
-    actions = chance.integers(4, size=total)
-    chars = np.full((total, 24, 80), ord(" "), np.uint8)
-    chars[:, 1:22] = (ord("a") + actions)[:, None, None]
-    chars[:, 23, :6] = np.frombuffer(b"Dlvl:1", np.uint8)
+    """Games of an expert that takes the actions 1, 2, 3, 0, 1, ... and sees one of three random screens."""
+    total = sum(lengths)
     ends = np.cumsum(lengths)
     begins = ends - np.array(lengths)
+    actions = np.concatenate([np.arange(1, length + 1) % 4 for length in lengths])
     starts = np.zeros(total, bool)
     starts[begins] = True
     previous = np.where(starts, 0, np.roll(actions, 1)).astype(np.uint8)[:, None]
+    chance = np.random.default_rng(seed)
+    chars = chance.integers(97, 123, (3, 24, 80), np.uint8)[chance.integers(3, size=total)]
+    chars[:, 23, :7] = np.frombuffer(b"Dlvl:1 ", np.uint8)
     cursor = np.tile(np.array([5, 5], np.uint8), (total, 1))
     colors, scores = np.full_like(chars, 7), np.zeros(total, np.int32)
     frames = Frames(chars, colors, cursor, previous, actions, starts, scores)

@@ -11,12 +11,14 @@ from torch.nn import functional
 
 from fpc.config.nethack import CloneOptions
 from fpc.domains.nethack.cloning import clone, measure, split, updates_of
-from fpc.domains.nethack.games import OBSERVATIONS, LoadedGames, read_game
+from fpc.domains.nethack.games import LoadedGames, count_actions, read_game
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.replaying import replay_games
 
 from .games_of_chance import NETWORK
 from .recorded import chosen_games
+
+SIZES = NETWORK.model_copy(update={"hidden": 32})
 
 
 def options(**changes: float) -> CloneOptions:
@@ -38,14 +40,13 @@ def run(
     report: Callable[..., None] = lambda *_: None,
     seconds: float = 60.0,
 ) -> tuple[NetHackNetwork, pd.DataFrame]:
-    network = NetHackNetwork.seeded(NETWORK, 1)
+    network = NetHackNetwork.seeded(SIZES, 1)
     learned, held_out = split(games, chosen.held_out, 0)
-    steps = sum(games.ends[game] - games.beginnings[game] for game in learned)
     table = clone(
         network,
         games.selected(learned),
         games.selected(held_out),
-        steps,
+        count_actions(games.selected(learned)),
         chosen,
         seed=2,
         state=state,
@@ -57,13 +58,12 @@ def run(
 
 def test_the_clone_does_what_the_expert_did_in_games_it_never_saw(tmp_path: Path) -> None:
     games = chosen_games([30, 50, 20, 40, 60])
-    before = measure(NetHackNetwork.seeded(NETWORK, 1), games)
-    network, table = run(games, options(passes=30.0), tmp_path)
+    before = measure(NetHackNetwork.seeded(SIZES, 1), games)
+    network, table = run(games, options(passes=12.0, learning_rate=0.01), tmp_path)
     assert before["accuracy"] < 0.6
-    print(table.to_string())
     found = table.groupby("metric")["value"].last()
     assert found["accuracy"] > 0.95
-    assert found["cross_entropy"] < 0.3 < before["cross_entropy"]
+    assert found["cross_entropy"] < 1.0 < before["cross_entropy"]
     assert found["perplexity"] == pytest.approx(math.exp(found["cross_entropy"]))
     held_out = split(games, 0.2, 0)[1]
     assert measure(network, games.selected(held_out))["accuracy"] == found["accuracy"]
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 
 def test_batch_normalisation_learns_in_training_only(tmp_path: Path) -> None:
     games = chosen_games([30, 50])
-    network = NetHackNetwork.seeded(NETWORK, 1)
+    network = NetHackNetwork.seeded(SIZES, 1)
     statistics = {name: value.clone() for name, value in network.named_buffers() if "running" in name}
     measure(network, games)
     assert all(torch.equal(dict(network.named_buffers())[name], value) for name, value in statistics.items())

@@ -27,7 +27,6 @@ EVALUATE = {
     "max_steps": 12,
     "far_max_steps": 6,
     "batch": 2,
-    "divergence_sequences": 2,
 }
 KEY = ["step", "probe", "episode", "measure"]
 
@@ -89,13 +88,13 @@ def test_every_probe_of_every_milestone_has_its_rows(made: Path) -> None:
     assert turns["level_1"] <= 13  # twelve steps, from turn 1
 
 
-def test_the_last_milestones_games_tell_when_they_went_deeper(made: Path) -> None:
+def test_the_first_and_last_milestones_games_tell_when_they_went_deeper(made: Path) -> None:
     table = pd.read_parquet(made / "output" / "dungeon.parquet")
     assert list(table.columns) == ["seed", "step", "episode", "turn", "depth"]
-    assert set(table["step"]) == {50}
-    first = table.groupby("episode").first()
-    assert first["turn"].tolist() == [1, 1, 1]
-    assert first["depth"].tolist() == [1, 1, 1]
+    first = table.groupby(["step", "episode"]).first()
+    assert list(first.index) == [(step, episode) for step in (0, 50) for episode in range(3)]
+    assert first["turn"].tolist() == [1] * 6
+    assert first["depth"].tolist() == [1] * 6
 
 
 def test_milestones_that_are_done_are_not_played_again(made: Path, tmp_path: Path) -> None:

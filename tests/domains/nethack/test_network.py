@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fpc.config.nethack import NetworkOptions
-from fpc.domains.nethack.network import NetHackNetwork, unroll
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.learners.recurrence import unroll
 
 LAYOUT = Path(__file__).with_name("checkpoint_layout.csv")
 PAPER = NetworkOptions(

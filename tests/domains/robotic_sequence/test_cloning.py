@@ -11,8 +11,8 @@ from fpc.config.sac import SACOptions
 from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_components
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.expert import Rollouts
-from fpc.learners.sac import Actor, Critics, Updater
 from fpc.learners.processor import prepare_processor
+from fpc.learners.sac import Actor, Critics, Updater
 
 OPTIONS = CloneOptions(
     transitions=200,

@@ -3,13 +3,16 @@
 As in Tuyls et al. 2023 (Scaling Laws for Imitation Learning in Single-Agent Games), who made the paper's
 pi*: cross-entropy of the expert's action over sequences of many games side by side, with the LSTM's
 state carried from one batch to the next and zeroed where a game starts.
+
+The policy head's bias begins at the logarithm of each action's share. From zeros a small network spends
+its first updates on those shares, drives the LSTM into saturation doing so, and then learns no more.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +43,7 @@ def clone(
     network: NetHackNetwork,
     games: Games,
     held_out: Games,
-    steps: int,
+    actions: Sequence[int],
     options: CloneOptions,
     *,
     seed: int,
@@ -54,7 +57,8 @@ def clone(
         network: changed in place, left in evaluation mode.
         games: what to learn from.
         held_out: what to measure on; may be empty.
-        steps: how many steps ``games`` have; with ``options.passes`` it gives the number of updates.
+        actions: how often each action is taken in ``games``; their sum, the steps, gives with
+            ``options.passes`` the number of updates.
         options: optimisation.
         seed: of the order of the games.
         state: folder of checkpoints.
@@ -69,10 +73,12 @@ def clone(
         FloatingPointError: the loss is not finite.
         NoUsableCheckpoint: checkpoints exist and none can be read.
     """
-    session = Cloning(network, games, options, updates_of(steps, options), seed)
+    session = Cloning(network, games, options, updates_of(sum(actions), options), seed)
     checkpoint = load_checkpoint(state)
     if checkpoint is not None:
         session.restore(checkpoint)
+    else:
+        start_from_shares(network, actions)
     saved = time.monotonic()
     while session.update < session.updates:
         loss = session.learn()
@@ -88,6 +94,13 @@ def clone(
         session.save(state)
     network.eval()
     return session.log.table(seed)
+
+
+@torch.no_grad()
+def start_from_shares(network: NetHackNetwork, actions: Sequence[int]) -> None:
+    """Set the policy head's bias to the logarithm of each action's share; a tenth is added to each count."""
+    counts = torch.tensor(actions, dtype=torch.float64) + 0.1
+    network.policy.bias.copy_((counts / counts.sum()).log())
 
 
 def updates_of(steps: int, options: CloneOptions) -> int:

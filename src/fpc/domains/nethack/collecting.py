@@ -55,9 +55,8 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     seeds = {use: episode_seed(run.seed, 100 + number) for number, use in enumerate(USES)}
     _write_probes(experiment, run, seeds)
     games, held_out = _games(experiment, run, seeds["games"])
-    apart = divergence_games(
-        games, held_out, experiment.evaluate.divergence_sequences, experiment.collect.far_level
-    )
+    options = experiment.collect
+    apart = divergence_games(games, held_out, options.divergence_games, options.far_level)
     session = Replay(experiment, run)
     if apart and not (run.output / DIVERGENCE_FILE).exists():
         session.write_divergence(games.selected(apart))

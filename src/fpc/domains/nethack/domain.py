@@ -53,7 +53,7 @@ def _pretrain_steps(experiment: NetHackExperiment) -> dict[str, int]:
     section = experiment.pretrain
     games = section.source.games if section.recipe == "clone" else 0
     steps = games * section.source.max_steps + section.critic.steps
-    steps += section.probe_games * experiment.evaluate.max_steps
+    steps += section.probe_games * experiment.environment.max_steps
     return {"environment_steps": steps, "updates": 0, "episodes": games + section.probe_games}
 
 

@@ -72,8 +72,9 @@ class Evaluation:
         self.total = sum(self._episodes(step) for step in milestones)
         self.done = 0
         self.data = None
-        if experiment.evaluate.divergence_sequences:
-            self.data = read_divergence_data(run.parents["collect"] / "divergence.safetensors")
+        data = run.parents["collect"] / "divergence.safetensors"
+        if data.exists():
+            self.data = read_divergence_data(data)
         self.common = {
             "domain": experiment.domain,
             "experiment": run.experiment,
@@ -148,10 +149,10 @@ class Evaluation:
         return rows
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
-        """Where games of the last milestone reached deeper levels; empty for the others."""
+        """Where the ``final`` games reached deeper levels; empty for milestones without such games."""
         rows = [
             (self.run.seed, step, record.number, turn, depth)
-            for record in (records if step == max(self.milestones) else ())
+            for record in records
             for turn, depth in record.dungeon
         ]
         return pd.DataFrame(rows, columns=DUNGEON_COLUMNS).astype("int64")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.domains.nethack.action_space import ACTION_COUNT
 from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
 
 NO_GAME = -1
@@ -204,6 +205,19 @@ def count_steps(source: Games) -> dict[int, int]:
         ValueError: a recording cannot be read.
     """
     return {game: sum(map(len, _chunks(source.open(game)))) for game in source.games}
+
+
+def count_actions(source: Games) -> list[int]:
+    """How often each of the 121 actions is taken in all games.
+
+    Raises:
+        ValueError: a recording cannot be read.
+    """
+    counts = np.zeros(ACTION_COUNT, np.int64)
+    for game in source.games:
+        for frames in _chunks(source.open(game)):
+            counts += np.bincount(frames.actions, minlength=ACTION_COUNT)
+    return [int(count) for count in counts]
 
 
 def _chunks(reader: Reader) -> Iterator[Frames]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from fpc.domains.nethack.blocks import (
     crop_convolutions,
     crop_size,
 )
+from fpc.learners.recurrence import unroll
 
 ACTIONS = 121
 PIECE = 64
@@ -180,39 +181,3 @@ class NetHackNetwork(nn.Module):
             for module in self.encoder_modules():
                 module.eval()
         return self
-
-
-def unroll(core: nn.LSTM, features: Tensor, starts: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the LSTM over sequences, from zeros wherever a game starts.
-
-    Steps between which no game starts are run in one piece.
-
-    Args:
-        core: an LSTM of one layer.
-        features: ``[T, B, inputs]``.
-        starts: bool ``[T, B]``; the state is zeroed before each step where it is True.
-        state: ``[B, 2 * hidden]``: h and c side by side.
-
-    Returns:
-        Outputs ``[T, B, hidden]``, and the state after the last step.
-    """
-    steps = features.shape[0]
-    cuts = [step for step in starts.any(dim=1).nonzero().flatten().tolist() if step > 0]
-    hidden, cell = state.chunk(2, dim=-1)
-    pieces = []
-    for begin, end in zip([0, *cuts], [*cuts, steps], strict=True):
-        keep = (~starts[begin]).to(state.dtype)[:, None]
-        output, hidden, cell = _run(core, features[begin:end], hidden * keep, cell * keep)
-        pieces.append(output)
-    outputs = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-    return outputs, torch.cat([hidden, cell], dim=-1)
-
-
-def _run(core: nn.LSTM, features: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs ``[T, B, hidden]`` and the last h and c, ``[B, hidden]``, of steps without a start."""
-    if len(features) == 1:  # acting: a cell takes a quarter of the time
-        weights = cast(tuple[Tensor, Tensor, Tensor, Tensor], tuple(core.all_weights[0]))
-        hidden, cell = torch.lstm_cell(features[0], (hidden, cell), *weights)
-        return hidden[None], hidden, cell
-    output, (last, last_cell) = core(features, (hidden[None], cell[None]))
-    return output, last[0], last_cell[0]

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import torch
+
 from fpc.config.nethack import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
@@ -63,7 +65,8 @@ class _Worker:
 
     def play(self, policy: Path, request: Request) -> list[EpisodeRecord]:
         if self._loaded is None or self._loaded[0] != policy:
-            self._loaded = (policy, load_policy(policy, self.options))
+            network = load_policy(policy, self.options)
+            self._loaded = (policy, network.to("cuda" if torch.cuda.is_available() else "cpu"))
         episodes = request.episodes
         return play(
             self._loaded[1],
@@ -157,6 +160,11 @@ class Rollouts:
 
 
 def processes_wanted() -> int:
+    """The number in the environment variable FPC_PROCESSES; 1 without it.
+
+    Raises:
+        ValueError: it is not a positive whole number.
+    """
     text = os.environ.get(PROCESSES, "1")
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{PROCESSES} must be a whole number of at least 1, not {text!r}")

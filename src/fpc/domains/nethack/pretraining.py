@@ -14,7 +14,7 @@ import pandas as pd
 from fpc.config.nethack import CloneOptions, NetHackExperiment
 from fpc.domains.nethack.cloning import clone, split, updates_of
 from fpc.domains.nethack.environment import episode_seed
-from fpc.domains.nethack.games import count_steps
+from fpc.domains.nethack.games import count_actions
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 USES = ("network", "games", "cloning")  # of the run's seed
 POLICY, CRITIC = "policy.safetensors", "critic.safetensors"
-CLONED, CRITIC_TABLE, STEPS = "cloned.parquet", "critic.parquet", "steps.json"  # in the run's state
-PROBE = "level_1"
+CLONED, CRITIC_TABLE, ACTIONS = "cloned.parquet", "critic.parquet", "actions.json"  # in the run's state
+PROBE, PROBE_BATCH = "level_1", 32
 
 
 def pretrain(experiment: NetHackExperiment, run: Run) -> None:
@@ -87,17 +87,17 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
         write_game_list(run.output / GAMES_FILE, games, held_out, beside=source.kind == "expert")
     games, held_out = read_game_list(run.output / GAMES_FILE)
     learned = games.selected([game for game in games.games if game not in held_out])
-    steps = _steps(learned, run.state / STEPS)
+    actions = _actions(learned, run.state / ACTIONS)
     network = NetHackNetwork.seeded(experiment.network, seeds["network"])
     found = clone(
         network,
         learned,
         games.selected(held_out),
-        steps,
+        actions,
         options,
         seed=seeds["cloning"],
         state=run.state / "cloning",
-        report=_reporter(run, updates_of(steps, options) * options.streams * options.sequence_length),
+        report=_reporter(run, updates_of(sum(actions), options) * options.streams * options.sequence_length),
         checkpoint_seconds=run.checkpoint_seconds,
     )
     found["seed"] = run.seed
@@ -106,11 +106,11 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     return found
 
 
-def _steps(games: Recordings, kept: Path) -> int:
-    """Steps of all games; counted once."""
+def _actions(games: Recordings, kept: Path) -> list[int]:
+    """How often each action is taken; counted once."""
     if not kept.exists():
-        write_json(kept, {"steps": sum(count_steps(games).values())})
-    return int(read_json(kept)["steps"])
+        write_json(kept, count_actions(games))
+    return list(read_json(kept))
 
 
 def _reporter(run: Run, total: int) -> Callable[[int, dict[str, float]], None]:
@@ -145,9 +145,8 @@ def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
 def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
     """Means over pi*'s own games from the start."""
     count, log = experiment.pretrain.probe_games, MetricLog()
-    environment = experiment.environment.model_copy(update={"max_steps": experiment.evaluate.max_steps})
-    request = Request(new_episodes(run.seed, PROBE, count), environment)
-    with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
+    request = Request(new_episodes(run.seed, PROBE, count), experiment.environment)
+    with Rollouts(experiment.network, PROBE_BATCH) as rollouts:
         played = rollouts.play(run.output / POLICY, {PROBE: request}, lambda done: run.report(done, count))[
             PROBE
         ]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
 from fpc.domains.nethack.games import OBSERVATIONS
-from fpc.domains.nethack.network import NetHackNetwork, unroll
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.learners.recurrence import unroll
 
 
 @dataclass(frozen=True)

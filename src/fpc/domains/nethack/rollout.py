@@ -17,8 +17,9 @@ from torch import Tensor
 
 from fpc.config.nethack import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment, episode_seed
-from fpc.domains.nethack.network import NetHackNetwork, unroll
+from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.start_states import StartState
+from fpc.learners.recurrence import unroll
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def sample_actions(logits: Tensor, uniforms: np.ndarray) -> np.ndarray:
         logits: of the policy.
         uniforms: float64 [N] in [0, 1).
     """
-    cumulative = torch.softmax(logits.double(), dim=-1).cumsum(dim=-1).numpy()
+    cumulative = torch.softmax(logits.double(), dim=-1).cumsum(dim=-1).cpu().numpy()
     actions: np.ndarray = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
     np.minimum(actions, logits.shape[-1] - 1, out=actions)
     return actions
@@ -184,16 +185,17 @@ def _play_side_by_side(network: NetHackNetwork, games: Sequence[_Game]) -> None:
     """Play all games to their ends; a game that is over leaves the batch."""
     playing = list(games)
     state = network.initial_state(len(playing))
+    device = state.device
     while playing:
         observations = {
-            name: torch.from_numpy(np.stack([game.observation[name] for game in playing]))
+            name: torch.from_numpy(np.stack([game.observation[name] for game in playing])).to(device)
             for name in playing[0].observation
         }
-        starts = torch.zeros(1, len(playing), dtype=torch.bool)  # the state begins as zeros
+        starts = torch.zeros(1, len(playing), dtype=torch.bool, device=device)  # the state begins as zeros
         outputs, state = unroll(network.core, network.encode(observations)[None], starts, state)
         uniforms = np.array([game.chance.random() for game in playing])
         actions = sample_actions(network.policy(outputs[0]), uniforms).tolist()
         going_on = [game.step(action) for game, action in zip(playing, actions, strict=True)]
         if not all(going_on):
-            state = state[torch.tensor(going_on)]
+            state = state[torch.tensor(going_on, device=device)]
             playing = [game for game, goes_on in zip(playing, going_on, strict=True) if goes_on]

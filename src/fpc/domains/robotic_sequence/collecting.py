@@ -15,8 +15,8 @@ from fpc.domains.robotic_sequence.expert import Rollouts, roll_out
 from fpc.domains.robotic_sequence.probes import make_start_states
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
 from fpc.files import read_tensors, write_json, write_tensors
-from fpc.learners.sac import Actor
 from fpc.learners.processor import prepare_processor
+from fpc.learners.sac import Actor
 
 if TYPE_CHECKING:
     from fpc.runs import Run

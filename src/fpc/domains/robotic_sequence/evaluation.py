@@ -18,8 +18,8 @@ from fpc.domains.robotic_sequence.expert import Act
 from fpc.domains.robotic_sequence.probes import probes_of, run_probe
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
 from fpc.files import read_json, read_tensors, write_table
-from fpc.learners.sac import Critics
 from fpc.learners.processor import prepare_processor
+from fpc.learners.sac import Critics
 
 if TYPE_CHECKING:
     from fpc.runs import Run

@@ -18,9 +18,9 @@ from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_name
 from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
 from fpc.files import read_json, read_tensors, write_json, write_table, write_tensors
-from fpc.learners.sac import Actor, Critics, Updater, train
 from fpc.learners.metrics import MetricLog
 from fpc.learners.processor import prepare_processor
+from fpc.learners.sac import Actor, Critics, Updater, train
 
 if TYPE_CHECKING:
     from fpc.runs import Run

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.settings import carries_teacher
+from fpc.learners.recurrence import run_segment
 
 
 class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
@@ -126,7 +127,10 @@ def _joined(first: Any, second: Any) -> Any:
 
 def _step(core: nn.LSTM, features: Any, state: Tensor) -> tuple[Any, Tensor]:
     """The LSTM on one step or on a packed sequence; the state ``[N, 2 H]`` is hidden and cell."""
-    hidden, cell = (part.unsqueeze(0).contiguous() for part in state.chunk(2, dim=1))
-    packed = isinstance(features, PackedSequence)
-    output, (hidden, cell) = core(features if packed else features.unsqueeze(0), (hidden, cell))
-    return output if packed else output.squeeze(0), torch.cat([hidden[0], cell[0]], dim=1)
+    hidden, cell = state.chunk(2, dim=1)
+    if isinstance(features, PackedSequence):
+        first = (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())
+        sequence, (last, last_cell) = core(features, first)
+        return sequence, torch.cat([last[0], last_cell[0]], dim=1)
+    output, hidden, cell = run_segment(core, features.unsqueeze(0), hidden, cell)
+    return output.squeeze(0), torch.cat([hidden, cell], dim=1)

@@ -15,6 +15,7 @@ from sample_factory.algo.utils.make_env import make_env_func_batched
 from sample_factory.algo.utils.misc import EPISODIC, LEARNER_ENV_STEPS, ExperimentStatus
 from sample_factory.algo.utils.shared_buffers import BufferMgr
 from sample_factory.cfg.arguments import preprocess_cfg
+from sample_factory.utils.gpu_utils import set_global_cuda_envvars
 from sample_factory.utils.utils import init_file_logger
 
 from fpc.files import read_json, read_tensors, write_json, write_tensors
@@ -65,7 +66,8 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
         self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
 
     def init(self) -> Any:
-        """As Sample Factory's, but the environment's spaces are read here: another process for it takes seconds."""
+        """As Sample Factory's, but the spaces are read here: a process for it takes seconds."""
+        set_global_cuda_envvars(self.cfg)
         environment = make_env_func_batched(self.cfg, env_config=None)
         self.env_info = extract_env_info(environment, self.cfg)
         environment.close()

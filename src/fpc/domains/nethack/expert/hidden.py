@@ -15,8 +15,9 @@ _WINDOW = 13  # cells around a place whose darkness makes it worth a search
 def place_to_search(level: Level, search: Search) -> Cell | None:
     """The reachable cell where a hidden passage is likeliest for the walk, or None if there is none.
 
-    ``search`` has visited all that can be reached. A dead end of a corridor is best; else a cell beside
-    a wall with much unseen space behind it; each search made within two cells of a place lowers it.
+    ``search`` has visited all that can be reached. The end of a corridor and a door without a way on are
+    best; else a cell beside a wall with much unseen space behind it; each search made within two cells of
+    a place lowers it.
     """
     terrain = level.terrain
     unseen = terrain == Kind.BLANK
@@ -24,13 +25,16 @@ def place_to_search(level: Level, search: Search) -> Cell | None:
     dark = np.vstack([np.zeros((1, COLUMNS), np.float32), dark])
     solid = (terrain == Kind.WALL) | unseen
     walls = _neighbours(solid.astype(np.float32))
-    open_ground = _neighbours(mask_of(level.ground | level.boulders | level.traps).astype(np.float32))
-    dead_end = (terrain == Kind.CORRIDOR) & (open_ground <= 1)
+    ground = mask_of(level.ground | level.boulders | level.traps)
+    dead_end = (terrain == Kind.CORRIDOR) & (_neighbours(ground.astype(np.float32)) <= 1)
+    dead_end |= _leads_nowhere(ground, terrain == Kind.WALL)
     value = 10.0 * dark + 6.0 * dead_end
     value[walls == 0] = -np.inf
     for cell, times in level.searched.items():
         row, column = divmod(cell, COLUMNS + 1)
-        value[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] -= 2.5 * times
+        for radius, penalty in ((1, 3.0), (2, 1.5)):
+            rows = slice(max(0, row - radius), row + radius + 1)
+            value[rows, max(0, column - radius) : column + radius + 1] -= penalty * times
     distance = np.full((ROWS, COLUMNS), np.inf, dtype=np.float32)
     for number, layer in enumerate(search.layers):
         for cell in cells(layer):
@@ -53,3 +57,19 @@ def _neighbours(mask: np.ndarray) -> np.ndarray:
         if (down, right) != (0, 0)
     )
     return np.asarray(total)
+
+
+def _leads_nowhere(ground: np.ndarray, walls: np.ndarray) -> np.ndarray:
+    """Doorways (ground between two pieces of wall) with ground on one side only."""
+    above, below, left, right = _sides(ground)
+    wall_above, wall_below, wall_left, wall_right = _sides(walls)
+    found: np.ndarray = ground & (
+        (wall_above & wall_below & (left ^ right)) | (wall_left & wall_right & (above ^ below))
+    )
+    return found
+
+
+def _sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The mask's values above, below, left and right of each cell."""
+    padded = np.pad(mask, 1)
+    return padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]

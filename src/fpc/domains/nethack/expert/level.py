@@ -28,7 +28,7 @@ class Level:
         self.blocked: dict[Cell, int] = {}  # cell to the action number until which it is not entered
         self.missed: dict[Cell, int] = {}
         self.harmful: dict[Cell, int] = {}  # where passive monsters stood, to the action number of forgetting
-        self.watched = False  # by the town's watch, which punishes broken doors
+        self.watched = False  # by the town's watch, which punishes whoever breaks a door
         self.actions = 0  # actions on this level
         self.batches = 0  # searches for hidden passages
         self.rests = 0
@@ -41,7 +41,7 @@ class Level:
         self.actions += 1
         kinds = KIND_OF_GLYPH[glyphs]
         self.glyphs = glyphs
-        self.watched = self.watched or bool(np.isin(glyphs, WATCH_GLYPHS).any())
+        self.watched = bool(np.isin(glyphs, WATCH_GLYPHS).any())
         row, column = divmod(here, WIDTH)
         hides = kinds >= Kind.OBJECT
         terrain = self.terrain

@@ -21,7 +21,6 @@ from fpc.domains.nethack.expert.level import Level
 from fpc.domains.nethack.expert.view import DAZED, DEADLY, HUNGRY, OBSERVATION_KEYS, WEAK, View
 
 _SEARCHES_OF_A_LEVEL = 60
-_ACTIONS_OF_A_LEVEL = 1500
 _FIRST_PRAYER = 120  # turns; prayers in great trouble are heard from turn 100 on
 _PRAYER = 300  # turns between prayers in danger of death
 _HUNGRY_PRAYER = 800  # turns between prayers when weak with hunger
@@ -40,8 +39,11 @@ class Player:
         self.levels: dict[tuple[int, int], Level] = {}
         self.queue: list[int] = []
         self.aim: Cell | None = None  # cell that the last key moves to
+        self.heard = ""  # messages before the current one, since the last move
+        self.striking = False  # the last key is a blow
         self.goal: Cell | None = None  # frontier cell that is walked to
         self.goal_until = 0
+        self.fasting_until = 0
         self.was = (-1, -1)  # cell and turn before the last key
         self.prayed = -1000
         self.now = 0
@@ -60,11 +62,13 @@ class Player:
         if self.queue:
             return self.queue.pop(0)
         level = self.levels.setdefault(view.level, Level())
+        if level is not self.current:
+            self.goal = self.aim = None
         level.look(view.observation["glyphs"], view.here, self.now)
         self._learn(view, level)
         self.current = level
         self.was = (view.here, view.turn)
-        self.aim = None
+        self.aim, self.striking = None, False
         plan = (
             self._survive(view, level)
             or self._fight(view, level)
@@ -81,7 +85,7 @@ class Player:
 
     def _answer(self, view: View) -> int | None:
         if view.waits:
-            self._listen(view)
+            self.heard += view.message
             return MORE
         if view.asks_text:
             self.queue.clear()
@@ -97,14 +101,21 @@ class Player:
             self._hold_peaceful()
             self.queue.clear()
             return ESCAPE
-        if "here; eat it?" in text:
-            return ord("n")
+        if "here; eat" in text:
+            return self._reply_to_meal(text)
         if "Are you sure you want to pray?" in text:
             return ord("y")
         if self.queue and ("direction" in text or "What do you want to" in text):
             return self.queue.pop(0)
         self.queue.clear()
         return ESCAPE
+
+    def _reply_to_meal(self, text: str) -> int:
+        """Whether to eat what lies here instead of what was chosen: not if it may be rotten."""
+        if any(word in text for word in ("corpse", "egg", "tin")):
+            return ord("n")
+        self.queue.clear()
+        return ord("y")
 
     def _hold_peaceful(self) -> None:
         level = self.current
@@ -115,15 +126,14 @@ class Player:
 
     # Messages and the outcome of the last move
 
-    def _listen(self, view: View) -> None:
-        if "Closed for inventory" in view.message and self.aim is not None and self.current:
-            self.current.shut |= 1 << self.aim
-
     def _learn(self, view: View, level: Level) -> None:
-        text, aim = view.message, self.aim
-        if ("Welcome" in text and "'s " in text and "shop" in text) or "leave your pick-axe outside" in text:
+        """Take in the outcome of the last move, from all messages since."""
+        text, aim, self.heard = self.heard + view.message, self.aim, ""
+        if "Closed for inventory" in text and aim is not None:
+            level.shut |= 1 << aim
+        if ("Welcome" in text and "'s " in text) or "leave your pick-axe outside" in text:
             level.shut_room()
-        if aim is None or view.here == aim or self.was[0] != view.here:
+        if aim is None or self.striking or view.here == aim or self.was[0] != view.here:
             return
         if "This door is locked" in text:
             level.locked |= 1 << aim
@@ -134,16 +144,18 @@ class Player:
     # Decisions: each gives keys or None
 
     def _survive(self, view: View, level: Level) -> list[int] | None:
-        endangered = view.near_death or view.condition & DEADLY or view.hunger >= WEAK
+        in_danger = view.near_death or view.condition & DEADLY
         since = view.turn - self.prayed
-        if endangered and view.turn > _FIRST_PRAYER and since > (_HUNGRY_PRAYER if view.hunger >= WEAK else _PRAYER):
+        heard = (in_danger and since > _PRAYER) or (view.hunger >= WEAK and since > _HUNGRY_PRAYER)
+        if heard and view.turn > _FIRST_PRAYER:
             self.prayed = view.turn
             return [PRAY]
         if view.hp * 3 <= view.max_hp and level.monsters & around(around(1 << level.here)):
             potion = view.letter_of(nethack.POTION_CLASS, "healing")
             if potion is not None:
                 return keys("q" + potion)
-        if view.hunger >= HUNGRY:
+        if view.hunger >= HUNGRY and self.now > self.fasting_until:
+            self.fasting_until = self.now + 20
             for food in ("food ration", "apple", "orange", "fortune", "cram", "lembas", "pancake"):
                 letter = view.letter_of(nethack.FOOD_CLASS, food)
                 if letter is not None:
@@ -159,8 +171,7 @@ class Player:
         target = cells(near)[0]
         step = self._direction(level, target)
         invisible = level.kinds[divmod(target, WIDTH)] == Kind.INVISIBLE
-        if level.missed.get(target, 0) == 0:
-            self.aim = target
+        self.aim, self.striking = target, True
         return [ord("F"), step] if invisible else [step]
 
     def _beside(self, level: Level) -> int:
@@ -174,7 +185,7 @@ class Player:
     def _recover(self, view: View, level: Level) -> list[int] | None:
         if level.monsters:
             return None
-        if view.condition & DAZED or (view.hp * 2 < view.max_hp and level.rests < 40):
+        if view.condition & DAZED or (view.hp * 10 < view.max_hp * 7 and level.rests < 40):
             level.rests += 1
             return keys("20s")
         return None
@@ -187,7 +198,8 @@ class Player:
             return None
         path = search.path()
         stairs = level.terrain[divmod(path[-1], WIDTH)] == Kind.DOWN
-        if len(path) > 2 and stairs and not level.monsters and level.travels < 4:
+        in_the_way = level.monsters or level.passive & around(1 << level.here)
+        if len(path) > 2 and stairs and not in_the_way and level.travels < 4:
             level.travels += 1
             return keys("_>.")
         return self._step(level, path[0])

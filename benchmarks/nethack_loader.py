@@ -1,0 +1,102 @@
+"""Steps per second of GameStreams against TtyrecDataset on the same recordings: interleaved rounds, medians.
+
+Prints a markdown table; ``--output`` writes the numbers as JSON. The games are played first (by random
+moves, a restart at death). Ours also turns keys into actions, and leaves out what NLE pressed by itself;
+those frames are not counted. Times are of the processor, so that a busy machine does not blur them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from nle.dataset import TtyrecDataset
+
+from fpc.config.nethack import EnvironmentOptions
+from fpc.domains.nethack.environment import make_game, seed_game
+from fpc.domains.nethack.games import GameStreams, load_all
+from fpc.domains.nethack.recordings import index_recordings
+from fpc.files import write_json
+
+MONK = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=10**6, no_progress_limit=10**6)
+LENGTH, STREAMS = 32, (8, 32, 128)
+
+
+def record(folder: Path, games: int, steps: int) -> None:
+    """Random moves, quit after ``steps``."""
+    game = make_game(MONK, savedir=folder)
+    for seed in range(games):
+        seed_game(game, seed)
+        game.reset()
+        chance, done = np.random.default_rng(seed), False
+        for action in chance.integers(16, size=steps).tolist():
+            _, _, done, *_ = game.step(action)
+            if done:
+                break
+        if not done:
+            game._quit_game(game.last_observation, False)
+    game.close()
+
+
+def time_batches(next_batch: Callable[[], object], batches: int, steps: int) -> float:
+    """Steps per second over ``batches`` batches of ``steps``."""
+    start = time.process_time()
+    for _ in range(batches):
+        next_batch()
+    return batches * steps / (time.process_time() - start)
+
+
+def measure(folder: Path, streams: int, rounds: int, batches: int) -> dict[str, float]:
+    """Medians of both, and of games that are in memory."""
+    database = folder / "index" / "games.db"
+    recordings = index_recordings(folder / "recordings", database)
+    plain = TtyrecDataset(
+        ".", batch_size=streams, seq_length=LENGTH, dbfilename=str(database), loop_forever=True
+    )
+    iterator = iter(plain)
+    sides: dict[str, Callable[[], object]] = {
+        "plain": lambda: next(iterator),
+        "ours": GameStreams(recordings, streams, LENGTH, 0).next,
+        "memory": GameStreams(load_all(recordings, 10**6), streams, LENGTH, 0).next,
+    }
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, next_batch in sides.items():
+            found[name].append(time_batches(next_batch, batches, streams * LENGTH))
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return {"streams": streams, **medians, "ratio": medians["ours"] / medians["plain"]}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=20_000, help="steps per round and side, about")
+    parser.add_argument("--games", type=int, default=130)
+    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        record(folder / "recordings" / "games", arguments.games, 1000)
+        rows = [
+            measure(folder, streams, arguments.rounds, max(2, arguments.steps // (streams * LENGTH)))
+            for streams in STREAMS
+        ]
+    print("| streams | GameStreams steps/s | TtyrecDataset steps/s | ratio | in memory steps/s |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        numbers = f"{row['ours']:.0f} | {row['plain']:.0f} | {row['ratio']:.2f} | {row['memory']:.0f}"
+        print(f"| {row['streams']:.0f} | {numbers} |")
+    if arguments.output is not None:
+        machine = platform.processor() or platform.machine()
+        write_json(arguments.output, {"machine": machine, "rounds": arguments.rounds, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from fpc.config.nethack import CloneOptions, NetHackExperiment, SourceOptions, StartStateOptions
+from fpc.domains.nethack.collecting import collect, divergence_games
+from fpc.domains.nethack.divergence import divergence, read_divergence_data
+from fpc.domains.nethack.expert_sequences import StoredSequences, open_sequences
+from fpc.domains.nethack.metrics import METRICS
+from fpc.domains.nethack.network import NetHackNetwork
+from fpc.domains.nethack.parallel_rollout import load_policy
+from fpc.domains.nethack.pretraining import pretrain
+from fpc.domains.nethack.recordings import Recording, Recordings
+from fpc.domains.nethack.sources import read_game_list
+from fpc.domains.nethack.start_states import read_start_states
+from fpc.files import read_tensors, write_tensors
+from fpc.learners.recurrence import unroll
+from fpc.runs import Run
+
+from .games_of_chance import NETWORK, experiment, task
+
+EXPERT = SourceOptions(kind="expert", games=6, max_steps=120)
+
+
+def small(**collected: Any) -> NetHackExperiment:
+    """All of pretrain and collect within seconds; the Far level is the second."""
+    paper = experiment(max_steps=30, batch=4)
+    cloned = CloneOptions(
+        passes=1.0, streams=4, sequence_length=16, learning_rate=0.01, max_grad_norm=4.0, held_out=0.2
+    )
+    pretrained = {
+        "recipe": "clone",
+        "source": EXPERT,
+        "clone": cloned,
+        "published": None,
+        "critic": paper.pretrain.critic.model_copy(update={"steps": 0}),
+        "probe_games": 3,
+    }
+    chosen = {
+        "recipe": "stored",
+        "source": None,
+        "transitions": 100_000,
+        "far_level": 2,
+        "level": StartStateOptions(count=2, max_games=6),
+        "sokoban": StartStateOptions(count=1, max_games=1),
+        "max_steps": 400,
+        "divergence_games": 2,
+    }
+    return paper.model_copy(
+        update={
+            "environment": task(max_steps=1000),
+            "pretrain": paper.pretrain.model_copy(update=pretrained),
+            "collect": paper.collect.model_copy(update=chosen | collected),
+        }
+    )
+
+
+def make_run(folder: Path, phase: str, name: str | None = None) -> Run:
+    name = name or phase
+    parents = {"pretrain": folder / "pretrain"} if phase != "pretrain" else {}
+    run = Run("tiny", "nethack", phase, None, (0,), folder / f"{name}_state", folder / name, parents)
+    run.state.mkdir(parents=True, exist_ok=True)
+    run.output.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    pretrain(small(), make_run(folder, "pretrain"))
+    collect(small(), make_run(folder, "collect"))
+    streamed = small(
+        recipe="streamed",
+        level=StartStateOptions(count=0, max_games=1),
+        sokoban=StartStateOptions(count=0, max_games=1),
+    )
+    collect(streamed, make_run(folder, "collect", "streamed"))
+    return folder
+
+
+def test_pretraining_leaves_the_policy_its_games_and_its_measures(made: Path) -> None:
+    load_policy(made / "pretrain" / "policy.safetensors", NETWORK)
+    games, held_out = read_game_list(made / "pretrain" / "games.json")
+    assert len(games.games) == 6
+    assert len(held_out) == 2  # a fifth of 6, rounded up
+    table = pd.read_parquet(made / "pretrain" / "training.parquet")
+    assert list(table.columns) == ["step", "seed", "metric", "value"]
+    expected = {"training_cross_entropy", "cross_entropy", "accuracy", "perplexity", "probe_return"}
+    assert set(table["metric"]) == expected | {f"probe_{name}" for name in METRICS}
+    assert set(table["seed"]) == {0}
+
+
+def test_an_interrupted_pretraining_goes_on_where_it_was(made: Path, tmp_path: Path) -> None:
+    calls = 0
+    run = make_run(tmp_path, "pretrain")
+    run.checkpoint_seconds = 0.0
+    report = run.report
+
+    def kill(*values: Any, **metrics: float) -> None:
+        nonlocal calls
+        calls += "training_cross_entropy" in metrics
+        if calls == 3:
+            raise KeyboardInterrupt
+        report(*values, **metrics)
+
+    run.report = kill  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(small(), run)
+    recordings = {path: path.stat().st_mtime_ns for path in run.output.rglob("*.bz2")}
+    again = make_run(tmp_path, "pretrain")
+    pretrain(small(), again)
+    assert {path: path.stat().st_mtime_ns for path in again.output.rglob("*.bz2")} == recordings
+    first, second = (read_tensors(folder / "pretrain" / "policy.safetensors") for folder in (made, tmp_path))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    pd.testing.assert_frame_equal(
+        *(pd.read_parquet(folder / "pretrain" / "training.parquet") for folder in (made, tmp_path))
+    )
+
+
+def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
+    tensors = read_tensors(made / "collect" / "expert.safetensors")
+    count = len(tensors["starts"])
+    assert {name: (value.dtype, tuple(value.shape)) for name, value in tensors.items()} == {
+        "features": (torch.float16, (count, NETWORK.hidden)),
+        "outputs": (torch.float16, (count, 121)),
+        "starts": (torch.bool, (count,)),
+        "depth": (torch.uint8, (count,)),
+    }
+    assert int(tensors["starts"].sum()) == 4  # 6 games, 2 kept for the divergence
+    network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
+    with torch.no_grad():
+        outputs, _ = unroll(
+            network.core, tensors["features"].float()[:, None], tensors["starts"][:, None], torch.zeros(1, 16)
+        )
+        own = network.policy(outputs[:, 0]).log_softmax(-1)
+    torch.testing.assert_close(own, tensors["outputs"].float(), atol=0.01, rtol=1e-3)
+    for folder in ("collect", "streamed"):
+        data = read_divergence_data(made / folder / "divergence.safetensors")
+        assert int(data["starts"].sum()) == 2
+        assert ("features" in data) == (folder == "collect")
+        assert float(divergence(network, data).abs().max()) < 1e-5
+        other = NetHackNetwork.seeded(NETWORK, 9)
+        assert float(divergence(other, data).mean()) > 0.1
+
+
+def test_start_states_and_the_experts_games_are_written(made: Path) -> None:
+    states = read_start_states(made / "collect" / "start_states.json")
+    assert [(state.probe, state.wizard) for state in states] == [
+        ("level_2", False),
+        ("level_2", False),
+        ("sokoban", True),
+    ]
+    games = pd.read_parquet(made / "collect" / "expert_games.parquet")
+    assert list(games.columns) == ["episode", *METRICS]
+    dungeon = pd.read_parquet(made / "collect" / "expert_dungeon.parquet")
+    assert list(dungeon.columns) == ["episode", "turn", "depth"]
+    deepest = dungeon.groupby("episode")["depth"].max()
+    assert deepest.tolist() == games["depth"].tolist()
+    assert (deepest >= 2).sum() >= 2
+    assert read_start_states(made / "streamed" / "start_states.json") == []
+
+
+def test_an_unreachable_level_is_reported(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "pretrain").symlink_to(made / "pretrain")
+    far = small(far_level=30, max_steps=20, level=StartStateOptions(count=1, max_games=2))
+    with pytest.raises(ValueError, match=r"level 30 in none of 2 games; set collect\.far_level lower"):
+        collect(far, make_run(tmp_path, "collect"))
+
+
+def test_more_steps_than_allowed_are_left_out(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "pretrain").symlink_to(made / "pretrain")
+    nothing = StartStateOptions(count=0, max_games=1)
+    few = small(transitions=250, level=nothing, sokoban=nothing)
+    collect(few, make_run(tmp_path, "collect"))
+    tensors = read_tensors(tmp_path / "collect" / "expert.safetensors")
+    assert 0 < len(tensors["starts"]) <= 250
+    assert tensors["starts"][0]
+    with pytest.raises(ValueError, match=r"collect\.transitions is 10"):
+        collect(small(transitions=10, level=nothing, sokoban=nothing), make_run(tmp_path, "collect", "other"))
+
+
+def test_stored_and_streamed_sequences_are_the_same_games(made: Path) -> None:
+    network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
+    stored, streamed = (open_sequences(str(made / name), 3, 16, 5) for name in ("collect", "streamed"))
+    for _ in range(40):
+        one, other = stored.next(), streamed.next()
+        assert torch.equal(one.starts, other.starts)
+        assert other.outputs is None
+        assert other.observations is not None
+        assert one.features is not None
+        with torch.no_grad():
+            features = network.encode(
+                {name: value.flatten(0, 1) for name, value in other.observations.items()}
+            )
+        torch.testing.assert_close(
+            features, one.features.flatten(0, 1).float(), rtol=2e-3, atol=1e-3, check_dtype=False
+        )
+
+
+@pytest.mark.parametrize("kind", ["collect", "streamed"])
+def test_sequences_go_on_from_their_state(made: Path, kind: str) -> None:
+    sequences = open_sequences(str(made / kind), 3, 16, 5)
+    for _ in range(9):
+        sequences.next()
+    state = sequences.state_dict()
+    assert all(value.dtype == torch.int64 for value in state.values())
+    expected = [sequences.next() for _ in range(20)]
+    again = open_sequences(str(made / kind), 3, 16, 5)
+    again.load_state_dict(state)
+    for one, other in zip(expected, [again.next() for _ in range(20)], strict=True):
+        assert torch.equal(one.starts, other.starts)
+        if one.features is not None:
+            assert other.features is not None
+            assert torch.equal(one.features, other.features)
+        if one.observations is not None:
+            assert other.observations is not None
+            for name, value in one.observations.items():
+                assert torch.equal(value, other.observations[name])
+
+
+def numbered(lengths: list[int]) -> dict[str, torch.Tensor]:
+    """Stored games whose features count all steps."""
+    total = sum(lengths)
+    starts = torch.zeros(total, dtype=torch.bool)
+    starts[[sum(lengths[:game]) for game in range(len(lengths))]] = True
+    steps = torch.arange(total, dtype=torch.float16)[:, None]
+    return {"features": steps, "outputs": steps, "starts": starts, "depth": torch.ones(total)}
+
+
+def test_stored_streams_read_whole_games_in_their_order() -> None:
+    sequences = StoredSequences(numbered([5, 3, 4]), 1, 6, seed=0)
+    features = torch.cat([sequences.next().features for _ in range(4)]).flatten().tolist()  # type: ignore[misc]
+    games = {0: list(range(5)), 5: [5, 6, 7], 8: [8, 9, 10, 11]}
+    for turn in (features[:12], features[12:]):
+        assert sorted(turn) == list(range(12))
+        while turn:
+            game = games[int(turn[0])]
+            assert turn[: len(game)] == game
+            turn = turn[len(game) :]
+
+
+def test_a_smaller_memory_is_the_first_whole_games(made: Path) -> None:
+    seen = StoredSequences(numbered([5, 3, 4]), 2, 8, seed=0, limit=9).next().features
+    assert seen is not None
+    assert set(seen.flatten().tolist()) == set(range(8))
+    with pytest.raises(ValueError, match="memory_size 4 is less than the expert's first game of 5 steps"):
+        StoredSequences(numbered([5, 3]), 2, 8, seed=0, limit=4)
+    with pytest.raises(ValueError, match="memory_size 1 is less"):
+        open_sequences(str(made / "streamed"), 1, 8, 0, limit=1)
+
+
+def test_unusable_stored_sequences_are_refused(tmp_path: Path) -> None:
+    tensors = numbered([5])
+    del tensors["outputs"]
+    write_tensors(tmp_path / "expert.safetensors", tensors)
+    with pytest.raises(ValueError, match="features 5, outputs 0, starts 5, depth 5; run collect again"):
+        open_sequences(str(tmp_path), 1, 8, 0)
+    with pytest.raises(ValueError, match=r"neither expert\.safetensors nor games\.json"):
+        open_sequences(str(tmp_path / "nothing"), 1, 8, 0)
+
+
+def test_divergence_is_measured_on_deep_games_that_nothing_was_learned_from() -> None:
+    deepest = [1, 5, 4, 2, 6, 1]
+    games = Recordings(Path(), 3, {game: Recording((), depth) for game, depth in enumerate(deepest)})
+    assert divergence_games(games, [4, 5], 1, 4) == [4]
+    assert divergence_games(games, [4, 5], 3, 4) == [1, 2, 4]
+    assert divergence_games(games, [0, 4], 4, 6) == [0, 1, 4]  # half of all at most
+    assert divergence_games(games, [], 0, 4) == []

@@ -1,0 +1,92 @@
+"""NetHack's whole chain with real games, networks and Sample Factory, at the scale ``dungeon``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fpc.files import read_tensors
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``results/dungeon`` of a project in which the chain has run."""
+    project = tmp_path_factory.mktemp("project")
+    for name in ("configs", "workflow"):
+        shutil.copytree(ROOT / name, project / name, symlinks=True)
+    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+    shutil.copy(ROOT / "tests" / "dungeon.yaml", project / "configs" / "dungeon.yaml")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [BIN / "snakemake", "--cores", "2", "--config", "scale=dungeon"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    logs = "\n".join(path.read_text() for path in (project / "results" / ".logs").rglob("*.log"))
+    assert finished.returncode == 0, finished.stderr[-3000:] + logs[-3000:]
+    return project / "results" / "dungeon"
+
+
+def test_every_method_has_milestones_and_all_probes(made: Path) -> None:
+    for method in METHODS:
+        run = made / "nethack" / "finetune" / method / "seed_0"
+        first, last = (read_tensors(run / "milestones" / f"step_{step}.safetensors") for step in (0, 256))
+        assert any((first[name] != last[name]).any() for name in first)
+        episodes = pd.read_parquet(made / "nethack" / "evaluate" / method / "seed_0" / "episodes.parquet")
+        assert set(episodes["probe"]) == {"level_1", "level_2", "sokoban", "final"}
+        assert set(episodes.loc[episodes["probe"] == "level_1", "step"]) == {0, 128, 256}
+        assert set(episodes.loc[episodes["probe"] == "final", "step"]) == {0, 256}
+
+
+def test_methods_that_start_from_pi_star_start_from_the_same(made: Path) -> None:
+    pi_star = read_tensors(made / "nethack" / "pretrain" / "seed_0" / "policy.safetensors")
+    for method in METHODS[1:]:
+        first = read_tensors(made / f"nethack/finetune/{method}/seed_0/milestones/step_0.safetensors")
+        for name, value in pi_star.items():
+            if not name.startswith("baseline."):  # the critic is trained after the policy
+                assert (first[name] == value).all(), name
+
+
+def test_divergence_is_zero_at_first_and_smaller_with_a_teacher(made: Path) -> None:
+    found = {}
+    for method in METHODS[1:]:
+        episodes = pd.read_parquet(made / "nethack" / "evaluate" / method / "seed_0" / "episodes.parquet")
+        rows = episodes[episodes["measure"] == "kl_divergence"]
+        means = rows.groupby("step")["value"].mean()
+        assert means[0] == pytest.approx(0.0, abs=2e-3)
+        found[method] = means[256]
+    assert found["behavioral_cloning"] < found["vanilla"]
+
+
+def test_figures_tables_and_claims(made: Path) -> None:
+    names = ["figure_3a", "figure_4", "figure_5", "figure_14", "figure_15", "figure_16", "table_4", "table_5"]
+    for name in names:
+        for ending in ("svg", "png", "csv"):
+            assert (made / "figures" / f"{name}.{ending}").stat().st_size > 100
+    claims = json.loads((made / "claims.json").read_text())
+    ours = [claim for claim in claims if claim["domain"] == "nethack"]
+    assert ours
+    assert {claim["verdict"] for claim in ours} == {"not_testable"}  # one seed
+
+
+def test_the_audit_finds_all_of_it_in_order(made: Path) -> None:
+    audit = subprocess.run(
+        [BIN / "fpc", "audit", "verify"], cwd=made.parents[1], capture_output=True, text=True, check=False
+    )
+    assert audit.returncode == 0, audit.stdout
+    assert audit.stdout.strip().endswith("verified")
