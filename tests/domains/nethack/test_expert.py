@@ -245,3 +245,12 @@ def test_seeds_given_twice_are_refused() -> None:
 def test_every_key_of_the_player_is_an_action() -> None:
     used = [*map(ord, "hjklyubn>_.20sFqey"), 13, 27, 4, 0x80 | ord("p")]
     assert (ACTION_OF_KEY[used] >= 0).all()
+
+
+def test_stays_out_of_shops(player: Player) -> None:
+    outside = glyphs_of("-----    ", "|...|    ", "|...'@..#", "|...|    ", "-----    ")
+    assert pressed(player, observation(outside)) == "h"
+    door = glyphs_of("-----    ", "|...|    ", "|...@...#", "|...|    ", "-----    ")
+    welcome = "Hello, Agent!  Welcome to Feyfer's general store!--More--"
+    assert pressed(player, observation(door, message=welcome, waits=True)) == "\r"
+    assert pressed(player, observation(door)) == "l"

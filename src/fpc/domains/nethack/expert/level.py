@@ -110,10 +110,10 @@ class Level:
             if self.boulders >> cell & 1:
                 self.stuck_boulders |= 1 << cell
 
-    def shut_room(self) -> None:
-        """Stay out of the room ahead, e.g. a shop: all floor that is joined to ``here`` but by doors."""
-        inside = 1 << self.here
-        floor = self.ground & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
-        while (grown := (inside | around(inside)) & (floor | inside)) != inside:
+    def shut_room(self, ahead: Cell) -> None:
+        """Stay out of the room, e.g. a shop, whose door the player stands in: all floor from ``ahead`` on."""
+        floor = self.ground & ~(1 << self.here) & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
+        inside = 1 << ahead & floor
+        while (grown := (inside | around(inside)) & floor) != inside:
             inside = grown
-        self.shut |= inside & ~(1 << self.here)
+        self.shut |= inside

@@ -131,8 +131,8 @@ class Player:
         text, aim, self.heard = self.heard + view.message, self.aim, ""
         if "Closed for inventory" in text and aim is not None:
             level.shut |= 1 << aim
-        if ("Welcome" in text and "'s " in text) or "leave your pick-axe outside" in text:
-            level.shut_room()
+        if "Welcome" in text and "'s " in text and view.here == aim:
+            level.shut_room(2 * view.here - self.was[0])
         if aim is None or self.striking or view.here == aim or self.was[0] != view.here:
             return
         if "This door is locked" in text:
@@ -185,7 +185,7 @@ class Player:
     def _recover(self, view: View, level: Level) -> list[int] | None:
         if level.monsters:
             return None
-        if view.condition & DAZED or (view.hp * 10 < view.max_hp * 7 and level.rests < 40):
+        if view.condition & DAZED or (view.hp * 2 < view.max_hp and level.rests < 40):
             level.rests += 1
             return keys("20s")
         return None
