@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fpc.config.nethack import NetHackExperiment
+from fpc.domains.milestones import find_milestones
 from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import Episode, EpisodeRecord, new_episodes
@@ -43,21 +44,6 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     for name in TABLES:
         tables = [pd.read_parquet(run.state / f"step_{step}" / f"{name}.parquet") for step in milestones]
         write_table(run.output / f"{name}.parquet", pd.concat(tables, ignore_index=True))
-
-
-def find_milestones(folder: Path) -> dict[int, Path]:
-    """Weights by environment step, rising.
-
-    Raises:
-        ValueError: there are none.
-    """
-    found = {
-        int(path.stem.removeprefix("step_")): path
-        for path in (folder / "milestones").glob("step_*.safetensors")
-    }
-    if not found:
-        raise ValueError(f"{folder}/milestones holds no step_<n>.safetensors; run finetune again")
-    return dict(sorted(found.items()))
 
 
 class Evaluation:

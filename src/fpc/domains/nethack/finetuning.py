@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpc.config.appo import APPOOptions
 from fpc.config.nethack import NetHackExperiment
+from fpc.domains.milestones import milestone_steps
 from fpc.files import write_table
 from fpc.learners.appo.job import Job, Trainable
 from fpc.retention.interface import MethodOptions, Need
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 ENVIRONMENT = "fpc.domains.nethack.training:environment_of"
 NETWORK = "fpc.domains.nethack.training:network_of"
 EXPERT = "fpc.domains.nethack.expert_sequences:open_sequences"
-
-
-def milestone_steps(steps: int, every: int) -> tuple[int, ...]:
-    """0, every, 2 every, ... and ``steps``."""
-    return tuple(sorted({*range(0, steps + 1, every), steps}))
 
 
 def job_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fpc.config.robotic_sequence import RoboticSequenceExperiment
+from fpc.domains.milestones import find_milestones
 from fpc.domains.robotic_sequence import analysis
 from fpc.domains.robotic_sequence.collecting import new_actor
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
@@ -49,21 +49,6 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
         tables = [pd.read_parquet(part) for part in parts if part.exists()]
         if tables:
             write_table(run.output / f"{name}.parquet", pd.concat(tables, ignore_index=True))
-
-
-def find_milestones(folder: Path) -> dict[int, Path]:
-    """Weights by environment step, rising.
-
-    Raises:
-        ValueError: there are none.
-    """
-    found = {
-        int(path.stem.removeprefix("step_")): path
-        for path in (folder / "milestones").glob("step_*.safetensors")
-    }
-    if not found:
-        raise ValueError(f"{folder}/milestones holds no step_<n>.safetensors; run finetune again")
-    return dict(sorted(found.items()))
 
 
 class Evaluation:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpc.config.robotic_sequence import EnvironmentOptions, FinetuneOptions
+from fpc.domains.milestones import milestone_path, milestone_steps
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.files import read_tensors, write_table, write_tensors
 from fpc.learners.sac import Actor, Critics, train
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from fpc.runs import Run
 
 EXPERT_NEEDS = frozenset({Need.EXPERT_DATA, Need.REPLAY_BUFFER})
-
-
-def milestone_path(folder: Path, step: int) -> Path:
-    """File of the weights after ``step`` environment steps."""
-    return folder / "milestones" / f"step_{step}.safetensors"
-
-
-def milestone_steps(steps: int, every: int) -> tuple[int, ...]:
-    """0, every, 2 every, ... and ``steps``."""
-    return tuple(sorted({*range(0, steps + 1, every), steps}))
 
 
 def finetune(
