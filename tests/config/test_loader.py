@@ -71,6 +71,26 @@ def test_every_scale_and_variant_is_valid() -> None:
             "experiments: {robotic_sequence: {environment: {pretrained_stages: [9]}}}",
             ["broken.yaml", "robotic_sequence.environment", "[9]"],
         ),
+        (
+            "methods: {behavioral_cloning: {nethack: {batch_size: 100}}}",
+            ["broken.yaml", "behavioral_cloning.nethack.batch_size", "rollout (32)", "Nearest: 96"],
+        ),
+        (
+            "methods: {ewc: {nethack: {fisher_batches: null}}}",
+            ["broken.yaml", "ewc.nethack.fisher_batches", "give a number"],
+        ),
+        (
+            "methods: {episodic_memory: {nethack: {memory_size: 5}}}",
+            ["broken.yaml", "replay_buffer", "appo", "kickstarting"],
+        ),
+        (
+            "experiments: {nethack: {collect: {recipe: stored}, finetune: {appo: {train: all}}}}",
+            ["broken.yaml", "experiments.nethack", "streamed", "train: core"],
+        ),
+        (
+            "experiments: {nethack: {network: {crop_size: 8}}}",
+            ["broken.yaml", "nethack.network", "must be odd"],
+        ),
         ("figure: {resamples: many}", ["broken.yaml", "figure.resamples", "'many'"]),
         ("experiments: {a-b: {extends: robotic_sequence}}", ["broken.yaml", "experiments.a-b", "letters"]),
         (

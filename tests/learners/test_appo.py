@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from fpc.files import read_tensors, write_tensors
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.learner import LinearSchedule
 from fpc.learners.appo.settings import settings
-from fpc.learners.appo.train import Trained, train
+from fpc.learners.appo.train import Trained, TrainingFailed, train
 from fpc.learners.recurrence import unroll
 from tests.learners.appo_job import job
 
@@ -232,3 +233,30 @@ def test_asynchronous_runs_end_and_resume(tmp_path: Path, pi_star: Path) -> None
 def _changes(work: Any) -> dict[str, Any]:
     values = work.values()
     return {**values, "milestones": tuple(values["milestones"]), "appo": values["appo"]}
+
+
+def test_a_learner_that_fails_in_its_own_process_says_why(tmp_path: Path, pi_star: Path) -> None:
+    """Without asking the processes whether they live, Sample Factory would wait for minutes."""
+    appo = {"asynchronous": True, "workers": 1, "splits": 2}
+    work = job(tmp_path, initial=str(pi_star), appo=appo, critic=str(tmp_path / "nothing.safetensors"))
+    begin = time.monotonic()
+    with pytest.raises(TrainingFailed, match=r"nothing\.safetensors"):
+        run(work)
+    assert time.monotonic() - begin < 120
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path, pi_star: Path) -> None:
+    appo = {"asynchronous": True, "workers": 1, "splits": 2}
+    work = job(tmp_path, steps=10**6, initial=str(pi_star), appo=appo)
+    process = start(work)
+    deadline = time.monotonic() + 120
+    while _step(work.checkpoints) == 0:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 3
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive

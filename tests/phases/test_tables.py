@@ -9,9 +9,10 @@ import pytest
 
 from fpc.config.loader import load
 from fpc.config.root import Configuration
+from fpc.figures.interface import TABLE_NAMES
 from fpc.files import write_json, write_table
 from fpc.lineage.manifest import build, subject
-from fpc.phases.tables import TableError, read_row, read_tables
+from fpc.phases.tables import TABLES, TableError, read_row, read_tables
 from fpc.table import Row, figure_row, parents
 
 
@@ -64,3 +65,8 @@ def test_figures_read_the_phases_that_make_their_tables(configuration: Configura
     }
     methods = {row.method for row in parents(configuration, figure_row(configuration, "figure_4"))}
     assert methods == {None, "vanilla", "kickstarting"}
+
+
+def test_every_table_that_a_figure_may_name_is_read_from_some_phase() -> None:
+    known = {name for names in TABLES.values() for name in names}
+    assert set(TABLE_NAMES) <= known

@@ -72,6 +72,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     for name in experiments:
         _check_methods(configuration, name, origin)
         _check_memory(configuration, name, origin)
+        _check_fit(configuration, name, origin)
     _check_figures(configuration, origin)
     return configuration
 
@@ -221,6 +222,17 @@ def _check_memory(configuration: Configuration, name: str, origin: Origin) -> No
                 + f"{size} is more than experiment '{name}' collects ({collected} states). "
                 f"Lower it, or raise experiments.{name}.collect.states."
             )
+
+
+def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
+    """What only the domain knows about methods in its experiments."""
+    section = configuration.experiments[name]
+    for method in configuration.methods_of(name):
+        try:
+            load_domain(section.domain).check(section, method, configuration.options(name, method))
+        except ValueError as error:
+            key, _, text = str(error).partition(": ")
+            raise ConfigError(_at(("methods", method, section.domain, key), origin) + text) from error
 
 
 def _check_figures(configuration: Configuration, origin: Origin) -> None:

@@ -170,10 +170,12 @@ class NetHackExperiment(Experiment):
 
     @model_validator(mode="after")
     def _phases_fit(self) -> Self:
-        if self.collect.recipe == "stored" and self.finetune.appo.train == "all":
+        appo = self.finetune.appo
+        if self.collect.recipe == "stored" and (appo.train == "all" or appo.batch_norm == "moving"):
             raise ValueError(
-                "collect.recipe `stored` keeps features of pi*'s encoder, but finetune.appo.train is `all`, "
-                "which changes the encoder; set collect.recipe: streamed, or train: core"
+                "collect.recipe `stored` keeps features of pi*'s encoder, but finetune.appo changes the "
+                f"encoder (train: {appo.train}, batch_norm: {appo.batch_norm}); "
+                "set collect.recipe: streamed, or train: core and batch_norm: frozen"
             )
         if self.collect.far_level < 2:
             raise ValueError("collect.far_level must be at least 2: games start on level 1")

@@ -40,6 +40,13 @@ class Domain(ABC):
     def evaluate(self, experiment: Any, method: str, options: Any, run: Run) -> None:
         """Run every probe on every milestone: ``episodes.parquet``."""
 
+    def check(self, experiment: Any, method: str, options: Any) -> None:
+        """Refuse options of a method that do not fit the experiment, with the configuration.
+
+        Raises:
+            ValueError: ``<key>: <what is wrong, and the mend>``; the key is one of the options.
+        """
+
     @abstractmethod
     def training_steps(self, experiment: Any, phase: str) -> Mapping[str, int]:
         """Environment steps, updates and episodes of one run of ``phase``, for ``fpc plan``."""

@@ -98,8 +98,10 @@ def draw_density(data: pd.DataFrame, settings: FigureSettings, title: str) -> Fi
 def _players(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Name, changes of the deepest level (seed, episode, turn, depth), games (seed, episode, turns)."""
     empty = pd.DataFrame(columns=["method", "seed", "step", "episode", "turn", "depth"])
+    if "dungeon" not in tables:
+        raise MissingData("no table dungeon: evaluate writes where games reached deeper levels")
     yield EXPERT, tables.get("expert_dungeon", empty), tables.get("expert_games", empty)
-    episodes, dungeon = tables["episodes"], tables.get("dungeon", empty)
+    episodes, dungeon = tables["episodes"], tables["dungeon"]
     final = episodes[(episodes["probe"] == FINAL) & (episodes["measure"] == "turns")]
     ends = final.rename(columns={"value": "turns"})
     starting = [name for name in dungeon["method"].unique() if load_method(name).pretrained]

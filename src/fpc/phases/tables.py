@@ -14,7 +14,7 @@ from fpc.table import Row
 
 TABLES = {
     "collect": ("expert_games", "expert_dungeon"),
-    "evaluate": ("episodes", "representation", "states"),
+    "evaluate": ("episodes", "representation", "states", "dungeon"),
     "finetune": ("training",),
 }
 

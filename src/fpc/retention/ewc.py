@@ -69,9 +69,11 @@ class EWC(RetentionMethod):
         if batches is not None:
             self.run_dimensions = 0
             return batch_fisher(
-                student, (expert.sample(size, generator).observations for _ in range(batches))
+                student, (expert.observations(size, generator) for _ in range(batches))
             )
-        observations = expert.sample(size, generator).observations
+        observations = expert.observations(size, generator)
+        if not hasattr(observations, "dim"):
+            raise ValueError("EWC on sequences of a recurrent policy needs the option fisher_batches")
         self.run_dimensions = observations.dim() - 2
         return diagonal_fisher(student, observations)
 
@@ -98,7 +100,8 @@ class EWC(RetentionMethod):
         Raises:
             ValueError: they belong to a policy of another size.
         """
-        self.anchors, self.fisher = state["anchors"], state["fisher"]
+        like = next(iter(context.student.anchored_parameters().values()))
+        self.anchors, self.fisher = (state[name].to(like.device) for name in ("anchors", "fisher"))
         self.run_dimensions = self.anchors.dim() - 1
         shape = self._flat_parameters(context.student.anchored_parameters()).shape
         if shape != self.anchors.shape:

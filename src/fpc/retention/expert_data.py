@@ -65,6 +65,11 @@ class ExpertDataset:
             self.tensors["outputs"].index_select(-2, places),
         )
 
+    def observations(self, size: int, generator: torch.Generator) -> Tensor:
+        """The observations of ``sample`` alone."""
+        observations: Tensor = self.sample(size, generator).observations
+        return observations
+
     def restricted(self, size: int) -> ExpertDataset:
         """The first ``size`` states (stored in random order).
 

@@ -74,6 +74,10 @@ class ExpertData(Protocol):
         """``size`` states drawn uniformly with replacement."""
         ...
 
+    def observations(self, size: int, generator: torch.Generator) -> Any:
+        """The observations of ``sample`` alone."""
+        ...
+
     def restricted(self, size: int) -> ExpertData:
         """The first ``size`` states (they are stored in random order), for a smaller memory."""
         ...

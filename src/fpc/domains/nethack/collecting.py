@@ -64,7 +64,8 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     if experiment.collect.recipe == "stored":
         session.write_stored(rest)
     else:
-        write_game_list(run.output / GAMES_FILE, rest)
+        own = rest.folder == run.output / GAMES_FOLDER
+        write_game_list(run.output / GAMES_FILE, rest, beside=own)
 
 
 def divergence_games(games: Recordings, held_out: Sequence[int], count: int, far_level: int) -> list[int]:

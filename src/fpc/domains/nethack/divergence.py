@@ -16,6 +16,7 @@ from fpc.learners.recurrence import unroll
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 MEASURE = "kl_divergence"
 _ENCODE_AT_ONCE = 256
+_STEPS_AT_ONCE = 4096  # bounds memory; the state is carried on
 
 
 def read_divergence_data(path: Path) -> dict[str, Tensor]:
@@ -55,18 +56,20 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
 def divergence(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
     """KL(pi* || policy) in nats at each step of the games, float32 [N]."""
     network.eval()
-    if "features" in data:
-        features = data["features"].float()
-    else:
-        blocks = zip(*(torch.split(data[name], _ENCODE_AT_ONCE) for name in OBSERVATIONS), strict=True)
-        features = torch.cat(
-            [network.encode(dict(zip(OBSERVATIONS, block, strict=True))) for block in blocks]
-        )
-    state = network.initial_state(1)
-    outputs, _ = unroll(network.core, features[:, None], data["starts"].bool()[:, None], state)
-    own = F.log_softmax(network.policy(outputs[:, 0]), dim=-1)
-    pi_star = F.log_softmax(data["outputs"].float(), dim=-1)
-    return F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1)
+    state, found = network.initial_state(1), []
+    for begin in range(0, len(data["starts"]), _STEPS_AT_ONCE):
+        part = {name: value[begin : begin + _STEPS_AT_ONCE] for name, value in data.items()}
+        features = part["features"].float() if "features" in part else _encoded(network, part)
+        outputs, state = unroll(network.core, features[:, None], part["starts"].bool()[:, None], state)
+        own = F.log_softmax(network.policy(outputs[:, 0]), dim=-1)
+        pi_star = F.log_softmax(part["outputs"].float(), dim=-1)
+        found.append(F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1))
+    return torch.cat(found)
+
+
+def _encoded(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
+    blocks = zip(*(torch.split(data[name], _ENCODE_AT_ONCE) for name in OBSERVATIONS), strict=True)
+    return torch.cat([network.encode(dict(zip(OBSERVATIONS, block, strict=True))) for block in blocks])
 
 
 def divergence_rows(network: NetHackNetwork, data: dict[str, Tensor], far_level: int) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fpc.config.nethack import NetHackExperiment
 from fpc.domains.interface import Domain
@@ -43,6 +43,19 @@ class NetHack(Domain):
         from fpc.domains.nethack.evaluation import evaluate
 
         evaluate(experiment, run)
+
+    def check(self, experiment: NetHackExperiment, method: str, options: Any) -> None:
+        """Batches of the expert's sequences are whole, and EWC can estimate its Fisher information."""
+        length = experiment.finetune.appo.rollout
+        for key in ("batch_size", "fisher_samples"):
+            size = getattr(options, key, length)
+            if size % length:
+                raise ValueError(
+                    f"{key}: {size} is not a multiple of finetune.appo.rollout ({length}); experts' games "
+                    f"are read in sequences of that length. Nearest: {max(1, round(size / length)) * length}."
+                )
+        if getattr(options, "fisher_batches", 1) is None:
+            raise ValueError("fisher_batches: null needs a policy without memory; give a number, e.g. 1000.")
 
     def training_steps(self, experiment: NetHackExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds: games end before their step limit."""

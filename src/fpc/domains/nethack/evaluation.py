@@ -94,7 +94,8 @@ class Evaluation:
         counts = {self.far: options.episodes, SOKOBAN: options.sokoban_episodes}
         for probe, count in counts.items():
             if count and probe in states:
-                starts = [states[probe][number % len(states[probe])] for number in range(count)]
+                first, known = self.run.seed * count, states[probe]  # each seed has its share of them
+                starts = [known[(first + number) % len(known)] for number in range(count)]
                 requests[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
 

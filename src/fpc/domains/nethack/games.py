@@ -109,7 +109,10 @@ class GameStreams:
             self._readers[stream] = reader
             remaining = self.order.read[stream]
             while reader is not None and remaining > 0:
-                remaining -= len(reader.read(min(remaining, 256)))
+                count = len(reader.read(min(remaining, 256)))
+                if not count:
+                    raise ValueError(f"game {game} has fewer steps than when the state was taken")
+                remaining -= count
 
     def _read(self, stream: int, into: dict[str, np.ndarray]) -> None:
         filled, empty = 0, 0

@@ -130,6 +130,9 @@ def _copy_published(path: Path, experiment: NetHackExperiment, output: Path) -> 
     weights = read_tensors(path)
     check_weights(path, weights, experiment.network)
     write_tensors(output, weights)
+    origin = path.with_suffix(".json")
+    if origin.exists():  # what `fpc import-policy` noted: file and digest it was made from
+        write_json(output.with_name("published.json"), read_json(origin))
 
 
 def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:

@@ -9,9 +9,15 @@ from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 
 
-def environment_of(environment: dict[str, Any], *, seed: int, place: int) -> NetHackEnvironment:
-    """The environment at ``place``: its episode n is seeded by (seed, place, n)."""
-    return NetHackEnvironment(EnvironmentOptions.model_validate(environment), stream=(seed, place))
+def environment_of(
+    environment: dict[str, Any], *, seed: int, place: int, started_at: int
+) -> NetHackEnvironment:
+    """The environment at ``place``: its episode n is seeded by (seed, place, n).
+
+    After ``started_at`` steps of a run that could not keep its games, by (seed, place, started_at, n).
+    """
+    stream = (seed, place, started_at) if started_at else (seed, place)
+    return NetHackEnvironment(EnvironmentOptions.model_validate(environment), stream=stream)
 
 
 def network_of(network: dict[str, Any], *, seed: int) -> NetHackNetwork:

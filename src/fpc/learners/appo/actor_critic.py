@@ -12,6 +12,7 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from fpc.learners.appo.environment import end_with_parent
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.settings import carries_teacher
 from fpc.learners.recurrence import run_segment
@@ -98,6 +99,7 @@ class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
 
 def make_actor_critic(cfg: AttrDict, obs_space: Any, action_space: Any) -> RecurrentActorCritic:
     """Sample Factory's factory function."""
+    end_with_parent()
     return RecurrentActorCritic(obs_space, action_space, cfg)
 
 

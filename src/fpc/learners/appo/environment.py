@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
+from functools import cache
+from multiprocessing.connection import wait
 from typing import Any
 
 import gymnasium
@@ -27,7 +32,22 @@ class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, reward, terminated, truncated, info
 
 
+@cache
+def end_with_parent() -> None:
+    """A spawned process ends when the one that spawned it does: an orphan would go on training."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def make_environment(name: str, cfg: Any, env_config: Any, render_mode: str | None = None) -> Seeded:
     """Sample Factory's factory function."""
     job = Job.of(cfg["fpc"])
+    end_with_parent()
     return Seeded(job.make_environment(0 if env_config is None else int(env_config["env_id"])))

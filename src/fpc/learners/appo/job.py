@@ -44,7 +44,8 @@ class Job:
     """What to train; every value is JSON.
 
     ``environment``, ``network`` and ``expert`` name functions as ``module:function``; they are called
-    with the arguments that stand beside them and the seed, ``environment`` also with its ``place``.
+    with the arguments that stand beside them and the seed, ``environment`` also with its ``place`` and
+    ``started_at``.
     """
 
     environment: str
@@ -65,6 +66,7 @@ class Job:
     expert_arguments: dict[str, Any] | None = None
     milestones: tuple[int, ...] = ()
     milestone_folder: str | None = None
+    started_at: int = 0  # where an asynchronous run continues: its games are new ones
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Job:
@@ -100,7 +102,7 @@ class Job:
     def make_environment(self, place: int) -> gymnasium.Env[Any, Any]:
         """The environment at ``place`` of all; its episodes follow from the run's seed and the place."""
         environment: gymnasium.Env[Any, Any] = _function(self.environment)(
-            **self.environment_arguments, seed=self.seed, place=place
+            **self.environment_arguments, seed=self.seed, place=place, started_at=self.started_at
         )
         return environment
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +17,7 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
 from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fpc.files import read_tensors, write_tensors
+from fpc.files import read_tensors, write_json, write_tensors
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams
 from fpc.learners.metrics import MetricLog
@@ -25,6 +27,11 @@ logger = logging.getLogger(__name__)
 MEASURE_EVERY = 20  # updates between two rows of losses
 NORMALIZER = "returns_normalizer."
 Captured = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+def failure_file(job: Job) -> Path:
+    """Where a learner in a process of its own says why it ended."""
+    return Path(job.state) / "failure.json"
 
 
 class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
@@ -65,7 +72,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         try:
             result = super().init()
         except Exception as error:
-            self.failure = error
+            self._fail(error)
             raise
         appo = self.job.options_of_appo
         if appo.learning_rate_schedule == "linear":
@@ -99,6 +106,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             return
         if self.method is not None:
             model.eval()
+            model.network.core.train()  # on a GPU an LSTM has derivatives in training mode only
             self.method.prepare(self.context)
         self._write_milestones(-1)
 
@@ -122,7 +130,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         if pi_star is None and initial is not None and self.method is not None and self.method.needs:
             pi_star = self.job.make_network()
             pi_star.load_state_dict(dict(initial))
-            pi_star.requires_grad_(False).eval()
+            pi_star.requires_grad_(False).eval().to(model.network.policy.weight.device)
         self.student = CategoricalPolicy(model.network, encodes=not model.frozen)
         teacher = None if pi_star is None else CategoricalPolicy(pi_star, encodes=False)
         self.expert = None
@@ -161,7 +169,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self, name_prefix: str, name_suffix: str, keep_checkpoints: int, verbose: bool = True
     ) -> bool:
         """Sample Factory's way to save; ours, atomic and without pickle, instead."""
-        if not self.is_initialized or name_prefix != "checkpoint":
+        if not self.is_initialized or self.failure is not None or name_prefix != "checkpoint":
             return False
         if self.capture is None:  # in serial mode only ``train`` knows when the sampler stands still
             self.save_now()
@@ -212,8 +220,16 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         try:
             return self._train_on(batch)
         except Exception as error:
-            self.failure = error
+            self._fail(error)
             raise
+
+    def _fail(self, error: Exception) -> None:
+        """Keep the error for the runner; a process of its own leaves a note and ends, threads and all."""
+        self.failure = error
+        if not self.cfg.serial_mode:
+            logger.exception("training failed")
+            write_json(failure_file(self.job), {"text": f"{type(error).__name__}: {error}"})
+            os._exit(1)
 
     def _train_on(self, batch: Any) -> dict[str, Any] | None:
         before = self.env_steps
@@ -240,25 +256,31 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries = losses
         if self.job.trainable == "critic":  # nothing else is trained: the term of the policy is idle
             policy_loss = policy_loss.detach()
-        penalty = self._penalty(distribution, mb)
+        penalty = self._penalty(distribution, mb, num_invalids)
         if penalty is not None:
             kl_loss = kl_loss + penalty
+        total = float((policy_loss + value_loss + kl_loss).detach())
+        if not math.isfinite(total):
+            raise FloatingPointError(f"the loss is {total} at {self.env_steps} steps; lower learning_rate")
         if self.train_step % MEASURE_EVERY == 0:
             self._measure(distribution, value_loss, penalty)
         return distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries
 
-    def _penalty(self, distribution: Any, batch: AttrDict) -> Tensor | None:
+    def _penalty(self, distribution: Any, batch: AttrDict, num_invalids: int) -> Tensor | None:
         """The method's term; it may run the network again, so the newest distribution is put back."""
         if self.method is None:
             return None
         model = self.actor_critic
+        outputs, teacher_outputs = distribution.raw_logits, model.teacher_outputs
+        if num_invalids and teacher_outputs is not None:  # steps too old to learn from
+            outputs, teacher_outputs = outputs[batch.valids], teacher_outputs[batch.valids]
         term = self.method.penalty(
             RetentionBatch(
                 student=self.student,
                 observations=batch.normalized_obs,
-                outputs=distribution.raw_logits,
+                outputs=outputs,
                 update=self.train_step,
-                teacher_outputs=model.teacher_outputs,
+                teacher_outputs=teacher_outputs,
             )
         )
         model.last_action_distribution = distribution

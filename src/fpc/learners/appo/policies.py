@@ -30,17 +30,19 @@ class CategoricalPolicy:
         features = self.features(observations)
         if self.state is None or len(self.state) != features.shape[1]:
             self.state = features.new_zeros(features.shape[1], 2 * self.network.core.hidden_size)
-        hidden, state = unroll(self.network.core, features, observations.starts, self.state)
+        starts, state = observations.starts.to(features.device), self.state.to(features.device)
+        hidden, state = unroll(self.network.core, features, starts, state)
         self.state = state.detach()
         logits: Tensor = self.network.policy(hidden.flatten(0, 1))
         return logits
 
     def features(self, sequence: Any) -> Tensor:
         """The LSTM's inputs ``[T, B, H]``, as stored or from this network's encoder."""
+        device = self.network.policy.weight.device
         if sequence.features is not None:
-            stored: Tensor = sequence.features.float()
+            stored: Tensor = sequence.features.to(device).float()
             return stored
-        flat = {name: value.flatten(0, 1) for name, value in sequence.observations.items()}
+        flat = {name: value.flatten(0, 1).to(device) for name, value in sequence.observations.items()}
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.encodes):
             features: Tensor = self.network.encode(flat)
         return features.view(*sequence.starts.shape, -1)
@@ -78,18 +80,22 @@ class ExpertStreams:
         Raises:
             ValueError: ``size`` is not a multiple of the sequence length, or differs between calls.
         """
-        if self.source is None:
-            self._open(size)
-        if size != self.streams * self.length:
-            raise ValueError(f"the expert's streams give {self.streams * self.length} steps, not {size}")
-        sequence = self.source.next()
+        sequence = self.observations(size, generator)
         outputs = sequence.outputs
         if outputs is None:
             with torch.no_grad():
                 outputs = self.teacher.outputs(sequence)
         else:
-            outputs = outputs.float().flatten(0, 1)
+            outputs = outputs.to(self.teacher.network.policy.weight.device).float().flatten(0, 1)
         return ExpertBatch(sequence, outputs)
+
+    def observations(self, size: int, generator: torch.Generator) -> Any:
+        """As ``sample``, without pi*'s outputs."""
+        if self.source is None:
+            self._open(size)
+        if size != self.streams * self.length:
+            raise ValueError(f"the expert's streams give {self.streams * self.length} steps, not {size}")
+        return self.source.next()
 
     def _open(self, size: int) -> None:
         if size % self.length:

@@ -17,14 +17,16 @@ from sample_factory.algo.utils.shared_buffers import BufferMgr
 from sample_factory.cfg.arguments import preprocess_cfg
 from sample_factory.utils.gpu_utils import set_global_cuda_envvars
 from sample_factory.utils.utils import init_file_logger
+from signal_slot.signal_slot import Timer
 
 from fpc.files import read_json, read_tensors, write_json, write_tensors
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.learner import RetentionLearner
+from fpc.learners.appo.learner import RetentionLearner, failure_file
 from fpc.learners.appo.sampling import ResumableSampler, capture
 from fpc.learners.metrics import MetricLog
 
 Report = Callable[..., None]
+LIFE_SECONDS = 5.0
 
 
 def _retention_worker(worker: LearnerWorker, cfg: Any, env_info: Any, buffer_mgr: Any) -> LearnerWorker:
@@ -102,7 +104,9 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
 
     def failure(self) -> BaseException | None:
         """What ended training early."""
-        return self.learner.failure
+        workers = () if self.sampler is None else self.sampler.rollout_workers
+        failures = [self.learner.failure, *(worker.failure for worker in workers)]
+        return next((failure for failure in failures if failure is not None), None)
 
 
 class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
@@ -115,8 +119,12 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
         self.rows = Path(self.job.state) / "episodes.safetensors"
         self.written = time.monotonic()
         self.started = False
+        self.dead = False
+        failure_file(self.job).unlink(missing_ok=True)
         self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
         self.policy_msg_handlers[LEARNER_ENV_STEPS].append(self._keep)
+        self.life = Timer(self.event_loop, LIFE_SECONDS)
+        self.life.timeout.connect(self._see_that_all_live)
 
     def _make_learner(self, event_loop: Any, policy_id: int, batcher: Any) -> LearnerWorker:
         worker = super()._make_learner(event_loop, policy_id, batcher)
@@ -137,11 +145,27 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
             self.log.restore(read_json(names), rows[rows[:, 0] <= step])
 
     def write(self) -> None:
-        """Write the episodes seen so far."""
+        """Write the episodes seen so far; nothing before those of an earlier attempt were read."""
+        if not self.started:
+            return
+        write_json(self.rows.with_suffix(".json"), self.log.names)  # first: it only ever grows
         write_tensors(self.rows, {"rows": self.log.tensor()})
-        write_json(self.rows.with_suffix(".json"), self.log.names)
         self.written = time.monotonic()
 
+    def _see_that_all_live(self) -> None:
+        """End training when a process died: the others would wait for it for ever."""
+        processes = [self.learners[0].event_loop.process, *self.sampler.processes]
+        if self.stopped or all(process.is_alive() for process in processes):
+            return
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+        self.dead = True
+        self.event_loop.stop()
+
     def failure(self) -> BaseException | None:
-        """What ended training early; it happened in another process, whose log says it."""
-        return None
+        """What ended training early in another process."""
+        text = failure_file(self.job)
+        if text.exists():
+            return RuntimeError(read_json(text)["text"])
+        return RuntimeError("a process of it died") if self.dead else None

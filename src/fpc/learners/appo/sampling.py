@@ -22,11 +22,16 @@ class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
     """Restores its environments after it made them, before the first action."""
 
     pending: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None = None
+    failure: BaseException | None = None
 
     def _maybe_send_policy_request(self, runner: Any) -> None:
         if self.pending is not None:
             (tensors, state), self.pending = self.pending, None
-            restore(self.env_runners, tensors, state)
+            try:
+                restore(self.env_runners, tensors, state)
+            except ValueError as error:
+                self.failure = error
+                raise
         super()._maybe_send_policy_request(runner)
 
 

@@ -85,6 +85,8 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "rnn_size": hidden * (2 if carries_teacher(job) else 1),
         "rnn_num_layers": 1,
         "actor_critic_share_weights": True,
+        # Preparing a method can take longer than any heartbeat; dead processes are noticed by themselves.
+        "heartbeat_reporting_interval": NEVER,
         "save_every_sec": NEVER,
         "save_best_every_sec": NEVER,
         "save_milestones_sec": -1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,8 @@ def train(job: Job, report: Callable[..., None]) -> Trained:
     sample_factory_log.setLevel(logging.WARNING)
     newest = load_checkpoint(job.checkpoints)
     if newest is None or newest.step < job.steps:
-        _run(job, report)
+        anew = job.options_of_appo.asynchronous and newest is not None
+        _run(replace(job, started_at=newest.step) if anew and newest is not None else job, report)
     return _trained(job)
 
 
