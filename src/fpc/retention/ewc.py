@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class EWCOptions(MethodOptions):
     """How strongly, and how the Fisher information is estimated."""
 
@@ -31,6 +35,7 @@ class EWCOptions(MethodOptions):
     fisher_floor: NonNegativeFloat = Field(description="Smallest Fisher information of a parameter.")
     fisher_batches: PositiveInt | None = Field(
         default=None,
+        exclude_if=_is_none,  # younger than published results: where it is not used, digests stay
         description="Estimate from so many batches of fisher_samples states, by the squared gradient of each "
         "batch's mean cross-entropy (NetHack); null is exact on one draw.",
     )
