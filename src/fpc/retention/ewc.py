@@ -73,9 +73,7 @@ class EWC(RetentionMethod):
         size, batches = self.options.fisher_samples, self.options.fisher_batches
         if batches is not None:
             self.run_dimensions = 0
-            return batch_fisher(
-                student, (expert.observations(size, generator) for _ in range(batches))
-            )
+            return batch_fisher(student, (expert.observations(size, generator) for _ in range(batches)))
         observations = expert.observations(size, generator)
         if not hasattr(observations, "dim"):
             raise ValueError("EWC on sequences of a recurrent policy needs the option fisher_batches")
