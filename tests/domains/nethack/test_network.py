@@ -224,7 +224,7 @@ def test_a_frozen_encoder_moves_its_statistics_only_when_asked(moving: bool) -> 
     assert not features.requires_grad
     assert not any(parameter.requires_grad for parameter in net.encoder_parameters())
     assert all(parameter.requires_grad for parameter in net.core_parameters())
-    net.freeze_core()
+    net.core.requires_grad_(False)
     trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
     assert trained == ["policy.weight", "policy.bias", "baseline.weight", "baseline.bias"]
 

@@ -169,11 +169,6 @@ class NetHackNetwork(nn.Module):
         self._statistics_stand = not moving_statistics
         self.train(self.training)
 
-    def freeze_core(self) -> None:
-        """Give the LSTM no gradients any more."""
-        for parameter in self.core_parameters():
-            parameter.requires_grad_(False)
-
     def train(self, mode: bool = True) -> Self:
         """Set training mode; the encoder keeps out of it once its statistics stand still."""
         super().train(mode)
