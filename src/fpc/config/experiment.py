@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from fpc.config.base import PositiveInt, Section
@@ -26,4 +28,9 @@ class Experiment(Section):
     unequal_budget: str | None = Field(
         default=None,
         description="Why methods have different budgets; printed in figures. Else an error.",
+    )
+    method_options: dict[str, dict[str, Any]] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Options that methods have here, over those in `methods`: method -> option -> value.",
     )

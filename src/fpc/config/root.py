@@ -97,8 +97,11 @@ class Configuration:
         return tuple(name for name in possible if name in section.methods)
 
     def options(self, experiment: str, method: str) -> MethodOptions:
-        """Options of a method in an experiment's domain."""
-        return self.methods[method][self.experiments[experiment].domain]
+        """Options of a method in an experiment: those of its domain, and the experiment's own over them."""
+        section = self.experiments[experiment]
+        options = self.methods[method][section.domain]
+        own = (section.method_options or {}).get(method)
+        return options if own is None else type(options).model_validate(options.model_dump() | own)
 
     def section(self, phase: str, experiment: str | None = None, method: str | None = None) -> dict[str, Any]:
         """The part of the configuration that decides what a phase makes, as JSON values."""
