@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from fpc.config.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
+def _is_one(value: object) -> bool:
+    return value == 1
+
+
 class APPOOptions(Section):
     """Proximal policy optimisation, asynchronous or serial."""
 
@@ -21,7 +25,12 @@ class APPOOptions(Section):
     splits: PositiveInt = Field(description="Halves of them act while the others wait for actions.")
     rollout: PositiveInt = Field(description="Steps of a sequence, also of back-propagation through time.")
     batch_size: PositiveInt = Field(description="Environment steps in a gradient step.")
-    epochs: PositiveInt = Field(description="Passes over each batch.")
+    minibatches: PositiveInt = Field(
+        default=1,
+        exclude_if=_is_one,  # younger than published results: where it is not used, digests stay
+        description="Gradient steps of each pass; so many times batch_size steps are sampled between passes.",
+    )
+    epochs: PositiveInt = Field(description="Passes over what was sampled.")
     learning_rate: PositiveFloat = Field(description="Adam's at the first update.")
     learning_rate_schedule: Literal["linear", "constant"] = Field(
         description="Of fine-tuned runs: `linear` falls to 0 at the end of training."
@@ -36,7 +45,8 @@ class APPOOptions(Section):
     clip_value: PositiveFloat = Field(description="A value moves no more than this in an update.")
     value_coefficient: NonNegativeFloat = Field(description="Weight of the value loss.")
     entropy_coefficient: NonNegativeFloat = Field(
-        description="Weight of the entropy bonus of `scratch` and `vanilla`; 0 with every other method."
+        description="Weight of the entropy bonus; with an LSTM policy only of `scratch` and `vanilla`, and 0 "
+        "with every other method."
     )
     max_grad_norm: NonNegativeFloat = Field(description="The gradient's norm is cut to this; 0 does not cut.")
     reward_scale: PositiveFloat = Field(description="Multiplies rewards before they are cut.")
@@ -62,9 +72,10 @@ class APPOOptions(Section):
             raise ValueError("workers and splits must be 1 unless asynchronous is true")
         if self.batch_size % self.rollout:
             raise ValueError(f"batch_size {self.batch_size} must be a multiple of rollout {self.rollout}")
-        if not self.asynchronous and self.batch_size != environments * self.rollout:
+        sampled = environments * self.rollout
+        if not self.asynchronous and self.batch_size * self.minibatches != sampled:
             raise ValueError(
-                f"batch_size must be environments_per_worker * rollout = {environments * self.rollout} "
-                f"unless asynchronous is true, not {self.batch_size}"
+                f"batch_size * minibatches must be environments_per_worker * rollout = {sampled} "
+                f"unless asynchronous is true, not {self.batch_size} * {self.minibatches}"
             )
         return self

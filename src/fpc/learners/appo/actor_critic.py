@@ -97,9 +97,13 @@ class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
         return result
 
 
-def make_actor_critic(cfg: AttrDict, obs_space: Any, action_space: Any) -> RecurrentActorCritic:
+def make_actor_critic(cfg: AttrDict, obs_space: Any, action_space: Any) -> ActorCritic:
     """Sample Factory's factory function."""
     end_with_parent()
+    if not Job.of(cfg["fpc"]).recurrent:
+        from fpc.learners.appo.novelty import NoveltyActorCritic  # not for every domain's processes
+
+        return NoveltyActorCritic(obs_space, action_space, cfg)
     return RecurrentActorCritic(obs_space, action_space, cfg)
 
 

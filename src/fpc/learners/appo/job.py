@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fpc.config.appo import APPOOptions
+from fpc.config.rnd import RNDOptions
 from fpc.retention.interface import RetentionMethod
 from fpc.retention.registry import load_method
 
@@ -66,6 +67,7 @@ class Job:
     expert_arguments: dict[str, Any] | None = None
     milestones: tuple[int, ...] = ()
     milestone_folder: str | None = None
+    rnd: dict[str, Any] | None = None  # with it: a policy without memory, and intrinsic rewards
     started_at: int = 0  # where an asynchronous run continues: its games are new ones
 
     @classmethod
@@ -83,6 +85,16 @@ class Job:
     def options_of_appo(self) -> APPOOptions:
         """APPO's options."""
         return APPOOptions.model_validate(self.appo)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the policy has an LSTM."""
+        return self.rnd is None
+
+    @property
+    def options_of_rnd(self) -> RNDOptions:
+        """Options of random network distillation."""
+        return RNDOptions.model_validate(self.rnd)
 
     @property
     def checkpoints(self) -> Path:
@@ -119,6 +131,11 @@ class Job:
             raise ValueError("the retention method needs expert data, and the job names none")
         arguments = self.expert_arguments or {}
         return _function(self.expert)(**arguments, streams=streams, sequence_length=length, seed=self.seed)
+
+    def open_data(self) -> Any:
+        """Expert states of a policy without memory."""
+        assert self.expert is not None
+        return _function(self.expert)(**(self.expert_arguments or {}))
 
 
 def _function(name: str) -> Any:

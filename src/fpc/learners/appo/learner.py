@@ -19,7 +19,7 @@ from torch import Tensor
 from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.files import read_tensors, write_json, write_tensors
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams
+from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams, FeedforwardPolicy
 from fpc.learners.metrics import MetricLog
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
@@ -59,6 +59,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
 
     log: MetricLog | None = None
     capture: Callable[[], Captured] | None = None
+    student: CategoricalPolicy | FeedforwardPolicy
     hand_back: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
     failure: BaseException | None = None
 
@@ -104,11 +105,16 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         if checkpoint is not None:
             self._restore(checkpoint)
             return
-        if self.method is not None:
-            model.eval()
-            model.network.core.train()  # on a GPU an LSTM has derivatives in training mode only
-            self.method.prepare(self.context)
+        self._prepare()
         self._write_milestones(-1)
+
+    def _prepare(self) -> None:
+        """What comes once, before the first update."""
+        if self.method is not None:
+            self.actor_critic.eval()
+            if self.job.recurrent:  # on a GPU an LSTM has derivatives in training mode only
+                self.actor_critic.network.core.train()
+            self.method.prepare(self.context)
 
     def _initial_weights(self) -> dict[str, Tensor] | None:
         return None if self.job.initial is None else read_tensors(Path(self.job.initial))
@@ -295,7 +301,12 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         }
         if penalty is not None:
             measures["penalty"] = float(penalty.detach())
+        measures |= self._measures()
         self.log.add(self.env_steps, **measures)
+
+    def _measures(self) -> dict[str, float]:
+        """Further measures of a subclass."""
+        return {}
 
 
 def _selected(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -14,6 +14,12 @@ from fpc.learners.recurrence import unroll
 from fpc.retention.interface import ExpertBatch
 
 
+def bernoulli_variance(logits: Tensor) -> Tensor:
+    """``p (1 - p)`` of every action, ``[..., A]``."""
+    probabilities = logits.softmax(-1)
+    return probabilities * (1 - probabilities)
+
+
 class CategoricalPolicy:
     """A recurrent policy over actions, on the expert's sequences.
 
@@ -53,8 +59,7 @@ class CategoricalPolicy:
 
     def information(self, outputs: Tensor) -> Tensor:
         """Diagonal of the Fisher information about the logits: ``p (1 - p)``."""
-        probabilities = outputs.softmax(-1)
-        return probabilities * (1 - probabilities)
+        return bernoulli_variance(outputs)
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
         """Trained parameters without the critic's (released code: critic head excluded)."""
@@ -63,6 +68,36 @@ class CategoricalPolicy:
             for name, value in self.network.named_parameters()
             if value.requires_grad and not name.startswith("baseline.")
         }
+
+
+class FeedforwardPolicy(nn.Module):
+    """A policy without memory over actions."""
+
+    state: Tensor | None = None  # nothing is carried between batches
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def outputs(self, observations: Any) -> Tensor:
+        """Logits ``[N, A]`` of observations ``[N, ...]``, or of Sample Factory's dictionary of them."""
+        if isinstance(observations, Mapping):
+            observations = observations["obs"]
+        device = self.network.policy.weight.device
+        logits: Tensor = self.network.policy(self.network.encode(observations.to(device)))
+        return logits
+
+    def distribution(self, outputs: Tensor) -> Distribution:
+        """Categorical over actions."""
+        return Categorical(logits=outputs, validate_args=False)
+
+    def information(self, outputs: Tensor) -> Tensor:
+        """Diagonal of the Fisher information about the logits: ``p (1 - p)``."""
+        return bernoulli_variance(outputs)
+
+    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
+        """All but the value heads."""
+        return {name: value for name, value in self.network.named_parameters() if "baseline." not in name}
 
 
 class ExpertStreams:

@@ -22,6 +22,7 @@ from signal_slot.signal_slot import Timer
 from fpc.files import read_json, read_tensors, write_json, write_tensors
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner, failure_file
+from fpc.learners.appo.novelty import NoveltyLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
 from fpc.learners.metrics import MetricLog
 
@@ -31,7 +32,8 @@ LIFE_SECONDS = 5.0
 
 def _retention_worker(worker: LearnerWorker, cfg: Any, env_info: Any, buffer_mgr: Any) -> LearnerWorker:
     """The worker with our learner in it."""
-    worker.learner = RetentionLearner(
+    kind = RetentionLearner if Job.of(cfg["fpc"]).recurrent else NoveltyLearner
+    worker.learner = kind(
         cfg, env_info, buffer_mgr.policy_versions, worker.learner.policy_id, worker.param_server
     )
     return worker

@@ -94,7 +94,9 @@ def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str,
             for name, value in tensors.items()
             if name.startswith(prefix)
         }
-        actor.last_obs = actor.env.unwrapped.restore({**game["snapshot"], **arrays})
+        observation = actor.env.unwrapped.restore({**game["snapshot"], **arrays})
+        # Sample Factory knows dictionaries only.
+        actor.last_obs = observation if isinstance(observation, Mapping) else {"obs": observation}
         actor.last_rnn_state[:] = tensors["rnn_states"][place].numpy()
         actor.last_episode_reward, actor.last_episode_duration = game["reward"], game["duration"]
         actor.num_trajectories = game["trajectories"]

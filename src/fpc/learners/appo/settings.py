@@ -18,11 +18,11 @@ NEVER = 10**9  # seconds
 def carries_teacher(job: Job) -> bool:
     """Whether pi* walks beside the student: its outputs at the learner's own states are needed."""
     method = job.make_method()
-    return method is not None and {Need.TEACHER, Need.ONLINE_OBSERVATIONS} <= method.needs
+    return job.recurrent and method is not None and {Need.TEACHER, Need.ONLINE_OBSERVATIONS} <= method.needs
 
 
 def settings(job: Job, hidden: int) -> AttrDict:
-    """Sample Factory's configuration for a job with an LSTM of ``hidden`` units.
+    """Sample Factory's configuration for a job with an LSTM of ``hidden`` units, where it has one.
 
     What Sample Factory would do by itself and we do (saving, normalising observations) is off.
     """
@@ -53,11 +53,11 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "summaries_use_frameskip": False,
         "env_frameskip": 1,
         "rollout": appo.rollout,
-        "recurrence": appo.rollout,
+        "recurrence": appo.rollout if job.recurrent else 1,
         "batch_size": appo.batch_size,
-        "num_batches_per_epoch": 1,
+        "num_batches_per_epoch": appo.minibatches,
         "num_epochs": appo.epochs,
-        "shuffle_minibatches": False,
+        "shuffle_minibatches": not job.recurrent,
         "optimizer": "adam",
         "learning_rate": appo.learning_rate,
         "lr_schedule": "constant",  # ours is set by the learner: Sample Factory's forgets its step
@@ -70,7 +70,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "ppo_clip_value": appo.clip_value,
         "value_loss_coeff": appo.value_coefficient,
         "exploration_loss": "entropy",
-        "exploration_loss_coeff": 0.0 if adds_term else appo.entropy_coefficient,
+        "exploration_loss_coeff": 0.0 if adds_term and job.recurrent else appo.entropy_coefficient,
         "kl_loss_coeff": 0.0,
         "with_vtrace": False,
         "value_bootstrap": False,
@@ -80,7 +80,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "normalize_input": False,
         "normalize_returns": appo.normalize_returns,
         "max_policy_lag": appo.max_policy_lag,
-        "use_rnn": True,
+        "use_rnn": job.recurrent,
         "rnn_type": "lstm",
         "rnn_size": hidden * (2 if carries_teacher(job) else 1),
         "rnn_num_layers": 1,

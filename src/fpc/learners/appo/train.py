@@ -65,7 +65,7 @@ def _run(job: Job, report: Callable[..., None]) -> None:
     global_model_factory().register_actor_critic_factory(make_actor_critic)
     Path(job.state).mkdir(parents=True, exist_ok=True)
     network: Any = job.make_network()
-    configuration = settings(job, int(network.core.hidden_size))
+    configuration = settings(job, int(network.core.hidden_size) if job.recurrent else 0)
     if not job.options_of_appo.asynchronous:
         prepare_processor()
     kind = ParallelRetentionRunner if job.options_of_appo.asynchronous else SerialRetentionRunner
@@ -101,7 +101,7 @@ def _trained(job: Job) -> Trained:
         for name, value in checkpoint.tensors.items()
         if name.startswith(prefix)
     }
-    critic = {name: network[name] for name in ("baseline.weight", "baseline.bias")}
+    critic = {name: value for name, value in network.items() if "baseline." in name}
     critic |= {
         name.removeprefix("model."): value
         for name, value in checkpoint.tensors.items()
