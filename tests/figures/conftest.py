@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from .montezuma_tables import make_montezuma
 from .nethack_tables import make_nethack
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory")
@@ -114,6 +115,9 @@ def make_representation(seeds: int = 5, layers: int = 4) -> pd.DataFrame:
 
 
 VARIANTS = {
+    "montezuma_coefficient_*": ["montezuma_coefficient_0.1", "montezuma_coefficient_1"],
+    "montezuma_room_*": ["montezuma_room_4", "montezuma_room_10", "montezuma_room_14"],
+    "montezuma_memory_*": ["montezuma_memory_100", "montezuma_memory_1000"],
     "robotic_sequence_shift_*": [f"robotic_sequence_shift_{c}" for c in ("0.01", "0.1", "1", "10")],
     "robotic_sequence_memory_*": [f"robotic_sequence_memory_{n}" for n in (100, 1000, 10000)],
     "robotic_sequence_width_*_depth_*": [
@@ -131,8 +135,10 @@ def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Every table that a figure may ask for; patterns stand for several experiments."""
     if "nethack" in experiments:
         return make_nethack()
-    parts = []
     names = [name for pattern in experiments for name in VARIANTS.get(pattern, [pattern])]
+    if names[0].startswith("montezuma"):
+        return make_montezuma(names)
+    parts = []
     for place, name in enumerate(names):
         stages, far = STAGES, (2, 3)
         if "two_stages" in name:

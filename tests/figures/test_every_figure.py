@@ -1,4 +1,4 @@
-"""Every figure of RoboticSequence and NetHack is drawn, legible and the same twice."""
+"""Every figure of RoboticSequence, NetHack and Montezuma's Revenge is drawn, legible and the same twice."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from fpc.figures.registry import load_figure, paper_order
 
 TOYS = {"figure_9", "figure_10", "figure_11"}
 NAMES = sorted(set(figure_names()) - TOYS, key=paper_order)
+MAPS = {"figure_12"}  # drawn from counts: no seeds, no interval
+CURVES = [name for name in NAMES if name not in MAPS]
 SETTINGS = FigureSettings("tiny", resamples=100, stamp="scale tiny · 5 seeds · 200k steps")
 Tables = dict[str, pd.DataFrame]
 
@@ -101,6 +103,9 @@ def test_files_are_the_same_twice(
 
 def test_plotted_data_say_how_many_seeds_and_which_interval(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
     name, data, _ = drawn
+    if name in MAPS:
+        assert list(data.columns) == ["room", "x", "y", "visits"]
+        return
     assert {"seeds", "value", "low", "high", "level"} <= set(data.columns)
     lines = data[data["level"].notna()]
     assert (lines["seeds"] == 5).all()
@@ -119,7 +124,7 @@ def test_nothing_to_show_is_said(name: str, make_tables: Callable[..., Tables]) 
         load_figure(name).data(tables, SETTINGS)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CURVES)
 def test_one_seed_is_drawn_without_interval(name: str, make_tables: Callable[..., Tables]) -> None:
     tables = tables_of(name, make_tables)
     single = {key: table[table["seed"] == 0] for key, table in tables.items()}

@@ -18,6 +18,7 @@ TABLE_NAMES = (
     "dungeon",
     "expert_games",
     "expert_dungeon",
+    "visits",
 )
 EXPERT = "expert"  # stands for a method in the tables that collect wrote
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals

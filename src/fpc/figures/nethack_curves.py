@@ -52,10 +52,7 @@ def training_curves(
     rows = training[training["metric"].isin(list(metrics))]
     if rows.empty:
         raise MissingData(f"no training game with the metrics {', '.join(metrics)}")
-    width = max(float(training["step"].max()), 1.0) / BINS
-    place = np.minimum(rows["step"] // width, BINS - 1)
-    binned = rows.assign(step=(place + 0.5) * width)
-    runs = binned.groupby([*BY, "seed", "step"], observed=True)["value"].mean().reset_index()
+    runs = binned(rows, float(training["step"].max()), BY)
     episodes = tables["episodes"]
     start = before_fine_tuning(_per_metric(episodes[episodes["probe"] == CLOSE], metrics), BY)
     if start.empty:
@@ -63,6 +60,15 @@ def training_curves(
         start = before_fine_tuning(first.assign(step=0), BY)
     parts = [summarise(part, BY, settings) for part in (runs, start) if not part.empty]
     return pd.concat(parts, ignore_index=True)
+
+
+def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
+    """Mean (or sum) of ``value`` in each 1/25 of the budget, a row a run and bin; ``step``: its middle."""
+    width = max(last, 1.0) / BINS
+    place = np.minimum(rows["step"] // width, BINS - 1)
+    moved = rows.assign(step=(place + 0.5) * width)
+    groups = moved.groupby([*by, "seed", "step"], observed=True)["value"]
+    return groups.agg(statistic).reset_index()
 
 
 def final_runs(episodes: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from fpc.lineage.manifest import read
 from fpc.table import Row
 
 TABLES = {
-    "collect": ("expert_games", "expert_dungeon"),
+    "collect": ("expert_games", "expert_dungeon", "visits"),
     "evaluate": ("episodes", "representation", "states", "dungeon"),
     "finetune": ("training",),
 }

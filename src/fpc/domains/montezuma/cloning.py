@@ -1,0 +1,73 @@
+"""Cloning of the expert's actions in its demonstrations, from the room on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from fpc.config.montezuma import CloneOptions, MontezumaExperiment
+from fpc.domains.montezuma.environment import MontezumaEnvironment
+from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.start_states import Demonstration, read_demonstrations
+from fpc.learners.metrics import MetricLog
+
+_MEASURE_EVERY = 50
+
+
+def clone(
+    experiment: MontezumaExperiment,
+    options: CloneOptions,
+    demonstrations: Path,
+    seed: int,
+    report: Callable[..., None],
+) -> tuple[MontezumaNetwork, MetricLog]:
+    """A network trained on the actions of the demonstrations by cross-entropy, and its losses.
+
+    Raises:
+        ValueError: no demonstration passes through the room.
+    """
+    room = experiment.environment.room
+    known = [item for item in read_demonstrations(demonstrations) if room in item.room_entries]
+    if not known:
+        raise ValueError(f"{demonstrations}: no demonstration passes through room {room}; search longer")
+    pairs = [states_of(experiment, item) for item in known]
+    observations = torch.from_numpy(np.concatenate([part for part, _ in pairs]))
+    actions = torch.from_numpy(np.concatenate([part for _, part in pairs]))
+    network = MontezumaNetwork.seeded(experiment.network, experiment.environment, seed)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+    generator = torch.Generator().manual_seed(seed)
+    log = MetricLog()
+    for update in range(options.updates):
+        places = torch.randint(len(actions), (options.batch_size,), generator=generator)
+        logits = network.policy(network.encode(observations[places]))
+        loss = F.cross_entropy(logits, actions[places])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if update % _MEASURE_EVERY == 0:
+            accuracy = float((logits.argmax(-1) == actions[places]).float().mean())
+            log.add(update, cross_entropy=float(loss.detach()), accuracy=accuracy)
+            report(update, options.updates, accuracy=accuracy)
+    return network.eval(), log
+
+
+def states_of(experiment: MontezumaExperiment, demonstration: Demonstration) -> tuple[np.ndarray, np.ndarray]:
+    """Observations uint8 ``[N, stack, size, size]`` and actions int64 ``[N]`` from the room's entry on."""
+    environment = experiment.environment.model_copy(update={"sticky": 0.0, "max_steps": 10**9})
+    entry = demonstration.room_entries[environment.room]
+    player = MontezumaEnvironment(environment, (0,))
+    observation, _ = player.reset()
+    observations, actions = [], []
+    for place, action in enumerate(demonstration.actions):
+        if place >= entry:
+            observations.append(np.array(observation))
+            actions.append(action)
+        observation, _, terminated, _, _ = player.step(action)
+        if terminated:
+            break
+    player.close()  # type: ignore[no-untyped-call]
+    return np.stack(observations), np.array(actions, dtype=np.int64)

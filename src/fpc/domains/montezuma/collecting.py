@@ -1,0 +1,120 @@
+"""collect: states of pi* from the room on with pi*'s outputs there, and the probe's start states."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fpc.config.montezuma import MontezumaExperiment
+from fpc.domains.montezuma.environment import MontezumaEnvironment
+from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
+from fpc.domains.montezuma.training import starts_in
+from fpc.files import write_tensors
+from fpc.learners.processor import prepare_processor
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+_COLLECT = 4409  # tells these episodes from others of the run's seed
+_BATCH = 16
+
+
+class Reservoir:
+    """A uniform sample of a stream (Vitter's algorithm R), in random order in the end.
+
+    Args:
+        size: how many are kept.
+        width: numbers of one observation.
+        generator: of the choices.
+    """
+
+    def __init__(self, size: int, width: int, generator: np.random.Generator) -> None:
+        self.size, self.generator, self.seen = size, generator, 0
+        self.observations = torch.empty(size, width, dtype=torch.uint8)
+
+    def see(self, observation: np.ndarray) -> None:
+        """Take in one observation of any shape, uint8."""
+        place = self.seen if self.seen < self.size else int(self.generator.integers(self.seen + 1))
+        self.seen += 1
+        if place < self.size:
+            self.observations[place] = torch.from_numpy(observation.reshape(-1))
+
+    def shuffled(self) -> Tensor:
+        """uint8 ``[kept, width]``."""
+        kept = self.observations[: min(self.seen, self.size)]
+        return kept[torch.from_numpy(self.generator.permutation(len(kept)))]
+
+
+def collect(experiment: MontezumaExperiment, run: Run) -> None:
+    """Write ``expert.safetensors`` (observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``).
+
+    ``start_states.json`` and ``visits.parquet`` are the expert's, from ``pretrain``.
+
+    Raises:
+        ValueError: pi*'s games had fewer states than are to be kept.
+    """
+    prepare_processor()
+    pi_star = run.parents["pretrain"]
+    network, options = policy_of(experiment, pi_star), experiment.collect
+    environment = experiment.environment
+    width = environment.frame_stack * environment.screen_size**2
+    generator = np.random.default_rng([run.seed, _COLLECT])
+    reservoir = Reservoir(options.states, width, generator)
+    starts = starts_in(pi_star / STARTS, environment.room)
+    limited = environment.model_copy(update={"max_steps": options.max_steps})
+    players = [
+        MontezumaEnvironment(limited, (run.seed, _COLLECT, place), starts)
+        for place in range(min(_BATCH, options.trajectories))
+    ]
+    sampler = torch.Generator().manual_seed(int(generator.integers(2**62)))
+    _play(network, players, options.trajectories, reservoir, sampler, run)
+    if reservoir.seen < options.states:
+        raise ValueError(
+            f"{options.trajectories} games of pi* had {reservoir.seen} states, fewer than collect.states = "
+            f"{options.states}; lower it, or raise collect.trajectories or collect.max_steps"
+        )
+    observations = reservoir.shuffled()
+    with torch.inference_mode():
+        outputs = torch.cat([network.policy(network.encode(part)) for part in torch.split(observations, 256)])
+    for name in (STARTS, VISITS):
+        shutil.copyfile(pi_star / name, run.output / name)
+    write_tensors(run.output / "expert.safetensors", {"observations": observations, "outputs": outputs})
+
+
+@torch.inference_mode()
+def _play(
+    network: MontezumaNetwork,
+    players: list[MontezumaEnvironment],
+    trajectories: int,
+    reservoir: Reservoir,
+    sampler: torch.Generator,
+    run: Run,
+) -> None:
+    """Play games from start states until so many have ended; every state is shown to the reservoir."""
+    observations = [player.reset()[0] for player in players]
+    begun, ended = len(players), 0
+    while players:
+        logits = network.policy(network.encode(torch.from_numpy(np.stack(observations))))
+        actions = torch.multinomial(logits.softmax(-1), 1, generator=sampler).flatten().tolist()
+        for observation in observations:
+            reservoir.see(observation)
+        going: list[MontezumaEnvironment] = []
+        following = []
+        for player, action in zip(players, actions, strict=True):
+            observation, _, terminated, truncated, _ = player.step(action)
+            if terminated or truncated:
+                ended += 1
+                run.report(ended, trajectories)
+                if begun == trajectories:
+                    player.close()  # type: ignore[no-untyped-call]
+                    continue
+                begun += 1
+                observation, _ = player.reset()
+            going.append(player)
+            following.append(observation)
+        players, observations = going, following

@@ -1,0 +1,94 @@
+"""Montezuma's Revenge as a domain: APPO with RND, pi* good from Room 7 on (state coverage gap)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from fpc.config.montezuma import MontezumaExperiment
+from fpc.domains.interface import Domain
+from fpc.retention.interface import MethodOptions, Need
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+
+class Montezuma(Domain):
+    """Close are the rooms before Room 7, where games start; Far is Room 7 and what comes after."""
+
+    name: ClassVar[str] = "montezuma"
+    learner: ClassVar[str] = "appo"
+    provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
+
+    def pretrain(self, experiment: MontezumaExperiment, run: Run) -> None:
+        """The expert's start states and demonstrations, and ``policy.safetensors``."""
+        from fpc.domains.montezuma.pretraining import pretrain
+
+        pretrain(experiment, run)
+
+    def collect(self, experiment: MontezumaExperiment, run: Run) -> None:
+        """States of pi* from the room on, and the start states of the probe."""
+        from fpc.domains.montezuma.collecting import collect
+
+        collect(experiment, run)
+
+    def finetune(
+        self, experiment: MontezumaExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """``milestones/step_<n>.safetensors`` and ``training.parquet``."""
+        from fpc.domains.montezuma.finetuning import finetune
+
+        finetune(experiment, method, options, run)
+
+    def evaluate(
+        self, experiment: MontezumaExperiment, method: str, options: MethodOptions, run: Run
+    ) -> None:
+        """``episodes.parquet``."""
+        from fpc.domains.montezuma.evaluation import evaluate
+
+        evaluate(experiment, run)
+
+    def training_steps(self, experiment: MontezumaExperiment, phase: str) -> Mapping[str, int]:
+        """Upper bounds: games end before their step limit."""
+        return _STEPS[phase](experiment)
+
+
+def _pretrain_steps(experiment: MontezumaExperiment) -> dict[str, int]:
+    section = experiment.pretrain
+    expert = section.expert
+    steps = section.steps + section.probe_episodes * 2 * experiment.environment.room_max_steps
+    if expert.recipe == "go_explore" and expert.go_explore is not None:
+        steps += expert.go_explore.steps
+    elif expert.ppo_rnd is not None:
+        steps += expert.ppo_rnd.steps + expert.ppo_rnd.trajectories * experiment.environment.max_steps
+    return {"environment_steps": steps, "updates": 0, "episodes": 2 * section.probe_episodes}
+
+
+def _collect_steps(experiment: MontezumaExperiment) -> dict[str, int]:
+    section = experiment.collect
+    steps = section.trajectories * section.max_steps
+    return {"environment_steps": steps, "updates": 0, "episodes": section.trajectories}
+
+
+def _finetune_steps(experiment: MontezumaExperiment) -> dict[str, int]:
+    section = experiment.finetune
+    updates = section.steps // section.appo.batch_size * section.appo.epochs
+    return {"environment_steps": section.steps, "updates": updates, "episodes": 0}
+
+
+def _evaluate_steps(experiment: MontezumaExperiment) -> dict[str, int]:
+    section, finetune = experiment.evaluate, experiment.finetune
+    milestones = 1 + -(-finetune.steps // finetune.evaluate_every)
+    attempts = (milestones + 1) * section.episodes
+    games = milestones * section.start_episodes
+    steps = attempts * experiment.environment.room_max_steps + games * section.max_steps
+    return {"environment_steps": steps, "updates": 0, "episodes": attempts + games}
+
+
+_STEPS = {
+    "pretrain": _pretrain_steps,
+    "collect": _collect_steps,
+    "finetune": _finetune_steps,
+    "evaluate": _evaluate_steps,
+}
+DOMAIN = Montezuma()

@@ -1,0 +1,193 @@
+"""Montezuma's Revenge as the agent sees it: grey pictures, sticky actions, starts from any known state.
+
+Preprocessing and sticky actions as in the public PPO-RND code that the paper builds on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import cv2
+import gymnasium
+import numpy as np
+
+from fpc.config.montezuma import EnvironmentOptions
+from fpc.domains.montezuma.emulator import ACTIONS, Emulator
+from fpc.domains.montezuma.rooms import room_number
+from fpc.domains.montezuma.start_states import StartState, replay
+
+Outcome = Literal["going", "success", "failure"]
+Task = Literal["game", "room"]
+
+
+class RoomAttempt:
+    """Success in a room: something earned, or another way out than the way in (paper, appendix).
+
+    A life lost, or leaving the way one came, is a failure.
+    """
+
+    def __init__(self, room: int, came_from: int, inventory: int, lives: int) -> None:
+        self.room, self.came_from = room, came_from
+        self.inventory, self.lives = inventory, lives
+        self.outcome: Outcome = "going"
+
+    def see(self, room: int, reward: float, inventory: int, lives: int) -> Outcome:
+        """The outcome after a step that led to these values; it changes once at most."""
+        if self.outcome == "going":
+            self.outcome = self._judge(room, reward, inventory, lives)
+        self.inventory = inventory
+        return self.outcome
+
+    def _judge(self, room: int, reward: float, inventory: int, lives: int) -> Outcome:
+        if reward > 0 or inventory & ~self.inventory:
+            return "success"
+        if lives < self.lives:
+            return "failure"
+        if room != self.room:
+            return "failure" if room == self.came_from else "success"
+        return "going"
+
+
+class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
+    """The game, or single attempts in a room.
+
+    Observations are uint8 ``[stack, size, size]``, the newest picture last; actions 0 to 17.
+
+    Args:
+        options: preprocessing and limits.
+        stream: seeds; episode n draws from ``(*stream, n)``.
+        starts: each episode begins in one of them, drawn; without any at the start of the game.
+        task: ``room`` ends with an attempt's outcome and rewards success with 1.
+    """
+
+    def __init__(
+        self,
+        options: EnvironmentOptions,
+        stream: Sequence[int] = (0,),
+        starts: Sequence[StartState] = (),
+        task: Task = "game",
+    ) -> None:
+        self.options, self.stream, self.starts, self.task = options, tuple(stream), tuple(starts), task
+        self.emulator = Emulator(options.frame_skip)
+        size = options.screen_size
+        shape = (options.frame_stack, size, size)
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(ACTIONS)  # type: ignore[assignment]
+        self.stack = np.zeros(shape, np.uint8)
+        self.episode = -1
+        self.generator = np.random.default_rng([*self.stream, 0])
+        self._known: dict[StartState, tuple[bytes, int, np.ndarray]] = {}
+        self.attempt: RoomAttempt | None = None
+        self.steps, self.score, self.last_action = 0, 0.0, 0
+        self.room_steps: Counter[int] = Counter()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """The next episode; a ``seed`` starts a stream of its own, ``options["start"]`` fixes the start."""
+        if seed is not None:
+            super().reset(seed=seed)
+            self.stream, self.episode = (seed,), -1
+        self.episode += 1
+        self.generator = np.random.default_rng([*self.stream, self.episode])
+        start = (options or {}).get("start")
+        if start is None and self.starts:
+            start = self.starts[int(self.generator.integers(len(self.starts)))]
+        self.steps, self.score, self.last_action = 0, 0.0, 0
+        self.room_steps = Counter()
+        self.stack[:] = self._shrunk(self._begin(start))
+        return self.stack.copy(), self._info()
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """One step; with probability ``sticky`` the action before is repeated."""
+        if self.generator.random() >= self.options.sticky:
+            self.last_action = int(action)
+        reward = self.emulator.step(self.last_action, draw=True)
+        self.steps += 1
+        self.score += reward
+        self.stack[:-1] = self.stack[1:]
+        self.stack[-1] = self._shrunk(self.emulator.frame())
+        info = self._info()
+        self.room_steps[info["room"]] += 1
+        terminated = self.emulator.game_over
+        if self.attempt is not None:
+            outcome = self.attempt.see(info["room"], reward, info["inventory"], info["lives"])
+            if self.task == "room":
+                terminated = terminated or outcome != "going"
+                reward = float(outcome == "success")
+        limit = self.options.room_max_steps if self.task == "room" else self.options.max_steps
+        truncated = not terminated and self.steps >= limit
+        if terminated or truncated:
+            info["metrics"] = self._metrics()
+        return self.stack.copy(), reward, terminated, truncated, info
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """All that ``restore`` needs: JSON values and arrays."""
+        attempt = None if self.attempt is None else vars(self.attempt)
+        return {
+            "emulator": np.frombuffer(self.emulator.save(), np.uint8),
+            "stack": self.stack,
+            "generator": self.generator.bit_generator.state,
+            "episode": self.episode,
+            "steps": self.steps,
+            "score": self.score,
+            "last_action": self.last_action,
+            "room_steps": [[room, steps] for room, steps in self.room_steps.items()],
+            "attempt": attempt,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> np.ndarray:
+        """Continue the episode of ``snapshot``; returns its observation."""
+        self.emulator.reset()
+        self.emulator.load(snapshot["emulator"].tobytes())
+        self.stack[:] = snapshot["stack"]
+        self.generator = np.random.default_rng(0)
+        self.generator.bit_generator.state = snapshot["generator"]
+        for name in ("episode", "steps", "score", "last_action"):
+            setattr(self, name, snapshot[name])
+        self.room_steps = Counter({room: steps for room, steps in snapshot["room_steps"]})
+        self.attempt = None
+        if (attempt := snapshot["attempt"]) is not None:
+            self.attempt = RoomAttempt(0, 0, 0, 0)
+            vars(self.attempt).update(attempt)
+        return self.stack.copy()
+
+    def _begin(self, start: StartState | None) -> np.ndarray:
+        """The first frame of the episode, uint8 ``[210, 160]``."""
+        if start is None:
+            self.emulator.reset()
+            self.attempt = None
+            return self.emulator.draw()
+        if start not in self._known:
+            came_from = replay(self.emulator, start)
+            # The emulator draws nothing when it loads a state: the frame is kept beside it.
+            self._known[start] = (self.emulator.save(), came_from, self.emulator.draw())
+        state, came_from, frame = self._known[start]
+        self.emulator.load(state)
+        inventory, lives = self.emulator.inventory, self.emulator.lives
+        self.attempt = RoomAttempt(start.room, came_from, inventory, lives)
+        return frame
+
+    def _shrunk(self, frame: np.ndarray) -> np.ndarray:
+        size = self.options.screen_size
+        return cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+
+    def _info(self) -> dict[str, Any]:
+        ram = self.emulator.ram
+        ram_room = int(ram[3])
+        return {
+            "room": room_number(ram_room),
+            "ram_room": ram_room,
+            "inventory": int(ram[65]),
+            "lives": self.emulator.lives,
+            "action": self.last_action,
+        }
+
+    def _metrics(self) -> dict[str, float]:
+        """Of the whole episode; ``room_<n>`` are steps spent there."""
+        metrics = {"score": self.score, "rooms": float(len(self.room_steps))}
+        if self.attempt is not None:
+            metrics["success"] = float(self.attempt.outcome == "success")
+        return metrics | {f"room_{room}": float(steps) for room, steps in sorted(self.room_steps.items())}

@@ -1,0 +1,76 @@
+"""The paper's expert: an agent trained from the start of the game with APPO and RND, then played."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fpc.config.montezuma import MontezumaExperiment
+from fpc.domains.montezuma.archive import Found, Way
+from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.rollout import Episode, play
+from fpc.domains.montezuma.rooms import room_number
+from fpc.domains.montezuma.search import CELL
+from fpc.domains.montezuma.training import job_of
+from fpc.files import read_tensors, write_table, write_tensors
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+_PLAY = 5501  # tells these games from others of the run's seed
+
+
+def play_expert(experiment: MontezumaExperiment, run: Run) -> Found:
+    """Train the agent, play its games, and note the ways into every room that it found."""
+    from fpc.learners.appo.train import train
+
+    options = experiment.pretrain.expert.ppo_rnd
+    assert options is not None  # the configuration checks it
+    pretrain = experiment.pretrain
+    weights, table = run.state / "expert.safetensors", run.state / "expert.parquet"
+    if not table.exists():
+        job = job_of(
+            experiment, pretrain.appo, pretrain.rnd, run, steps=options.steps, state=run.state / "expert"
+        )
+        trained = train(job, run.report)
+        write_tensors(weights, trained.network)
+        write_table(table, trained.metrics)
+    network = MontezumaNetwork(experiment.network, experiment.environment)
+    network.load_state_dict(read_tensors(weights))
+    network.eval()
+    episodes = [Episode((run.seed, _PLAY, number)) for number in range(options.trajectories)]
+    records = play(network, experiment.environment, episodes)
+    return _found([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
+
+
+def _found(games: list[bytes], seed: int, training: pd.DataFrame) -> Found:
+    """Ways and visits of games, by playing them again without chance."""
+    emulator = Emulator()
+    visits: Counter[tuple[int, int, int]] = Counter()
+    ways: list[Way] = []
+    played = []
+    for actions in games:
+        emulator.reset()
+        before, rooms = room_number(emulator.ram_room), {room_number(emulator.ram_room)}
+        for number, action in enumerate(actions, start=1):
+            emulator.step(action)
+            room, (x, y) = room_number(emulator.ram_room), emulator.position
+            visits[room, x // CELL, y // CELL] += 1
+            if room != before and not emulator.game_over:
+                ways.append(Way(room, seed, actions[:number], (before, emulator.inventory)))
+            before = room
+            rooms.add(room)
+        played.append((seed, actions, frozenset(rooms)))
+    ways.sort(key=lambda way: (len(way.actions), way.actions))
+    scores = training[training["metric"].isin(["score", "rooms"])]
+    progress = scores.groupby(["step", "metric"])["value"].mean().unstack().reset_index()
+    progress = progress.assign(stream=0, cells=0).reindex(
+        columns=["step", "stream", "cells", "rooms", "score"]
+    )
+    rows = [(*key, count) for key, count in sorted(visits.items())]
+    return Found(
+        tuple(ways), tuple(played), progress, pd.DataFrame(rows, columns=["room", "x", "y", "visits"])
+    )

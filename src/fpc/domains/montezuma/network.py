@@ -1,0 +1,61 @@
+"""The policy: three convolutions, two layers and three heads (public PPO-RND code)."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fpc.config.montezuma import EnvironmentOptions, NetworkOptions
+from fpc.domains.montezuma.emulator import ACTIONS
+
+_KERNELS = ((8, 4), (4, 2), (3, 1))  # side and stride
+_HEAD_GAIN = 0.01
+
+
+class MontezumaNetwork(nn.Module):
+    """Policy ``[N, 18]``, extrinsic and intrinsic value ``[N, 1]`` on the same features."""
+
+    def __init__(self, options: NetworkOptions, environment: EnvironmentOptions) -> None:
+        super().__init__()
+        self.shape = (environment.frame_stack, environment.screen_size, environment.screen_size)
+        layers: list[nn.Module] = []
+        channels, side = environment.frame_stack, environment.screen_size
+        for wide, (kernel, stride) in zip(options.channels, _KERNELS, strict=True):
+            layers += [nn.Conv2d(channels, wide, kernel, stride), nn.ReLU()]
+            channels, side = wide, (side - kernel) // stride + 1
+        layers.append(nn.Flatten())
+        width = channels * side * side
+        for wide in options.hidden:
+            layers += [nn.Linear(width, wide), nn.ReLU()]
+            width = wide
+        self.encoder = nn.Sequential(*layers)
+        self.policy = nn.Linear(width, ACTIONS)
+        self.baseline = nn.Linear(width, 1)
+        self.intrinsic_baseline = nn.Linear(width, 1)
+
+    @classmethod
+    def seeded(cls, options: NetworkOptions, environment: EnvironmentOptions, seed: int) -> Self:
+        """First weights from ``seed`` alone: orthogonal, gain sqrt 2, heads .01; biases 0."""
+        network = cls(options, environment)
+        generator = torch.Generator().manual_seed(seed)
+        heads = (network.policy, network.baseline, network.intrinsic_baseline)
+        for module in network.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                gain = _HEAD_GAIN if module in heads else sqrt(2)
+                nn.init.orthogonal_(module.weight, gain, generator=generator)
+                nn.init.zeros_(module.get_parameter("bias"))
+        return network
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """Features float32 ``[N, H]`` of uint8 ``[N, stack, size, size]``, also flattened ``[N, D]``."""
+        pictures = observations.reshape(-1, *self.shape)
+        # The scale goes into the first layer: a tenth of the time, for the pictures are not copied again.
+        first = self.encoder[0]
+        assert isinstance(first, nn.Conv2d)
+        hidden = F.conv2d(pictures.float(), first.weight / 255, first.bias, first.stride)
+        features: Tensor = self.encoder[1:](hidden)
+        return features

@@ -1,0 +1,134 @@
+"""pretrain: find the way to the room, then make pi* there (state coverage gap).
+
+Each stage leaves its result in the run's folder, and a resumed run goes on with the first unfinished one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fpc.config.montezuma import MontezumaExperiment
+from fpc.domains.montezuma.archive import explore
+from fpc.domains.montezuma.cloning import clone
+from fpc.domains.montezuma.expert_agent import play_expert
+from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.rollout import Episode, play
+from fpc.domains.montezuma.rooms_picture import rooms_picture
+from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
+from fpc.domains.montezuma.training import job_of, starts_in
+from fpc.files import read_tensors, write_table, write_tensors, write_with
+from fpc.learners.metrics import MetricLog
+from fpc.learners.processor import prepare_processor
+
+if TYPE_CHECKING:
+    from fpc.runs import Run
+
+POLICY, STARTS, DEMONSTRATIONS = "policy.safetensors", "start_states.json", "demonstrations.json"
+EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"
+TRAINED = "trained.parquet"  # in the run's state
+_PROBE = 7301  # tells the probe's episodes from others of the run's seed
+
+
+def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
+    """Write pi* and how it came about.
+
+    ``start_states.json`` and ``demonstrations.json`` of the expert with ``exploration.parquet``,
+    ``visits.parquet`` and ``rooms.png`` of its search; ``policy.safetensors``; ``training.parquet``
+    (``probe_success`` is pi*'s in the room, ``probe_random_success`` a random policy's).
+
+    Raises:
+        ValueError: the expert never reached the room.
+    """
+    prepare_processor()
+    if not (run.output / STARTS).exists():
+        _find_the_way(experiment, run)
+    starts_in(run.output / STARTS, experiment.environment.room)
+    table = _cloned(experiment, run) if experiment.pretrain.recipe == "clone" else _trained(experiment, run)
+    write_table(run.output / "training.parquet", pd.concat([table, _probe(experiment, run)]))
+
+
+def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
+    """Write what the expert found; the start states last."""
+    options, room = experiment.pretrain.expert, experiment.environment.room
+    if options.recipe == "go_explore":
+        assert options.go_explore is not None  # the configuration checks it
+        total = options.go_explore.steps
+        found = explore(
+            options.go_explore,
+            run.seed,
+            run.state / "archive",
+            report=lambda step: run.report(step, total + experiment.pretrain.steps),
+        )
+    else:
+        found = play_expert(experiment, run)
+    write_table(run.output / EXPLORATION, found.progress)
+    write_table(run.output / VISITS, found.visits)
+    picture = rooms_picture(found.visits)
+    write_with(
+        run.output / ROOMS, lambda path: picture.savefig(path, format="png", metadata={"Software": None})
+    )
+    write_demonstrations(run.output / DEMONSTRATIONS, found.demonstrations(room))
+    write_start_states(run.output / STARTS, found.start_states(options.start_states))
+
+
+def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
+    """APPO with RND on games that begin in the room."""
+    from fpc.learners.appo.train import train
+
+    table, options = run.state / TRAINED, experiment.pretrain
+    if table.exists() and (run.output / POLICY).exists():
+        return pd.read_parquet(table)
+    job = job_of(
+        experiment,
+        options.appo,
+        options.rnd,
+        run,
+        steps=options.steps,
+        state=run.state / "training",
+        task=options.task,
+        starts=run.output / STARTS,
+    )
+    trained = train(job, run.report)
+    write_tensors(run.output / POLICY, trained.network)
+    write_table(table, trained.metrics)
+    return trained.metrics
+
+
+def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
+    """The expert's actions from the room on, cloned."""
+    table, options = run.state / TRAINED, experiment.pretrain.clone
+    if table.exists() and (run.output / POLICY).exists():
+        return pd.read_parquet(table)
+    assert options is not None  # the configuration checks it
+    network, log = clone(experiment, options, run.output / DEMONSTRATIONS, run.seed, run.report)
+    write_tensors(run.output / POLICY, network.state_dict())
+    found = log.table(run.seed)
+    write_table(table, found)
+    return found
+
+
+def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
+    """Success in the room of pi* and of a random policy."""
+    environment, count = experiment.environment, experiment.pretrain.probe_episodes
+    starts = starts_in(run.output / STARTS, environment.room)
+    network = MontezumaNetwork(experiment.network, environment)
+    network.load_state_dict(read_tensors(run.output / POLICY))
+    network.eval()
+    episodes = [
+        Episode((run.seed, _PROBE, number), starts[number % len(starts)], "room") for number in range(count)
+    ]
+    log = MetricLog()
+    for policy, name in ((network, "probe_success"), (None, "probe_random_success")):
+        records = play(policy, environment, episodes)
+        log.add(experiment.pretrain.steps, **{name: sum(bool(record.success) for record in records) / count})
+    return log.table(run.seed)
+
+
+def policy_of(experiment: MontezumaExperiment, folder: Path) -> MontezumaNetwork:
+    """pi* of a published folder, for evaluation."""
+    network = MontezumaNetwork(experiment.network, experiment.environment)
+    network.load_state_dict(read_tensors(folder / POLICY))
+    return network.requires_grad_(False).eval()

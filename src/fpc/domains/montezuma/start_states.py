@@ -1,0 +1,176 @@
+"""Start states and demonstrations: actions from the start of the game, with a digest of what they lead to.
+
+The game without sticky actions has no chance, so a state needs no save file: it is played again, and
+refused where the RAM differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpc.domains.montezuma.emulator import ACTIONS, Emulator, rom_digest
+from fpc.domains.montezuma.rooms import RAM_OF_ROOM, room_number
+from fpc.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class StartState:
+    """A moment in a room."""
+
+    room: int
+    seed: int  # of the search that found it
+    actions: tuple[int, ...]  # from the start of the game
+    digest: str  # of the RAM then
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A way through the game."""
+
+    seed: int
+    actions: tuple[int, ...]
+    digest: str  # of the RAM at its end
+    room_entries: dict[int, int]  # room -> actions before it was first entered
+    score: float
+
+
+def replay(emulator: Emulator, start: StartState) -> int:
+    """Bring ``emulator`` to the start state; returns the room (our number) that it came from, 0 if from none.
+
+    Raises:
+        ValueError: another state was reached.
+    """
+    emulator.reset()
+    room, came_from = room_number(emulator.ram_room), 0
+    for action in start.actions:
+        emulator.step(action)
+        if (now := room_number(emulator.ram_room)) != room:
+            room, came_from = now, room
+    found = emulator.digest()
+    if found != start.digest:
+        raise ValueError(
+            f"start state in room {start.room}, seed {start.seed}: after {len(start.actions)} actions the "
+            f"RAM's digest is {found[:12]}..., not {start.digest[:12]}...; the file was altered or made with "
+            "another version of ale-py: run pretrain again"
+        )
+    return came_from
+
+
+def demonstration_of(emulator: Emulator, seed: int, actions: Iterable[int]) -> Demonstration:
+    """Play ``actions`` and note the first entry of each room and the score."""
+    emulator.reset()
+    played = tuple(actions)
+    entries = {room_number(emulator.ram_room): 0}
+    score = 0.0
+    for number, action in enumerate(played, start=1):
+        score += emulator.step(action)
+        entries.setdefault(room_number(emulator.ram_room), number)
+    return Demonstration(seed, played, emulator.digest(), entries, score)
+
+
+def write_start_states(path: Path, states: Iterable[StartState]) -> None:
+    """Write ``start_states.json``; actions are hexadecimal, two digits each."""
+    rows = [
+        {
+            "room": state.room,
+            "seed": state.seed,
+            "actions": bytes(state.actions).hex(),
+            "digest": state.digest,
+        }
+        for state in states
+    ]
+    write_json(path, {"rom": rom_digest(), "states": rows})
+
+
+def read_start_states(path: Path) -> list[StartState]:
+    """Read ``start_states.json``.
+
+    Raises:
+        ValueError: of another ROM, or a field is missing or of another kind.
+    """
+    found = []
+    for where, row in _rows(path, "states", {"room": int, "seed": int, "actions": str, "digest": str}):
+        if row["room"] not in RAM_OF_ROOM:
+            raise ValueError(f"{where}.room is {row['room']}; rooms are 1 to 24. Run pretrain again")
+        found.append(StartState(row["room"], row["seed"], _actions(where, row["actions"]), row["digest"]))
+    return found
+
+
+def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) -> None:
+    """Write ``demonstrations.json``."""
+    rows = [
+        {
+            "seed": item.seed,
+            "actions": bytes(item.actions).hex(),
+            "digest": item.digest,
+            "room_entries": {str(room): step for room, step in item.room_entries.items()},
+            "score": float(item.score),
+        }
+        for item in demonstrations
+    ]
+    write_json(path, {"rom": rom_digest(), "demonstrations": rows})
+
+
+def read_demonstrations(path: Path) -> list[Demonstration]:
+    """Read ``demonstrations.json``.
+
+    Raises:
+        ValueError: of another ROM, or a field is missing or of another kind.
+    """
+    kinds = {"seed": int, "actions": str, "digest": str, "room_entries": dict, "score": float}
+    return [
+        Demonstration(
+            row["seed"],
+            _actions(where, row["actions"]),
+            row["digest"],
+            {int(room): int(step) for room, step in row["room_entries"].items()},
+            row["score"],
+        )
+        for where, row in _rows(path, "demonstrations", kinds)
+    ]
+
+
+def by_room(states: Iterable[StartState]) -> dict[int, list[StartState]]:
+    """States of each room, in the given order."""
+    found: dict[int, list[StartState]] = {}
+    for state in states:
+        found.setdefault(state.room, []).append(state)
+    return found
+
+
+def _rows(path: Path, name: str, kinds: Mapping[str, type]) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a file of this game, each with where it stands."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get(name), list):
+        raise ValueError(f"{path}: `{name}` must be a list; run pretrain again")
+    if content.get("rom") != rom_digest():
+        raise ValueError(
+            f"{path}: made with another ROM of Montezuma's Revenge ({str(content.get('rom'))[:12]}..., here "
+            f"{rom_digest()[:12]}...); install the locked ale-py, or run pretrain again"
+        )
+    rows = []
+    for number, row in enumerate(content[name]):
+        where = f"{path}: {name}[{number}]"
+        if not isinstance(row, dict) or row.keys() != kinds.keys():
+            raise ValueError(f"{where} must have the fields {', '.join(kinds)}; run pretrain again")
+        for field, kind in kinds.items():
+            if type(row[field]) is not kind:
+                value = repr(row[field])[:50]
+                raise ValueError(f"{where}.{field} must be {kind.__name__}, not {value}; run pretrain again")
+        rows.append((where, row))
+    return rows
+
+
+def _actions(where: str, text: str) -> tuple[int, ...]:
+    try:
+        actions = tuple(bytes.fromhex(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{where}.actions must be hexadecimal digits ({error}); run pretrain again"
+        ) from error
+    if any(action >= ACTIONS for action in actions):
+        raise ValueError(f"{where}.actions must be below {ACTIONS}; run pretrain again")
+    return actions

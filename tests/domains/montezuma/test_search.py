@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fpc.config.montezuma import GoExploreOptions
+from fpc.domains.montezuma.archive import explore
+from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.search import Search
+
+OPTIONS = GoExploreOptions(steps=12_000, burst=40, repeat=0.9)
+
+
+def described(search: Search) -> object:
+    ways = {cell: search.way(node) for cell, node in search.cells.items()}
+    return ways, dict(search.visits), search.progress, search.chosen, search.steps
+
+
+def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole = Search(OPTIONS, 0, 0, 6000)
+    whole.run(tmp_path / "whole", lambda step: None)
+
+    def stop(step: int) -> None:
+        if step > 3000:
+            raise KeyboardInterrupt
+
+    first = Search(OPTIONS, 0, 0, 6000)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(tmp_path / "cut", stop)
+    first._save(tmp_path / "cut")  # as the clock would have it
+    second = Search(OPTIONS, 0, 0, 6000)
+    second.run(tmp_path / "cut", lambda step: None)
+    assert described(second) == described(whole)
+
+
+def test_every_cell_is_reached_by_its_way() -> None:
+    search = Search(OPTIONS, 1, 0, 3000)
+    while search.steps < search.total:
+        search._burst()
+    emulator = Emulator()
+    for cell, node in list(search.cells.items())[::7]:
+        emulator.reset()
+        for action in search.way(node):
+            emulator.step(action)
+        reached = emulator.digest()
+        emulator.load(search.states[search.place[cell]])
+        assert emulator.digest() == reached
+
+
+def test_the_number_of_processes_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for processes in ("1", "2"):
+        monkeypatch.setenv("FPC_PROCESSES", processes)
+        found.append(explore(OPTIONS, 0, tmp_path / processes))
+    assert found[0].ways == found[1].ways
+    assert found[0].games == found[1].games
+    assert found[0].progress.equals(found[1].progress)
+    assert found[0].visits.equals(found[1].visits)
+    assert list(found[0].progress.columns) == ["step", "stream", "cells", "rooms", "score"]
+
+
+def test_seeds_and_streams_search_differently() -> None:
+    ways = set()
+    for seed, stream in ((0, 0), (0, 1), (1, 0)):
+        search = Search(OPTIONS, seed, stream, 2000)
+        while search.steps < search.total:
+            search._burst()
+        ways.add(frozenset(search.way(node) for node in search.cells.values()))
+    assert len(ways) == 3

@@ -1,0 +1,67 @@
+"""Generated tables of Montezuma's Revenge with the shape and the course of real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
+STEPS = (0, 20_000, 40_000, 60_000)
+KEPT = {"scratch": 0.1, "vanilla": 0.3, "behavioral_cloning": 0.9, "kickstarting": 0.4, "ewc": 0.8}
+Tables = dict[str, pd.DataFrame]
+
+
+def success(method: str, progress: float) -> float:
+    """A success rate such as the paper's curves show."""
+    start = 0.1 if method == "scratch" else 0.95
+    return float(KEPT[method] + (start - KEPT[method]) * np.exp(-6.0 * progress))
+
+
+def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence[str] = METHODS) -> Tables:
+    """episodes, training and visits of some experiments."""
+    episodes: list[tuple[object, ...]] = []
+    training: list[tuple[object, ...]] = []
+    for place, experiment in enumerate(experiments):
+        for number, method in enumerate(methods):
+            for seed in range(seeds):
+                key = (experiment, method, seed)
+                generator = np.random.default_rng([place, number, seed])
+                episodes += _probes(key, generator)
+                training += _games(key, place, generator)
+    visits = [("expert", 0, room, x, 4 + room, 3 * x + room) for room in (1, 2, 7) for x in range(12)]
+    return {
+        "episodes": pd.DataFrame(
+            episodes,
+            columns=["experiment", "method", "seed", "step", "probe", "group", "episode", "measure", "value"],
+        ).assign(domain="montezuma"),
+        "training": pd.DataFrame(
+            training, columns=["experiment", "method", "seed", "step", "metric", "value"]
+        ).assign(domain="montezuma"),
+        "visits": pd.DataFrame(visits, columns=["method", "seed", "room", "x", "y", "visits"]).assign(
+            domain="montezuma", experiment=experiments[0]
+        ),
+    }
+
+
+def _probes(key: tuple[str, str, int], generator: np.random.Generator) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for step in STEPS:
+        rate = success(key[1], step / STEPS[-1])
+        for episode in range(20):
+            rows.append((*key, step, "room_7", "far", episode, "success", float(generator.random() < rate)))
+            if step == 0:
+                chance = float(generator.random() < 0.1)
+                rows.append((*key, step, "random", "far", episode, "success", chance))
+        rows.append((*key, step, "start", "close", 0, "return", 100.0 * generator.poisson(2.0)))
+    return rows
+
+
+def _games(key: tuple[str, str, int], place: int, generator: np.random.Generator) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for step in generator.integers(1, STEPS[-1] + 1, 200):
+        reach = generator.poisson(3.0 * step / STEPS[-1] + place)
+        rows.append((*key, int(step), "score", 100.0 * reach))
+        rows += [(*key, int(step), f"room_{room}", 50.0) for room in range(1, 2 + min(reach, 6))]
+    return rows

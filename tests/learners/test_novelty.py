@@ -1,0 +1,82 @@
+"""APPO with random network distillation through Sample Factory, on real attempts in Montezuma's rooms."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.train import Trained
+from tests.domains.montezuma.ways import STATES, options
+from tests.learners.appo_job import APPO, job
+from tests.learners.test_appo import _step, run, same, start
+
+RND = {
+    "channels": [4, 4, 4],
+    "hidden": 16,
+    "outputs": 8,
+    "extrinsic_coefficient": 2.0,
+    "intrinsic_coefficient": 1.0,
+    "intrinsic_gamma": 0.99,
+    "update_proportion": 0.5,
+    "observation_clip": 5.0,
+    "warm_up_steps": 64,
+}
+
+
+def novelty(folder: Path, **changes: Any) -> Job:
+    environment = options(room_max_steps=20).model_dump(mode="json")
+    values = {
+        "environment": "fpc.domains.montezuma.training:environment_of",
+        "environment_arguments": {"environment": environment, "task": "room", "starts": str(STATES)},
+        "network": "fpc.domains.montezuma.training:network_of",
+        "network_arguments": {
+            "network": {"channels": [4, 4, 4], "hidden": [16, 16]},
+            "environment": environment,
+        },
+        "appo": {**APPO, "train": "all", "epochs": 2, "minibatches": 2, "batch_size": 16, "clip_value": 1e6},
+        "rnd": RND,
+        "trainable": "all",
+        "steps": 1280,
+    }
+    return job(folder, **(values | changes))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return run(novelty(tmp_path_factory.mktemp("undisturbed")))
+
+
+def test_a_kill_changes_nothing(tmp_path: Path, undisturbed: Trained) -> None:
+    work = novelty(tmp_path)
+    process = start(work)
+    deadline = time.monotonic() + 120
+    while _step(work.checkpoints) < 300:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < _step(work.checkpoints) < 1280
+    resumed = run(work)
+    assert same(resumed.network, undisturbed.network)
+    pd.testing.assert_frame_equal(resumed.metrics, undisturbed.metrics)
+
+
+def test_everything_learns_and_is_reported(tmp_path: Path, undisturbed: Trained) -> None:
+    first = novelty(tmp_path).make_network().state_dict()
+    assert all(not torch.equal(first[name], value) for name, value in undisturbed.network.items())
+    metrics = undisturbed.metrics
+    assert {"return", "score", "success", "rooms", "room_7", "intrinsic_reward"} <= set(metrics["metric"])
+    assert (metrics.loc[metrics["metric"] == "intrinsic_reward", "value"] > 0).all()
+    assert metrics.loc[metrics["metric"] == "length", "value"].max() <= 20
+
+
+def test_another_seed_is_another_run(tmp_path: Path, undisturbed: Trained) -> None:
+    assert not same(run(novelty(tmp_path, seed=4)).network, undisturbed.network)

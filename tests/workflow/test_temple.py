@@ -1,0 +1,88 @@
+"""The whole chain of Montezuma's Revenge with real games and Sample Factory, at the scale ``temple``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.start_states import by_room, read_demonstrations, read_start_states, replay
+from fpc.files import read_tensors
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``results/temple`` of a project in which the chain has run."""
+    project = tmp_path_factory.mktemp("project")
+    for name in ("configs", "workflow"):
+        shutil.copytree(ROOT / name, project / name, symlinks=True)
+    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+    shutil.copy(ROOT / "tests" / "temple.yaml", project / "configs" / "temple.yaml")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [BIN / "snakemake", "--cores", "2", "--config", "scale=temple"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    logs = "\n".join(path.read_text() for path in (project / "results" / ".logs").rglob("*.log"))
+    assert finished.returncode == 0, finished.stderr[-3000:] + logs[-3000:]
+    return project / "results" / "temple"
+
+
+def test_every_method_has_milestones_and_all_probes(made: Path) -> None:
+    for method in METHODS:
+        run = made / "montezuma" / "finetune" / method / "seed_0"
+        first, last = (read_tensors(run / "milestones" / f"step_{step}.safetensors") for step in (0, 512))
+        assert any((first[name] != last[name]).any() for name in first)
+        episodes = pd.read_parquet(made / "montezuma" / "evaluate" / method / "seed_0" / "episodes.parquet")
+        counts = episodes.groupby(["step", "probe", "measure"]).size().to_dict()
+        far = {(step, "room_2", measure): 4 for step in (0, 256, 512) for measure in ("success", "return")}
+        close = {(step, "start", measure): 1 for step in (0, 256, 512) for measure in ("return", "rooms")}
+        assert counts == far | close | {(0, "random", "success"): 4, (0, "random", "return"): 4}
+
+
+def test_methods_that_start_from_pi_star_start_from_the_same(made: Path) -> None:
+    pi_star = read_tensors(made / "montezuma" / "pretrain" / "seed_0" / "policy.safetensors")
+    for method in METHODS:
+        first = read_tensors(made / f"montezuma/finetune/{method}/seed_0/milestones/step_0.safetensors")
+        equal = all((first[name] == value).all() for name, value in pi_star.items())
+        assert equal == (method != "scratch")
+
+
+def test_the_expert_leaves_states_that_can_be_played_again(made: Path) -> None:
+    folder = made / "montezuma" / "pretrain" / "seed_0"
+    states = by_room(read_start_states(folder / "start_states.json"))
+    assert 1 <= len(states[2]) <= 4
+    for state in states[2]:
+        replay(Emulator(), state)
+    assert all(2 in item.room_entries for item in read_demonstrations(folder / "demonstrations.json"))
+    exploration = pd.read_parquet(folder / "exploration.parquet")
+    assert exploration["rooms"].max() > 1
+    assert (folder / "rooms.png").stat().st_size > 1000
+
+
+def test_expert_data_are_pi_stars_outputs(made: Path) -> None:
+    data = read_tensors(made / "montezuma" / "collect" / "seed_0" / "expert.safetensors")
+    assert data["observations"].shape == (100, 4 * 42 * 42)
+    assert data["outputs"].shape == (100, 18)
+
+
+def test_figures_and_report(made: Path) -> None:
+    for name in ("figure_3b", "figure_6", "figure_12", "figure_18"):
+        for ending in ("svg", "png", "csv"):
+            assert (made / "figures" / f"{name}.{ending}").stat().st_size > 100
+    assert (made / "report.html").exists()
