@@ -21,6 +21,7 @@ PHASE_OF_TABLE = {
     "training": "finetune",
     "expert_games": "collect",
     "expert_dungeon": "collect",
+    "visits": "collect",
 }  # else evaluate
 FIGURE_SUFFIXES = (".svg", ".png", ".csv")
 
