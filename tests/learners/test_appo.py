@@ -69,18 +69,22 @@ def start(work: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
 
 
-def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trained) -> None:
-    work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
+def kill_after(work: Any, step: int) -> int:
+    """Train in another process, kill it once a checkpoint is at ``step`` or later; returns where that is."""
     process = start(work)
     deadline = time.monotonic() + 120
-    while _step(work.checkpoints) < 200:
+    while _step(work.checkpoints) < step:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    killed_at = _step(work.checkpoints)
-    assert 0 < killed_at < 640
+    return _step(work.checkpoints)
+
+
+def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trained) -> None:
+    work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
+    assert kill_after(work, 200) < 640
     resumed = run(work)
     assert same(resumed.network, undisturbed.network)
     assert same(resumed.critic, undisturbed.critic)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from fpc.learners.appo.job import Job
 from fpc.learners.appo.train import Trained
 from tests.domains.montezuma.ways import STATES, options
 from tests.learners.appo_job import APPO, job
-from tests.learners.test_appo import _step, run, same, start
+from tests.learners.test_appo import kill_after, run, same
 
 RND = {
     "channels": [4, 4, 4],
@@ -55,15 +53,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def test_a_kill_changes_nothing(tmp_path: Path, undisturbed: Trained) -> None:
     work = novelty(tmp_path)
-    process = start(work)
-    deadline = time.monotonic() + 120
-    while _step(work.checkpoints) < 300:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 0 < _step(work.checkpoints) < 1280
+    assert kill_after(work, 300) < 1280
     resumed = run(work)
     assert same(resumed.network, undisturbed.network)
     pd.testing.assert_frame_equal(resumed.metrics, undisturbed.metrics)

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.workflow.chain import BIN, run_chain
 
 from fpc.files import read_tensors
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``results/dungeon`` of a project in which the chain has run."""
-    project = tmp_path_factory.mktemp("project")
-    for name in ("configs", "workflow"):
-        shutil.copytree(ROOT / name, project / name, symlinks=True)
-    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
-    shutil.copy(ROOT / "tests" / "dungeon.yaml", project / "configs" / "dungeon.yaml")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
-    finished = subprocess.run(
-        [BIN / "snakemake", "--cores", "2", "--config", "scale=dungeon"],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    logs = "\n".join(path.read_text() for path in (project / "results" / ".logs").rglob("*.log"))
-    assert finished.returncode == 0, finished.stderr[-3000:] + logs[-3000:]
-    return project / "results" / "dungeon"
+    return run_chain(tmp_path_factory.mktemp("project"), "dungeon")
 
 
 def test_every_method_has_milestones_and_all_probes(made: Path) -> None:

@@ -1,0 +1,33 @@
+"""Runs the whole chain of a test scale in a project of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+
+def run_chain(project: Path, scale: str) -> Path:
+    """``results/<scale>`` after Snakemake on two cores; the scale is ``tests/<scale>.yaml``."""
+    for name in ("configs", "workflow"):
+        shutil.copytree(ROOT / name, project / name, symlinks=True)
+    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+    shutil.copy(ROOT / "tests" / f"{scale}.yaml", project / "configs" / f"{scale}.yaml")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [BIN / "snakemake", "--cores", "2", "--config", f"scale={scale}"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    logs = "\n".join(path.read_text() for path in (project / "results" / ".logs").rglob("*.log"))
+    assert finished.returncode == 0, finished.stderr[-3000:] + logs[-3000:]
+    return project / "results" / scale
