@@ -14,7 +14,7 @@ from ale_py import roms
 FRAME_SKIP = 4
 ACTIONS = 18
 HEIGHT, WIDTH = 210, 160
-_ROOM, _X, _Y, _INVENTORY = 3, 42, 43, 65  # bytes of the RAM
+ROOM, X, Y, INVENTORY = 3, 42, 43, 65  # bytes of the RAM
 
 
 @cache
@@ -90,18 +90,18 @@ class Emulator:
     @property
     def ram_room(self) -> int:
         """The room as the game numbers it, 0 to 23."""
-        return int(self.ram[_ROOM])
+        return int(self.ram[ROOM])
 
     @property
     def inventory(self) -> int:
         """A bit for each item carried."""
-        return int(self.ram[_INVENTORY])
+        return int(self.ram[INVENTORY])
 
     @property
     def position(self) -> tuple[int, int]:
         """x and y of the player."""
         ram = self.ram
-        return int(ram[_X]), int(ram[_Y])
+        return int(ram[X]), int(ram[Y])
 
     @property
     def lives(self) -> int:

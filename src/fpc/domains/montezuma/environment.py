@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 
 from fpc.config.montezuma import EnvironmentOptions
-from fpc.domains.montezuma.emulator import ACTIONS, Emulator
+from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import StartState, replay
 
@@ -176,11 +176,11 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
 
     def _info(self) -> dict[str, Any]:
         ram = self.emulator.ram
-        ram_room = int(ram[3])
+        ram_room = int(ram[ROOM])
         return {
             "room": room_number(ram_room),
             "ram_room": ram_room,
-            "inventory": int(ram[65]),
+            "inventory": int(ram[INVENTORY]),
             "lives": self.emulator.lives,
             "action": self.last_action,
         }

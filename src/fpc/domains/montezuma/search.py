@@ -13,7 +13,7 @@ import torch
 
 from fpc.checkpoint import load_checkpoint, save_checkpoint
 from fpc.config.montezuma import GoExploreOptions
-from fpc.domains.montezuma.emulator import ACTIONS, Emulator
+from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator, X, Y
 from fpc.domains.montezuma.rooms import room_number
 
 Cell = tuple[int, int, int, int]  # room, x // 8, y // 8, inventory
@@ -82,7 +82,7 @@ class Search:
 
     def _cell(self) -> Cell:
         ram = self.emulator.ram
-        return room_number(int(ram[3])), int(ram[42]) // CELL, int(ram[43]) // CELL, int(ram[65])
+        return room_number(int(ram[ROOM])), int(ram[X]) // CELL, int(ram[Y]) // CELL, int(ram[INVENTORY])
 
     def _burst(self) -> None:
         """From a cell chosen by ``1 / sqrt(times chosen + 1)``, random actions that tend to repeat."""
