@@ -56,6 +56,9 @@ class MontezumaNetwork(nn.Module):
         # The scale goes into the first layer: a tenth of the time, for the pictures are not copied again.
         first = self.encoder[0]
         assert isinstance(first, nn.Conv2d)
-        hidden = F.conv2d(pictures.float(), first.weight / 255, first.bias, first.stride)
+        weight = first.weight / 255
+        if torch.is_grad_enabled():  # halves the time of the gradients; all that follows keeps the layout
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        hidden = F.conv2d(pictures.float(), weight, first.bias, first.stride)
         features: Tensor = self.encoder[1:](hidden)
         return features
