@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from .montezuma_tables import montezuma
 from .nethack_tables import nethack
 
 STAGES = ("0_hammer", "1_push", "2_peg-unplug-side", "3_push-wall")
@@ -114,6 +115,7 @@ def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
             "representation": representation_of((0.9, 0.6, 0.2)),
         },
         "nethack": {"episodes": nethack()},
+        "montezuma": {"episodes": montezuma()},
         "two_state_mdp": {"episodes": two_states({"coverage": (0.11, 2.22), "cloning": (0.081, 9.93)})},
         "apple_retrieval": {
             "episodes": apples(

@@ -187,7 +187,7 @@ def test_markdown_shows_every_claim(paper_like: Tables) -> None:
     assert all(result.claim.statement.replace("|", "\\|") in text for result in results)
     assert summary(results) in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == len(CLAIMS) + 4  # a head for each domain
+    assert len(rows) == len(CLAIMS) + 5  # a head for each domain
     assert all(line.replace("\\|", "").count("|") == 7 for line in rows)
     assert to_markdown(evaluate_claims(paper_like, CONTEXT), CONTEXT) == text
 

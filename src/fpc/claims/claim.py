@@ -83,6 +83,33 @@ class Claim:
         )
 
 
+def claim_of(
+    domain: str,
+    name: str,
+    statement: str,
+    source: tuple[str, str],
+    quantity: str,
+    measure: Callable[[TablesByExperiment, ClaimContext], Measurement],
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    minimum_seeds: int | None = None,
+) -> Claim:
+    """A claim about the experiment that is called as its domain; ``source``: where in the paper, value."""
+    return Claim(
+        f"{domain}_{name}",
+        domain,
+        (domain,),
+        statement,
+        *source,
+        quantity,
+        above,
+        below,
+        measure,
+        minimum_seeds=minimum_seeds,
+    )
+
+
 @dataclass(frozen=True)
 class Result:
     """A claim held against the tables."""

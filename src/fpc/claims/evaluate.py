@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fpc.claims import apple_retrieval, nethack, robotic_sequence, two_state_mdp
+from fpc.claims import apple_retrieval, montezuma, nethack, robotic_sequence, two_state_mdp
 from fpc.claims.claim import Claim, ClaimContext, Result, TablesByExperiment, Verdict, asked_of, hold
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ CLAIMS: tuple[Claim, ...] = (
     *apple_retrieval.CLAIMS,
     *robotic_sequence.CLAIMS,
     *nethack.CLAIMS,
+    *montezuma.CLAIMS,
 )
 WORDS = {
     Verdict.REPRODUCED: "reproduced",

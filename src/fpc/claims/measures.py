@@ -159,6 +159,11 @@ def rank_correlation(groups: Mapping[float, Array], context: ClaimContext) -> Me
     return one_sample(by_seed, context, f"values {', '.join(f'{key:g}' for key in options)}")
 
 
+def listed(values: Array) -> str:
+    """Every seed's number, in words."""
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
 def _bootstrap(strata: list[Array], statistic: Statistic, context: ClaimContext) -> Estimate:
     return bootstrap_estimate(
         strata, statistic, level=context.level, resamples=context.resamples, seed=context.seed

@@ -11,14 +11,13 @@ often than its level says, so every seed's change is named beside the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from fpc.claims import measures
-from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import Runs, at_least_steps, one_sample, runs_of, same_budget
+from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
+from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, runs_of, same_budget
 from fpc.statistics import Array
 
 DOMAIN = EXPERIMENT = "nethack"
@@ -31,31 +30,9 @@ DRIFT = 0.1  # nats
 PAPER_RANGE = 0.2  # a score is the paper's within this share of it
 # Environment steps that the paper speaks of; the peak comes 25M steps after as many of warm-up.
 EARLY, PEAK, DECAYED, PAPER = 25_000_000, 50_000_000, 100_000_000, 400_000_000
-Measure = Callable[[TablesByExperiment, ClaimContext], Measurement]
 
 
-def _claim(
-    name: str,
-    statement: str,
-    source: tuple[str, str],
-    quantity: str,
-    measure: Measure,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-) -> Claim:
-    return Claim(
-        f"nethack_{name}",
-        DOMAIN,
-        (EXPERIMENT,),
-        statement,
-        *source,
-        quantity,
-        above,
-        below,
-        measure,
-        minimum_seeds=MINIMUM_SEEDS,
-    )
+_claim = partial(claim_of, DOMAIN, minimum_seeds=MINIMUM_SEEDS)
 
 
 def far_level(tables: TablesByExperiment) -> str:
@@ -102,14 +79,14 @@ def outcome_difference(
     """A measure of one method minus another's, at the last step of the same budget."""
     first, second = (_runs(tables, context, method, far, measure) for method in (better, worse))
     same_budget(first, second)
-    note = f"{better} {_listed(first.last)}, {worse} {_listed(second.last)} at {first.steps[-1]:,} steps"
+    note = f"{better} {listed(first.last)}, {worse} {listed(second.last)} at {first.steps[-1]:,} steps"
     return measures.difference(first.last, second.last, context, note)
 
 
 def drift(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """KL(pi* || pi_theta) on the expert's Far steps at the last step, nats."""
     runs = _runs(tables, context, method, True, "kl_divergence")
-    return one_sample(runs.last, context, f"seeds {_listed(runs.last)} at {runs.steps[-1]:,} steps")
+    return one_sample(runs.last, context, f"seeds {listed(runs.last)} at {runs.steps[-1]:,} steps")
 
 
 def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -123,7 +100,7 @@ def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) ->
             f"scratch ends at {ours:.0f}, pi* starts at {level:.0f}: a vanilla that keeps all of pi* "
             "would also be near scratch"
         )
-    note = f"vanilla {_listed(vanilla.last)}, scratch {_listed(scratch.last)}"
+    note = f"vanilla {listed(vanilla.last)}, scratch {listed(scratch.last)}"
     return measures.difference(vanilla.last / level, scratch.last / level, context, note)
 
 
@@ -140,7 +117,7 @@ def final_score(tables: TablesByExperiment, context: ClaimContext, method: str) 
     """A method's final score, if trained as long as the paper's."""
     runs = _runs(tables, context, method, False)
     at_least_steps(runs, PAPER)
-    return one_sample(runs.last, context, f"seeds {_listed(runs.last)}")
+    return one_sample(runs.last, context, f"seeds {listed(runs.last)}")
 
 
 def _level(runs: Runs) -> float:
@@ -159,11 +136,7 @@ def _level(runs: Runs) -> float:
 
 def _paired(changes: Array, level: float, context: ClaimContext, note: str) -> Measurement:
     shares = changes / level
-    return one_sample(shares, context, f"seeds {_listed(shares)} of pi*'s {level:.4g}, {note}")
-
-
-def _listed(values: Array) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
+    return one_sample(shares, context, f"seeds {listed(shares)} of pi*'s {level:.4g}, {note}")
 
 
 def _keeps(method: str, label: str, score: str) -> Claim:
