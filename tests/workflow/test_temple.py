@@ -9,6 +9,7 @@ import pytest
 from tests.workflow.chain import run_chain
 
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.passages import walk
 from fpc.domains.montezuma.start_states import by_room, read_demonstrations, read_start_states, replay
 from fpc.files import read_tensors
 
@@ -47,7 +48,12 @@ def test_the_expert_leaves_states_that_can_be_played_again(made: Path) -> None:
     assert 1 <= len(states[2]) <= 4
     for state in states[2]:
         replay(Emulator(), state)
-    assert all(2 in item.room_entries for item in read_demonstrations(folder / "demonstrations.json"))
+    demonstrations = read_demonstrations(folder / "demonstrations.json")
+    entered = {room for item in demonstrations for room in item.room_entries}
+    assert set(states) <= entered  # every room that was entered has its demonstration
+    assert walk(Emulator(), 0, demonstrations[0].actions).demonstration == demonstrations[0]
+    visits = pd.read_parquet(folder / "first_visits.parquet")
+    assert set(visits["room"]) == entered
     exploration = pd.read_parquet(folder / "exploration.parquet")
     assert exploration["rooms"].max() > 1
     assert (folder / "rooms.png").stat().st_size > 1000

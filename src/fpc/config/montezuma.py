@@ -64,6 +64,9 @@ class ExpertOptions(Section):
     go_explore: GoExploreOptions | None = Field(default=None, description="Needed with `go_explore`.")
     ppo_rnd: PPORNDOptions | None = Field(default=None, description="Needed with `ppo_rnd`.")
     start_states: PositiveInt = Field(description="Start states to keep of each room at most.")
+    demonstrations: PositiveInt = Field(
+        description="Games to keep through each room, where there are so many; each counts for all its rooms."
+    )
 
     @model_validator(mode="after")
     def _recipe_is_complete(self) -> Self:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,52 +16,32 @@ import pandas as pd
 
 from fpc.config.montezuma import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.passages import chosen, passages
+from fpc.domains.montezuma.passages import Walk, walk
+from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search
-from fpc.domains.montezuma.start_states import Demonstration, StartState, demonstration_of
 
 STREAMS = 2  # fixed: what is found must not depend on the number of processes
-DEMONSTRATIONS = 20  # of a stream at most
-
-
-@dataclass(frozen=True)
-class Way:
-    """Actions from the start of the game into a room."""
-
-    room: int
-    seed: int
-    actions: bytes
-    kind: tuple[int, int]  # room before, inventory
+BEST = 20  # ways to the best cells of each stream
+PROGRESS = ["step", "stream", "cells", "rooms", "score"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """Ways into rooms and through the game.
+    """Ways into rooms and through the game, shorter ones first.
 
     ``progress`` has the columns step, stream, cells, rooms, score; ``visits`` room, x, y (cells of
-    eight pixels), visits.
+    eight pixels), visits; ``first_visits`` stream, room, ram_room, step.
     """
 
-    ways: tuple[Way, ...]
-    games: tuple[tuple[int, bytes, frozenset[int]], ...]  # seed, actions, rooms on the way
+    ways: tuple[tuple[int, bytes], ...]  # seed, actions from the start of the game
     progress: pd.DataFrame
     visits: pd.DataFrame
+    first_visits: pd.DataFrame
 
-    def start_states(self, per_room: int) -> list[StartState]:
-        """At most ``per_room`` of each room, from stays that succeeded there; shorter ways first."""
+    def walks(self) -> list[Walk]:
+        """Every way played again."""
         emulator = Emulator()
-        played = [(way.seed, way.actions) for way in self.ways]
-        played += [(seed, actions) for seed, actions, _ in self.games]
-        return chosen(
-            [item for seed, actions in played for item in passages(emulator, seed, actions)], per_room
-        )
-
-    def demonstrations(self, room: int) -> list[Demonstration]:
-        """Games that pass through a room, the best first."""
-        emulator = Emulator()
-        return [
-            demonstration_of(emulator, seed, actions) for seed, actions, rooms in self.games if room in rooms
-        ]
+        return [walk(emulator, seed, actions) for seed, actions in self.ways]
 
 
 def explore(
@@ -82,29 +62,39 @@ def explore(
 
 def found_by(searches: Sequence[Search]) -> Found:
     """What several streams found together."""
-    ways = [
-        Way(entry[0], search.seed, search.way(node) + actions, (entry[1], entry[2]))
-        for search in searches
-        for entry, (node, actions) in search.entries.items()
-    ]
-    ways.sort(key=lambda way: (len(way.actions), way.actions))
-    games = []
-    for search in searches:
-        best = sorted(search.cells.values(), key=lambda node: (-search.scores[node], search.lengths[node]))
-        for node in best[:DEMONSTRATIONS]:
-            games.append((search.seed, search.way(node), frozenset(search.rooms_on_the_way(node))))
+    ways: list[tuple[int, bytes]] = []
     visits: Counter[tuple[int, int, int]] = Counter()
     for search in searches:
+        ways += [(search.seed, search.way(node) + actions) for node, actions in search.entries.values()]
+        best = sorted(search.cells.values(), key=lambda node: (-search.scores[node], search.lengths[node]))
+        ways += [(search.seed, search.way(node)) for node in best[:BEST]]
         visits.update(search.visits)
     progress = [(row[0], search.stream, *row[1:]) for search in searches for row in search.progress]
+    first = [(search.stream, *item) for search in searches for item in search.first_steps.items()]
     return Found(
-        tuple(ways),
-        tuple(games),
-        pd.DataFrame(progress, columns=["step", "stream", "cells", "rooms", "score"]),
-        pd.DataFrame(
-            [(*key, count) for key, count in sorted(visits.items())], columns=["room", "x", "y", "visits"]
-        ).astype("int64"),
+        shorter_first(ways),
+        pd.DataFrame(progress, columns=PROGRESS),
+        visits_table(visits),
+        first_visits_table(first),
     )
+
+
+def shorter_first(ways: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    """Different ways in the order of their length."""
+    return tuple(sorted(set(ways), key=lambda way: (len(way[1]), way)))
+
+
+def visits_table(visits: Mapping[tuple[int, int, int], int]) -> pd.DataFrame:
+    """Columns room, x, y, visits."""
+    rows = [(*cell, count) for cell, count in sorted(visits.items())]
+    return pd.DataFrame(rows, columns=["room", "x", "y", "visits"]).astype("int64")
+
+
+def first_visits_table(visits: Iterable[tuple[int, int, int]]) -> pd.DataFrame:
+    """Columns stream, room, ram_room, step of (stream, room, step): where the rooms' numbers come from."""
+    rows = [(stream, room, ram_number(room), step) for stream, room, step in visits]
+    columns = ["stream", "room", "ram_room", "step"]
+    return pd.DataFrame(rows, columns=columns).astype("int64").sort_values(["stream", "step"], kind="stable")
 
 
 _counts: Any = None

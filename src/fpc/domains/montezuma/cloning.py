@@ -28,12 +28,16 @@ def clone(
     """A network trained on the actions of the demonstrations by cross-entropy, and its losses.
 
     Raises:
-        ValueError: no demonstration passes through the room.
+        ValueError: no demonstration enters the room and goes on.
     """
     room = experiment.environment.room
-    known = [item for item in read_demonstrations(demonstrations) if room in item.room_entries]
+    known = [
+        item
+        for item in read_demonstrations(demonstrations)
+        if item.room_entries.get(room, len(item.actions)) < len(item.actions)
+    ]
     if not known:
-        raise ValueError(f"{demonstrations}: no demonstration passes through room {room}; search longer")
+        raise ValueError(f"{demonstrations}: no demonstration goes on in room {room}; search longer")
     pairs = [states_of(experiment, item) for item in known]
     observations = torch.from_numpy(np.concatenate([part for part, _ in pairs]))
     actions = torch.from_numpy(np.concatenate([part for _, part in pairs]))

@@ -11,10 +11,13 @@ import ale_py
 import numpy as np
 from ale_py import roms
 
+from fpc.domains.montezuma.rooms import room_number
+
 FRAME_SKIP = 4
 ACTIONS = 18
 HEIGHT, WIDTH = 210, 160
 ROOM, X, Y, INVENTORY = 3, 42, 43, 65  # bytes of the RAM
+CELL = 8  # pixels
 
 
 @cache
@@ -97,11 +100,10 @@ class Emulator:
         """A bit for each item carried."""
         return int(self.ram[INVENTORY])
 
-    @property
-    def position(self) -> tuple[int, int]:
-        """x and y of the player."""
+    def cell(self) -> tuple[int, int, int]:
+        """Where the player is: room (our number), x and y in squares of ``CELL`` pixels."""
         ram = self.ram
-        return int(ram[X]), int(ram[Y])
+        return room_number(int(ram[ROOM])), int(ram[X]) // CELL, int(ram[Y]) // CELL
 
     @property
     def lives(self) -> int:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fpc.config.montezuma import MontezumaExperiment
-from fpc.domains.montezuma.archive import Found, Way
+from fpc.domains.montezuma.archive import (
+    PROGRESS,
+    Found,
+    first_visits_table,
+    shorter_first,
+    visits_table,
+)
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.passages import walk
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.domains.montezuma.rooms import room_number
-from fpc.domains.montezuma.search import CELL
 from fpc.domains.montezuma.training import job_of
 from fpc.files import read_tensors, write_table, write_tensors
 
@@ -43,34 +48,28 @@ def play_expert(experiment: MontezumaExperiment, run: Run) -> Found:
     network.eval()
     episodes = [Episode((run.seed, _PLAY, number)) for number in range(options.trajectories)]
     records = play(network, experiment.environment, episodes)
-    return _found([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
+    return found_in([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
 
 
-def _found(games: list[bytes], seed: int, training: pd.DataFrame) -> Found:
+def found_in(games: list[bytes], seed: int, training: pd.DataFrame) -> Found:
     """Ways and visits of games, by playing them again without chance."""
     emulator = Emulator()
     visits: Counter[tuple[int, int, int]] = Counter()
-    ways: list[Way] = []
-    played = []
+    first: dict[int, int] = {}
+    ways: list[tuple[int, bytes]] = []
+    steps = 0
     for actions in games:
-        emulator.reset()
-        before, rooms = room_number(emulator.ram_room), {room_number(emulator.ram_room)}
-        for number, action in enumerate(actions, start=1):
-            emulator.step(action)
-            room, (x, y) = room_number(emulator.ram_room), emulator.position
-            visits[room, x // CELL, y // CELL] += 1
-            if room != before and not emulator.game_over:
-                ways.append(Way(room, seed, actions[:number], (before, emulator.inventory)))
-            before = room
-            rooms.add(room)
-        played.append((seed, actions, frozenset(rooms)))
-    ways.sort(key=lambda way: (len(way.actions), way.actions))
+        played = walk(emulator, seed, actions)
+        visits.update(played.visits)
+        ways.append((seed, bytes(played.demonstration.actions)))
+        for room, step in played.demonstration.room_entries.items():
+            first.setdefault(room, steps + step)
+        steps += len(played.demonstration.actions)
     scores = training[training["metric"].isin(["score", "rooms"])]
     progress = scores.groupby(["step", "metric"])["value"].mean().unstack().reset_index()
-    progress = progress.assign(stream=0, cells=0).reindex(
-        columns=["step", "stream", "cells", "rooms", "score"]
-    )
-    rows = [(*key, count) for key, count in sorted(visits.items())]
     return Found(
-        tuple(ways), tuple(played), progress, pd.DataFrame(rows, columns=["room", "x", "y", "visits"])
+        shorter_first(ways),
+        progress.assign(stream=0, cells=0).reindex(columns=PROGRESS),
+        visits_table(visits),
+        first_visits_table((0, room, step) for room, step in first.items()),
     )

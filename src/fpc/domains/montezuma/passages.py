@@ -1,4 +1,4 @@
-"""Ways through a room that succeeded there: where its start states come from.
+"""Games played again: stays in rooms, and the start states on ways that succeeded there.
 
 A start state on such a way can be survived, for the way goes on; the moment a search happened to note a
 cell often cannot (the player may be falling). Starts at several points of a way are those of the backward
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import RoomAttempt
 from fpc.domains.montezuma.rooms import room_number
-from fpc.domains.montezuma.start_states import StartState
+from fpc.domains.montezuma.start_states import Demonstration, StartState
 
 POINTS = (0.0, 0.25, 0.5, 0.75)  # of a passage: the entry, and three states after it
 
@@ -29,28 +29,46 @@ class Passage:
     states: tuple[StartState, ...]
 
 
-def passages(emulator: Emulator, seed: int, actions: bytes) -> list[Passage]:
-    """Every stay in a room on the way that ``actions`` take from the start of the game.
+@dataclass(frozen=True)
+class Walk:
+    """A game played again without chance; ``visits`` are steps in cells (room, x, y)."""
 
-    Stays that did not succeed have their entry alone; the first room, that nobody entered, is left out.
+    demonstration: Demonstration
+    passages: tuple[Passage, ...]
+    visits: Counter[tuple[int, int, int]]
+
+
+def walk(emulator: Emulator, seed: int, actions: Iterable[int]) -> Walk:
+    """Play ``actions`` from the start of the game, to its end at most, and note every stay in a room.
+
+    Stays that did not succeed have their entry alone; the first room, that nobody entered, is no stay.
     """
     emulator.reset()
+    room = room_number(emulator.ram_room)
     stay: _Stay | None = None
     stays: list[_Stay] = []
     digests = [emulator.digest()]  # before each action
-    room = room_number(emulator.ram_room)
+    entries, score, played = {room: 0}, 0.0, bytearray()
+    visits: Counter[tuple[int, int, int]] = Counter()
     for number, action in enumerate(actions, start=1):
         reward = emulator.step(action)
+        score += reward
+        played.append(action)
         digests.append(emulator.digest())
-        now, inventory, lives = room_number(emulator.ram_room), emulator.inventory, emulator.lives
+        if emulator.game_over:
+            break
+        cell, inventory, lives = emulator.cell(), emulator.inventory, emulator.lives
+        visits[cell] += 1
         if stay is not None and stay.attempt.outcome == "going":
-            stay.attempt.see(now, reward, inventory, lives)
+            stay.attempt.see(cell[0], reward, inventory, lives)
             stay.end = number
-        if now != room:
-            stay = _Stay(RoomAttempt(now, room, inventory, lives), (room, inventory), number, number)
+        if cell[0] != room:
+            stay = _Stay(RoomAttempt(cell[0], room, inventory, lives), (room, inventory), number, number)
             stays.append(stay)
-            room = now
-    return [_passage(stay, seed, actions, digests) for stay in stays]
+            room = cell[0]
+            entries.setdefault(room, number)
+    demonstration = Demonstration(seed, tuple(played), digests[-1], entries, score)
+    return Walk(demonstration, tuple(_passage(stay, seed, played, digests) for stay in stays), visits)
 
 
 @dataclass
@@ -61,7 +79,7 @@ class _Stay:
     end: int  # actions before it was decided
 
 
-def _passage(stay: _Stay, seed: int, actions: bytes, digests: Sequence[str]) -> Passage:
+def _passage(stay: _Stay, seed: int, actions: Sequence[int], digests: Sequence[str]) -> Passage:
     room, succeeded = stay.attempt.room, stay.attempt.outcome == "success"
     shares = POINTS if succeeded else POINTS[:1]
     places = sorted({stay.entry + int(share * (stay.end - stay.entry)) for share in shares})
@@ -86,6 +104,25 @@ def chosen(known: Iterable[Passage], per_room: int) -> list[StartState]:
                 of_room.setdefault(state.digest, state)
         states += [*of_room.values()][:per_room]
     return states
+
+
+def demonstrations_of(walks: Iterable[Walk], per_room: int) -> list[Demonstration]:
+    """The best games through every room that was entered: most points, then fewest steps.
+
+    A game counts for all its rooms, so there are at least ``per_room`` of each where so many are known.
+    """
+    ranked = sorted({item.demonstration.actions: item.demonstration for item in walks}.values(), key=_rank)
+    kept: list[Demonstration] = []
+    through: Counter[int] = Counter()
+    for demonstration in ranked:
+        if any(through[room] < per_room for room in demonstration.room_entries):
+            kept.append(demonstration)
+            through.update(demonstration.room_entries.keys())
+    return kept
+
+
+def _rank(demonstration: Demonstration) -> tuple[float, int, tuple[int, ...]]:
+    return -demonstration.score, len(demonstration.actions), demonstration.actions
 
 
 def _spread(items: Sequence[Passage]) -> list[Passage]:

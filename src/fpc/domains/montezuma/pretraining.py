@@ -15,6 +15,7 @@ from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.passages import chosen, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.rooms_picture import rooms_picture
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 POLICY, STARTS, DEMONSTRATIONS = "policy.safetensors", "start_states.json", "demonstrations.json"
 EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"
+FIRST_VISITS = "first_visits.parquet"
 TRAINED = "trained.parquet"  # in the run's state
 _PROBE = 7301  # tells the probe's episodes from others of the run's seed
 
@@ -36,8 +38,8 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
     """Write pi* and how it came about.
 
     ``start_states.json`` and ``demonstrations.json`` of the expert with ``exploration.parquet``,
-    ``visits.parquet`` and ``rooms.png`` of its search; ``policy.safetensors``; ``training.parquet``
-    (``probe_success`` is pi*'s in the room, ``probe_random_success`` a random policy's).
+    ``visits.parquet``, ``first_visits.parquet`` and ``rooms.png`` of its search; ``policy.safetensors``;
+    ``training.parquet`` (``probe_success`` is pi*'s in the room, ``probe_random_success`` a random policy's).
 
     Raises:
         ValueError: the expert never reached the room.
@@ -52,7 +54,7 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
 
 def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
     """Write what the expert found; the start states last."""
-    options, room = experiment.pretrain.expert, experiment.environment.room
+    options = experiment.pretrain.expert
     if options.recipe == "go_explore":
         assert options.go_explore is not None  # the configuration checks it
         total = options.go_explore.steps
@@ -70,8 +72,11 @@ def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
     write_with(
         run.output / ROOMS, lambda path: picture.savefig(path, format="png", metadata={"Software": None})
     )
-    write_demonstrations(run.output / DEMONSTRATIONS, found.demonstrations(room))
-    write_start_states(run.output / STARTS, found.start_states(options.start_states))
+    write_table(run.output / FIRST_VISITS, found.first_visits)
+    walks = found.walks()
+    write_demonstrations(run.output / DEMONSTRATIONS, demonstrations_of(walks, options.demonstrations))
+    known = [passage for item in walks for passage in item.passages]
+    write_start_states(run.output / STARTS, chosen(known, options.start_states))
 
 
 def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:

@@ -13,12 +13,11 @@ import torch
 
 from fpc.checkpoint import load_checkpoint, save_checkpoint
 from fpc.config.montezuma import GoExploreOptions
-from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator, X, Y
+from fpc.domains.montezuma.emulator import ACTIONS, CELL, INVENTORY, ROOM, Emulator, X, Y
 from fpc.domains.montezuma.rooms import room_number
 
 Cell = tuple[int, int, int, int]  # room, x // 8, y // 8, inventory
 Entry = tuple[int, int, int, int]  # room, room before, inventory, x // 8
-CELL = 8  # pixels
 SAVE_SECONDS = 30.0
 MEASURE_EVERY = 5000  # steps
 
@@ -71,14 +70,6 @@ class Search:
             parts.append(self.segments[node])
             node = self.parents[node]
         return b"".join(reversed(parts))
-
-    def rooms_on_the_way(self, node: int) -> set[int]:
-        """Rooms of the nodes before and at ``node``."""
-        found = set()
-        while node >= 0:
-            found.add(self.rooms[node])
-            node = self.parents[node]
-        return found
 
     def _cell(self) -> Cell:
         ram = self.emulator.ram

@@ -59,18 +59,6 @@ def replay(emulator: Emulator, start: StartState) -> int:
     return came_from
 
 
-def demonstration_of(emulator: Emulator, seed: int, actions: Iterable[int]) -> Demonstration:
-    """Play ``actions`` and note the first entry of each room and the score."""
-    emulator.reset()
-    played = tuple(actions)
-    entries = {room_number(emulator.ram_room): 0}
-    score = 0.0
-    for number, action in enumerate(played, start=1):
-        score += emulator.step(action)
-        entries.setdefault(room_number(emulator.ram_room), number)
-    return Demonstration(seed, played, emulator.digest(), entries, score)
-
-
 def write_start_states(path: Path, states: Iterable[StartState]) -> None:
     """Write ``start_states.json``; actions are hexadecimal, two digits each."""
     rows = [
