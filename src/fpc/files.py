@@ -110,6 +110,12 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` make the file under a temporary name, then move it to ``path``."""
     with atomic_path(path) as temporary:

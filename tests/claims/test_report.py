@@ -99,3 +99,14 @@ def test_is_the_same_twice(text: str) -> None:
 def test_without_figures_or_seeds() -> None:
     page = render_report("Empty", "tiny", [], [], seeds_table(pd.DataFrame(columns=["measure"])), {})
     assert "No figure was drawn" in page
+
+
+def test_a_film_plays_only_when_it_is_asked_for() -> None:
+    moving = ReportFigure("film_6", "Attempts", SVG, "", b"GIF89a")
+    page = Page(
+        render_report(
+            "Film", "tiny", [], [FIGURE, moving], seeds_table(pd.DataFrame(columns=["measure"])), {}
+        )
+    )
+    assert len(page.all("details")) == len(page.all("summary")) == 1
+    assert page.all("img")[-1]["src"] == "data:image/gif;base64,R0lGODlh"

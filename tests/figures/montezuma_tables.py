@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tests.domains.montezuma.ways import start
+
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 STEPS = (0, 20_000, 40_000, 60_000)
 KEPT = {"scratch": 0.1, "vanilla": 0.3, "behavioral_cloning": 0.9, "kickstarting": 0.4, "ewc": 0.8}
@@ -20,7 +22,7 @@ def success(method: str, progress: float) -> float:
 
 
 def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence[str] = METHODS) -> Tables:
-    """episodes, training and visits of some experiments."""
+    """episodes, training, attempts and visits of some experiments."""
     episodes: list[tuple[object, ...]] = []
     training: list[tuple[object, ...]] = []
     for place, experiment in enumerate(experiments):
@@ -39,6 +41,7 @@ def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence
         "training": pd.DataFrame(
             training, columns=["experiment", "method", "seed", "step", "metric", "value"]
         ).assign(domain="montezuma"),
+        "attempts": _attempts(experiments, seeds, methods),
         "visits": pd.DataFrame(visits, columns=["method", "seed", "room", "x", "y", "visits"]).assign(
             domain="montezuma", experiment=experiments[0]
         ),
@@ -65,3 +68,18 @@ def _games(key: tuple[str, str, int], place: int, generator: np.random.Generator
         rows.append((*key, int(step), "score", 100.0 * reach))
         rows += [(*key, int(step), f"room_{room}", 50.0) for room in range(1, 2 + min(reach, 6))]
     return rows
+
+
+def _attempts(experiments: Sequence[str], seeds: int, methods: Sequence[str]) -> pd.DataFrame:
+    """Real start states with actions that lead somewhere or nowhere; the last is shorter than the others."""
+    rows = []
+    for method in methods:
+        for seed in range(seeds):
+            for step in (STEPS[0], STEPS[-1]):
+                for episode in range(5):
+                    state = start(7, episode % 4)
+                    key = ("montezuma", experiments[0], method, seed, step, "room_7", episode)
+                    actions = bytes([3] * (12 if episode == 3 else 25))
+                    rows.append((*key, episode != 3, bytes(state.actions), actions, state.digest))
+    names = ["domain", "experiment", "method", "seed", "step", "probe", "episode"]
+    return pd.DataFrame(rows, columns=[*names, "success", "start", "actions", "digest"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,16 @@ import pytest
 from tests.workflow.chain import run_chain
 
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.environment import RoomAttempt
 from fpc.domains.montezuma.passages import walk
-from fpc.domains.montezuma.start_states import by_room, read_demonstrations, read_start_states, replay
+from fpc.domains.montezuma.rooms import room_number
+from fpc.domains.montezuma.start_states import (
+    StartState,
+    by_room,
+    read_demonstrations,
+    read_start_states,
+    replay,
+)
 from fpc.files import read_tensors
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
@@ -66,7 +75,24 @@ def test_expert_data_are_pi_stars_outputs(made: Path) -> None:
 
 
 def test_figures_and_report(made: Path) -> None:
-    for name in ("figure_3b", "figure_6", "figure_12", "figure_18"):
+    for name in ("figure_3b", "figure_6", "figure_12", "figure_18", "film_6"):
         for ending in ("svg", "png", "csv"):
             assert (made / "figures" / f"{name}.{ending}").stat().st_size > 100
-    assert (made / "report.html").exists()
+    film = (made / "figures" / "film_6.gif").read_bytes()
+    assert b64encode(film).decode() in (made / "report.html").read_text()
+
+
+def test_attempts_can_be_played_again(made: Path) -> None:
+    attempts = pd.read_parquet(made / "montezuma/evaluate/vanilla/seed_0/attempts.parquet")
+    assert attempts.groupby(["step", "probe"]).size().to_dict() == {
+        (0, "random"): 4,
+        **{(step, "room_2"): 4 for step in (0, 256, 512)},
+    }
+    emulator = Emulator()
+    for row in attempts.itertuples():
+        start = StartState(2, 0, tuple(row.start), row.digest)
+        attempt = RoomAttempt(2, replay(emulator, start), emulator.inventory, emulator.lives)
+        for action in row.actions:
+            reward = emulator.step(action)
+            attempt.see(room_number(emulator.ram_room), reward, emulator.inventory, emulator.lives)
+        assert (attempt.outcome == "success") == row.success

@@ -18,12 +18,13 @@ VERDICTS = {"reproduced": "reproduced", "not_reproduced": "not reproduced", "not
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as it was published: its SVG, and its plotted data as CSV text."""
+    """A figure as it was published: its SVG, its plotted data as CSV text, and its film where it has one."""
 
     name: str
     title: str
     svg: bytes
     csv: str
+    gif: bytes | None = None
 
     @property
     def heading(self) -> str:
@@ -35,6 +36,11 @@ class ReportFigure:
     def picture(self) -> str:
         """The SVG as a data URI."""
         return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
+    @property
+    def film(self) -> str | None:
+        """The GIF as a data URI."""
+        return None if self.gif is None else f"data:image/gif;base64,{base64.b64encode(self.gif).decode()}"
 
     @property
     def download(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,7 @@ TABLE_NAMES = (
     "expert_games",
     "expert_dungeon",
     "visits",
+    "attempts",
 )
 EXPERT = "expert"  # stands for a method in the tables that collect wrote
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
@@ -57,7 +58,7 @@ class FigureSettings:
 
 
 class FigureModule(Protocol):
-    """A file ``figures/figure_<id>.py`` or ``figures/table_<id>.py``."""
+    """A file ``figures/figure_<id>.py``, ``figures/table_<id>.py`` or ``figures/film_<id>.py``."""
 
     TITLE: str
     EXPERIMENTS: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
@@ -74,4 +75,13 @@ class FigureModule(Protocol):
 
     def draw(self, data: pd.DataFrame, settings: FigureSettings) -> Figure:
         """Draw what ``data`` returned."""
+        ...
+
+
+@runtime_checkable
+class Animated(Protocol):
+    """A figure that also moves."""
+
+    def animate(self, data: pd.DataFrame, settings: FigureSettings) -> bytes:
+        """A GIF of what ``data`` returned."""
         ...

@@ -21,9 +21,9 @@ class FigureMetadata:
 
 @cache
 def figure_names() -> tuple[str, ...]:
-    """Names of all figures and tables: the modules ``figure_*`` and ``table_*`` of this package."""
-    folder = Path(__file__).parent
-    return tuple(sorted(path.stem for kind in ("figure", "table") for path in folder.glob(f"{kind}_*.py")))
+    """Names of all figures: the modules ``figure_*``, ``table_*`` and ``film_*`` of this package."""
+    folder, kinds = Path(__file__).parent, ("figure", "table", "film")
+    return tuple(sorted(path.stem for kind in kinds for path in folder.glob(f"{kind}_[0-9]*.py")))
 
 
 @cache

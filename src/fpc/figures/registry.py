@@ -23,7 +23,7 @@ def load_figure(name: str) -> FigureModule:
 
 
 def paper_order(name: str) -> tuple[str, int, str]:
-    """Sorts figures as they stand in the paper, tables last: figure_2, figure_3c, figure_10."""
+    """Sorts figures as they stand in the paper, films and tables apart: figure_2, figure_3c, figure_10."""
     found = re.fullmatch(r"([a-z]+)_(\d+)(.*)", name)
     if found is None:
         return "~", 0, name

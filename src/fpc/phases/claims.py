@@ -13,6 +13,7 @@ from fpc.runs import Run
 from fpc.table import Row, closing_row, parents
 
 SEEDS = "claims_seeds.csv"
+READ = ("episodes", "representation")
 
 
 def claims(configuration: Configuration) -> None:
@@ -30,7 +31,7 @@ def claims(configuration: Configuration) -> None:
     )
 
     def work(run: Run) -> None:
-        tables = read_tables(configuration, made_from)
+        tables = read_tables(configuration, made_from, READ)
         results = evaluate_claims(by_experiment(tables), context)
         write_json(run.output / "claims.json", [result.record() for result in results])
         write_text(run.output / "claims.md", to_markdown(results, context))
@@ -44,7 +45,7 @@ def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
     """Experiment -> paths of the tables its claims read."""
     found: dict[str, list[str]] = {}
     for row in made_from:
-        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase]]
+        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in READ]
         paths = [path.as_posix() for path in existing if path.exists()]
         found.setdefault(row.experiment or "", []).extend(paths)
     return {experiment: tuple(sorted(paths)) for experiment, paths in found.items()}

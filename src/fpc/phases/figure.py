@@ -8,9 +8,9 @@ import pandas as pd
 
 from fpc.config.root import Configuration
 from fpc.figures import style
-from fpc.figures.interface import FigureSettings
+from fpc.figures.interface import Animated, FigureSettings
 from fpc.figures.registry import load_figure
-from fpc.files import digest_of
+from fpc.files import digest_of, write_bytes
 from fpc.phases.execute import execute
 from fpc.phases.tables import read_tables
 from fpc.runs import Run, command
@@ -34,7 +34,7 @@ def figure(configuration: Configuration, name: str) -> None:
     module = load_figure(name)
 
     def work(run: Run) -> None:
-        tables = read_tables(configuration, parents(configuration, row))
+        tables = read_tables(configuration, parents(configuration, row), {"episodes", *module.TABLES})
         settings = FigureSettings(
             scale=configuration.label,
             interval=configuration.figure.interval,
@@ -51,5 +51,7 @@ def figure(configuration: Configuration, name: str) -> None:
         }
         published = data.assign(scale=configuration.label)
         style.save(module.draw(data, settings), published, run.output, name, metadata)
+        if isinstance(module, Animated):
+            write_bytes(run.output / f"{name}.gif", module.animate(data, settings))
 
     execute(configuration, row, work)

@@ -27,7 +27,9 @@ def report(configuration: Configuration) -> None:
         for name in configuration.figure.names:
             folder = figure_row(configuration, name).folder
             svg, csv = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_text("utf-8")
-            figures.append(ReportFigure(name, figure_metadata(name).title, svg, csv))
+            film = folder / f"{name}.gif"
+            gif = film.read_bytes() if film.exists() else None
+            figures.append(ReportFigure(name, figure_metadata(name).title, svg, csv, gif))
         seeds = pd.read_csv(StringIO((claims_row.folder / SEEDS).read_text("utf-8")))
         page = render_report(
             title=configuration.report.title,

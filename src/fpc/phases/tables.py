@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from fpc.table import Row
 
 TABLES = {
     "collect": ("expert_games", "expert_dungeon", "visits"),
-    "evaluate": ("episodes", "representation", "states", "dungeon"),
+    "evaluate": ("episodes", "representation", "states", "dungeon", "attempts"),
     "finetune": ("training",),
 }
 
@@ -23,8 +23,8 @@ class TableError(ValueError):
     """A table is missing or is not the one its manifest names."""
 
 
-def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
-    """Tables of one run, with columns domain, experiment and method.
+def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> dict[str, pd.DataFrame]:
+    """Those of the tables ``names`` that one run left, with columns domain, experiment and method.
 
     What ``collect`` made is of no method: there it is ``expert``, and the seed that of pi*.
 
@@ -37,7 +37,7 @@ def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
     for name in TABLES[row.phase]:
         path = row.folder / f"{name}.parquet"
         digest = subjects.get(path.name)
-        if digest is None:
+        if digest is None or name not in names:
             continue
         if not path.exists() or sha256_of(path) != digest:
             raise TableError(f"{path} is missing or altered; make it again: delete {row.manifest}")
@@ -51,11 +51,13 @@ def read_row(configuration: Configuration, row: Row) -> dict[str, pd.DataFrame]:
     return found
 
 
-def read_tables(configuration: Configuration, rows: Iterable[Row]) -> Mapping[str, pd.DataFrame]:
-    """Tables of many runs, concatenated by name."""
+def read_tables(
+    configuration: Configuration, rows: Iterable[Row], names: Collection[str]
+) -> Mapping[str, pd.DataFrame]:
+    """Tables ``names`` of many runs, concatenated by name."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for row in rows:
         if row.phase in TABLES:
-            for name, table in read_row(configuration, row).items():
+            for name, table in read_row(configuration, row, names).items():
                 parts.setdefault(name, []).append(table)
     return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}

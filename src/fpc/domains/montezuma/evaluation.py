@@ -20,23 +20,10 @@ if TYPE_CHECKING:
 
 RANDOM, START = "random", "start"
 _FAR, _CLOSE = 1, 2  # tell the probes' episodes from one another
-COLUMNS = [
-    "domain",
-    "experiment",
-    "condition",
-    "method",
-    "seed",
-    "step",
-    "probe",
-    "group",
-    "episode",
-    "measure",
-    "value",
-]
 
 
 def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write ``episodes.parquet``.
+    """Write ``episodes.parquet``, and ``attempts.parquet`` from which attempts can be played again.
 
     Probes: ``room_<n>`` (Far; success and return of attempts from entries of the room), ``start``
     (Close; return and rooms of games from the start) and, once, ``random`` (a random policy in the room).
@@ -49,12 +36,15 @@ def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
     milestones = find_milestones(run.parents["finetune"])
     evaluation = Evaluation(experiment, run, len(milestones))
     for place, (step, path) in enumerate(milestones.items()):
-        table = run.state / f"step_{step}.parquet"
-        if not table.exists():
-            write_table(table, evaluation.measure(step, path, with_random=place == 0))
+        last = run.state / f"episodes_{step}.parquet"
+        if not last.exists():
+            episodes, attempts = evaluation.measure(step, path, with_random=place == 0)
+            write_table(run.state / f"attempts_{step}.parquet", attempts)
+            write_table(last, episodes)
         evaluation.finish()
-    tables = [pd.read_parquet(run.state / f"step_{step}.parquet") for step in milestones]
-    write_table(run.output / "episodes.parquet", pd.concat(tables, ignore_index=True))
+    for name in ("episodes", "attempts"):
+        tables = [pd.read_parquet(run.state / f"{name}_{step}.parquet") for step in milestones]
+        write_table(run.output / f"{name}.parquet", pd.concat(tables, ignore_index=True))
 
 
 class Evaluation:
@@ -73,16 +63,18 @@ class Evaluation:
         self.each = len(self.far) + len(self.close)
         self.total, self.done = milestones * self.each, 0
 
-    def measure(self, step: int, path: Path, with_random: bool) -> pd.DataFrame:
-        """Rows of one milestone."""
+    def measure(self, step: int, path: Path, with_random: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Rows of ``episodes.parquet`` and of ``attempts.parquet`` of one milestone."""
         network = MontezumaNetwork(self.experiment.network, self.experiment.environment)
         network.load_state_dict(read_tensors(path))
         network.eval()
         options, environment = self.experiment.evaluate, self.experiment.environment
         game = environment.model_copy(update={"max_steps": options.max_steps})
-        rows = self._far_rows(f"room_{environment.room}", play(network, environment, self.far, self._report))
+        far = {f"room_{environment.room}": play(network, environment, self.far, self._report)}
         if with_random:
-            rows += self._far_rows(RANDOM, play(None, environment, self.far))
+            far[RANDOM] = play(None, environment, self.far)
+        rows = [row for probe, records in far.items() for row in self._far_rows(probe, records)]
+        attempts = [row for probe, records in far.items() for row in self._attempts(probe, records)]
         for number, record in enumerate(play(network, game, self.close, self._report)):
             names = {"probe": START, "group": "close", "episode": number}
             rows.append(names | {"measure": "return", "value": record.score})
@@ -95,7 +87,8 @@ class Evaluation:
             "seed": self.run.seed,
             "step": step,
         }
-        return pd.DataFrame([common | row for row in rows])[COLUMNS]
+        episodes, plays = (pd.DataFrame([common | row for row in part]) for part in (rows, attempts))
+        return episodes, plays
 
     def finish(self) -> None:
         """Count a milestone as done."""
@@ -104,6 +97,21 @@ class Evaluation:
 
     def _report(self, done: int) -> None:
         self.run.report(min(self.done + done, self.total), self.total)
+
+    def _attempts(self, probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
+        """Actions, as the game got them, before and in each attempt: without chance they lead through it."""
+        return [
+            {
+                "probe": probe,
+                "episode": number,
+                "success": bool(record.success),
+                "start": bytes(episode.start.actions),
+                "actions": bytes(record.actions),
+                "digest": episode.start.digest,
+            }
+            for number, (episode, record) in enumerate(zip(self.far, records, strict=True))
+            if episode.start is not None
+        ]
 
     def _far_rows(self, probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

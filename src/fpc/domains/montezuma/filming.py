@@ -1,0 +1,27 @@
+"""Pictures of attempts: their actions played again, without chance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.start_states import StartState, replay
+
+TOP, BOTTOM = 47, 200  # rows of the screen that show the room
+
+
+def film(emulator: Emulator, start: StartState, actions: bytes) -> np.ndarray:
+    """What an attempt looks like while it is in its room, uint8 ``[steps, 153, 160, 3]``, the start first.
+
+    Raises:
+        ValueError: the start state is not reached.
+    """
+    replay(emulator, start)
+    frames = [emulator.rgb()]
+    room = emulator.ram_room
+    for action in actions:
+        emulator.step(action)
+        if emulator.ram_room != room or emulator.game_over:
+            break
+        frames.append(emulator.rgb())
+    return np.stack(frames)[:, TOP:BOTTOM]
