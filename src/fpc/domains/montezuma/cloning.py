@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from fpc.config.montezuma import CloneOptions, MontezumaExperiment
@@ -38,40 +39,60 @@ def clone(
     ]
     if not known:
         raise ValueError(f"{demonstrations}: no demonstration goes on in room {room}; search longer")
-    pairs = [states_of(experiment, item) for item in known]
-    observations = torch.from_numpy(np.concatenate([part for part, _ in pairs]))
-    actions = torch.from_numpy(np.concatenate([part for _, part in pairs]))
+    states = States([states_of(experiment, item) for item in known])
     network = MontezumaNetwork.seeded(experiment.network, experiment.environment, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     generator = torch.Generator().manual_seed(seed)
     log = MetricLog()
     for update in range(options.updates):
-        places = torch.randint(len(actions), (options.batch_size,), generator=generator)
-        logits = network.policy(network.encode(observations[places]))
-        loss = F.cross_entropy(logits, actions[places])
+        places = torch.randint(len(states.actions), (options.batch_size,), generator=generator)
+        observations, actions = states.at(places)
+        logits = network.policy(network.encode(observations))
+        loss = F.cross_entropy(logits, actions)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if update % _MEASURE_EVERY == 0:
-            accuracy = float((logits.argmax(-1) == actions[places]).float().mean())
+            accuracy = float((logits.argmax(-1) == actions).float().mean())
             log.add(update, cross_entropy=float(loss.detach()), accuracy=accuracy)
             report(update, options.updates, accuracy=accuracy)
     return network.eval(), log
 
 
+class States:
+    """Observations and actions of demonstrations; each picture is kept once, not in every stack it is in.
+
+    Args:
+        parts: what ``states_of`` returned, of each demonstration.
+    """
+
+    def __init__(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        self.pictures = torch.from_numpy(np.concatenate([pictures for pictures, _ in parts]))
+        self.actions = torch.from_numpy(np.concatenate([actions for _, actions in parts]))
+        self.stack = len(parts[0][0]) - len(parts[0][1]) + 1
+        begins = np.cumsum([0, *(len(pictures) for pictures, _ in parts)])
+        oldest = [np.arange(len(actions)) + begin for (_, actions), begin in zip(parts, begins, strict=False)]
+        self.oldest = torch.from_numpy(np.concatenate(oldest))  # place of each stack's first picture
+
+    def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations uint8 ``[N, stack, size, size]`` and actions int64 ``[N]``."""
+        return self.pictures[self.oldest[places, None] + torch.arange(self.stack)], self.actions[places]
+
+
 def states_of(experiment: MontezumaExperiment, demonstration: Demonstration) -> tuple[np.ndarray, np.ndarray]:
-    """Observations uint8 ``[N, stack, size, size]`` and actions int64 ``[N]`` from the room's entry on."""
+    """Pictures uint8 ``[N + stack - 1, size, size]`` and actions int64 ``[N]`` from the room's entry on."""
     environment = experiment.environment.model_copy(update={"sticky": 0.0, "max_steps": 10**9})
     entry = demonstration.room_entries[environment.room]
     player = MontezumaEnvironment(environment, (0,))
     observation, _ = player.reset()
-    observations, actions = [], []
+    pictures: list[np.ndarray] = []
+    actions = []
     for place, action in enumerate(demonstration.actions):
         if place >= entry:
-            observations.append(np.array(observation))
+            pictures += [np.array(picture) for picture in (observation[-1:] if pictures else observation)]
             actions.append(action)
         observation, _, terminated, _, _ = player.step(action)
         if terminated:
             break
     player.close()  # type: ignore[no-untyped-call]
-    return np.stack(observations), np.array(actions, dtype=np.int64)
+    return np.stack(pictures), np.array(actions, dtype=np.int64)
