@@ -12,8 +12,7 @@ from matplotlib.patches import Patch
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.nethack_curves import binned
-from fpc.figures.summary import summarise
+from fpc.figures.summary import binned, summarise
 
 TITLE = "Steps in each room of Montezuma's Revenge in training"
 EXPERIMENTS = ("montezuma",)

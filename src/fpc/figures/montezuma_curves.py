@@ -13,8 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.nethack_curves import binned
-from fpc.figures.summary import before_fine_tuning, per_run, summarise
+from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
 
 RANDOM = "random"  # the probe of a random policy, and its line
 RANDOM_LOOK = style.Look("random policy", "#444444")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from fpc.figures import style
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import before_fine_tuning, per_run, summarise
+from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
 
 METRICS = {  # as the tables name them, and in words (paper, appendix on NetHack)
     "score": "score",
@@ -26,7 +25,6 @@ METRICS = {  # as the tables name them, and in words (paper, appendix on NetHack
     "depth": "deepest dungeon level",
     "gold": "gold moved",
 }
-BINS = 25  # of the budget; the paper's are 5M of about 500M steps
 CLOSE = "level_1"  # the probe that plays from the start at every milestone
 FINAL = "final"  # the probe that plays many games with the first and the last milestone
 BY = ["metric", "method"]
@@ -60,15 +58,6 @@ def training_curves(
         start = before_fine_tuning(first.assign(step=0), BY)
     parts = [summarise(part, BY, settings) for part in (runs, start) if not part.empty]
     return pd.concat(parts, ignore_index=True)
-
-
-def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
-    """Mean (or sum) of ``value`` in each 1/25 of the budget, a row a run and bin; ``step``: its middle."""
-    width = max(last, 1.0) / BINS
-    place = np.minimum(rows["step"] // width, BINS - 1)
-    moved = rows.assign(step=(place + 0.5) * width)
-    groups = moved.groupby([*by, "seed", "step"], observed=True)["value"]
-    return groups.agg(statistic).reset_index()
 
 
 def final_runs(episodes: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

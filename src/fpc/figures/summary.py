@@ -13,6 +13,8 @@ from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 from fpc.retention.registry import load_method
 from fpc.statistics import bootstrap_curve, interquartile_mean, mean
 
+BINS = 25  # of the budget; the paper's are 5M of about 500M steps
+
 
 def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataFrame:
     """Mean of a measure over the episodes of each run and step.
@@ -44,6 +46,15 @@ def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     keys = [column for column in by if column != "method"]
     before = rows.groupby([*keys, "seed", "step"], observed=True)["value"].mean().reset_index()
     return before.assign(method=style.PI_STAR)
+
+
+def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
+    """Mean (or sum) of ``value`` in each 1/25 of the budget, a row a run and bin; ``step``: its middle."""
+    width = max(last, 1.0) / BINS
+    place = np.minimum(rows["step"] // width, BINS - 1)
+    moved = rows.assign(step=(place + 0.5) * width)
+    groups = moved.groupby([*by, "seed", "step"], observed=True)["value"]
+    return groups.agg(statistic).reset_index()
 
 
 def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -> pd.DataFrame:

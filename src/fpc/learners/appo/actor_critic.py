@@ -18,7 +18,22 @@ from fpc.learners.appo.settings import carries_teacher
 from fpc.learners.recurrence import run_segment
 
 
-class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
+class ByteActorCritic(ActorCritic):  # type: ignore[misc]
+    """Takes observations as they are: bytes, on the device of ``network``."""
+
+    network: Any
+
+    def device_for_input_tensor(self, input_tensor_name: str) -> torch.device:
+        """Every observation goes where the network is."""
+        weight: Tensor = self.network.policy.weight
+        return weight.device
+
+    def type_for_input_tensor(self, input_tensor_name: str) -> torch.dtype:
+        """Observations stay bytes."""
+        return torch.uint8
+
+
+class RecurrentActorCritic(ByteActorCritic):
     """The job's network, and pi* where a method compares with it on the learner's own states.
 
     The teacher's LSTM state follows the student's in one vector ``[N, 2 H + 2 H]``, so Sample Factory
@@ -43,15 +58,6 @@ class RecurrentActorCritic(ActorCritic):  # type: ignore[misc]
         network: Any = self.network
         self.hidden = int(network.core.hidden_size)
         self.teacher_outputs: Tensor | None = None  # of the newest pass with gradients
-
-    def device_for_input_tensor(self, input_tensor_name: str) -> torch.device:
-        """Every observation goes where the network is."""
-        weight: Tensor = self.network.policy.weight
-        return weight.device
-
-    def type_for_input_tensor(self, input_tensor_name: str) -> torch.dtype:
-        """Observations stay bytes; the network embeds them."""
-        return torch.uint8
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
         """Features ``[N, H]``, with the teacher's own beside them where it owns an encoder."""

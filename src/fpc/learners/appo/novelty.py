@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from sample_factory.algo.utils.action_distributions import get_action_distribution
 from sample_factory.algo.utils.tensor_dict import TensorDict
-from sample_factory.model.actor_critic import ActorCritic
 from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
+from fpc.learners.appo.actor_critic import ByteActorCritic
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner
 from fpc.learners.appo.policies import FeedforwardPolicy
@@ -23,7 +23,7 @@ _WARM_UP = 991  # tells the warm-up's generator from others of the run's seed
 _STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
 
 
-class NoveltyActorCritic(ActorCritic):  # type: ignore[misc]
+class NoveltyActorCritic(ByteActorCritic):
     """The job's network and its random network distillation; observations ``[N, stack, size, size]``."""
 
     teacher = None
@@ -39,15 +39,6 @@ class NoveltyActorCritic(ActorCritic):  # type: ignore[misc]
         size = obs_space["obs"].shape[-1]
         self.rnd = RandomNetworkDistillation(self.job.options_of_rnd, size, streams, self.job.seed)
         self.intrinsic_values: Tensor | None = None  # of the newest pass with gradients
-
-    def device_for_input_tensor(self, input_tensor_name: str) -> torch.device:
-        """Every observation goes where the network is."""
-        weight: Tensor = self.network.policy.weight
-        return weight.device
-
-    def type_for_input_tensor(self, input_tensor_name: str) -> torch.dtype:
-        """Observations stay bytes."""
-        return torch.uint8
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
         """Features ``[N, H]``."""
