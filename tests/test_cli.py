@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ import pytest
 
 from fpc.config.loader import load
 from fpc.config.root import PHASES
-from fpc.files import write_json
+from fpc.files import read_json, write_json
 from fpc.phases.pretrain import pretrain
 from fpc.runs import RUNS, RunError, open_run, run_digest, run_identity
 from fpc.status import run_states, status_text
@@ -100,6 +102,7 @@ def test_a_run_that_fails_publishes_nothing_and_keeps_its_state() -> None:
     assert not ROW.folder.exists()
     with open_run(ROW, section, []) as run:
         assert run.attempt == 2
+        assert read_json(run.state.parent / "run.json")["attempts"][0]["how"] == "OSError: no space left"
         assert (run.state / "checkpoint").read_text(encoding="utf-8") == "kept"
         (run.output / "file.txt").write_text("made", encoding="utf-8")
     assert not run.state.parent.exists()
@@ -126,7 +129,14 @@ def test_status_tells_waiting_running_interrupted_and_done() -> None:
     write_json(folder / "progress.json", {**progress, "time": now.isoformat()})
     item = next(item for item in run_states(configuration) if item.row == ROW)
     assert (item.state, item.seconds_left, item.last_return, item.attempts) == ("running", 15.0, 2.0, 1)
-    assert "50/200" in status_text([item])
+    line = status_text([item]).splitlines()[1]
+    assert re.search(r"running +50/200 +25 +10 +0m15s +2 +1 +\d+m\d\ds ago$", line)
+    for how, expected in (("stopped by SIGINT", "interrupted"), ("OSError: no room", "failed")):
+        attempt = {"started": now.isoformat(), "process": 1, "ended": now.isoformat(), "how": how}
+        write_json(folder / "run.json", {**record, "attempts": [attempt]})
+        assert state() == expected
+        (item,) = [item for item in run_states(configuration) if item.row == ROW]
+        assert f"pretrain two_state_mdp seed_0: {how}" in status_text([item])
     for path in folder.iterdir():
         path.unlink()
     pretrain(configuration, "two_state_mdp", (0,))
@@ -138,3 +148,25 @@ def test_status_as_json(project: Path) -> None:
     states = json.loads(finished.stdout)
     assert {item["state"] for item in states} == {"waiting"}
     assert states[0]["experiment"] == "two_state_mdp"
+
+
+def test_status_is_shown_again_until_it_is_stopped(project: Path) -> None:
+    words = [FPC, "status", "--scale=tiny", "--watch=0.2"]
+    process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += line.startswith("run ")
+        if seen == 3:
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+
+
+def test_explain_takes_any_path_in_the_project(project: Path) -> None:
+    finished = fpc("explain", str(project / "results/tiny/two_state_mdp/pretrain/seed_0"), folder=project)
+    assert finished.returncode == 0, finished.stderr
+    assert "would be made" in finished.stdout
+    outside = fpc("explain", "/nowhere", folder=project)
+    assert (outside.returncode, outside.stderr.count("\n")) == (2, 1)

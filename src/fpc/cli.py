@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fpc import logs
+from fpc import interruption, logs
 from fpc.checkpoint import NoUsableCheckpoint
 from fpc.cli_import import export_policy, fetch, import_policy
-from fpc.cli_look import audit, config, plan, status
+from fpc.cli_look import audit, config, explain, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.config.errors import ConfigError, unknown
 from fpc.lineage.manifest import ManifestError
@@ -27,11 +29,13 @@ app = typer.Typer(
 )
 app.command()(plan)
 app.command()(status)
+app.command()(explain)
 app.command()(fetch)
 app.command()(import_policy)
 app.command()(export_policy)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 Name = Annotated[str, typer.Option(help="Figure's name, such as figure_7.")]
 
 
@@ -119,18 +123,31 @@ def report(scale: Scale = "demo", variant: Variant = None) -> None:
 
 
 def main() -> None:
-    """Entry point: wrong use exits with 2, a run that cannot be done with 1, each with one message."""
+    """Entry point: wrong use exits with 2, a run that cannot be done with 1, each with one message.
+
+    A run that a signal stops exits with 128 and the signal's number.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; runs go side by side instead
+    interruption.install()
     try:
         app()
+    except (KeyboardInterrupt, SystemExit):
+        if (number := interruption.received()) is None:
+            raise
+        _exit(f"stopped by {number.name}; the same command continues where this one was", 128 + number)
     except ConfigError as error:
         _exit(error, 2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = error.filename or error.filename2 or Path.cwd()
+        _exit(f"{where}: {error.strerror}; make room, then the same command continues", 1)
     except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
         if type(error) is ValueError:
             raise
         _exit(error, 1)
 
 
-def _exit(error: Exception, code: int) -> None:
+def _exit(error: Exception | str, code: int) -> None:
     print(f"fpc: {error}", file=sys.stderr)
     raise SystemExit(code)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from fpc.cli_options import Scale, Variant, load_configuration
@@ -29,12 +31,34 @@ def status(
     scale: Scale = "demo",
     variant: Variant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        float | None, typer.Option(help="Show it again every so many seconds, until Ctrl-C.", min=0.1)
+    ] = None,
 ) -> None:
-    """Show each run's state, progress, steps per second and time left, from files alone."""
+    """Show each run's state, progress, steps per second, tries and time left, from files alone."""
     from fpc.status import run_states, status_text
 
-    states = run_states(load_configuration(scale, variant))
-    typer.echo(json.dumps([state.as_dict() for state in states]) if as_json else status_text(states))
+    configuration = load_configuration(scale, variant)
+    while True:
+        states = run_states(configuration)
+        text = json.dumps([state.as_dict() for state in states]) if as_json else status_text(states)
+        if watch is not None and not as_json:
+            click.clear()
+        typer.echo(text)
+        if watch is None:
+            return
+        time.sleep(watch)
+
+
+def explain(
+    run: Annotated[
+        Path, typer.Argument(help="An artifact: its folder, its manifest, or one of a figure's files.")
+    ],
+) -> None:
+    """Say in words why a run would be made, made again, or not."""
+    from fpc.explain import explain_text
+
+    typer.echo(explain_text(_in_project(run)))
 
 
 def _known_configurations(scale: str | None, variant: str | None) -> dict[str, Configuration]:

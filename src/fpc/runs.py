@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fpc.files import digest_of, read_json, sha256_of, write_json
+from fpc.interruption import Interrupted
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.table import RESULTS, Row
@@ -172,7 +173,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
     finished = False
     try:
         origin.at_start(), origin.repository()  # the code that runs, not what it is replaced by meanwhile
-        for leftover in run.output.rglob(".*.tmp"):  # of a write that was killed
+        for leftover in folder.rglob(".*.tmp"):  # of a write that was killed
             leftover.unlink()
         attempts = _begin(folder, row)
         run.attempt = len(attempts)
@@ -185,10 +186,28 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         for name in ("run.json", "progress.json"):
             (folder / name).unlink(missing_ok=True)
         finished = True
+    except BaseException as error:
+        run.close()
+        _note_end(folder, error)
+        raise
     finally:
         lock.release()
         if finished:  # after the release: a network file system keeps open files
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
+    """Remove what a run that was killed after publishing left behind."""
+    folder = RUNS / run_digest(row, digest_of(section), parents)
+    if not folder.exists():
+        return
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return  # its process is about to do so
+    lock.release()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holder(folder: Path) -> str:
@@ -208,6 +227,16 @@ def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
     attempts.append({"started": _now(), "process": os.getpid(), **origin.repository()})
     write_json(record, {"row": run_identity(row), "attempts": attempts})
     return attempts
+
+
+def _note_end(folder: Path, error: BaseException) -> None:
+    """Note in ``run.json`` how the attempt ended; where that cannot be written, it is left out."""
+    record = folder / "run.json"
+    how = f"stopped by {error}" if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        content = read_json(record)
+        content["attempts"][-1] |= {"ended": _now(), "how": how[:500]}
+        write_json(record, content)
 
 
 def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +23,15 @@ class RunState:
     """What is known of one row."""
 
     row: Row
-    state: str  # waiting, running, interrupted, done, stale
+    state: str  # waiting, running, interrupted, failed, done, stale
     step: int | None = None
     total: int | None = None
     steps_per_second: float | None = None
     seconds_left: float | None = None
     attempts: int | None = None
     last_return: float | None = None
+    heartbeat: str | None = None  # time of the last sign of life of an open run
+    ended: str | None = None  # how its last attempt ended, where that was noted
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -36,10 +39,12 @@ class RunState:
         return {**run_identity(self.row), **values}
 
 
-def run_states(configuration: Configuration) -> list[RunState]:
-    """State of every row of a configuration."""
+def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None) -> list[RunState]:
+    """State of every row of a configuration, or of some."""
     open_runs = _open_runs()
-    return [_state(configuration, row, open_runs) for row in rows(configuration)]
+    return [
+        _state(configuration, row, open_runs) for row in (rows(configuration) if chosen is None else chosen)
+    ]
 
 
 def _open_runs() -> dict[str, Path]:
@@ -85,45 +90,73 @@ def _open_state(row: Row, folder: Path, since: str = "") -> RunState:
         attempts = read_json(folder / "run.json")["attempts"]
     except (OSError, ValueError):
         return RunState(row, "waiting")
-    if attempts[-1]["started"] <= since:
+    last = attempts[-1]
+    if last["started"] <= since:
         return RunState(row, "waiting")
+    known = {"attempts": len(attempts), "ended": last.get("how")}
     try:
         progress = read_json(folder / "progress.json")
     except (OSError, ValueError):
-        return RunState(row, _alive(attempts[-1]["started"]), attempts=len(attempts))
-    heartbeat = max(progress["time"], attempts[-1]["started"])
+        return RunState(row, _liveness(last, last["started"]), heartbeat=last["started"], **known)
+    heartbeat = max(progress["time"], last["started"])
     speed = progress["steps_per_second"]
     left = (progress["total"] - progress["step"]) / speed if speed > 0 else None
     return RunState(
         row,
-        _alive(heartbeat),
+        _liveness(last, heartbeat),
         step=progress["step"],
         total=progress["total"],
         steps_per_second=speed,
         seconds_left=left,
-        attempts=len(attempts),
         last_return=progress["metrics"].get("return"),
+        heartbeat=heartbeat,
+        **known,
     )
 
 
-def _alive(heartbeat: str) -> str:
-    age = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
-    return "running" if age < STALE_HEARTBEAT_SECONDS else "interrupted"
+def _liveness(attempt: Mapping[str, Any], heartbeat: str) -> str:
+    if "how" in attempt:
+        return "interrupted" if str(attempt["how"]).startswith("stopped by") else "failed"
+    return "running" if _age(heartbeat) < STALE_HEARTBEAT_SECONDS else "interrupted"
+
+
+def _age(heartbeat: str) -> float:
+    """Seconds since then; a clock that went back makes none."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds())
+
+
+COLUMNS = ("run", "state", "progress", "%", "steps/s", "left", "return", "tries", "last sign")
 
 
 def status_text(states: list[RunState]) -> str:
-    """A table of the runs, and a line that counts their states."""
-    lines = [f"{'run':<64} {'state':<12} {'progress':>18} {'steps/s':>9} {'left':>8}"]
-    for item in states:
-        progress = "" if item.total is None else f"{item.step:,}/{item.total:,}"
-        speed = "" if item.steps_per_second is None else f"{item.steps_per_second:,.0f}"
-        left = "" if item.seconds_left is None else _duration(item.seconds_left)
-        lines.append(f"{item.row.title:<64} {item.state:<12} {progress:>18} {speed:>9} {left:>8}")
-    counts: dict[str, int] = {}
-    for item in states:
-        counts[item.state] = counts.get(item.state, 0) + 1
+    """A table of the runs, how those that stopped or failed ended, and a line that counts the states."""
+    table = [COLUMNS, *map(_cells, states)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for first, second, *others in table:
+        parts = [first.ljust(widths[0]), second.ljust(widths[1])]
+        parts += [text.rjust(width) for text, width in zip(others, widths[2:], strict=True)]
+        lines.append("  ".join(parts).rstrip())
+    lines += [f"{item.row.title}: {item.ended}" for item in states if item.ended]
+    counts = Counter(item.state for item in states)
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()))
     return "\n".join(lines)
+
+
+def _cells(item: RunState) -> tuple[str, ...]:
+    known = item.total is not None and item.step is not None
+    is_open = item.heartbeat is not None
+    return (
+        item.row.title,
+        item.state,
+        f"{item.step:,}/{item.total:,}" if known else "",
+        f"{100 * (item.step or 0) / item.total:.0f}" if known and item.total else "",
+        "" if item.steps_per_second is None else f"{item.steps_per_second:,.0f}",
+        _duration(item.seconds_left) if item.state == "running" and item.seconds_left is not None else "",
+        "" if item.last_return is None else f"{item.last_return:.3g}",
+        "" if item.attempts is None else str(item.attempts),
+        f"{_duration(_age(item.heartbeat))} ago" if is_open and item.heartbeat else "",
+    )
 
 
 def _duration(seconds: float) -> str:

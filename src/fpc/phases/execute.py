@@ -10,7 +10,7 @@ from fpc.config.root import Configuration
 from fpc.domains.registry import load_domain
 from fpc.files import digest_of, sha256_of
 from fpc.lineage.manifest import ManifestError, read
-from fpc.runs import Run, RunError, command, open_run
+from fpc.runs import Run, RunError, command, forget, open_run
 from fpc.table import Row, parents, section_of
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     made_from = parents(configuration, row)
     if is_current(row, section, made_from):
         logger.info("%s is made already; remove %s to make it again", row.title, row.manifest)
+        forget(row, section, made_from)
         return
     with open_run(row, section, made_from) as run:
         work(run)

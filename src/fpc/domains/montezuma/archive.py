@@ -7,7 +7,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.passages import Walk, walk
 from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search
+from fpc.processes import process_pool
 
 STREAMS = 2  # fixed: what is found must not depend on the number of processes
 BEST = 20  # ways to the best cells of each stream
@@ -120,10 +120,8 @@ def _side_by_side(
     report: Callable[[int], None],
 ) -> None:
     """Each stream in a process; they leave their results in their folders."""
-    context = multiprocessing.get_context("spawn")
-    counts = context.Array("q", len(folders), lock=False)
-    pool = ProcessPoolExecutor(len(folders), context, _share, (counts,))
-    with pool:
+    counts = multiprocessing.get_context("spawn").Array("q", len(folders), lock=False)
+    with process_pool(len(folders), _share, (counts,)) as pool:
         futures = [
             pool.submit(_run, options, seed, stream, steps, folder) for stream, folder in enumerate(folders)
         ]

@@ -5,10 +5,10 @@ A batch of episodes is played by one process, and the batches do not depend on t
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
 from fpc.files import read_tensors
 from fpc.learners.processor import prepare_processor
+from fpc.processes import process_pool
 
 PROCESSES = "FPC_PROCESSES"  # not part of the science, so not of the configuration
 
@@ -99,12 +100,13 @@ class Rollouts:
         self.processes = processes if processes is not None else processes_wanted()
         self._here: _Worker | None = None
         self._pool: ProcessPoolExecutor | None = None
+        self._closing = ExitStack()
         if self.processes == 1:
             self._here = _Worker(options)
+            self._closing.callback(self._here.environments.close)
         else:
-            self._pool = ProcessPoolExecutor(
-                self.processes, multiprocessing.get_context("spawn"), _start_worker, (options,)
-            )
+            pool = process_pool(self.processes, _start_worker, (options,))
+            self._pool = self._closing.enter_context(pool)
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +114,7 @@ class Rollouts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._here is not None:
-            self._here.environments.close()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self._closing.__exit__(kind, error, trace)
 
     def play(
         self, policy: Path, requests: Mapping[str, Request], report: Callable[[int], None] | None = None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from functools import cache
-from multiprocessing.connection import wait
 from typing import Any
 
 import gymnasium
 
 from fpc.learners.appo.job import Job
+from fpc.processes import end_with_parent
 
 
 class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -30,20 +26,6 @@ class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
         if "metrics" in info:
             info["episode_extra_stats"] = info["metrics"]
         return observation, reward, terminated, truncated, info
-
-
-@cache
-def end_with_parent() -> None:
-    """A spawned process ends when the one that spawned it does: an orphan would go on training."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def make_environment(name: str, cfg: Any, env_config: Any, render_mode: str | None = None) -> Seeded:

@@ -16,6 +16,7 @@ from sample_factory.algo.utils.misc import LEARNER_ENV_STEPS, POLICY_ID_KEY
 from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
+from fpc import interruption
 from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.files import read_tensors, write_json, write_tensors
 from fpc.learners.appo.job import Job
@@ -251,9 +252,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         else:
             stats = super().train(batch)
         self._write_milestones(before)
-        ended = self.env_steps >= self.job.steps
-        if ended or time.monotonic() - self.saved >= self.job.checkpoint_seconds:
+        due = self.env_steps >= self.job.steps or interruption.received() is not None
+        if due or time.monotonic() - self.saved >= self.job.checkpoint_seconds:
             self.save_now()
+        interruption.check()
         return stats
 
     def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:

@@ -161,7 +161,7 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
             return
         for process in processes:
             if process.is_alive():
-                process.terminate()
+                process.kill()
         self.dead = True
         self.event_loop.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sample_factory.algo.utils.misc import ExperimentStatus
 from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log as sample_factory_log
 
+from fpc import interruption
 from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint
 from fpc.learners.appo.actor_critic import make_actor_critic
 from fpc.learners.appo.environment import make_environment
@@ -50,6 +52,7 @@ def train(job: Job, report: Callable[..., None]) -> Trained:
     Raises:
         NoUsableCheckpoint: checkpoints exist and none can be read.
         TrainingFailed: Sample Factory ended early; the text names its log.
+        KeyboardInterrupt: a signal asked to stop; all was saved after the batch under way.
     """
     sample_factory_log.setLevel(logging.WARNING)
     newest = load_checkpoint(job.checkpoints)
@@ -72,9 +75,10 @@ def _run(job: Job, report: Callable[..., None]) -> None:
     runner = kind(configuration, report)
     with warnings.catch_warnings():  # of Sample Factory's own code, at every step
         warnings.filterwarnings("ignore", module=r"sample_factory\.|torch\.jit\.")
-        status = runner.init()
-        if status == ExperimentStatus.SUCCESS:
-            status = runner.run()
+        with nullcontext() if job.options_of_appo.asynchronous else interruption.deferred():
+            status = runner.init()
+            if status == ExperimentStatus.SUCCESS:
+                status = runner.run()
     if isinstance(runner, ParallelRetentionRunner):
         runner.write()
     cause = runner.failure()

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fpc import interruption
 from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.config.sac import SACOptions
 from fpc.learners.metrics import MetricLog
@@ -226,6 +227,7 @@ def train(
     Raises:
         ValueError: the environment does not keep to this contract.
         NoUsableCheckpoint: checkpoints exist and none can be read.
+        Interrupted: a signal asked to stop; all was saved after the episode under way.
     """
     prepare_processor()
     session = Session(environment, options, stages, seed, method)
@@ -246,14 +248,17 @@ def train(
         hand_out()
     report(session.step, steps)
     saved = time.monotonic()
-    while session.step < steps:
-        if stop is not None and stop():
-            break
-        measures = session.run_episode(steps, hand_out)
-        report(session.step, steps, **measures)
-        if measures and time.monotonic() - saved >= checkpoint_seconds:
+    with interruption.deferred():
+        while session.step < steps:
+            if stop is not None and stop():
+                break
+            measures = session.run_episode(steps, hand_out)
+            report(session.step, steps, **measures)
+            asked = interruption.received() is not None
+            if measures and (asked or time.monotonic() - saved >= checkpoint_seconds):
+                session.save(state)
+                saved = time.monotonic()
+                interruption.check()
+        if checkpoint is None or checkpoint.step < session.step:
             session.save(state)
-            saved = time.monotonic()
-    if checkpoint is None or checkpoint.step < session.step:
-        session.save(state)
     return Trained(session.actor, session.critics, session.log.table(seed), session.step >= steps)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from fpc.domains.nethack.environment import make_game, seed_game
 from fpc.domains.nethack.expert.player import Player
 from fpc.domains.nethack.metrics import GameMetrics
 from fpc.files import fsync_folder, read_json, write_json
+from fpc.processes import process_pool
 
 RECORD: Final = "record.json"
 _INTERNAL: Final = ("program_state", "internal")  # NLE always observes these two, last
@@ -153,8 +152,7 @@ def play_games(
         for seed in seeds:
             collect(play(seed))
     else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with process_pool(processes) as pool:
             for record in pool.map(play, seeds):
                 collect(record)
     return records

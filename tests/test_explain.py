@@ -1,0 +1,87 @@
+"""What is said of an artifact, whatever happened to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fpc.config.errors import ConfigError
+from fpc.config.loader import load
+from fpc.explain import explain_text
+from fpc.interruption import Interrupted
+from fpc.phases.collect import collect
+from fpc.phases.pretrain import pretrain
+from fpc.runs import open_run
+from fpc.table import Row, section_of
+
+PRETRAIN = Path("results/tiny/two_state_mdp/pretrain/seed_0")
+COLLECT = Path("results/tiny/two_state_mdp/collect/seed_0")
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def made() -> None:
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    collect(load("tiny"), "two_state_mdp", (0,))
+
+
+def test_what_was_never_made_names_its_parents_and_its_command() -> None:
+    text = explain_text(COLLECT)
+    assert "collect two_state_mdp seed_0 (tiny) would be made." in text
+    assert "made first must be: pretrain two_state_mdp seed_0" in text
+    assert "fpc collect --scale=tiny --experiment=two_state_mdp --seeds=0" in text
+
+
+def test_what_is_done_is_done_also_without_its_files() -> None:
+    made()
+    assert "is done." in explain_text(COLLECT)
+    (COLLECT / "expert.safetensors").unlink()
+    text = explain_text(COLLECT / "manifest.json")
+    assert "is done." in text
+    assert re.search(r"1 of its \d files are not here \(expert.safetensors\); dvc pull", text)
+
+
+def test_a_changed_value_is_named_with_both_values(project: Path) -> None:
+    made()
+    path = project / "configs" / "tiny.yaml"
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("    finetune:", "    pretrain: {updates: 77}\n    finetune:")
+    path.write_text(changed, encoding="utf-8")
+    before = load("paper").experiments["two_state_mdp"].pretrain.updates  # type: ignore[attr-defined]
+    said = explain_text(PRETRAIN)
+    assert "would be made again" in said
+    assert re.search(rf"configuration: pretrain.updates was {before}, is 77", said)
+    assert "is done" in explain_text(COLLECT)  # until its parent is made again
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    assert "its parent was made again since: pretrain two_state_mdp seed_0" in explain_text(COLLECT)
+
+
+def test_an_unfinished_run_says_where_it_was_and_how_it_ended() -> None:
+    row = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
+
+    def stop() -> None:
+        with open_run(row, section_of(load("tiny"), row), []) as run:
+            run.report(30, 100)
+            raise Interrupted("SIGTERM")
+
+    with pytest.raises(Interrupted):
+        stop()
+    text = explain_text(PRETRAIN)
+    assert "Interrupted: attempt 1 was at step 30 of 100, stopped by SIGTERM; its state is kept" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (
+            "results/tiny/two_state_mdp/pretrain/seed_7",
+            "Did you mean results/tiny/two_state_mdp/pretrain/seed_0",
+        ),
+        ("results/tyni/x/y", "unknown scale 'tyni'"),
+        ("configs", "give an artifact below results/<scale>/"),
+    ],
+)
+def test_what_is_no_artifact_is_refused_with_what_is_near(path: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        explain_text(Path(path))
