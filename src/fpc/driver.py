@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fpc.config.errors import ConfigError
 from fpc.config.loader import load
-from fpc.config.root import Configuration
+from fpc.config.root import Configuration, JobResources
 from fpc.files import digest_of, sha256_of, write_text
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, figure_row, parents, rows, section_of
@@ -71,6 +71,12 @@ def files(table: Iterable[Row]) -> list[str]:
 def figure_inputs(configuration: Configuration, name: str) -> list[str]:
     """Input files of a figure's job."""
     return job_inputs(configuration, figure_row(configuration, name))
+
+
+def job_resources(configuration: Configuration, phase: str, experiment: str | None = None) -> JobResources:
+    """What a job asks of a cluster."""
+    domain = None if experiment is None else configuration.experiments[experiment].domain
+    return configuration.plan.resources(domain, phase)
 
 
 def _published(row: Row) -> Manifest | None:

@@ -28,27 +28,30 @@ def plan_text(configuration: Configuration) -> str:
     table = rows(configuration)
     lines = [
         f"scale {configuration.label}: {len(table)} jobs",
-        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8}  from",
+        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8} "
+        f"{'GPU hours':>9}  from",
     ]
-    total = 0.0
+    total, on_gpus = 0.0, 0.0
     for experiment in used_experiments(configuration):
         for phase in RUN_PHASES:
             chosen = [row for row in table if row.experiment == experiment and row.phase == phase]
-            line, hours = _phase_line(configuration, experiment, phase, chosen)
+            line, hours, gpu_hours = _phase_line(configuration, experiment, phase, chosen)
             lines.append(line)
             total += hours
+            on_gpus += gpu_hours
     others = [row for row in table if row.experiment is None]
     lines.append(f"figures, claims and report: {len(others)} jobs")
     processes = configuration.plan.processes
     lines.append(
-        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side"
+        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side; "
+        f"of these {on_gpus:.2f} GPU hours"
     )
     return "\n".join(lines)
 
 
 def _phase_line(
     configuration: Configuration, experiment: str, phase: str, chosen: list[Row]
-) -> tuple[str, float]:
+) -> tuple[str, float, float]:
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
     work = domain.training_steps(section, phase)
@@ -61,5 +64,6 @@ def _phase_line(
         seconds, source = (steps / speed, "expected") if speed else (0.0, "unknown")
     hours = seconds * len(chosen) / 3600
     counts = f"{len(chosen):>5} {len(measured):>5} {steps:>14,}"
-    line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f}  {source}"
-    return line, hours
+    gpu_hours = hours * configuration.plan.resources(section.domain, phase).gpus
+    line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f} {gpu_hours:>9.2f}  {source}"
+    return line, hours, gpu_hours

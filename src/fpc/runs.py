@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fpc import events
 from fpc.files import digest_of, read_json, sha256_of, write_json
 from fpc.interruption import Interrupted
 from fpc.lineage import manifest as manifests
@@ -88,6 +89,8 @@ class Run:
             "process": os.getpid(),
         }
         write_json(self.state.parent / "progress.json", progress)
+        if metrics:
+            events.append(self.output, step, metrics)
 
     def steps_per_second(self) -> float:
         """Steps per second since this attempt's first report."""
@@ -179,6 +182,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         run.attempt = len(attempts)
         yield run
         run.close()
+        events.from_table(run.output)
         history = _history(run, attempts)
         _publish(row, run, section, [parent.manifest for parent in parents], history)
         for used in (run.state, run.output):
@@ -260,7 +264,11 @@ def _publish(
     row: Row, run: Run, section: Mapping[str, Any], parents: list[Path], history: Mapping[str, Any]
 ) -> None:
     """Write the manifest and move the output to where the row's artifact lives."""
-    files = [path for path in run.output.rglob("*") if path.is_file()]
+    files = [
+        path
+        for path in run.output.rglob("*")
+        if path.is_file() and not path.relative_to(run.output).parts[0].startswith(".")
+    ]
     if not files:
         raise RunError(f"{row.title}: the phase made no file")
     statement = manifests.build(

@@ -48,6 +48,16 @@ def run_inputs(phase):
     return inputs
 
 
+def resource(phase, name):
+    """Resource function of a run phase: what its domain's jobs ask of a cluster (configs/, `plan`)."""
+
+    def amount(wildcards):
+        asked = driver.job_resources(CONFIGURATION, phase, wildcards.experiment)
+        return getattr(asked, name)
+
+    return amount
+
+
 def figure_inputs(wildcards):
     """Input function of a figure."""
     return driver.figure_inputs(CONFIGURATION, wildcards.figure)

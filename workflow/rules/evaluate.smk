@@ -7,6 +7,12 @@ rule evaluate:
         f"{LOGS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
+    resources:
+        runtime=resource("evaluate", "runtime"),
+        mem_mb=resource("evaluate", "mem_mb"),
+        cpus_per_task=resource("evaluate", "cpus"),
+        cpus_per_gpu=resource("evaluate", "cpus"),
+        gpu=resource("evaluate", "gpus"),
     params:
         scale=SCALE,
     shell:

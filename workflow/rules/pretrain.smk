@@ -7,6 +7,12 @@ rule pretrain:
         f"{LOGS}/{{experiment}}/pretrain/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/pretrain/{{seeds}}.tsv"
+    resources:
+        runtime=resource("pretrain", "runtime"),
+        mem_mb=resource("pretrain", "mem_mb"),
+        cpus_per_task=resource("pretrain", "cpus"),
+        cpus_per_gpu=resource("pretrain", "cpus"),
+        gpu=resource("pretrain", "gpus"),
     params:
         scale=SCALE,
     shell:

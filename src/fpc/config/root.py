@@ -45,13 +45,30 @@ class ReportSection(Section):
     title: str = Field(description="Title of the page.")
 
 
+class JobResources(Section):
+    """What a job asks of a cluster."""
+
+    runtime: PositiveInt = Field(description="Minutes; a run that needs more continues in its next job.")
+    mem_mb: PositiveInt = Field(description="Memory in MB.")
+    cpus: PositiveInt = Field(description="Cores; with GPUs, cores of each.")
+    gpus: NonNegativeInt = Field(description="GPUs.")
+
+
 class PlanSection(Section):
-    """What `fpc plan` expects before anything was measured on this machine."""
+    """What `fpc plan` expects before anything was measured here, and what jobs ask of a cluster."""
 
     steps_per_second: dict[str, dict[str, PositiveFloat]] = Field(
         description="Domain -> phase -> environment steps per second of one process."
     )
     processes: PositiveInt = Field(description="Runs side by side.")
+    job: JobResources = Field(description="What a job asks of a cluster.")
+    jobs: dict[str, dict[str, JobResources]] = Field(
+        description="Domain -> phase -> what its jobs ask for instead."
+    )
+
+    def resources(self, domain: str | None, phase: str) -> JobResources:
+        """What a job of a phase asks for."""
+        return self.jobs.get(domain or "", {}).get(phase, self.job)
 
 
 class Root(Section):

@@ -1,0 +1,185 @@
+"""The chain as jobs of a real Slurm, with jobs that are cancelled, out of time and killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from fpc.lineage.manifest import read
+
+from .cluster import CannotStart, cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+METHODS = ("scratch", "vanilla", "behavioral_cloning")
+RUN = Path("results/queue/robotic_sequence")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def prepared(folder: Path) -> Path:
+    """A project as a fresh clone has it: with the link that ``--profile slurm`` is found by."""
+    for name in ("configs", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True)
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(ROOT / "tests" / "slurm" / "queue.yaml", folder / "configs")
+    (folder / "slurm").symlink_to("workflow/profiles/slurm")
+    return folder
+
+
+def snakemake(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
+    environment |= {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.Popen(
+        [BIN / "snakemake", *arguments, "--config", "scale=queue"],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def said(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Disturber:
+    """Does each of three things once, to the training of one method, when it has a checkpoint."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.left = {"scratch": self.cancel, "vanilla": self.end_time, "behavioral_cloning": self.kill}
+        self.done: dict[str, str] = {}  # method -> Slurm job
+
+    def look(self) -> None:
+        """Disturb whatever is ready."""
+        for record in self.project.glob("results/.runs/*/run.json"):
+            try:
+                content = json.loads(record.read_text())
+            except (OSError, ValueError):
+                continue
+            row, process = content["row"], content["attempts"][-1]["process"]
+            method = str(row.get("method"))
+            ready = row["phase"] == "finetune" and list(record.parent.glob("state/**/checkpoint_*.json"))
+            if ready and method in self.left and psutil.pid_exists(process):
+                job = psutil.Process(process).environ().get("SLURM_JOB_ID")
+                assert job is not None, "the training is no Slurm job"
+                self.left.pop(method)(job, process)
+                self.done[method] = job
+
+    def cancel(self, job: str, process: int) -> None:
+        said("scancel", job)
+
+    def end_time(self, job: str, process: int) -> None:
+        said("scontrol", "update", f"JobId={job}", "TimeLimit=00:00:01")
+
+    def kill(self, job: str, process: int) -> None:
+        os.kill(process, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The undisturbed chain on this machine, without Slurm."""
+    project = prepared(tmp_path_factory.mktemp("serial"))
+    driver = snakemake(project, "--cores", "2")
+    output, _ = driver.communicate(timeout=400)
+    assert driver.returncode == 0, output[-3000:]
+    return project
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Disturber, str]]:
+    """The disturbed chain through Slurm: project, what was done, and what the driver printed."""
+    project = prepared(tmp_path_factory.mktemp("slurm"))
+    try:
+        with cluster():
+            yield disturbed_chain(project)
+    except CannotStart as reason:
+        pytest.skip(f"no Slurm here: {reason}")
+
+
+def disturbed_chain(project: Path) -> tuple[Path, Disturber, str]:
+    quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
+    printed = project / "driver.txt"
+    disturber = Disturber(project)
+    driver = snakemake(project, "--profile", "slurm", *quick)
+    assert driver.stdout is not None
+    os.set_blocking(driver.stdout.fileno(), False)
+    deadline = time.monotonic() + 700
+    text = ""
+    while driver.poll() is None:
+        disturber.look()
+        text += driver.stdout.read() or ""
+        printed.write_text(text)
+        assert time.monotonic() < deadline, text[-3000:]
+        time.sleep(0.3)
+    text += driver.stdout.read() or ""
+    logs = "\n".join(path.read_text()[-1500:] for path in (project / "results/.logs").rglob("*.log"))
+    assert driver.returncode == 0, text[-3000:] + logs[-3000:]
+    return project, disturber, text
+
+
+def test_every_phase_ran_as_a_slurm_job(slurm: tuple[Path, Disturber, str]) -> None:
+    project, _, _ = slurm
+    for phase in ("pretrain", "collect"):
+        assert "slurm_job" in read(project / RUN / phase / "seed_0/manifest.json").details["machine"]
+    for phase in ("finetune", "evaluate"):
+        for method in METHODS:
+            manifest = read(project / RUN / phase / method / "seed_0/manifest.json")
+            assert "slurm_job" in manifest.details["machine"], (phase, method)
+    figure = read(project / "results/queue/figures/figure_7.manifest.json")
+    assert "slurm_job" in figure.details["machine"]
+    assert (project / "results/queue/report.html").exists()
+
+
+def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
+    slurm: tuple[Path, Disturber, str],
+) -> None:
+    project, disturber, _ = slurm
+    assert not disturber.left
+    states = {method: state_of(job) for method, job in disturber.done.items()}
+    assert states["scratch"].startswith("CANCELLED")
+    assert states["vanilla"] == "TIMEOUT"
+    assert states["behavioral_cloning"] in ("FAILED", "OUT_OF_MEMORY")
+    for method, job in disturber.done.items():
+        details = read(project / RUN / f"finetune/{method}/seed_0/manifest.json").details
+        assert details["metadata"]["attempts"] == 2, method
+        assert 0 < details["metadata"]["resumed_from_step"] < 12_000, method
+        assert details["machine"]["slurm_job"] != job, method
+
+
+def state_of(job: str) -> str:
+    return said(
+        "sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={job}"
+    ).strip()
+
+
+def test_results_are_those_of_an_undisturbed_serial_run(
+    slurm: tuple[Path, Disturber, str], serial: Path
+) -> None:
+    project, _, _ = slurm
+    for method in METHODS:
+        place = RUN / f"finetune/{method}/seed_0/manifest.json"
+        assert read(project / place).subjects == read(serial / place).subjects, method
+        table = RUN / f"evaluate/{method}/seed_0/episodes.parquet"
+        pd.testing.assert_frame_equal(pd.read_parquet(project / table), pd.read_parquet(serial / table))
+    svg = Path("results/queue/figures/figure_7.svg")
+    assert (project / svg).read_bytes() == (serial / svg).read_bytes()
+
+
+def test_the_queue_is_empty_and_the_efficiency_was_reported(slurm: tuple[Path, Disturber, str]) -> None:
+    project, _, _ = slurm
+    assert said("squeue", "--noheader") == ""
+    assert list((project / "results/.logs").glob("efficiency*"))
+    assert not list((project / "results/.runs").glob("*"))
