@@ -1,4 +1,5 @@
 # The whole reproduction: snakemake --cores 2 [--config scale=laptop [variant=...]] [FILE ...]
+from fpc.failures import failure_text
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -38,6 +39,4 @@ onsuccess:
 
 
 onerror:
-    print(
-        "A job failed; its log is named above. The same command continues where it stopped."
-    )
+    print(failure_text(CONFIGURATION, STARTED))

@@ -24,6 +24,7 @@ from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, figure_row, parents, rows, section_of
 
 SECTIONS = RESULTS / ".sections"
+TICK = 0.01  # seconds
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 
 
@@ -39,8 +40,12 @@ def prepare(scale: str, variant: str | None) -> Configuration:
         os._exit(2)  # the workflow engine would turn any exception into code 1 and a traceback
     table = rows(configuration)
     published = {row: manifest for row in table if (manifest := _published(row)) is not None}
-    for manifest in published.values():
-        _restore_times(manifest)
+    finished: dict[Row, float] = {}
+    for row, manifest in published.items():  # parents before children
+        before = [finished[parent] for parent in parents(configuration, row) if parent in finished]
+        # Of a clock that went back a child is older than its parent; the workflow would make it again.
+        finished[row] = max([_finished(manifest), *(time + TICK for time in before)])
+        _restore_times(manifest, finished[row])
     for path, group in _sections(table).items():
         _write_section(path, configuration, group, published)
     return configuration
@@ -106,9 +111,12 @@ def _write_section(
         os.utime(path, (LONG_AGO, LONG_AGO))
 
 
-def _restore_times(manifest: Manifest) -> None:
+def _finished(manifest: Manifest) -> float:
+    return datetime.fromisoformat(manifest.details["metadata"]["finishedOn"]).timestamp()
+
+
+def _restore_times(manifest: Manifest, finished: float) -> None:
     """Give the manifest, and a figure's files that still match, the time the artifact was finished."""
-    finished = datetime.fromisoformat(manifest.details["metadata"]["finishedOn"]).timestamp()
     _set_time(manifest.path, finished)
     if manifest.path.name == "manifest.json":
         return  # the workflow tracks only the manifest of a run

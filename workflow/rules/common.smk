@@ -1,10 +1,12 @@
 # Configuration, run table, and the functions that look up a job's inputs in it.
 import sys
+import time
 from pathlib import Path
 
 from fpc import driver
 from fpc.table import Row, closing_row, parse_seeds, rows
 
+STARTED = time.time()
 CONFIGURATION = driver.prepare(config.get("scale", "demo"), config.get("variant"))
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label

@@ -1,0 +1,159 @@
+"""Drivers that are killed or meet, a killed evaluation, and a clock that goes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fpc.files import read_json
+from fpc.lineage.manifest import read
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MANIFEST = "results/small/robotic_sequence/finetune/scratch/seed_0/manifest.json"
+
+
+def prepared(folder: Path, steps: int = 2400) -> Path:
+    for name in ("configs", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True)
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(ROOT / "tests" / "tiny.yaml", folder / "configs")
+    text = (ROOT / "tests" / "small.yaml").read_text(encoding="utf-8")
+    (folder / "configs" / "small.yaml").write_text(text.replace("steps: 480\n", f"steps: {steps}\n"), "utf-8")
+    return folder
+
+
+def environment(project: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "XDG_CACHE_HOME": str(project / ".cache"),
+        "OMP_NUM_THREADS": "1",
+        "FPC_CHECKPOINT_SECONDS": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def driver(
+    project: Path, *arguments: str, target: str = MANIFEST, scale: str = "small"
+) -> subprocess.Popen[str]:
+    words = ["--profile", "workflow/profiles/local", *arguments, "--config", f"scale={scale}", "--", target]
+    return subprocess.Popen(
+        [BIN / "snakemake", *words],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def trainer(project: Path) -> psutil.Process:
+    """The process that trains, once it has written a checkpoint."""
+    deadline = time.monotonic() + 120
+    while not list(project.glob("results/.runs/*/state/**/checkpoint_*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (record,) = project.glob("results/.runs/*/run.json")
+    return psutil.Process(read_json(record)["attempts"][-1]["process"])
+
+
+def test_a_killed_driver_leaves_a_trainer_that_nobody_disturbs(tmp_path: Path) -> None:
+    project = prepared(tmp_path, steps=4800)
+    first = driver(project)
+    training = trainer(project)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert training.is_running()
+    unlock = subprocess.run(
+        [BIN / "snakemake", "--unlock", "--config", "scale=small"],
+        cwd=project, env=environment(project), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert unlock.returncode == 0, unlock.stderr
+    second = driver(project)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 1
+    assert f"another process is at work on this run (process {training.pid})" in output
+    training.wait(120)
+    last = driver(project)
+    output, _ = last.communicate(timeout=120)
+    assert (last.returncode, "Nothing to be done" in output) == (0, True), output
+    metadata = read(project / MANIFEST).details["metadata"]
+    assert (metadata["attempts"], metadata["steps"]) == (1, 4800)
+
+
+def test_two_drivers_do_not_work_in_the_same_folder(tmp_path: Path) -> None:
+    project = prepared(tmp_path)
+    first = driver(project)
+    trainer(project)
+    second = driver(project)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 1
+    assert "cannot be locked" in output
+    output, _ = first.communicate(timeout=240)
+    assert first.returncode == 0, output
+    assert read(project / MANIFEST).details["metadata"]["attempts"] == 1
+
+
+def fpc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [*arguments, "--scale=small", "--experiment=robotic_sequence"]
+    return subprocess.run(
+        [BIN / "fpc", *words],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_a_killed_evaluation_goes_on_at_its_milestone(tmp_path: Path) -> None:
+    whole = prepared(tmp_path / "whole", steps=240)
+    for phase in ("pretrain", "collect"):
+        fpc(whole, phase)
+    fpc(whole, "finetune", "--method=scratch")
+    killed = tmp_path / "killed"
+    shutil.copytree(whole, killed)
+    fpc(whole, "evaluate", "--method=scratch")
+    words = ["evaluate", "--method=scratch", "--scale=small", "--experiment=robotic_sequence"]
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.crash.faulty", "after:episodes.parquet:1", *words],
+        cwd=killed, env=environment(killed), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    place = Path("results/small/robotic_sequence/evaluate/scratch/seed_0/manifest.json")
+    assert not (killed / place).exists()
+    fpc(killed, "evaluate", "--method=scratch")
+    assert read(killed / place).subjects == read(whole / place).subjects
+    assert read(killed / place).details["metadata"]["attempts"] == 2
+
+
+@pytest.mark.parametrize("phase", ["collect", "pretrain"])
+def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) -> None:
+    """The child, or its parent after a first attempt, believes to be made yesterday."""
+    project = prepared(tmp_path)
+    back = (
+        "import sys, fpc.runs as runs; from datetime import datetime, timedelta, UTC; "
+        "runs._now = lambda: (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec='milliseconds'); "
+        "from fpc.cli import main; main()"
+    )
+    common = ["--scale=tiny", "--experiment=two_state_mdp"]
+    for name in ("pretrain", "collect"):
+        program = [sys.executable, "-c", back] if name == phase else [str(BIN / "fpc")]
+        subprocess.run([*program, name, *common], cwd=project, env=environment(project), check=True)
+    target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
+    process = driver(project, target=target, scale="tiny")
+    output, _ = process.communicate(timeout=120)
+    assert (process.returncode, "Nothing to be done" in output) == (0, True), output
+    audit = subprocess.run(
+        [BIN / "fpc", "audit", "verify", "results/tiny"],
+        cwd=project, env=environment(project), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (audit.returncode, audit.stdout.strip()) == (0, "2 verified"), audit.stdout

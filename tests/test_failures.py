@@ -1,0 +1,65 @@
+"""The end of a workflow that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fpc.config.loader import load
+from fpc.failures import failure_text, log_of
+from fpc.table import rows
+
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+
+def test_a_failed_job_is_named_with_its_error_and_its_command(project: Path) -> None:
+    """A parent's data are altered after they were made, so the training refuses to begin."""
+    target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
+    words = [SNAKEMAKE, "--profile", "workflow/profiles/local", "--config", "scale=tiny", "--"]
+    made = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    (project / "results/tiny/two_state_mdp/collect/seed_0/expert.safetensors").write_bytes(b"nothing")
+    target = "results/tiny/two_state_mdp/finetune/vanilla/seed_0/manifest.json"
+    failed = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "finetune two_state_mdp vanilla seed_0: its run did not begin" in failed.stdout
+    assert "expert.safetensors is not the file its manifest names" in failed.stdout
+    assert "again: fpc finetune --scale=tiny --experiment=two_state_mdp --method=vanilla" in failed.stdout
+
+
+def test_a_run_that_broke_shows_the_end_of_its_log(project: Path) -> None:
+    configuration = load("tiny")
+    (row,) = [row for row in rows(configuration) if row.phase == "pretrain"]
+    (project / "results/.runs").mkdir(parents=True)
+    program = (
+        "from fpc.runs import open_run; from fpc.table import Row, section_of; "
+        "from fpc.config.loader import load\n"
+        "row = Row('tiny', 'pretrain', 'two_state_mdp', seeds=(0,))\n"
+        "with open_run(row, section_of(load('tiny'), row), []): raise RuntimeError('the robot fell')"
+    )
+    log = log_of(row)
+    log.parent.mkdir(parents=True)
+    with log.open("w") as file:
+        subprocess.run([sys.executable, "-c", program], cwd=project, stderr=file, check=False)
+    text = failure_text(configuration, 0.0)
+    assert text.startswith("pretrain two_state_mdp seed_0: RuntimeError: the robot fell")
+    assert "  | RuntimeError: the robot fell" in text
+    assert "again: fpc pretrain --scale=tiny --experiment=two_state_mdp --seeds=0" in text
+    later = log.stat().st_mtime + 1
+    assert failure_text(configuration, later) == "The same command continues where it stopped."
+
+
+@pytest.mark.usefixtures("project")
+def test_logs_are_where_the_rules_write_them() -> None:
+    """A dry run prints the log of every job."""
+    printed = subprocess.run(
+        [SNAKEMAKE, "-n", "--cores", "1", "--config", "scale=tiny"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for row in rows(load("tiny")):
+        assert f"log: {log_of(row)}" in printed.stdout + printed.stderr, row
