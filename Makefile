@@ -40,7 +40,7 @@ docs: setup ## build the documentation into site/
 	@$(BIN)/fpc config reference && $(BIN)/mkdocs build --strict
 
 bench: setup ## speed of the hot paths (a few minutes)
-	@for name in sac_updates environment_stepping dag_build appo nethack_environment nethack_evaluation nethack_expert nethack_loader montezuma_environment rnd; do \
+	@for name in sac_updates environment_stepping dag_build appo nethack_environment nethack_evaluation nethack_expert nethack_loader montezuma_environment rnd load; do \
 	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
 
 plan: setup ## runs, steps and hours of SCALE

@@ -1,0 +1,113 @@
+"""A graph of every experiment of the paper with 20 seeds: dry run and ``fpc status``, whole processes.
+
+A scale is put together from ``paper`` and all variants; nothing is trained. For ``fpc status`` its first
+5,000 rows get a manifest (of the right form, from no run), and 200 of the others an unfinished run.
+Prints a markdown table; ``--output`` writes the numbers as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fpc.config.loader import load
+from fpc.files import write_json
+from fpc.lineage.manifest import build
+from fpc.runs import RUNS, run_identity
+from fpc.table import Row, parents, rows, section_of
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+SEEDS, PUBLISHED, OPEN = 20, 5000, 200
+
+
+def large_scale(project: Path) -> None:
+    """``configs/load.yaml``: all experiments and figures there are, with as many seeds each."""
+    yaml = YAML(typ="safe", pure=True)
+    names = list(yaml.load(ROOT / "configs" / "paper.yaml")["figure"]["names"])
+    experiments: dict[str, Any] = {}
+    for path in sorted((ROOT / "configs" / "variants").glob("*.yaml")):
+        content = yaml.load(path)
+        new = {key: value for key, value in (content.get("experiments") or {}).items() if "extends" in value}
+        if new:  # others change an experiment, and would change it for all
+            experiments |= new
+            names += content["figure"]["names"]
+    for name in ("robotic_sequence", "nethack", "montezuma"):
+        experiments[name] = {"seeds": SEEDS}
+    content = {"scale": "load", "experiments": experiments, "figure": {"names": list(dict.fromkeys(names))}}
+    YAML().dump(content, project / "configs" / "load.yaml")
+
+
+def publish(table: list[Row], configuration: Any) -> None:
+    """Manifests of rows, parents first, and unfinished runs of those that follow."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
+    for row in table[:PUBLISHED]:
+        made_from = [parent.manifest for parent in parents(configuration, row)]
+        section = section_of(configuration, row)
+        statement = build(
+            run=run_identity(row), section=section, subjects=[], parents=made_from, history=history
+        )
+        write_json(row.manifest, statement)
+    for number, row in enumerate(table[PUBLISHED : PUBLISHED + OPEN]):
+        folder = RUNS / f"{number:024x}"
+        write_json(
+            folder / "run.json", {"row": run_identity(row), "attempts": [{"started": now, "process": 1}]}
+        )
+        progress = {"time": now, "step": 5, "total": 9, "steps_per_second": 1.0, "metrics": {"return": 1.0}}
+        write_json(folder / "progress.json", progress)
+
+
+def clocked(*command: str | Path) -> tuple[float, float]:
+    """Seconds and peak memory in MB of a process."""
+    before = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} failed")
+    return time.monotonic() - before, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    arguments = parser.parse_args()
+    output = arguments.output.resolve() if arguments.output else None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        for name in ("configs", "workflow"):
+            shutil.copytree(ROOT / name, project / name, symlinks=True)
+        shutil.copy(ROOT / "Snakefile", project)
+        large_scale(project)
+        os.chdir(project)
+        configuration = load("load")
+        table = rows(configuration)
+        dry = (BIN / "snakemake", "--cores", "2", "--dry-run", "--quiet", "--config", "scale=load")
+        seconds, memory = clocked(*dry)
+        publish(table, configuration)
+        look, _ = clocked(BIN / "fpc", "status", "--scale", "load")
+    print("| | measured |")
+    print("|---|---|")
+    print(f"| jobs | {len(table)} |")
+    print(f"| dry run | {seconds:.1f} s, {memory:.0f} MB |")
+    print(f"| fpc status, {min(PUBLISHED, len(table))} finished runs and {OPEN} unfinished | {look:.2f} s |")
+    if output is not None:
+        found = {"jobs": len(table), "dry_run_seconds": seconds, "dry_run_mb": memory, "status_seconds": look}
+        write_json(output, found)
+
+
+if __name__ == "__main__":
+    main()
