@@ -35,4 +35,4 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
         figure = style.new_figure(3.9)
         draw_rooms(figure.subplots(), data)
         figure.suptitle(TITLE, x=0.01, ha="left")
-        return style.finish(figure, settings)
+        return style.finish(figure, settings, interval=False)

@@ -82,7 +82,7 @@ def draw(data: pd.DataFrame, settings: FigureSettings) -> Figure:
                 for spine in axes.spines.values():
                     spine.set(visible=True, color=colour, linewidth=1.5)
         figure.suptitle(TITLE, x=0.01, ha="left")
-        return style.finish(figure, settings)
+        return style.finish(figure, settings, interval=False)
 
 
 def animate(data: pd.DataFrame, settings: FigureSettings) -> bytes:

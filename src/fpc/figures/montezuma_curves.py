@@ -18,6 +18,7 @@ from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
 RANDOM = "random"  # the probe of a random policy, and its line
 RANDOM_LOOK = style.Look("random policy", "#444444")
 BY = ["experiment", "method"]
+FIRST_KEY = 100.0  # points: the least there is to earn
 
 
 def return_curves(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
@@ -113,7 +114,7 @@ def method_looks(rows: pd.DataFrame) -> dict[str, style.Look]:
 
 def return_axis(axes: Axes) -> None:
     """The y axis of returns."""
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(FIRST_KEY, axes.get_ylim()[1]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylabel("return (points)")
     axes.label_outer()

@@ -154,11 +154,16 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="lower center", ncols=ceil(len(handles) / rows), handlelength=2.4)
 
 
-def finish(figure: Figure, settings: FigureSettings) -> Figure:
-    """Sign the figure at its foot with scale, seeds, steps and the meaning of its intervals."""
+def finish(figure: Figure, settings: FigureSettings, *, interval: bool = True) -> Figure:
+    """Sign the figure at its foot with scale, seeds, steps and, where it has any, what its intervals mean."""
     width, height = figure.get_size_inches()
     text = " · ".join(
-        part for part in (settings.stamp or f"scale {settings.scale}", settings.statistic_label)
+        part
+        for part in (
+            settings.stamp or f"scale {settings.scale}",
+            settings.statistic_label if interval else "",
+        )
+        if part
     )
     lines = textwrap.wrap(text, width=int(width * 72 / STAMP_SIZE / 0.56)) or [""]
     room = (len(lines) * STAMP_SIZE * 1.3 + 4) / 72 / height

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from fpc.domains.montezuma.rooms import ROOM_OF_RAM, grid_position
 
-WIDE, HIGH = 20, 32  # cells of eight pixels in a room: x is 0 to 159, y 0 to 255
+WIDE, LOW, HIGH = 20, 15, 32  # cells of eight pixels in a room: x is 0 to 159, y 120 (its floor) to 255
 
 
 def rooms_picture(visits: pd.DataFrame) -> Figure:
@@ -25,9 +25,10 @@ def draw_rooms(axes: Axes, visits: pd.DataFrame) -> None:
     darkest = np.log1p(float(visits["visits"].max())) if len(visits) else 1.0
     for room in sorted(ROOM_OF_RAM.values()):
         row, column = grid_position(room)
-        picture = np.zeros((HIGH, WIDE))
+        picture = np.zeros((HIGH - LOW, WIDE))
         rows = visits[visits["room"] == room]
-        np.add.at(picture, (rows["y"].clip(0, HIGH - 1), rows["x"].clip(0, WIDE - 1)), rows["visits"])
+        places = (rows["y"].clip(LOW, HIGH - 1) - LOW, rows["x"].clip(0, WIDE - 1))
+        np.add.at(picture, places, rows["visits"])
         extent = (column, column + 1.0, row + 1.0, float(row))
         if len(rows):
             axes.imshow(
