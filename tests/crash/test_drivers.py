@@ -41,18 +41,20 @@ def environment(project: Path) -> dict[str, str]:
     }
 
 
-def driver(
-    project: Path, *arguments: str, target: str = MANIFEST, scale: str = "small"
-) -> subprocess.Popen[str]:
-    words = ["--profile", "workflow/profiles/local", *arguments, "--config", f"scale={scale}", "--", target]
-    return subprocess.Popen(
-        [BIN / "snakemake", *words],
-        cwd=project,
-        env=environment(project),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+class Driver:
+    """Snakemake in a process; it prints to a file, for a trainer left behind would hold a pipe open."""
+
+    def __init__(self, project: Path, target: str = MANIFEST, scale: str = "small") -> None:
+        words = ["--profile", "workflow/profiles/local", "--config", f"scale={scale}", "--", target]
+        self.output = project / f"driver_{time.monotonic_ns()}.txt"
+        with self.output.open("w", encoding="utf-8") as file:
+            self.process = subprocess.Popen(
+                [BIN / "snakemake", *words], cwd=project, env=environment(project), stdout=file, stderr=file
+            )
+
+    def finish(self) -> tuple[int, str]:
+        """Exit code and what was printed."""
+        return self.process.wait(240), self.output.read_text(encoding="utf-8")
 
 
 def trainer(project: Path) -> psutil.Process:
@@ -66,39 +68,36 @@ def trainer(project: Path) -> psutil.Process:
 
 
 def test_a_killed_driver_leaves_a_trainer_that_nobody_disturbs(tmp_path: Path) -> None:
-    project = prepared(tmp_path, steps=4800)
-    first = driver(project)
+    project = prepared(tmp_path, steps=9600)
+    first = Driver(project)
     training = trainer(project)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
     assert training.is_running()
     unlock = subprocess.run(
         [BIN / "snakemake", "--unlock", "--config", "scale=small"],
         cwd=project, env=environment(project), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert unlock.returncode == 0, unlock.stderr
-    second = driver(project)
-    output, _ = second.communicate(timeout=120)
-    assert second.returncode == 1
+    code, output = Driver(project).finish()
+    assert code == 1
     assert f"another process is at work on this run (process {training.pid})" in output
     training.wait(120)
-    last = driver(project)
-    output, _ = last.communicate(timeout=120)
-    assert (last.returncode, "Nothing to be done" in output) == (0, True), output
+    code, output = Driver(project).finish()
+    assert (code, "Nothing to be done" in output) == (0, True), output
     metadata = read(project / MANIFEST).details["metadata"]
-    assert (metadata["attempts"], metadata["steps"]) == (1, 4800)
+    assert (metadata["attempts"], metadata["steps"]) == (1, 9600)
 
 
 def test_two_drivers_do_not_work_in_the_same_folder(tmp_path: Path) -> None:
     project = prepared(tmp_path)
-    first = driver(project)
+    first = Driver(project)
     trainer(project)
-    second = driver(project)
-    output, _ = second.communicate(timeout=120)
-    assert second.returncode == 1
+    code, output = Driver(project).finish()
+    assert code == 1
     assert "cannot be locked" in output
-    output, _ = first.communicate(timeout=240)
-    assert first.returncode == 0, output
+    code, output = first.finish()
+    assert code == 0, output
     assert read(project / MANIFEST).details["metadata"]["attempts"] == 1
 
 
@@ -149,9 +148,8 @@ def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) 
         program = [sys.executable, "-c", back] if name == phase else [str(BIN / "fpc")]
         subprocess.run([*program, name, *common], cwd=project, env=environment(project), check=True)
     target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
-    process = driver(project, target=target, scale="tiny")
-    output, _ = process.communicate(timeout=120)
-    assert (process.returncode, "Nothing to be done" in output) == (0, True), output
+    code, output = Driver(project, target, "tiny").finish()
+    assert (code, "Nothing to be done" in output) == (0, True), output
     audit = subprocess.run(
         [BIN / "fpc", "audit", "verify", "results/tiny"],
         cwd=project, env=environment(project), capture_output=True, text=True, check=False,

@@ -51,6 +51,7 @@ def train(job: Job, report: Callable[..., None]) -> Trained:
 
     Raises:
         NoUsableCheckpoint: checkpoints exist and none can be read.
+        OSError: a checkpoint cannot be written.
         TrainingFailed: Sample Factory ended early; the text names its log.
         KeyboardInterrupt: a signal asked to stop; all was saved after the batch under way.
     """
@@ -82,7 +83,7 @@ def _run(job: Job, report: Callable[..., None]) -> None:
     if isinstance(runner, ParallelRetentionRunner):
         runner.write()
     cause = runner.failure()
-    if isinstance(cause, NoUsableCheckpoint):
+    if isinstance(cause, NoUsableCheckpoint | OSError):
         raise cause
     if status == ExperimentStatus.INTERRUPTED:
         raise KeyboardInterrupt
