@@ -1,0 +1,82 @@
+"""Processes that work for this one: they end with it, and at once where the block fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fpc.processes import process_pool
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def mark(path: str) -> None:
+    Path(path).write_text("started", encoding="utf-8")
+
+
+def slow(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_a_pool_gives_results_after_its_start(tmp_path: Path) -> None:
+    with process_pool(2, mark, (str(tmp_path / "mark"),)) as pool:
+        found = list(pool.map(slow, [0.0, 0.0, 0.0]))
+    assert os.getpid() not in found
+    assert (tmp_path / "mark").read_text(encoding="utf-8") == "started"
+
+
+def test_a_block_that_fails_does_not_wait_for_its_processes() -> None:
+    begin = time.monotonic()
+
+    def fail() -> None:
+        with process_pool(1) as pool:
+            assert pool.submit(slow, 0.0).result()
+            pool.submit(slow, 60.0)
+            raise KeyError("failed")
+
+    with pytest.raises(KeyError, match="failed"):
+        fail()
+    assert time.monotonic() - begin < 30
+
+
+PROGRAM = """
+import sys, time
+from fpc import interruption
+from fpc.processes import process_pool
+from tests.test_processes import slow
+if __name__ == "__main__":
+    interruption.install()
+    with process_pool(1) as pool:
+        print(pool.submit(slow, 0.0).result(), flush=True)
+        pool.submit(slow, 120.0).result()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_the_process_they_work_for(tmp_path: Path, number: signal.Signals) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    worker = psutil.Process(int(process.stdout.readline()))
+    worker.send_signal(signal.SIGTERM)  # goes to all processes of a cluster's job: the parent decides
+    time.sleep(0.3)
+    assert worker.is_running()
+    process.send_signal(number)
+    process.wait(30)
+    _, alive = psutil.wait_procs([worker], timeout=20)
+    assert not alive
