@@ -13,6 +13,7 @@ from math import ceil
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from fpc.domains.montezuma.emulator import Emulator
@@ -127,7 +128,7 @@ def _picture(attempts: list[Line], place: int) -> Image.Image:
     columns = max(len(line) for _, line in attempts)
     size = (columns * (width + margin), len(attempts) * (height + margin + head))
     picture = Image.new("RGB", size, "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
+    pen, font = ImageDraw.Draw(picture), ImageFont.truetype(findfont("DejaVu Sans"), 12)
     for number, (label, line) in enumerate(attempts):
         top = number * (height + margin + head)
         pen.text((BORDER, top + 3), label.replace("\n", " "), fill="black", font=font)
