@@ -28,9 +28,11 @@ def failure_text(configuration: Configuration, since: float) -> str:
     parts = []
     for item in run_states(configuration):
         log = log_of(item.row)
-        if item.state in ("done", "running") or not log.exists() or log.stat().st_mtime < since:
+        if item.state == "done" or not log.exists() or log.stat().st_mtime < since:
             continue
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if item.state == "running" and not (lines and lines[-1].startswith("fpc: ")):
+            continue  # under way; or refused, because another process is at work on it
         head = f"{item.row.title}: {item.ended or 'its run did not begin'}"
         tail = [f"  | {line}" for line in lines[-LINES:]]
         parts.append("\n".join([head, f"  {log}:", *tail, f"  again: {command(item.row)}"]))

