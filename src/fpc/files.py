@@ -56,7 +56,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         fsync_folder(path.parent)
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:  # else it has a text of its own
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -143,7 +143,7 @@ def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
     for method, job in disturber.done.items():
         details = read(project / RUN / f"finetune/{method}/seed_0/manifest.json").details
         assert details["metadata"]["attempts"] == 2, method
-        assert 0 < details["metadata"]["resumed_from_step"] < 12_000, method
+        assert 0 < details["metadata"]["resumed_from_step"] < 24_000, method
         assert details["machine"]["slurm_job"] != job, method
 
 
