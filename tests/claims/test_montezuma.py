@@ -104,7 +104,7 @@ def test_what_is_missing_is_said() -> None:
     others = episodes[episodes["probe"] != "room_7"]
     tables = {"montezuma": {"episodes": others}}
     found = {claim.id: hold(claim, tables, CONTEXT) for claim in MONTEZUMA}
-    assert "the Far room is one probe room_<n>; found none" in found["montezuma_vanilla_forgets_far"].reason
+    assert "Far is one probe room_<k>; found none" in found["montezuma_vanilla_forgets_far"].reason
     tables = {"montezuma": {"episodes": episodes[episodes["probe"] != "random"]}}
     found = {claim.id: hold(claim, tables, CONTEXT) for claim in MONTEZUMA}
     assert "random policy was not measured" in found["montezuma_pi_star_knows_far"].reason

@@ -49,6 +49,20 @@ def table(tables: Tables, name: str) -> pd.DataFrame:
     return found
 
 
+def far_probe(tables: Tables, prefix: str) -> str:
+    """Name of the only Far probe that begins with ``prefix``.
+
+    Raises:
+        NotTestable: there is none, or more than one.
+    """
+    episodes = table(tables, "episodes")
+    names = episodes.loc[episodes["group"] == "far", "probe"].unique()
+    found = sorted(str(name) for name in names if str(name).startswith(prefix))
+    if len(found) != 1:
+        raise NotTestable(f"Far is one probe {prefix}<k>; found {', '.join(found) or 'none'}")
+    return found[0]
+
+
 def runs_of(
     tables: Tables,
     context: ClaimContext,

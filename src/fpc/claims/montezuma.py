@@ -18,10 +18,10 @@ import numpy as np
 
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
-from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, runs_of, same_budget
+from fpc.claims.measures import Runs, at_least_steps, far_probe, listed, one_sample, runs_of, same_budget
 
 DOMAIN = EXPERIMENT = "montezuma"
-CLOSE, RANDOM = "start", "random"
+CLOSE, RANDOM, ROOM = "start", "random", "room_"
 BC, KS = "behavioral_cloning", "kickstarting"
 MINIMUM_SEEDS = 3
 MARGIN = 0.1  # of the attempts
@@ -30,23 +30,9 @@ EARLY, LATE = 20_000_000, 40_000_000  # environment steps that the paper speaks 
 _claim = partial(claim_of, DOMAIN, minimum_seeds=MINIMUM_SEEDS)
 
 
-def far_room(tables: TablesByExperiment) -> str:
-    """Name of the probe ``room_<n>``.
-
-    Raises:
-        NotTestable: there is none, or more than one.
-    """
-    episodes = measures.table(tables[EXPERIMENT], "episodes")
-    far = episodes.loc[episodes["group"] == "far", "probe"].unique()
-    found = sorted(str(name) for name in far if name != RANDOM)
-    if len(found) != 1:
-        raise NotTestable(f"the Far room is one probe room_<n>; found {', '.join(found) or 'none'}")
-    return found[0]
-
-
 def _success(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
     """Success in the Far room where pi* knows it."""
-    runs = runs_of(tables[EXPERIMENT], context, method, probe=far_room(tables))
+    runs = runs_of(tables[EXPERIMENT], context, method, probe=far_probe(tables[EXPERIMENT], ROOM))
     if runs.steps[0] != 0:
         raise NotTestable(f"the first milestone is at {runs.steps[0]:,} steps; pi* is measured at 0")
     measures.knows(runs, KNOWN)
@@ -55,7 +41,7 @@ def _success(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
 
 def advantage_over_chance(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """pi*'s success minus a random policy's in the same attempts, from the runs of vanilla."""
-    runs = runs_of(tables[EXPERIMENT], context, "vanilla", probe=far_room(tables))
+    runs = runs_of(tables[EXPERIMENT], context, "vanilla", probe=far_probe(tables[EXPERIMENT], ROOM))
     episodes = measures.table(tables[EXPERIMENT], "episodes")
     rows = episodes[(episodes["probe"] == RANDOM) & (episodes["method"] == "vanilla")]
     chance = rows[rows["measure"] == "success"].groupby("seed")["value"].mean().to_numpy()

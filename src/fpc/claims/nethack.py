@@ -17,7 +17,7 @@ import numpy as np
 
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
-from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, runs_of, same_budget
+from fpc.claims.measures import Runs, at_least_steps, far_probe, listed, one_sample, runs_of, same_budget
 from fpc.statistics import Array
 
 DOMAIN = EXPERIMENT = "nethack"
@@ -35,27 +35,13 @@ EARLY, PEAK, DECAYED, PAPER = 25_000_000, 50_000_000, 100_000_000, 400_000_000
 _claim = partial(claim_of, DOMAIN, minimum_seeds=MINIMUM_SEEDS)
 
 
-def far_level(tables: TablesByExperiment) -> str:
-    """Name of the probe ``level_<k>``.
-
-    Raises:
-        NotTestable: there is none, or more than one.
-    """
-    episodes = measures.table(tables[EXPERIMENT], "episodes")
-    far = episodes.loc[episodes["group"] == "far", "probe"].unique()
-    found = sorted(str(name) for name in far if str(name).startswith("level_"))
-    if len(found) != 1:
-        raise NotTestable(f"the Far level is one probe level_<k>; found {', '.join(found) or 'none'}")
-    return found[0]
-
-
 def _runs(
     tables: TablesByExperiment, context: ClaimContext, method: str, far: bool, measure: str | None = None
 ) -> Runs:
     """Scores of the final games, or the score gained on the Far level."""
     found = tables[EXPERIMENT]
     if far:
-        return runs_of(found, context, method, measure=measure or "return", probe=far_level(tables))
+        return runs_of(found, context, method, measure=measure or "return", probe=far_probe(found, "level_"))
     return runs_of(found, context, method, measure=measure or "score", probe=FINAL)
 
 
