@@ -12,8 +12,9 @@ import typer
 
 from fpc import interruption, logs
 from fpc.checkpoint import NoUsableCheckpoint
+from fpc.cli_audit import audit
 from fpc.cli_import import export_policy, fetch, import_policy
-from fpc.cli_look import audit, config, explain, plan, status
+from fpc.cli_look import config, explain, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.config.errors import ConfigError, unknown
 from fpc.lineage.manifest import ManifestError

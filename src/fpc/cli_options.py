@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,3 +55,15 @@ def check_run(
         listed = ", ".join(seeds_name(other.seeds).partition("_")[2] for other in possible)
         raise ConfigError(where + f"{experiment} has no {phase} run with seeds {seeds}. Allowed: {listed}.")
     return wanted
+
+
+def in_project(path: Path) -> Path:
+    """The path as the run table writes it.
+
+    Raises:
+        ConfigError: it lies outside the current folder, where no manifest's parents would be found.
+    """
+    here = Path.cwd()
+    if not path.resolve().is_relative_to(here):
+        raise ConfigError(f"{path} lies outside this project; give the command in the project it belongs to")
+    return path.resolve().relative_to(here)

@@ -51,6 +51,8 @@ class Run:
     state: Path  # resumable, kept until published
     output: Path  # becomes the artifact's folder
     parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
+    # What others published and this run reads: address -> sha256; the domain adds it, the manifest names it.
+    externals: dict[str, str] = field(default_factory=dict)
     attempt: int = 1  # from 1; a later one continues from the state of the one before
     resumed_from: int | None = None
     # At most this much training is lost by a kill; not part of the science, so not of the configuration.
@@ -276,6 +278,7 @@ def _publish(
         section=section,
         subjects=manifests.subject(run.output, [path for path in files if path.name != row.manifest.name]),
         parents=parents,
+        externals=run.externals,
         history=history,
     )
     write_json(run.output / row.manifest.name, statement)

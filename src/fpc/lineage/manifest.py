@@ -44,6 +44,12 @@ class Manifest:
         return details
 
     @property
+    def run(self) -> Mapping[str, Any]:
+        """The row it belongs to: label, phase, and what it has of experiment, method, seeds, name."""
+        run: Mapping[str, Any] = self.definition["externalParameters"]["run"]
+        return run
+
+    @property
     def is_whole(self) -> bool:
         """Whether the statement has the digest it names (a manifest with none is taken as it is)."""
         body = dict(self.statement)
@@ -58,6 +64,16 @@ class Manifest:
     @property
     def parents(self) -> dict[str, str]:
         """Parent manifest's path -> its sha256 at the time."""
+        return {uri: digest for uri, digest in self._dependencies().items() if uri.endswith("manifest.json")}
+
+    @property
+    def externals(self) -> dict[str, str]:
+        """Address of what others published (or name of a file got by hand) -> sha256."""
+        return {
+            uri: digest for uri, digest in self._dependencies().items() if not uri.endswith("manifest.json")
+        }
+
+    def _dependencies(self) -> dict[str, str]:
         return {item["uri"]: item["digest"]["sha256"] for item in self.definition["resolvedDependencies"]}
 
 
@@ -79,6 +95,7 @@ def build(
     section: Mapping[str, Any],
     subjects: list[dict[str, Any]],
     parents: Iterable[Path],
+    externals: Mapping[str, str],
     history: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The statement of an artifact.
@@ -88,11 +105,13 @@ def build(
         section: the resolved configuration section.
         subjects: from ``subject``.
         parents: manifests of the artifacts it was made from.
+        externals: address -> sha256 of what it was made from that others published.
         history: started, finished, attempts, resume points, steps per second.
     """
     dependencies = [
         {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
     ]
+    dependencies += [{"uri": uri, "digest": {"sha256": digest}} for uri, digest in sorted(externals.items())]
     statement: dict[str, Any] = {
         "_type": STATEMENT,
         "subject": subjects,
@@ -130,6 +149,7 @@ def read(path: Path) -> Manifest:
         if statement["_type"] != STATEMENT or manifest.definition["buildType"] != BUILD_TYPE:
             raise ManifestError(f"{path}: not a manifest of this project")
         _ = manifest.subjects, manifest.parents, manifest.section_digest, manifest.details["metadata"]
+        _ = manifest.run["phase"], manifest.definition["externalParameters"]["section"]
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -34,7 +34,19 @@ AROUND = (
     "fpc/status.py",
     "fpc/table.py",
 )
-RECORDED_PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "metaworld", "mujoco", "matplotlib", "pandas")
+RECORDED_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "gymnasium",
+    "sample_factory",
+    "metaworld",
+    "mujoco",
+    "nle",
+    "ale_py",
+    "matplotlib",
+    "pandas",
+)
 
 
 def _git(*arguments: str) -> bytes | None:

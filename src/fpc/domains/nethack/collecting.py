@@ -20,6 +20,7 @@ from fpc.domains.nethack.replaying import GameOutputs, replay_games
 from fpc.domains.nethack.sources import (
     GAMES_FILE,
     GAMES_FOLDER,
+    externals_of,
     obtain_games,
     play_expert,
     read_game_list,
@@ -95,6 +96,7 @@ def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordin
         state=run.state,
         report=lambda done: run.report(done, source.games),
     )
+    run.externals |= externals_of(source)
     return games, []
 
 

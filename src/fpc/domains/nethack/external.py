@@ -126,6 +126,12 @@ def require(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> Path:
     return folder
 
 
+def pinned(name: str) -> dict[str, str]:
+    """Address -> sha256 of every file of an input that the lock file pins."""
+    pins = _pins(LOCK).get(name, {}).values()
+    return {pin["url"]: pin["sha256"] for pin in pins if pin["sha256"] is not None}
+
+
 def fetch(
     name: str,
     *,

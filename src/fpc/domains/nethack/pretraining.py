@@ -24,11 +24,12 @@ from fpc.domains.nethack.rollout import new_episodes
 from fpc.domains.nethack.sources import (
     GAMES_FILE,
     GAMES_FOLDER,
+    externals_of,
     obtain_games,
     read_game_list,
     write_game_list,
 )
-from fpc.files import read_json, read_tensors, write_json, write_table, write_tensors
+from fpc.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
 from fpc.learners.metrics import MetricLog
 from fpc.learners.processor import prepare_processor
 
@@ -58,9 +59,10 @@ def pretrain(experiment: NetHackExperiment, run: Run) -> None:
     if options.recipe == "clone":
         assert options.clone is not None  # the configuration checks it
         tables.append(_cloned(experiment, options.clone, run))
+        run.externals |= externals_of(options.source)
     else:
         assert options.published is not None
-        _copy_published(Path(options.published), experiment, run.output / POLICY)
+        _copy_published(Path(options.published), experiment, run)
     if options.critic.steps:
         tables.append(_critic(experiment, run))
     tables.append(_probe(experiment, run))
@@ -117,7 +119,7 @@ def _reporter(run: Run, total: int) -> Callable[[int, dict[str, float]], None]:
     return lambda step, measures: run.report(step, total, **measures)
 
 
-def _copy_published(path: Path, experiment: NetHackExperiment, output: Path) -> None:
+def _copy_published(path: Path, experiment: NetHackExperiment, run: Run) -> None:
     """Copy imported weights once their keys and shapes are those of the experiment's network.
 
     Raises:
@@ -127,12 +129,14 @@ def _copy_published(path: Path, experiment: NetHackExperiment, output: Path) -> 
         raise ValueError(
             f"pretrain.published: {path} is missing; make it with: fpc import-policy <weights> {path}"
         )
-    weights = read_tensors(path)
+    digest = sha256_of(path)
+    weights = read_tensors(path, digest)
     check_weights(path, weights, experiment.network)
-    write_tensors(output, weights)
+    write_tensors(run.output / POLICY, weights)
+    run.externals[path.name] = digest
     origin = path.with_suffix(".json")
     if origin.exists():  # what `fpc import-policy` noted: file and digest it was made from
-        write_json(output.with_name("published.json"), read_json(origin))
+        write_json(run.output / "published.json", read_json(origin))
 
 
 def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:

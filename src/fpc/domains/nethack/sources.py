@@ -51,6 +51,15 @@ def obtain_games(
     return index_recordings(folder, state / "games.db", source)
 
 
+def externals_of(source: SourceOptions) -> dict[str, str]:
+    """Address -> sha256 of the downloads that games come from; none of our own expert's."""
+    if source.kind == "expert":
+        return {}
+    from fpc.domains.nethack.external import pinned
+
+    return pinned(source.kind)
+
+
 def play_expert(
     environment: EnvironmentOptions,
     seed: int,

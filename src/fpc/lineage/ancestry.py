@@ -1,0 +1,78 @@
+"""Ancestry: everything that an artifact was made from, as far back as manifests go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fpc.lineage.manifest import Manifest, ManifestError, read
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """An artifact and where it comes from; ``problem`` says why its manifest cannot be read where it is None."""
+
+    path: Path
+    manifest: Manifest | None
+    problem: str | None = None
+
+    @property
+    def parents(self) -> list[Path]:
+        """Manifests that it was made from, inside the project."""
+        return [] if self.manifest is None else [Path(uri) for uri in self.manifest.parents if is_inside(uri)]
+
+    @property
+    def title(self) -> str:
+        """Phase, experiment, method and seeds, or the figure's name; the path where that is unknown."""
+        if self.manifest is None:
+            return self.path.as_posix()
+        run = self.manifest.run
+        name = run.get("name")
+        words = [str(run["phase"])] + ([] if name in (None, run["phase"]) else [str(name)])
+        words += [str(run[key]) for key in ("experiment", "method") if key in run]
+        seeds = run.get("seeds", ())
+        if seeds:
+            words.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}-{seeds[-1]}")
+        return " ".join(words)
+
+
+def is_inside(uri: str) -> bool:
+    """Whether a parent's path is relative and stays below the project's folder."""
+    path = Path(uri)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def ancestry(path: Path) -> dict[Path, Ancestor]:
+    """The artifact with manifest ``path`` and all that it was made from, itself first, by manifest.
+
+    Each ancestor stands once, however many ways lead to it.
+    """
+    found: dict[Path, Ancestor] = {}
+    waiting = [path]
+    while waiting:
+        current = waiting.pop(0)
+        if current in found:
+            continue
+        try:
+            found[current] = Ancestor(current, read(current))
+        except ManifestError as error:
+            found[current] = Ancestor(current, None, str(error))
+        waiting += found[current].parents
+    return found
+
+
+def manifest_of(path: Path) -> Path:
+    """The manifest of an artifact that is given by its manifest, its folder or one of its files.
+
+    Raises:
+        ManifestError: no manifest names it.
+    """
+    if path.name.endswith("manifest.json") and path.is_file():
+        return path
+    for folder in (path, *path.parents):
+        if (candidate := folder / "manifest.json").is_file():
+            return candidate
+    for candidate in sorted(path.parent.glob(f"{path.name.split('_')[0].split('.')[0]}*.manifest.json")):
+        if path.name in {candidate.name.removesuffix(".manifest.json"), *read(candidate).subjects}:
+            return candidate
+    raise ManifestError(f"{path}: no manifest names it; give an artifact below results/, or one of its files")
