@@ -1,11 +1,13 @@
 """The command line in a process that dies at a chosen moment: ``python faulty.py MOMENT ARGUMENT ...``.
 
 MOMENT is ``before`` or ``after``, a pattern, and a number: ``before:checkpoint_*.json:2`` sends SIGKILL to
-the process when it is about to move a second file of such a name to its place.
+the process when it is about to move a second file of such a name to its place. The report of progress does
+not count, for it follows the clock. With MOMENT ``count`` the process lives, and prints how many files it moved.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -17,14 +19,18 @@ from fpc.cli import main
 
 
 def die_at(moment: str) -> None:
-    when, pattern, number = moment.split(":")
+    when, pattern, number = ("never", "*", "0") if moment == "count" else moment.split(":")
     seen = 0
+    if when == "never":
+        atexit.register(lambda: print(f"moved {seen} files", file=sys.stderr))
 
     def faulty(move: Any) -> Any:
         def wrapped(self: Path, target: Any) -> Any:
             nonlocal seen
-            seen += fnmatch(Path(target).name, pattern)
-            hit = fnmatch(Path(target).name, pattern) and seen == int(number)
+            name = Path(target).name
+            counts = fnmatch(name, pattern) and name != "progress.json"
+            seen += counts
+            hit = counts and seen == int(number)
             if hit and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = move(self, target)

@@ -10,7 +10,7 @@ from fpc.lineage.manifest import Manifest, ManifestError, read
 
 @dataclass(frozen=True)
 class Ancestor:
-    """An artifact and where it comes from; ``problem`` says why its manifest cannot be read where it is None."""
+    """An artifact and what it was made from; where ``manifest`` is None, ``problem`` says why."""
 
     path: Path
     manifest: Manifest | None

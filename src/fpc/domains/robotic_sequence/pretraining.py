@@ -25,6 +25,7 @@ from fpc.learners.sac import Actor, Critics, Updater, train
 if TYPE_CHECKING:
     from fpc.runs import Run
 
+LOG = "log"  # among the kept tensors: the table so far
 SOLVED = "solved.json"  # in the run's state: the step at which pi* was good enough
 
 
@@ -157,10 +158,12 @@ def _cloned(
 
     kept = run.state / "cloned.safetensors"
     if kept.exists():
-        actor.load_state_dict(read_tensors(kept))
+        tensors = read_tensors(kept)
+        log.restore(["cloning_loss"], tensors.pop(LOG))
+        actor.load_state_dict(tensors)
     else:
         clone(actor, data, cloning, _generator(run.seed, 2), reporter(0))
-        write_tensors(kept, actor.state_dict())
+        write_tensors(kept, {**actor.state_dict(), LOG: log.tensor()})
     if cloning.critic_updates:
         controller = sampled(actor, _generator(run.seed, 3))
         own = [
