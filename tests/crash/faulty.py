@@ -2,7 +2,7 @@
 
 MOMENT is ``before`` or ``after``, a pattern, and a number: ``before:checkpoint_*.json:2`` sends SIGKILL to
 the process when it is about to move a second file of such a name to its place. The report of progress does
-not count, for it follows the clock. With MOMENT ``count`` the process lives, and prints how many files it moved.
+not count, for it follows the clock. With MOMENT ``count`` the process lives, and prints how many it moved.
 """
 
 from __future__ import annotations

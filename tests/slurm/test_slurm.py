@@ -106,6 +106,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Dist
 
 def disturbed_chain(project: Path) -> tuple[Path, Disturber, str]:
     quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
+    quick += ["--group-components", "small_evaluate=2"]  # the node has two cores
     disturber = Disturber(project)
     driver = snakemake(project, "--profile", "slurm", *quick)
     deadline = time.monotonic() + 700
@@ -122,10 +123,13 @@ def test_every_phase_ran_as_a_slurm_job(slurm: tuple[Path, Disturber, str]) -> N
     project, _, _ = slurm
     for phase in ("pretrain", "collect"):
         assert "slurm_job" in read(project / RUN / phase / "seed_0/manifest.json").details["machine"]
+    jobs: dict[str, set[str]] = {}
     for phase in ("finetune", "evaluate"):
         for method in METHODS:
             manifest = read(project / RUN / phase / method / "seed_0/manifest.json")
-            assert "slurm_job" in manifest.details["machine"], (phase, method)
+            jobs.setdefault(phase, set()).add(manifest.details["machine"]["slurm_job"])
+    assert len(jobs["finetune"]) == 3
+    assert len(jobs["evaluate"]) == 2, "two of the three evaluations share a job"
     figure = read(project / "results/queue/figures/figure_7.manifest.json")
     assert "slurm_job" in figure.details["machine"]
     assert (project / "results/queue/report.html").exists()

@@ -60,6 +60,12 @@ def resource(phase, name):
     return amount
 
 
+def small(wildcards):
+    """Group of a run that asks for no more than `plan.job`: the profile says how many share a cluster's job."""
+    asked = driver.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
+    return "small_evaluate" if asked == CONFIGURATION.plan.job else None
+
+
 def figure_inputs(wildcards):
     """Input function of a figure."""
     return driver.figure_inputs(CONFIGURATION, wildcards.figure)

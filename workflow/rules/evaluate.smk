@@ -7,6 +7,8 @@ rule evaluate:
         f"{LOGS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
+    group:
+        small
     resources:
         runtime=resource("evaluate", "runtime"),
         mem_mb=resource("evaluate", "mem_mb"),
