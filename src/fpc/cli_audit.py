@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +15,11 @@ from fpc.config.errors import ConfigError
 from fpc.config.loader import scales, variants
 from fpc.config.root import Configuration
 from fpc.table import RESULTS
+
+if TYPE_CHECKING:
+    from fpc.lineage.verify import Finding
+
+SHOWN = 10  # artifacts with the same reasons
 
 audit = typer.Typer(no_args_is_help=True, help="Check artifacts, and what they were made from.")
 
@@ -38,36 +45,122 @@ def verify(
     ] = None,
     scale: Annotated[str | None, typer.Option(help="Only this scale's results.")] = None,
     variant: Variant = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file again, also one that looks unchanged.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check every manifest: files, parents, configuration, code.
+    """Check every manifest: files, parents, configuration, code, and what DVC recorded.
 
-    Exit code 0: all verified (or only behind: code moved since). 3: files missing, such as weights
-    that were not pulled. 1: stale, unverified or tampered.
+    Exit code 0: all verified (or only behind: code moved since). 3: something is missing: not made, or
+    weights not pulled. 1: stale, unverified or tampered. 2: wrong use.
     """
-    from fpc.lineage.verify import ACCEPTABLE, SEVERITY, Verdict
+    from fpc.lineage.checks import Verdict
+    from fpc.lineage.digests import Digests
+    from fpc.lineage.verify import ACCEPTABLE, SEVERITY
     from fpc.lineage.verify import verify as check
 
     configurations = _known_configurations(scale, variant)
-    everything = sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
-    places = [in_project(path) for path in paths or []]
-    if not places:
-        places = everything if scale is None else [RESULTS / label for label in configurations]
+    places = _places(paths or [], None if scale is None else list(configurations))
+    findings = list(check(places, configurations, digests=Digests(deep=deep), progress=_bar))
+    typer.echo(_as_json(findings) if as_json else _as_text(findings))
+    worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
+    raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
+
+
+def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
+    """What to audit: the paths, else the labels' results, else all results.
+
+    Raises:
+        ConfigError: one does not exist.
+    """
+    places = [in_project(path) for path in paths]
+    if not places and labels is not None:
+        places = [RESULTS / label for label in labels]
     for place in places:
         if not place.exists():
             raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
-    findings = list(check(places, configurations))
-    if as_json:
-        items = [
+    return places or sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
+
+
+def _bar(manifests: list[Path]) -> Iterable[Path]:
+    """A progress bar, on a terminal only."""
+    from tqdm import tqdm
+
+    return tqdm(manifests, unit="artifact", desc="audit", disable=None, leave=False)
+
+
+def _as_json(findings: list[Finding]) -> str:
+    return json.dumps(
+        [
             {"artifact": str(item.artifact), "verdict": item.verdict, "reasons": item.reasons}
             for item in findings
         ]
-        typer.echo(json.dumps(items))
-    else:
-        for item in findings:
-            if item.verdict not in ACCEPTABLE:
-                typer.echo(f"{item.verdict:<11} {item.artifact}: {'; '.join(item.reasons)}")
-        counts = {str(verdict): sum(item.verdict == verdict for item in findings) for verdict in Verdict}
-        typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing")
-    worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
-    raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
+    )
+
+
+def _as_text(findings: list[Finding]) -> str:
+    """A line for each artifact that is not in order, then the counts."""
+    from fpc.lineage.checks import Verdict
+    from fpc.lineage.verify import ACCEPTABLE
+
+    lines, alike = [], Counter[str]()
+    for item in findings:
+        if item.verdict in ACCEPTABLE:
+            continue
+        text = "; ".join(item.reasons)
+        alike[text] += 1
+        if alike[text] <= SHOWN:
+            lines.append(f"{item.verdict:<11} {item.artifact}: {text}")
+    more = {text: count - SHOWN for text, count in alike.items() if count > SHOWN}
+    lines += [f"and {count} more: {text} (--json lists all)" for text, count in more.items()]
+    counts = Counter(item.verdict for item in findings)
+    lines.append(
+        ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]) or "nothing"
+    )
+    return "\n".join(lines)
+
+
+@audit.command()
+def trace(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, one of its files, or a figure found alone.")],
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the ancestry into this file: .svg, .png or .dot.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show everything that an artifact was made from, as far back as there are manifests.
+
+    A figure's SVG, PNG or CSV from elsewhere is traced by what it says of itself.
+    """
+    from fpc.lineage.found import whereabouts
+    from fpc.lineage.trace import as_json as ancestors
+    from fpc.lineage.trace import draw, tree_text
+
+    root, words = whereabouts(artifact)
+    if picture is not None:
+        draw(root, picture)
+    if as_json:
+        typer.echo(json.dumps(ancestors(root), indent=2))
+        return
+    typer.echo("\n".join([*words, tree_text(root), *([f"drawn: {picture}"] if picture else [])]))
+
+
+@audit.command()
+def diff(
+    first: Annotated[Path, typer.Argument(help="An artifact, or one of its files.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say in words what differs between the makings of two artifacts.
+
+    Exit code 0: made alike. 1: something differs.
+    """
+    from fpc.lineage.ancestry import manifest_of
+    from fpc.lineage.diff import diff_text, differences
+    from fpc.lineage.manifest import read
+
+    one, other = (read(manifest_of(in_project(path))) for path in (first, second))
+    found = differences(one, other)
+    typer.echo(json.dumps(found, indent=2) if as_json else diff_text(one, other))
+    raise typer.Exit(1 if found else 0)

@@ -11,6 +11,7 @@ from fpc.config.errors import ConfigError, unknown
 from fpc.config.loader import load, scales
 from fpc.config.root import Configuration
 from fpc.files import sha256_of
+from fpc.lineage.diff import flat
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.runs import RUNS, command
 from fpc.status import RunState, run_states
@@ -89,7 +90,7 @@ def _missing_parents(configuration: Configuration, row: Row) -> Iterator[str]:
 
 
 def _changed_section(manifest: Manifest, section: Mapping[str, Any]) -> Iterator[str]:
-    then, now = _flat(manifest.definition["externalParameters"]["section"]), _flat(section)
+    then, now = flat(manifest.definition["externalParameters"]["section"]), flat(section)
     for key in sorted(then.keys() | now.keys()):
         if key not in now:
             yield f"configuration: {key} was {then[key]!r} and is gone"
@@ -97,16 +98,6 @@ def _changed_section(manifest: Manifest, section: Mapping[str, Any]) -> Iterator
             yield f"configuration: {key} is new, {now[key]!r}"
         elif then[key] != now[key]:
             yield f"configuration: {key} was {then[key]!r}, is {now[key]!r}"
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Leaves of nested mappings by their dotted key; lists are leaves."""
-    if not isinstance(value, Mapping):
-        return {prefix: list(value) if isinstance(value, tuple) else value}
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        found |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
-    return found
 
 
 def _changed_parents(configuration: Configuration, row: Row, manifest: Manifest) -> Iterator[str]:

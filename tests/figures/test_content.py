@@ -145,13 +145,12 @@ def test_probe_titles() -> None:
 def test_metadata_are_inside_the_files(make_episodes: Episodes, tmp_path: Path) -> None:
     data = figure_7.data({"episodes": make_episodes(methods=["vanilla"], seeds=2)}, SETTINGS)
     figure = figure_7.draw(data, SETTINGS)
-    svg, png, csv = style.save(figure, data, tmp_path, "figure_7", {"digest": "0a1b"}, comment_in_csv=True)
+    svg, png, csv = style.save(figure, data, tmp_path, "figure_7", {"digest": "0a1b"})
     assert "0a1b" in svg.read_text()
     assert "<dc:date>" not in svg.read_text()
     with Image.open(png) as image:
         assert image.info["Description"] == '{"digest":"0a1b"}'
-    assert csv.read_text().startswith('# {"digest":"0a1b"}\nexperiment,')
-    pd.testing.assert_frame_equal(pd.read_csv(csv, comment="#"), data, rtol=1e-6, check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_csv(csv), data, rtol=1e-6, check_dtype=False)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(make_episodes: Episodes) -> None:

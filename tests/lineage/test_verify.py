@@ -9,41 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 from fpc.cli import app
-from fpc.config.loader import load
+from fpc.lineage.checks import Verdict
 from fpc.lineage.manifest import ManifestError, read
-from fpc.lineage.verify import Finding, Verdict, verify
-from fpc.phases.collect import collect
-from fpc.phases.evaluate import evaluate as run_evaluate
-from fpc.phases.figure import figure
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
-from fpc.table import Row, figure_row
 
-PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
-COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
+from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, findings
 
 
-@pytest.fixture
-def artifacts(project: Path) -> Path:
-    """pi* of the two-state MDP and its expert data, made for real."""
-    configuration = load("tiny")
-    pretrain(configuration, "two_state_mdp", (0,))
-    collect(configuration, "two_state_mdp", (0,))
-    return project
-
-
-def findings() -> dict[Path, Finding]:
-    configuration = load("tiny")
-    return {item.artifact: item for item in verify([Path("results/tiny")], {"tiny": configuration})}
-
-
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_what_was_just_made_is_verified() -> None:
     assert {str(item.verdict) for item in findings().values()} == {"verified"}
-    assert set(findings()) == {PRETRAIN.manifest, COLLECT.manifest}
+    assert set(findings()) == {row.manifest for row in CHAIN}
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 @pytest.mark.parametrize("name", ["policy.safetensors", "training.parquet"])
 def test_one_flipped_byte_is_tampered(name: str) -> None:
     file = PRETRAIN.folder / name
@@ -55,7 +33,7 @@ def test_one_flipped_byte_is_tampered(name: str) -> None:
     assert name in found.reasons[0]
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_absent_weights_are_missing_and_a_stray_file_is_unverified() -> None:
     (PRETRAIN.folder / "policy.safetensors").unlink()
     stray = COLLECT.folder / "notes.txt"
@@ -64,19 +42,8 @@ def test_absent_weights_are_missing_and_a_stray_file_is_unverified() -> None:
     assert findings()[stray].verdict == Verdict.UNVERIFIED
 
 
-@pytest.mark.usefixtures("artifacts")
-def test_an_edited_parent_makes_the_child_stale() -> None:
-    statement = json.loads(PRETRAIN.manifest.read_text(encoding="utf-8"))
-    statement["predicate"]["runDetails"]["metadata"]["seconds"] = 1.0
-    del statement["statement_sha256"]
-    PRETRAIN.manifest.write_text(json.dumps(statement), encoding="utf-8")
-    found = findings()[COLLECT.manifest]
-    assert found.verdict == Verdict.STALE
-    assert str(PRETRAIN.manifest) in found.reasons[0]
-
-
-def test_a_changed_configuration_makes_it_stale(artifacts: Path) -> None:
-    path = artifacts / "configs" / "tiny.yaml"
+def test_a_changed_configuration_makes_it_stale(chain: Path) -> None:
+    path = chain / "configs" / "tiny.yaml"
     text = path.read_text(encoding="utf-8")
     changed = text.replace("two_state_mdp:\n", "two_state_mdp:\n    pretrain: {updates: 7}\n", 1)
     assert changed != text
@@ -87,7 +54,7 @@ def test_a_changed_configuration_makes_it_stale(artifacts: Path) -> None:
     assert child.reasons == (f"parent {PRETRAIN.manifest} is stale",)
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_code_that_moved_is_behind_not_stale() -> None:
     statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
     modules = statement["predicate"]["runDetails"]["builder"]["code"]["modules"]
@@ -99,7 +66,7 @@ def test_code_that_moved_is_behind_not_stale() -> None:
     assert "fpc/files.py" in found.reasons[0]
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_an_edited_section_or_path_is_tampered() -> None:
     statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
     statement["subject"][0]["name"] = "../pretrain/seed_0/policy.safetensors"
@@ -109,7 +76,7 @@ def test_an_edited_section_or_path_is_tampered() -> None:
     assert any("outside" in reason for reason in found.reasons)
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_an_edited_leaf_manifest_is_tampered() -> None:
     text = COLLECT.manifest.read_text(encoding="utf-8")
     finished = json.loads(text)["predicate"]["runDetails"]["metadata"]["finishedOn"]
@@ -117,31 +84,27 @@ def test_an_edited_leaf_manifest_is_tampered() -> None:
     assert findings()[COLLECT.manifest].verdict == Verdict.TAMPERED
 
 
-def test_more_seeds_asked_for_make_a_figure_stale(artifacts: Path) -> None:
-    evaluate = Row("tiny", "evaluate", "two_state_mdp", "vanilla", (0,))
-    configuration = load("tiny")
-    finetune(configuration, "two_state_mdp", "vanilla", (0,))
-    run_evaluate(configuration, "two_state_mdp", "vanilla", (0,))
-    figure(configuration, "figure_9")
-    row = figure_row(configuration, "figure_9")
-    assert findings()[row.manifest].verdict == Verdict.VERIFIED
-    assert findings()[evaluate.manifest].verdict == Verdict.VERIFIED
-    path = artifacts / "configs" / "tiny.yaml"
+def test_more_seeds_asked_for_make_a_figure_stale(chain: Path) -> None:
+    path = chain / "configs" / "tiny.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("two_state_mdp:\n", "two_state_mdp:\n    seeds: 2\n", 1), encoding="utf-8")
-    found = findings()[row.manifest]
+    found = findings()[FIGURE.manifest]
     assert found.verdict == Verdict.STALE
     assert "other runs" in found.reasons[0]
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_a_path_given_in_any_way_is_audited() -> None:
     PRETRAIN.folder.joinpath("policy.safetensors").unlink()
-    for path in (PRETRAIN.folder, PRETRAIN.folder.resolve(), Path("results/../results/tiny")):
+    for path in (PRETRAIN.folder, PRETRAIN.folder.resolve(), Path("results/../results/tiny/two_state_mdp")):
         finished = CliRunner().invoke(app, ["audit", "verify", str(path)])
         assert finished.exit_code == 3, finished.output
         assert "1 missing" in finished.output
-    assert CliRunner().invoke(app, ["audit", "verify"]).exit_code == 3
+    everything = CliRunner().invoke(app, ["audit", "verify"])
+    assert everything.exit_code == 3
+    assert (
+        "missing     results/tiny/report.manifest.json: it has not been made" in everything.output
+    )  # the rest of the scale
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -151,7 +114,7 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_manifest_says_what_made_it() -> None:
     manifest = read(COLLECT.manifest)
     assert set(manifest.subjects) == {"expert.safetensors", "start_states.json"}

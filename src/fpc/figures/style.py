@@ -24,6 +24,7 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from fpc.figures.embedded import csv_text
 from fpc.figures.interface import FigureSettings
 from fpc.files import canonical_json, write_text, write_with
 from fpc.retention.registry import load_method
@@ -197,8 +198,6 @@ def save(
     folder: Path,
     name: str,
     metadata: Mapping[str, Any],
-    *,
-    comment_in_csv: bool = False,
 ) -> tuple[Path, Path, Path]:
     """Write ``<name>.svg``, ``.png`` and ``.csv``, each atomically, the same bytes for the same input.
 
@@ -208,7 +207,6 @@ def save(
         folder: where the files go.
         name: the figure's name.
         metadata: JSON values (digests, the command) embedded in both pictures; no dates.
-        comment_in_csv: put the metadata on a first line that begins with ``#``.
 
     Returns:
         The three paths.
@@ -226,6 +224,5 @@ def save(
     with theme():
         write_with(svg, as_svg)
         write_with(png, as_png)
-    text = data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
-    write_text(csv, f"# {description}\n{text}" if comment_in_csv else text)
+    write_text(csv, csv_text(data))
     return svg, png, csv

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from fpc.config.root import Configuration
-from fpc.files import digest_of, sha256_of
-from fpc.lineage import origin
+from fpc.lineage import checks, versions
+from fpc.lineage.ancestry import is_inside
+from fpc.lineage.checks import Verdict
+from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.table import Row, parents, rows, section_of
-
-
-class Verdict(StrEnum):
-    """What the audit says of an artifact, worst last."""
-
-    VERIFIED = "verified"
-    BEHIND = "behind"  # only code or environment moved since
-    MISSING = "missing"  # files named by the manifest are not here, such as weights that were not pulled
-    STALE = "stale"  # configuration or an input changed since
-    UNVERIFIED = "unverified"  # files without a manifest
-    TAMPERED = "tampered"  # content is not what the manifest says
-
+from fpc.table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 ACCEPTABLE = (Verdict.VERIFIED, Verdict.BEHIND)
+Signature = Callable[[Path], str | None]
+"""What is wrong with the signature of a manifest; None where it is good."""
 
 
 @dataclass(frozen=True)
@@ -38,137 +30,151 @@ class Finding:
     reasons: tuple[str, ...] = ()
 
 
-def verify(paths: Iterable[Path], configurations: Mapping[str, Configuration]) -> Iterator[Finding]:
-    """Verdict on every manifest below ``paths`` and on folders of files that have none.
+@dataclass
+class Audit:
+    """One audit: manifests are read once, files as often as ``digests`` says.
+
+    Args:
+        configurations: by results label; artifacts of other labels are checked without their config.
+        digests: quick (remembers) or deep.
+        signature: tells what is wrong with a manifest's signature, where signatures are asked for.
+    """
+
+    configurations: Mapping[str, Configuration]
+    digests: Digests = field(default_factory=lambda: Digests(None))
+    signature: Signature | None = None
+
+    def __post_init__(self) -> None:
+        self._table = {row.manifest: row for item in self.configurations.values() for row in rows(item)}
+        self._recorded = versions.recorded()
+        self._manifests: dict[Path, Manifest | ManifestError] = {}
+        self._known: dict[Path, Finding] = {}
+
+    def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
+        """Manifests below ``paths``; and what can be said at once: strays, links, what is not made."""
+        manifests: dict[Path, None] = {}
+        others: list[Finding] = []
+        for path in paths:
+            found, files, links = _walk(path)
+            manifests |= dict.fromkeys(found)
+            others += links
+            others += self._strays(found, files)
+            others += self._not_made(path, {*found})
+        return list(manifests), others
+
+    def finding(self, path: Path) -> Finding:
+        """Verdict on a manifest; what is made from something stale is stale, however far away."""
+        if path not in self._known:
+            self._known[path] = own = self._examine(path)  # also ends a circle of manifests
+            manifest = self._read(path)
+            if isinstance(manifest, Manifest):
+                uris = [Path(uri) for uri in manifest.parents if is_inside(uri)]
+                self._known[path] = _with_parents(own, [self.finding(uri) for uri in uris if uri.exists()])
+        return self._known[path]
+
+    def _read(self, path: Path) -> Manifest | ManifestError:
+        if path not in self._manifests:
+            try:
+                self._manifests[path] = read(path)
+            except ManifestError as error:
+                self._manifests[path] = error
+        return self._manifests[path]
+
+    def _examine(self, path: Path) -> Finding:
+        manifest = self._read(path)
+        if isinstance(manifest, ManifestError):
+            return Finding(path, Verdict.TAMPERED, (str(manifest),))
+        if checks.leads_outside(path, path.parent):
+            return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
+        row = self._table.get(path)
+        found = list(
+            chain(
+                checks.itself(manifest),
+                checks.files(manifest, self.digests),
+                checks.made_from(manifest, self.digests),
+                checks.code(manifest, self.digests),
+                versions.check(manifest, self._recorded, self.digests),
+                () if row is None else checks.configured(row, self.configurations[row.label], manifest),
+                self._signed(path),
+            )
+        )
+        verdict = max((verdict for verdict, _ in found), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
+        return Finding(path, verdict, tuple(reason for _, reason in found))
+
+    def _signed(self, path: Path) -> Iterator[tuple[Verdict, str]]:
+        if self.signature is not None and (problem := self.signature(path)) is not None:
+            yield Verdict.TAMPERED, problem
+
+    def _strays(self, manifests: list[Path], files: list[Path]) -> Iterator[Finding]:
+        """Files below a path that none of its manifests names."""
+        named = set(manifests)
+        for path in manifests:
+            manifest = self._read(path)
+            if isinstance(manifest, Manifest):
+                named.update(path.parent / name for name in manifest.subjects)
+        for file in files:
+            if file not in named:
+                yield Finding(file, Verdict.UNVERIFIED, ("no manifest names this file",))
+
+    def _not_made(self, path: Path, found: set[Path]) -> Iterator[Finding]:
+        """Rows of a scale whose whole folder is audited."""
+        if path.parent != RESULTS:
+            return
+        for manifest, row in self._table.items():
+            if row.label == path.name and manifest not in found and not manifest.exists():
+                yield Finding(manifest, Verdict.MISSING, ("it has not been made",))
+
+
+def verify(
+    paths: Iterable[Path],
+    configurations: Mapping[str, Configuration],
+    *,
+    digests: Digests | None = None,
+    signature: Signature | None = None,
+    progress: Callable[[list[Path]], Iterable[Path]] = iter,
+) -> Iterator[Finding]:
+    """Verdict on every manifest below ``paths``, on files that none names, and on what is not made.
 
     Args:
         paths: folders, or manifests.
         configurations: by results label; artifacts of other labels are checked without their config.
+        digests: quick or deep; reads every file without.
+        signature: see ``Audit``.
+        progress: wraps the list of manifests, for a bar.
     """
-    table = {row.manifest: row for configuration in configurations.values() for row in rows(configuration)}
-    known: dict[Path, Finding] = {}
-
-    def finding(path: Path) -> Finding:
-        """Verdict on a manifest; what is made from something stale is stale, however far away."""
-        if path not in known:
-            row = table.get(path)
-            own = examine(path, row, configurations.get(row.label) if row else None)
-            known[path] = own
-            known[path] = _with_parents(own, [finding(parent) for parent in _parent_paths(path)])
-        return known[path]
-
-    for path in paths:
-        for manifest in sorted(_manifests(path)):
-            yield finding(manifest)
-        yield from _strays(path)
+    audit = Audit(configurations, digests or Digests(None), signature)
+    manifests, others = audit.artifacts(paths)
+    for path in progress(manifests):
+        yield audit.finding(path)
+    yield from others
+    audit.digests.save()
 
 
-def examine(path: Path, row: Row | None, configuration: Configuration | None) -> Finding:
-    """Verdict on one artifact."""
-    try:
-        manifest = read(path)
-    except ManifestError as error:
-        return Finding(path, Verdict.TAMPERED, (str(error),))
-    findings = [*_subjects(manifest), *_parents(manifest), *_code(manifest)]
-    if digest_of(manifest.definition["externalParameters"]["section"]) != manifest.section_digest:
-        findings.append((Verdict.TAMPERED, "the manifest's section does not have the digest it names"))
-    if not manifest.is_whole:
-        findings.append((Verdict.TAMPERED, "the manifest was altered: it does not have the digest it names"))
-    if row is not None and configuration is not None:
-        findings += _configuration(row, configuration, manifest)
-    verdict = max((verdict for verdict, _ in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
-    return Finding(path, verdict, tuple(reason for _, reason in findings))
-
-
-def _parent_paths(path: Path) -> list[Path]:
-    try:
-        uris = [Path(uri) for uri in read(path).parents]
-    except ManifestError:
-        return []
-    return [uri for uri in uris if not uri.is_absolute() and ".." not in uri.parts and uri.exists()]
-
-
-def _with_parents(own: Finding, made_from: list[Finding]) -> Finding:
+def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
     """A finding that is at least stale where a parent's files are stale or tampered."""
-    wrong = [parent for parent in made_from if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
+    wrong = [parent for parent in parents if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
     if not wrong or own.verdict == Verdict.TAMPERED:
         return own
     reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
     return Finding(own.artifact, Verdict.STALE, own.reasons + reasons)
 
 
-def _configuration(
-    row: Row, configuration: Configuration, manifest: Manifest
-) -> Iterator[tuple[Verdict, str]]:
-    if digest_of(section_of(configuration, row)) != manifest.section_digest:
-        yield Verdict.STALE, "its configuration section has changed"
-    expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
-    if set(manifest.parents) != expected:
-        yield Verdict.STALE, "it was made from other runs than the configuration asks for now"
-
-
-def _manifests(path: Path) -> Iterator[Path]:
+def _walk(path: Path) -> tuple[list[Path], list[Path], list[Finding]]:
+    """Manifests and other files below a path; folders that are links out of it are findings, not entered."""
     if path.is_file():
-        yield path
-        return
-    for found in path.rglob("*manifest.json"):
-        if not _hidden(found, path):
-            yield found
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts)
-
-
-def _subjects(manifest: Manifest) -> Iterator[tuple[Verdict, str]]:
-    folder = manifest.path.parent
-    for name, digest in manifest.subjects.items():
-        file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
-            yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
-        elif not file.exists():
-            yield Verdict.MISSING, f"{name} is not here"
-        elif sha256_of(file) != digest:
-            yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
-
-
-def _parents(manifest: Manifest) -> Iterator[tuple[Verdict, str]]:
-    for uri, digest in manifest.parents.items():
-        parent = Path(uri)
-        if parent.is_absolute() or ".." in parent.parts:
-            yield Verdict.TAMPERED, f"parent {uri} lies outside the project"
-        elif not parent.exists():
-            yield Verdict.STALE, f"parent {uri} is not here"
-        elif sha256_of(parent) != digest:
-            yield Verdict.STALE, f"parent {uri} is not the one it was made from"
-
-
-def _code(manifest: Manifest) -> Iterator[tuple[Verdict, str]]:
-    recorded = manifest.details["builder"]["code"]["modules"]
-    moved = [
-        name
-        for name, digest in recorded.items()
-        if origin.decides(name)
-        and (not (origin.SOURCE / name).exists() or sha256_of(origin.SOURCE / name) != digest)
-    ]
-    if moved:
-        yield Verdict.BEHIND, f"code changed since: {', '.join(moved)}"
-    lock = manifest.details["environment"].get("lock_sha256")
-    if lock is not None and origin.LOCK.exists() and sha256_of(origin.LOCK) != lock:
-        yield Verdict.BEHIND, f"{origin.LOCK} changed since"
-
-
-def _strays(path: Path) -> Iterator[Finding]:
-    """Files in a run's folder that no manifest names."""
-    if not path.is_dir():
-        return
-    named = set()
-    for manifest in _manifests(path):
-        named.add(manifest)
-        try:
-            named.update(manifest.parent / name for name in read(manifest).subjects)
-        except ManifestError:
-            continue
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and not _hidden(file, path) and file not in named:
-            yield Finding(file, Verdict.UNVERIFIED, ("no manifest names this file",))
+        return [path], [], []
+    manifests: list[Path] = []
+    files: list[Path] = []
+    links: list[Finding] = []
+    waiting = [path]
+    while waiting:
+        for entry in sorted(waiting.pop().iterdir()):
+            if entry.name.startswith("."):
+                continue
+            if not entry.is_dir():
+                (manifests if entry.name.endswith("manifest.json") else files).append(entry)
+            elif entry.is_symlink() and checks.leads_outside(entry, path):
+                links.append(Finding(entry, Verdict.TAMPERED, ("it is a link out of the results",)))
+            else:
+                waiting.append(entry)
+    return sorted(manifests), files, links

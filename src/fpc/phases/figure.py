@@ -8,6 +8,7 @@ import pandas as pd
 
 from fpc.config.root import Configuration
 from fpc.figures import style
+from fpc.figures.embedded import SOURCE, content_digest, source_of
 from fpc.figures.interface import Animated, FigureSettings
 from fpc.figures.registry import load_figure
 from fpc.files import digest_of, write_bytes
@@ -43,13 +44,16 @@ def figure(configuration: Configuration, name: str) -> None:
             stamp=stamp(configuration, tables, matching(configuration, module.EXPERIMENTS)),
         )
         data = module.data(tables, settings)
+        published = data.assign(scale=configuration.label)
+        digest = content_digest(published)
         metadata = {
             "Title": module.TITLE,
             "Source": command(row),
+            "Content": digest,
             "Identifier": digest_of(section_of(configuration, row)),
             "Stamp": settings.stamp,
         }
-        published = data.assign(scale=configuration.label)
+        published[SOURCE] = source_of(command(row), digest)
         style.save(module.draw(data, settings), published, run.output, name, metadata)
         if isinstance(module, Animated):
             write_bytes(run.output / f"{name}.gif", module.animate(data, settings))

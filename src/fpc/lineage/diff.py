@@ -1,0 +1,93 @@
+"""What differs between the makings of two artifacts, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fpc.lineage import origin
+from fpc.lineage.manifest import Manifest
+
+SHOWN = 12  # digits of a digest
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings by their dotted key; lists are leaves."""
+    if not isinstance(value, Mapping):
+        return {prefix: list(value) if isinstance(value, tuple) else value}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def differences(first: Manifest, second: Manifest) -> dict[str, list[str]]:
+    """Part of the making -> what differs there, a sentence each; parts that are equal are left out."""
+    parts = {
+        "run": _mapping(first.run, second.run),
+        "configuration": _mapping(_section(first), _section(second)),
+        "inputs": _digests(_inputs(first), _inputs(second)),
+        "code": _code(first, second),
+        "environment": _mapping(first.details["environment"], second.details["environment"]),
+        "machine": _mapping(first.details.get("machine", {}), second.details.get("machine", {})),
+        "files": _digests(first.subjects, second.subjects),
+    }
+    return {part: found for part, lines in parts.items() if (found := list(lines))}
+
+
+def diff_text(first: Manifest, second: Manifest) -> str:
+    """The differences to read; the last part says whether the files came out the same."""
+    found = differences(first, second)
+    lines = [f"A  {first.path}", f"B  {second.path}"]
+    for part, sentences in found.items():
+        lines += [f"{part}:", *(f"  {sentence}" for sentence in sentences)]
+    if "files" not in found:
+        made = "Made alike" if len(found) == 0 else "Made differently"
+        lines.append(f"{made}; every file has the same content.")
+    return "\n".join(lines)
+
+
+def _section(manifest: Manifest) -> Mapping[str, Any]:
+    section: Mapping[str, Any] = manifest.definition["externalParameters"]["section"]
+    return section
+
+
+def _mapping(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    one, other = flat(first), flat(second)
+    for key in sorted(one.keys() | other.keys()):
+        if key not in other:
+            yield f"{key}: {_shown(one[key])} in A, not in B"
+        elif key not in one:
+            yield f"{key}: {_shown(other[key])} in B, not in A"
+        elif one[key] != other[key]:
+            yield f"{key}: {_shown(one[key])} in A, {_shown(other[key])} in B"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text[:SHOWN] if isinstance(value, str) and len(text) == 64 else text
+
+
+def _inputs(manifest: Manifest) -> dict[str, str]:
+    return {**manifest.parents, **manifest.externals}
+
+
+def _digests(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(first.keys() | second.keys()):
+        if name not in second:
+            yield f"{name} only in A"
+        elif name not in first:
+            yield f"{name} only in B"
+        elif first[name] != second[name]:
+            yield f"{name} differs: {first[name][:SHOWN]} in A, {second[name][:SHOWN]} in B"
+
+
+def _code(first: Manifest, second: Manifest) -> Iterator[str]:
+    one, other = (manifest.details["builder"]["code"] for manifest in (first, second))
+    for key in ("commit", "uncommitted_sha256"):
+        yield from _mapping({key: one[key]} if key in one else {}, {key: other[key]} if key in other else {})
+    decides = [
+        {name: digest for name, digest in code["modules"].items() if origin.decides(name)}
+        for code in (one, other)
+    ]
+    yield from _digests(*decides)

@@ -1,0 +1,82 @@
+"""Digests of files, remembered between audits, so that a file that did not change is not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from fpc.files import canonical_json, read_json, write_text
+
+CACHE = Path("results/.audit/digests.json")
+RACY = 2_000_000_000  # ns; a file that changed so shortly before it was read may change again unseen
+
+
+class Digests:
+    """sha256 and md5 of files.
+
+    A digest is taken from the cache where size, both times, inode and device of the file are those at the
+    time it was read. (The time of the last status change cannot be set, so a file that was altered and
+    got its old modification time back is read again.)
+
+    Args:
+        cache: file that remembers; None remembers nothing between audits.
+        deep: read every file again, whatever the cache says.
+    """
+
+    def __init__(self, cache: Path | None = CACHE, *, deep: bool = False) -> None:
+        self._path = cache
+        self._known: dict[str, list[Any]] = {}
+        self._fresh: dict[str, list[Any]] = {}
+        if cache is not None and not deep:
+            try:
+                self._known = read_json(cache)
+            except (OSError, ValueError):
+                self._known = {}
+
+    def sha256(self, file: Path) -> str:
+        """Hexadecimal sha256.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return self._digest(file, "sha256")
+
+    def md5(self, path: Path) -> str:
+        """Hexadecimal md5 as DVC names contents; of a folder that of the sorted list of its files' md5.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        if not path.is_dir():
+            return self._digest(path, "md5")
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        entries = [
+            {"md5": self._digest(file, "md5"), "relpath": file.relative_to(path).as_posix()} for file in files
+        ]
+        text = json.dumps(entries, sort_keys=True)
+        return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+    def _digest(self, file: Path, kind: Literal["sha256", "md5"]) -> str:
+        status = file.stat()
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+        key = f"{kind} {file}"
+        known = self._fresh.get(key) or self._known.get(key)
+        if known is not None and known[:-1] == stamp:
+            return str(known[-1])
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, kind).hexdigest()
+        if time.time_ns() - status.st_ctime_ns > RACY:
+            self._fresh[key] = [*stamp, found]
+        return found
+
+    def save(self) -> None:
+        """Write the cache where there is something new; quietly not where it cannot be written."""
+        if self._path is None or not self._fresh:
+            return
+        try:
+            write_text(self._path, canonical_json({**self._known, **self._fresh}))
+        except OSError:  # the results of someone else, looked at only
+            return

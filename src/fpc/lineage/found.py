@@ -1,0 +1,73 @@
+"""Where a file belongs: by its place in the results; a figure found alone says it of itself."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from fpc.config.errors import ConfigError
+from fpc.figures.embedded import read_source
+from fpc.files import sha256_of
+from fpc.lineage.ancestry import manifest_of
+from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.table import RESULTS, Row
+
+
+def whereabouts(path: Path) -> tuple[Path, list[str]]:
+    """The manifest that a file belongs to, and what is to be said of a figure found alone.
+
+    Raises:
+        ConfigError: there is no such file.
+        ManifestError: it belongs to nothing here.
+    """
+    if not path.exists() and not path.name.endswith("manifest.json"):
+        raise ConfigError(f"{path} does not exist; give an artifact, its manifest or one of its files")
+    here = path.resolve()
+    if here.is_relative_to((Path.cwd() / RESULTS).resolve()):
+        return manifest_of(here.relative_to(Path.cwd())), []
+    return _alone(path)
+
+
+def _alone(path: Path) -> tuple[Path, list[str]]:
+    """A figure outside the results."""
+    try:
+        command, digest = read_source(path)
+        row = _row_of(command)
+    except ValueError as error:
+        raise ManifestError(str(error)) from error
+    words = [f"{path} says: made by `{command}`, plotted data sha256 {digest}"]
+    if not row.manifest.is_file():
+        raise ManifestError(f"{words[0]}; that figure is not here: {row.manifest} is missing")
+    manifest = read(row.manifest)
+    return row.manifest, [*words, _compared(path, digest, manifest)]
+
+
+def _compared(path: Path, digest: str, manifest: Manifest) -> str:
+    """Whether the file, or at least its data, is that of the figure here."""
+    own = manifest.path.parent / f"{manifest.run['name']}{path.suffix}"
+    if manifest.subjects.get(own.name) == sha256_of(path):
+        return f"It is {own}, byte for byte."
+    try:
+        same = read_source(own)[1] == digest
+    except ValueError:
+        same = False
+    if same:
+        return f"It shows the data of {own}, but is another file: drawn by other code, or altered."
+    return f"It shows other data than {own}: made from other runs, or altered."
+
+
+def _row_of(command: str) -> Row:
+    """The figure that a command draws.
+
+    Raises:
+        ValueError: it is no such command.
+    """
+    words = shlex.split(command)
+    options = dict(word.removeprefix("--").split("=", 1) for word in words[2:] if "=" in word)
+    if words[:2] != ["fpc", "figure"] or not options.keys() <= {"scale", "variant", "name"}:
+        raise ValueError(f"'{command}' draws no figure")
+    label = options["scale"] + (f"+{options['variant']}" if "variant" in options else "")
+    row = Row(label, "figure", name=options["name"])
+    if ".." in row.manifest.parts or row.manifest.is_absolute():
+        raise ValueError(f"'{command}' leads outside the results")
+    return row

@@ -1,0 +1,68 @@
+"""What DVC recorded of weights and data, held against the manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fpc.config.errors import ConfigError
+from fpc.lineage.checks import Verdict
+from fpc.lineage.digests import Digests
+from fpc.lineage.manifest import Manifest
+
+LOCK = Path("dvc.lock")
+MEND = "`snakemake record` records the one here, `dvc checkout` fetches the other"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``)."""
+
+    path: Path
+    md5: str
+    size: int
+
+
+def recorded(lock: Path = LOCK) -> Mapping[Path, list[Recorded]]:
+    """What ``dvc.lock`` names, by the folder that holds it; empty where there is no such file.
+
+    Raises:
+        ConfigError: it is not a lock file of DVC.
+    """
+    if not lock.exists():
+        return {}
+    found: dict[Path, list[Recorded]] = {}
+    try:
+        stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
+        for stage in stages.values():
+            for out in stage.get("outs", ()):
+                item = Recorded(Path(out["path"]), str(out["md5"]), int(out["size"]))
+                found.setdefault(item.path.parent, []).append(item)
+    except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{lock}: not a lock file of DVC ({error}); restore it: git checkout {lock}"
+        ) from error
+    return found
+
+
+def check(
+    manifest: Manifest, recorded: Mapping[Path, list[Recorded]], digests: Digests
+) -> Iterator[tuple[Verdict, str]]:
+    """The manifest and ``dvc.lock`` name the same contents.
+
+    Sizes are compared also of what is not here; contents (md5) of what is.
+    """
+    sizes = {item["name"]: item["size"] for item in manifest.statement["subject"]}
+    for item in recorded.get(manifest.path.parent, ()):
+        name = item.path.name
+        inside = [size for key, size in sizes.items() if key == name or key.startswith(f"{name}/")]
+        if not inside:
+            continue  # of a row that shares the folder
+        if sum(inside) != item.size:
+            yield Verdict.STALE, f"{LOCK} records another {name} (of another size); {MEND}"
+        elif item.path.exists() and digests.md5(item.path) != item.md5:
+            yield Verdict.STALE, f"{LOCK} records another {name} (md5 differs); {MEND}"

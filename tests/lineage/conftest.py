@@ -1,0 +1,58 @@
+"""A small chain of real artifacts to audit: the two-state MDP, from pi* to its figure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fpc.config.loader import load
+from fpc.lineage.verify import Finding, verify
+from fpc.phases.collect import collect
+from fpc.phases.evaluate import evaluate
+from fpc.phases.figure import figure
+from fpc.phases.finetune import finetune
+from fpc.phases.pretrain import pretrain
+from fpc.table import Row, figure_row
+
+PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
+COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
+FINETUNE = Row("tiny", "finetune", "two_state_mdp", "vanilla", (0,))
+EVALUATE = Row("tiny", "evaluate", "two_state_mdp", "vanilla", (0,))
+FIGURE = Row("tiny", "figure", name="figure_9")
+CHAIN = (PRETRAIN, COLLECT, FINETUNE, EVALUATE, FIGURE)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chain, made once."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "tests" / "tiny.yaml", folder / "configs" / "tiny.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        configuration = load("tiny")
+        assert figure_row(configuration, "figure_9") == FIGURE
+        pretrain(configuration, "two_state_mdp", (0,))
+        collect(configuration, "two_state_mdp", (0,))
+        finetune(configuration, "two_state_mdp", "vanilla", (0,))
+        evaluate(configuration, "two_state_mdp", "vanilla", (0,))
+        figure(configuration, "figure_9")
+    return folder
+
+
+@pytest.fixture
+def chain(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the chain to do wrong to, as the current directory."""
+    shutil.copytree(made, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def findings(*paths: Path) -> dict[Path, Finding]:
+    """What the audit says of the chain's artifacts, or of what is below ``paths``."""
+    configuration = load("tiny")
+    places = paths or (Path("results/tiny/two_state_mdp"), Path("results/tiny/figures"))
+    return {item.artifact: item for item in verify(places, {"tiny": configuration})}

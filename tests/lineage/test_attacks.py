@@ -1,0 +1,271 @@
+"""What somebody may do to results, one test each; the audit sees all of it, and says what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fpc.cli import app
+from fpc.config.loader import load
+from fpc.files import digest_of, sha256_of
+from fpc.lineage.checks import Verdict
+from fpc.lineage.digests import Digests
+from fpc.lineage.verify import verify
+from fpc.phases.collect import collect
+from fpc.phases.finetune import finetune
+from fpc.phases.pretrain import pretrain
+from fpc.runs import RunError
+from fpc.table import Row
+
+from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings
+
+pytestmark = pytest.mark.usefixtures("chain")
+OTHER_SEED = Row("tiny", "finetune", "two_state_mdp", "vanilla", (1,))
+
+
+def flip(file: Path) -> None:
+    """One bit in the middle."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a manifest and give it a right digest of its own, as one who knows the format would."""
+    statement = json.loads(path.read_text(encoding="utf-8"))
+    change(statement)
+    statement.pop("statement_sha256", None)
+    statement["statement_sha256"] = digest_of(statement)
+    path.write_text(json.dumps(statement, indent=2) + "\n", encoding="utf-8")
+
+
+def forge(folder: Path, name: str, content: bytes, manifest: str = "manifest.json") -> None:
+    """Replace a file and make its manifest agree."""
+    (folder / name).write_bytes(content)
+
+    def change(statement: dict[str, Any]) -> None:
+        for item in statement["subject"]:
+            if item["name"] == name:
+                item |= {"digest": {"sha256": sha256_of(folder / name)}, "size": len(content)}
+
+    rewrite(folder / manifest, change)
+
+
+def verdict(row: Row, *reason: str) -> Verdict:
+    """The verdict on a row; its reasons must name these words."""
+    found = findings()[row.manifest]
+    for words in reason:
+        assert any(words in text for text in found.reasons), found.reasons
+    return found.verdict
+
+
+def test_the_chain_is_in_order() -> None:
+    assert {verdict(row) for row in CHAIN} == {Verdict.VERIFIED}
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        (PRETRAIN, "policy.safetensors"),
+        (EVALUATE, "episodes.parquet"),
+        (FIGURE, "figure_9.svg"),
+        (FIGURE, "figure_9.png"),
+        (FIGURE, "figure_9.csv"),
+    ],
+)
+def test_flipped_bit(row: Row, name: str) -> None:
+    flip(row.folder / name)
+    assert verdict(row, f"{name} is not the file that was made") == Verdict.TAMPERED
+
+
+def test_flipped_bit_with_the_old_time_is_seen_by_the_quick_audit() -> None:
+    cache, place = Path("cache.json"), [PRETRAIN.folder]
+    file = PRETRAIN.folder / "policy.safetensors"
+    assert [item.verdict for item in verify(place, {}, digests=Digests(cache))] == [Verdict.VERIFIED]
+    before = file.stat()
+    flip(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert [item.verdict for item in verify(place, {}, digests=Digests(cache))] == [Verdict.TAMPERED]
+
+
+def test_edited_manifest() -> None:
+    text = COLLECT.manifest.read_text(encoding="utf-8")
+    seconds = json.loads(text)["predicate"]["runDetails"]["metadata"]["seconds"]
+    COLLECT.manifest.write_text(text.replace(f'"seconds": {seconds}', '"seconds": 1.25'), encoding="utf-8")
+    assert verdict(COLLECT, "the manifest was altered") == Verdict.TAMPERED
+
+
+def test_edited_section() -> None:
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["buildDefinition"]["externalParameters"]["section"]["pretrain"]["updates"] = 1
+
+    rewrite(PRETRAIN.manifest, change)
+    assert verdict(PRETRAIN, "section does not have the digest it names") == Verdict.TAMPERED
+
+
+def test_manifest_and_artifact_replaced_together() -> None:
+    file = FINETUNE.folder / "training.parquet"
+    forge(FINETUNE.folder, file.name, file.read_bytes() + b"more")
+    assert verdict(FINETUNE) == Verdict.VERIFIED  # it is in order by itself; what was made from it is not
+    assert verdict(EVALUATE, "not made again since: it was replaced") == Verdict.TAMPERED
+    assert verdict(FIGURE, f"parent {EVALUATE.manifest} is tampered") == Verdict.STALE
+
+
+def test_a_parent_that_was_made_again_is_no_forgery() -> None:
+    shutil.rmtree(PRETRAIN.folder)
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    assert verdict(COLLECT, "it was made again since") == Verdict.STALE
+
+
+def test_swapped_seeds() -> None:
+    finetune(load("tiny"), "two_state_mdp", "vanilla", (1,))
+    FINETUNE.folder.rename("aside")
+    OTHER_SEED.folder.rename(FINETUNE.folder)
+    Path("aside").rename(OTHER_SEED.folder)
+    assert verdict(FINETUNE, "the manifest is that of finetune", "seed_1") == Verdict.TAMPERED
+    assert verdict(OTHER_SEED, "seed_0") == Verdict.TAMPERED
+
+
+def test_swapped_inputs() -> None:
+    """The digests of two parents change places in the child's manifest."""
+
+    def change(statement: dict[str, Any]) -> None:
+        first, second = statement["predicate"]["buildDefinition"]["resolvedDependencies"][:2]
+        first["digest"], second["digest"] = second["digest"], first["digest"]
+
+    rewrite(EVALUATE.manifest, change)
+    assert verdict(EVALUATE, "is not the one it was made from") == Verdict.TAMPERED
+
+
+def test_missing_parent() -> None:
+    COLLECT.manifest.unlink()
+    assert verdict(FINETUNE, f"parent {COLLECT.manifest} is not here") == Verdict.STALE
+    assert CliRunner().invoke(app, ["audit", "verify", str(FINETUNE.folder)]).exit_code == 1
+
+
+def test_configuration_changed_afterwards(chain: Path) -> None:
+    path = chain / "configs" / "tiny.yaml"
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("two_state_mdp:\n", "two_state_mdp:\n    pretrain: {updates: 7}\n", 1)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+    assert verdict(PRETRAIN, "its configuration section has changed") == Verdict.STALE
+    assert verdict(FIGURE, "is stale") == Verdict.STALE
+
+
+def lock(row: Row, name: str, md5: str, size: int) -> None:
+    Path("dvc.lock").write_text(
+        f"schema: '2.0'\nstages:\n  one:\n    cmd: x\n    outs:\n    - path: {row.folder / name}\n"
+        f"      hash: md5\n      md5: {md5}\n      size: {size}\n",
+        encoding="utf-8",
+    )
+
+
+def test_dvc_lock_disagrees() -> None:
+    file = PRETRAIN.folder / "policy.safetensors"
+    md5, size = Digests(None).md5(file), file.stat().st_size
+    lock(PRETRAIN, file.name, md5, size)
+    assert verdict(PRETRAIN) == Verdict.VERIFIED
+    lock(PRETRAIN, file.name, "0" * 32, size)
+    assert verdict(PRETRAIN, "dvc.lock records another policy.safetensors (md5 differs)") == Verdict.STALE
+    lock(PRETRAIN, file.name, md5, size + 1)
+    file.unlink()
+    assert verdict(PRETRAIN, "(of another size)") == Verdict.STALE
+
+
+def test_dvc_lock_of_a_folder() -> None:
+    folder = FINETUNE.folder / "milestones"
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    lock(FINETUNE, "milestones", Digests(None).md5(folder), size)
+    assert verdict(FINETUNE) == Verdict.VERIFIED
+    lock(FINETUNE, "milestones", "0" * 32 + ".dir", size)
+    assert verdict(FINETUNE, "records another milestones") == Verdict.STALE
+
+
+def test_dvc_lock_that_is_none_is_one_error() -> None:
+    Path("dvc.lock").write_text("stages: [nothing]\n", encoding="utf-8")
+    finished = CliRunner().invoke(app, ["audit", "verify"])
+    assert "dvc.lock: not a lock file of DVC" in str(finished.exception)
+
+
+@pytest.mark.parametrize("name", ["policy.safetensors", "."])
+def test_link_out_of_the_tree(name: str, tmp_path: Path) -> None:
+    victim = PRETRAIN.folder / name
+    outside = tmp_path / "outside"
+    victim.rename(outside)
+    victim.symlink_to(outside)
+    if name == ".":
+        found = findings()[PRETRAIN.folder]
+        assert (found.verdict, found.reasons) == (Verdict.TAMPERED, ("it is a link out of the results",))
+    else:
+        assert verdict(PRETRAIN, "is a link that lies outside") == Verdict.TAMPERED
+
+
+def test_link_into_the_cache_of_dvc_is_in_order() -> None:
+    file, cached = PRETRAIN.folder / "policy.safetensors", Path(".dvc/cache/files/md5/00/11")
+    cached.parent.mkdir(parents=True)
+    file.rename(cached)
+    file.symlink_to(cached.resolve())
+    assert verdict(PRETRAIN) == Verdict.VERIFIED
+
+
+@pytest.mark.parametrize("name", ["../../collect/seed_0/expert.safetensors", "/etc/hostname"])
+def test_path_outside_in_a_manifest(name: str) -> None:
+    def change(statement: dict[str, Any]) -> None:
+        statement["subject"][0] |= {"name": name}
+
+    rewrite(PRETRAIN.manifest, change)
+    assert verdict(PRETRAIN, "lies outside the artifact's folder") == Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("uri", ["../other/manifest.json", "/etc/manifest.json"])
+def test_parent_outside_in_a_manifest(uri: str) -> None:
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["buildDefinition"]["resolvedDependencies"][0] |= {"uri": uri}
+
+    rewrite(COLLECT.manifest, change)
+    assert verdict(COLLECT, f"parent {uri} lies outside the project") == Verdict.TAMPERED
+
+
+class Bomb:
+    """Unpickled, it leaves a mark."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, ("executed",)
+
+
+def test_pickle_in_place_of_weights_does_not_execute() -> None:
+    forge(PRETRAIN.folder, "policy.safetensors", pickle.dumps(Bomb()))
+    assert verdict(PRETRAIN, "does not hold weights") == Verdict.TAMPERED
+    shutil.rmtree(COLLECT.folder)
+    with pytest.raises((ValueError, RunError), match=r"policy\.safetensors"):
+        collect(load("tiny"), "two_state_mdp", (0,))
+    assert not Path("executed").exists()
+    pickle.loads((PRETRAIN.folder / "policy.safetensors").read_bytes())  # the bomb is a real one
+    assert Path("executed").exists()
+
+
+def test_stray_file() -> None:
+    stray = COLLECT.folder / "notes.txt"
+    stray.write_text("whose?", encoding="utf-8")
+    assert findings()[stray].verdict == Verdict.UNVERIFIED
+
+
+def test_manifests_in_a_circle_end() -> None:
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["buildDefinition"]["resolvedDependencies"] = [
+            {"uri": COLLECT.manifest.as_posix(), "digest": {"sha256": "0" * 64}}
+        ]
+
+    rewrite(PRETRAIN.manifest, change)
+    assert verdict(PRETRAIN, "made from other runs than the configuration asks for") == Verdict.STALE
+    assert verdict(COLLECT, "it was replaced") == Verdict.TAMPERED
