@@ -103,7 +103,7 @@ def export(
     force: Annotated[bool, typer.Option(help="Pack what is stale as well.")] = False,
 ) -> None:
     """Pack artifacts and all they were made from as a Provenance Run Crate (RO-Crate)."""
-    from fpc.lineage.ancestry import ancestry, manifest_of
+    from fpc.lineage.ancestry import manifest_of
     from fpc.lineage.crate import CrateError, not_current
     from fpc.lineage.crate import export as pack
 
@@ -111,8 +111,7 @@ def export(
         raise ConfigError(f"{crate}: the crate comes first and is a file that ends with .zip")
     places = paths or [closing_row(load_configuration(scale, variant), "report").manifest]
     manifests = [manifest_of(in_project(path)) for path in places]
-    everything = sorted({path for manifest in manifests for path in ancestry(manifest)})
-    if not force and (reasons := not_current(everything, _known_configurations(None, None))):
+    if not force and (reasons := not_current(manifests, _known_configurations(None, None))):
         raise CrateError(
             f"{reasons[0]} ({len(reasons)} in all); make it again, or pack it all the same with --force"
         )

@@ -236,10 +236,10 @@ def _pack(archive: zipfile.ZipFile, item: Item) -> None:
 
 
 def not_current(manifests: Iterable[Path], configurations: Mapping[str, Configuration]) -> list[str]:
-    """What the audit holds against each manifest that is stale or tampered; empty where nothing is."""
+    """What the audit holds against artifacts and ancestors that are stale or tampered, far ancestors first."""
     from fpc.lineage.verify import Verdict, verify
 
-    wrong = [
-        one for one in verify(manifests, configurations) if one.verdict in (Verdict.STALE, Verdict.TAMPERED)
-    ]
+    everything = list(dict.fromkeys(path for manifest in manifests for path in ancestry(manifest)))
+    found = verify(reversed(everything), configurations)
+    wrong = [one for one in found if one.verdict in (Verdict.STALE, Verdict.TAMPERED)]
     return [f"{one.artifact} is {one.verdict}: {'; '.join(one.reasons)}" for one in wrong]

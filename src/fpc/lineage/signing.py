@@ -131,8 +131,9 @@ def read_public_key(path: Path) -> PublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from securesystemslib.signer import SSlibKey
 
+    text = _bytes_of(path)
     try:
-        key = load_pem_public_key(_bytes_of(path))
+        key = load_pem_public_key(text)
     except (ValueError, TypeError) as error:
         raise SigningError(
             f"{path}: not a public key in PEM; give the .pub file that keygen wrote"
