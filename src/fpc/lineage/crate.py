@@ -236,7 +236,7 @@ def _pack(archive: zipfile.ZipFile, item: Item) -> None:
 
 
 def not_current(manifests: Iterable[Path], configurations: Mapping[str, Configuration]) -> list[str]:
-    """What the audit holds against artifacts and ancestors that are stale or tampered, far ancestors first."""
+    """What the audit says of artifacts and ancestors that are stale or tampered, far ancestors first."""
     from fpc.lineage.verify import Verdict, verify
 
     everything = list(dict.fromkeys(path for manifest in manifests for path in ancestry(manifest)))

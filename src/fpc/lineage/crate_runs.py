@@ -149,7 +149,7 @@ def _add_workflow_run(graph: Graph) -> None:
         WORKFLOW_RUN,
         "CreateAction",
         name="run of the workflow",
-        description="From the start of the first run to the end of the last; there may be pauses between them.",
+        description="From the start of the first run to the end of the last, with the pauses between.",
         instrument=ids([WORKFLOW]),
         startTime=min((one["startedOn"] for one in histories if "startedOn" in one), default=None),
         endTime=max(one["finishedOn"] for one in histories),
