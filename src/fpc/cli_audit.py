@@ -17,14 +17,14 @@ from fpc.config.root import Configuration
 from fpc.table import RESULTS
 
 if TYPE_CHECKING:
-    from fpc.lineage.verify import Finding
+    from fpc.lineage.verify import Finding, Signature
 
 SHOWN = 10  # artifacts with the same reasons
 
 audit = typer.Typer(no_args_is_help=True, help="Check artifacts, and what they were made from.")
 
 
-def _known_configurations(scale: str | None, variant: str | None) -> dict[str, Configuration]:
+def known_configurations(scale: str | None, variant: str | None) -> dict[str, Configuration]:
     """Configurations by results label; without a scale, those of every results folder that has one."""
     if scale is not None:
         configuration = load_configuration(scale, variant)
@@ -48,9 +48,13 @@ def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every file again, also one that looks unchanged.")
     ] = False,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Ask for a signature of each manifest by one of these public keys."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check every manifest: files, parents, configuration, code, and what DVC recorded.
+    """Check every manifest: files, parents, configuration, code, what DVC recorded, signatures with --key.
 
     Exit code 0: all verified (or only behind: code moved since). 3: something is missing: not made, or
     weights not pulled. 1: stale, unverified or tampered. 2: wrong use.
@@ -60,9 +64,12 @@ def verify(
     from fpc.lineage.verify import ACCEPTABLE, SEVERITY
     from fpc.lineage.verify import verify as check
 
-    configurations = _known_configurations(scale, variant)
+    configurations = known_configurations(scale, variant)
     places = _places(paths or [], None if scale is None else list(configurations))
-    findings = list(check(places, configurations, digests=Digests(deep=deep), progress=_bar))
+    signature = _signature(key) if key else None
+    findings = list(
+        check(places, configurations, digests=Digests(deep=deep), signature=signature, progress=_bar)
+    )
     typer.echo(_as_json(findings) if as_json else _as_text(findings))
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
     raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
@@ -81,6 +88,14 @@ def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
         if not place.exists():
             raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
     return places or sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
+
+
+def _signature(keys: list[Path]) -> Signature:
+    """Tells what is wrong with a manifest's signature."""
+    from fpc.lineage.signing import read_public_key, signature_problem
+
+    public = [read_public_key(path) for path in keys]
+    return lambda manifest: signature_problem(manifest, public)
 
 
 def _bar(manifests: list[Path]) -> Iterable[Path]:

@@ -25,6 +25,7 @@ from fpc.files import digest_of, read_json, sha256_of, write_json
 from fpc.interruption import Interrupted
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
+from fpc.lineage.signing import signature_of
 from fpc.table import RESULTS, Row
 
 RUNS = RESULTS / ".runs"
@@ -302,6 +303,7 @@ def _replace_files(output: Path, row: Row) -> None:
     """Move files into a folder that other rows share; the manifest comes last."""
     row.folder.mkdir(parents=True, exist_ok=True)
     row.manifest.unlink(missing_ok=True)
+    signature_of(row.manifest).unlink(missing_ok=True)
     names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
     for name in names:
         (output / name).replace(row.folder / name)

@@ -13,6 +13,7 @@ from fpc.lineage.ancestry import is_inside
 from fpc.lineage.checks import Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.signing import is_signature
 from fpc.table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
@@ -113,7 +114,7 @@ class Audit:
             if isinstance(manifest, Manifest):
                 named.update(path.parent / name for name in manifest.subjects)
         for file in files:
-            if file not in named:
+            if file not in named and not is_signature(file.name):
                 yield Finding(file, Verdict.UNVERIFIED, ("no manifest names this file",))
 
     def _not_made(self, path: Path, found: set[Path]) -> Iterator[Finding]:
