@@ -1,0 +1,162 @@
+"""Ancestry as text, JSON and picture; figures found alone; and what differs between two makings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from fpc.cli import app
+from fpc.config.errors import ConfigError
+from fpc.config.loader import load
+from fpc.figures.embedded import content_digest, read_source
+from fpc.lineage import manifest as manifests
+from fpc.lineage.ancestry import ancestry, manifest_of
+from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.trace import as_json, draw
+from fpc.phases.finetune import finetune
+from fpc.table import Row
+
+from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN
+
+pytestmark = pytest.mark.usefixtures("chain")
+SVG = FIGURE.folder / "figure_9.svg"
+
+
+def audit(*words: str) -> Result:
+    return CliRunner().invoke(app, ["audit", *words])
+
+
+def test_ancestry_goes_from_the_figure_to_pi_star() -> None:
+    found = ancestry(FIGURE.manifest)
+    assert next(iter(found)) == FIGURE.manifest
+    assert set(found) == {row.manifest for row in CHAIN}
+    assert set(found[EVALUATE.manifest].parents) == {FINETUNE.manifest, PRETRAIN.manifest, COLLECT.manifest}
+
+
+def test_the_tree_names_seed_commit_and_digests_and_spells_each_artifact_out_once() -> None:
+    text = audit("trace", str(SVG)).output
+    lines = text.splitlines()
+    assert lines[0].startswith("figure figure_9  manifest ")
+    assert sum("pretrain two_state_mdp seed 0  manifest" in line for line in lines) == 1
+    assert sum("pretrain two_state_mdp seed 0  (above)" in line for line in lines) >= 1
+    (line,) = (line for line in lines if "finetune two_state_mdp vanilla seed 0  manifest" in line)
+    assert read(FINETUNE.manifest).section_digest[:12] in line
+    assert f"commit {read(FINETUNE.manifest).details['builder']['code']['commit'][:12]}" in line
+    assert " steps" in line
+
+
+def test_json_has_digests_times_and_parents() -> None:
+    found = {item["artifact"]: item for item in json.loads(audit("trace", str(SVG), "--json").output)}
+    assert set(found) == {row.manifest.as_posix() for row in CHAIN}
+    child = found[COLLECT.manifest.as_posix()]
+    assert child["parents"] == {PRETRAIN.manifest.as_posix(): found[PRETRAIN.manifest.as_posix()]["sha256"]}
+    assert child["seconds"] >= 0
+    assert child["finishedOn"] > child["startedOn"]
+
+
+def test_an_external_input_is_an_ancestor() -> None:
+    statement = json.loads(PRETRAIN.manifest.read_text("utf-8"))
+    address, digest = "https://example.org/games.zip", "ab" * 32
+    built = manifests.build(
+        run=statement["predicate"]["buildDefinition"]["externalParameters"]["run"],
+        section={}, subjects=[], parents=[COLLECT.manifest], externals={address: digest},
+        history={"startedOn": "", "finishedOn": ""},
+    )  # fmt: skip
+    PRETRAIN.manifest.write_text(json.dumps(built), encoding="utf-8")
+    manifest = read(PRETRAIN.manifest)
+    assert manifest.externals == {address: digest}
+    assert set(manifest.parents) == {COLLECT.manifest.as_posix()}
+    assert f"external {address}  sha256 {digest[:12]}" in audit("trace", str(PRETRAIN.folder)).output
+    draw(PRETRAIN.manifest, Path("out.dot"))
+    assert "external\\ngames.zip" in Path("out.dot").read_text("utf-8")
+
+
+def test_pictures() -> None:
+    for name in ("out.svg", "out.png", "out.dot"):
+        assert audit("trace", str(SVG), "--picture", name).exit_code == 0
+    words = "".join(ElementTree.parse("out.svg").getroot().itertext())
+    assert "figure_9" in words or "<!-- figure_9" in Path("out.svg").read_text("utf-8")
+    assert Image.open("out.png").width > 800
+    dot = Path("out.dot").read_text("utf-8")
+    assert dot.count("->") == 1 + 1 + 3 + 2  # figure, collect, evaluate, finetune
+    with pytest.raises(ValueError, match="a picture ends in"):
+        draw(FIGURE.manifest, Path("out.pdf"))
+
+
+def test_a_missing_ancestor_is_said() -> None:
+    COLLECT.manifest.unlink()
+    assert f"{COLLECT.manifest}: cannot be read" in audit("trace", str(SVG)).output
+    assert any("problem" in item for item in as_json(FIGURE.manifest))
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".csv"])
+def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
+    alone = tmp_path / f"from_a_talk{suffix}"
+    shutil.copy(SVG.with_suffix(suffix), alone)
+    output = audit("trace", str(alone)).output
+    assert "made by `fpc figure --scale=tiny --name=figure_9`, plotted data sha256 " in output
+    assert f"It is {SVG.with_suffix(suffix)}, byte for byte." in output
+    assert "pretrain two_state_mdp seed 0" in output
+    table = pd.read_csv(SVG.with_suffix(".csv"), float_precision="round_trip").drop(columns="source")
+    assert read_source(alone)[1] == content_digest(table)
+
+
+def test_a_figure_that_was_altered_or_is_of_other_data_is_told(tmp_path: Path) -> None:
+    alone = tmp_path / "figure.svg"
+    text = SVG.read_text("utf-8")
+    alone.write_text(text.replace("</svg>", "<!-- more --></svg>"), encoding="utf-8")
+    assert "drawn by other code, or altered" in audit("trace", str(alone)).output
+    alone.write_text(text.replace(read_source(SVG)[1], "0" * 64), encoding="utf-8")
+    assert "It shows other data than" in audit("trace", str(alone)).output
+
+
+def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
+    alone = tmp_path / "figure.csv"
+    lines = SVG.with_suffix(".csv").read_text("utf-8").splitlines()
+    alone.write_text("\n".join([*lines[:-1], lines[-1].replace(",", ",1", 1)]) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="altered: its rows are not those it was written with"):
+        read_source(alone)
+
+
+def test_what_is_no_figure_is_one_error(tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n", encoding="utf-8")
+    for path, kind in ((other, ManifestError), (tmp_path / "none.svg", ConfigError)):
+        finished = audit("trace", str(path))
+        assert finished.exit_code == 1
+        assert isinstance(finished.exception, kind)
+    evil = tmp_path / "evil.svg"
+    evil.write_text(SVG.read_text("utf-8").replace("--scale=tiny", "--scale=../../x"), encoding="utf-8")
+    assert "leads outside the results" in str(audit("trace", str(evil)).exception)
+
+
+def test_the_manifest_of_any_file() -> None:
+    assert manifest_of(FIGURE.folder / "figure_9.png") == FIGURE.manifest
+    assert manifest_of(FINETUNE.folder / "milestones" / "step_0.safetensors") == FINETUNE.manifest
+    assert manifest_of(FINETUNE.folder) == FINETUNE.manifest
+    with pytest.raises(ManifestError, match="no manifest names it"):
+        manifest_of(Path("configs/tiny.yaml"))
+
+
+def test_diff_says_in_words_what_differs(chain: Path) -> None:
+    path = chain / "configs" / "tiny.yaml"
+    finetune(load("tiny"), "two_state_mdp", "vanilla", (1,))
+    other = Row("tiny", "finetune", "two_state_mdp", "vanilla", (1,))
+    same = audit("diff", str(FINETUNE.folder), str(FINETUNE.manifest))
+    assert (same.exit_code, "Made alike; every file has the same content." in same.output) == (0, True)
+    differs = audit("diff", str(FINETUNE.folder), str(other.folder))
+    assert differs.exit_code == 1
+    assert "run:\n  seeds: [0] in A, [1] in B" in differs.output
+    assert "configuration:" not in differs.output
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("two_state_mdp:\n", "two_state_mdp:\n    seeds: 3\n", 1), "utf-8")
+    found = json.loads(audit("diff", str(FINETUNE.folder), str(PRETRAIN.folder), "--json").output)
+    assert "phase: finetune in A, pretrain in B" in found["run"]
+    assert "results/tiny/two_state_mdp/collect/seed_0/manifest.json only in A" in found["inputs"]
