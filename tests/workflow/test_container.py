@@ -60,7 +60,8 @@ def checkout(project: Path) -> Path:
 
 
 def launch(image: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "FPC_IMAGE": str(image)}
+    """The launcher, with the commands in ``image/tools`` before all others."""
+    environment = {**os.environ, "FPC_IMAGE": str(image), "PATH": f"{image}/tools:{os.environ['PATH']}"}
     return subprocess.run(
         [ENVS / "fpc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -148,6 +149,13 @@ def test_the_launcher_refuses_another_lock_file(image: Path, checkout: Path) -> 
     assert finished.stderr.startswith("fpc: requirements.lock is not the one this image was built from")
 
 
+def test_the_launcher_refuses_a_user_without_a_name(image: Path, checkout: Path) -> None:
+    executable(image / "tools" / "id", '#!/bin/sh\n[ "$1" = -u ] && echo 54321\n')
+    finished = launch(image, checkout, "plan")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr.startswith("fpc: user 54321 has no name in this container")
+
+
 def test_a_job_in_the_container_runs_the_images_fpc(checkout: Path, image: Path) -> None:
     (checkout / "workflow" / "envs" / "fpc.sif").touch()
     finished = workflow(checkout, image)
@@ -182,18 +190,10 @@ def test_the_image_builds_and_runs_the_chain_without_network(checkout: Path) -> 
     (checkout / "src").unlink()
     shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
     checkout.chmod(0o777)
-    mount = ["--volume", f"{checkout}:/mnt/checkout", "--workdir", "/mnt/checkout"]
-    run = [
-        ENGINE,
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--user",
-        f"{os.getuid() or 1234}:1234",
-        *mount,
-        "fpc:test",
-    ]
+    user = os.getuid() or 65534  # nobody: the image shall not need root
+    mounts = [f"--volume={checkout}:/mnt/checkout", "--volume=/etc/passwd:/etc/passwd:ro"]
+    engine = [ENGINE, "run", "--rm", "--network=none", f"--user={user}", *mounts, "--workdir=/mnt/checkout"]
+    run = [*engine, "fpc:test"]
     subprocess.run([*run, "snakemake", "--cores", "2", "--config", "scale=tiny"], check=True)
     audit = subprocess.run([*run, "fpc", "audit", "verify"], capture_output=True, text=True, check=False)
     assert (audit.returncode, audit.stdout) == (0, "7 verified\n")
