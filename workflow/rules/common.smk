@@ -5,6 +5,8 @@ from pathlib import Path
 
 from fpc import driver
 from fpc.table import Row, closing_row, parse_seeds, rows
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 STARTED = time.time()
 CONFIGURATION = driver.prepare(config.get("scale", "demo"), config.get("variant"))
@@ -18,12 +20,27 @@ SCALE = f"--scale={CONFIGURATION.scale}" + (
 )
 
 
-# Jobs call `fpc`: this environment's, also when it is not activated; in a container, the image's.
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+# Jobs call `fpc`: this environment's, also when it is not activated; in a container, the image's, though the
+# checkout with its .venv is mounted there too.
+shell.prefix(
+    f'[ -n "${{{{FPC_IMAGE:-}}}}" ] || export PATH="{Path(sys.executable).parent}:$PATH"; '
+)
 
 
-# Only with --software-deployment-method apptainer; workflow/envs/Dockerfile says how it is built.
-container: "workflow/envs/fpc.sif"
+# Only with --software-deployment-method apptainer.
+IMAGE = "workflow/envs/fpc.sif"
+
+
+container: IMAGE
+
+
+if (
+    DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+    and not Path(IMAGE).exists()
+):
+    raise WorkflowError(
+        f"{IMAGE} is missing; docs/how-to/run-on-a-cluster.md says how it is built (Containers)"
+    )
 
 
 wildcard_constraints:
