@@ -173,5 +173,13 @@ def test_results_are_those_of_an_undisturbed_serial_run(
 def test_the_queue_is_empty_and_the_efficiency_was_reported(slurm: tuple[Path, Disturber, str]) -> None:
     project, _, _ = slurm
     assert said("squeue", "--noheader") == ""
-    assert list((project / "results/.logs").glob("efficiency*"))
     assert not list((project / "results/.runs").glob("*"))
+    (report,) = (project / "results/.logs").glob("efficiency*")
+    table = pd.read_csv(report, dtype={"JobID": str})
+    jobs = {
+        read(path).details["machine"]["slurm_job"] for path in project.glob("results/queue/**/*manifest.json")
+    }
+    assert len(jobs) > 8
+    assert jobs <= {job.split(".")[0] for job in table["JobID"]}
+    assert (table["Elapsed_sec"] > 60).any()  # the trainings
+    assert (table["CPU Efficiency (%)"] > 0).any()
