@@ -4,25 +4,32 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCALE ?= demo
 CORES ?= 2
+SERVICE ?= pypi
 STAMP := $(VENV)/.installed
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+LOCKED := $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup reproduce test lint docs bench lock plan status audit clean
+.PHONY: help setup reproduce test lint docs bench lock plan status audit sbom scan clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
-# python3.11 by that name, else python3 if it is one.
-$(STAMP): requirements.lock pyproject.toml
+# python3.11 by that name, else python3 if it is one. setuptools first: two packages are built from source.
+# Torch's CPU build is taken where it is to be had; its CUDA build asks for more libraries.
+$(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Python 3.11 is needed (apt-get install python3.11-venv, or PYTHON=/path/to/python3.11)"; exit 2; }; \
 	  test -x $(BIN)/pip || $$python -m venv --clear $(VENV) || \
 	  { echo "venv is missing: apt-get install python3.11-venv"; exit 2; }
 	@echo "installing the locked environment into $(VENV) (a few minutes)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@sed -n '/^setuptools==/,/[^\]$$/p' requirements.lock | $(INSTALL) --require-hashes -r /dev/stdin
+	@$(LOCKED) -r requirements-cpu.lock 2>/dev/null || echo "the registry has torch's CUDA build only: 3 GB"
+	@$(LOCKED) -r requirements.lock
+	@! grep -q '^Requires-Dist: nvidia' $(VENV)/lib/python3.11/site-packages/torch-*.dist-info/METADATA || \
+	  $(LOCKED) -r requirements-cuda.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 setup: $(STAMP) ## install the locked environment into .venv
@@ -52,10 +59,15 @@ status: setup ## state of every run of SCALE
 audit: setup ## check every artifact against its manifest
 	@$(BIN)/fpc audit verify
 
-lock: ## rewrite requirements.lock from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-emit-index-url \
-	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
-	@sed -i -E '/^(triton|nvidia-|cuda-)/d; s/^(torch==[0-9.]+)\+.*/\1/' requirements.lock
+lock: ## rewrite the lock files from pyproject.toml, pins kept; UPGRADE=1: newest releases
+	@test -x $(BIN)/uv || $(MAKE) setup
+	@$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
+
+sbom: setup ## write the software bill of materials to build/sbom.cdx.json
+	@$(BIN)/python tools/sbom.py
+
+scan: setup ## look for known vulnerabilities in the lock files; SERVICE=pypi (default) or osv
+	@$(BIN)/python tools/scan.py --service $(SERVICE)
 
 clean: ## remove demo results and all logs (unfinished runs stay in results/.runs)
 	@rm -rf results/demo* results/.logs results/.benchmarks results/.sections

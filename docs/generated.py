@@ -1,14 +1,16 @@
 """Writes the parts of the documentation that are made from the code: `python docs/generated.py`.
 
-These are the page of the command line and the table of values that no source gives.
+These are the page of the command line, the table of values that no source gives, and that of licences.
 """
 
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import click
+from packaging.utils import canonicalize_name
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -17,6 +19,8 @@ from fpc.cli import app
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"
 DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
+LICENCES = ROOT / "docs" / "reference" / "licences.md"
+LOCK = ROOT / "requirements.lock"
 CONFIGURATION = ROOT / "configs" / "paper.yaml"
 BEGIN, END = "<!-- made by docs/generated.py -->", "<!-- end -->"
 INTRODUCTION = """# Command line
@@ -82,14 +86,28 @@ def deviations() -> str:
         f"| `{key.removesuffix('.item')}` | `{value}` | {reason.replace('|', '&#124;')} |"
         for key, value, reason in unknown_values()
     ]
-    table = "\n".join(["| key | ours | why |", "|---|---|---|", *rows])
-    before, _, rest = DEVIATIONS.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
+    return with_table(DEVIATIONS, ["| key | ours | why |", "|---|---|---|", *rows])
+
+
+def with_table(page: Path, table: list[str]) -> str:
+    """A page with these lines between its marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    lines = "\n".join(table)
+    return f"{before}{BEGIN}\n\n{lines}\n\n{END}{rest.partition(END)[2]}"
+
+
+def licences() -> str:
+    """The page of licences with what the locked packages state, as they are installed."""
+    sbom = runpy.run_path(str(ROOT / "tools" / "sbom.py"))
+    stated = {canonicalize_name(name): text for name, text in sbom["licences"](sbom["bill"]()).items()}
+    locked = re.findall(r"^([a-z0-9-]+)==([^ ;]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [f"| {name} | {version} | {stated.get(name, 'not installed')} |" for name, version in locked]
+    return with_table(LICENCES, ["| package | version | licence |", "|---|---|---|", *rows])
 
 
 def pages() -> dict[Path, str]:
     """Path and content of each page that this program writes."""
-    return {COMMAND_LINE: command_line(), DEVIATIONS: deviations()}
+    return {COMMAND_LINE: command_line(), DEVIATIONS: deviations(), LICENCES: licences()}
 
 
 if __name__ == "__main__":
