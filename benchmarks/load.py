@@ -57,7 +57,12 @@ def publish(table: list[Row], configuration: Any) -> None:
         made_from = [parent.manifest for parent in parents(configuration, row)]
         section = section_of(configuration, row)
         statement = build(
-            run=run_identity(row), section=section, subjects=[], parents=made_from, history=history
+            run=run_identity(row),
+            section=section,
+            subjects=[],
+            parents=made_from,
+            externals={},
+            history=history,
         )
         write_json(row.manifest, statement)
     for number, row in enumerate(table[PUBLISHED : PUBLISHED + OPEN]):

@@ -174,7 +174,7 @@ def test_the_queue_is_empty_and_the_efficiency_was_reported(slurm: tuple[Path, D
     project, _, _ = slurm
     assert said("squeue", "--noheader") == ""
     assert not list((project / "results/.runs").glob("*"))
-    (report,) = (project / "results/.logs").glob("efficiency*")
+    (report,) = (project / "results/.logs/efficiency").glob("*.csv")
     table = pd.read_csv(report, dtype={"JobID": str})
     jobs = {
         read(path).details["machine"]["slurm_job"] for path in project.glob("results/queue/**/*manifest.json")

@@ -38,8 +38,7 @@ class Ancestor:
 
 def is_inside(uri: str) -> bool:
     """Whether a parent's path is relative and stays below the project's folder."""
-    path = Path(uri)
-    return not path.is_absolute() and ".." not in path.parts
+    return not uri.startswith("/") and (".." not in uri or ".." not in Path(uri).parts)
 
 
 def ancestry(path: Path) -> dict[Path, Ancestor]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -62,29 +63,51 @@ def row_of(manifest: Manifest) -> Row:
     return Row(**{**run, "seeds": tuple(run.get("seeds", ()))})
 
 
-def files(manifest: Manifest, digests: Digests) -> Check:
-    """Every file is here, inside the artifact's folder, with the content that the manifest names."""
+def files(manifest: Manifest, digests: Digests, under_link: Callable[[Path], bool]) -> Check:
+    """Every file is here, inside the artifact's folder, with the content that the manifest names.
+
+    Args:
+        manifest: the artifact's.
+        digests: of files.
+        under_link: of :func:`under_link`.
+    """
     folder = manifest.path.parent
-    places = {file.parent for file in (folder / name for name in manifest.subjects)}
-    linked = any(
-        place.is_symlink() for place in {above for place in places for above in (place, *place.parents)}
-    )
     absent = []
     for name, digest in manifest.subjects.items():
         file = folder / name
-        link = linked or file.is_symlink()
         if not is_inside(name):
             yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
-        elif link and leads_outside(file, folder):
-            yield Verdict.TAMPERED, f"{name} is a link that lies outside the artifact's folder"
-        elif not file.exists():
+            continue
+        try:
+            link = stat.S_ISLNK(file.lstat().st_mode) or under_link(file.parent)
+        except OSError:
             absent.append(name)
-        elif digests.sha256(file) != digest:
-            yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
-        elif name.endswith(".safetensors") and not is_safetensors(file):
-            yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
+            continue
+        if link and leads_outside(file, folder):
+            yield Verdict.TAMPERED, f"{name} is a link that lies outside the artifact's folder"
+        elif link and not file.exists():
+            absent.append(name)
+        else:
+            yield from _content(file, name, digest, digests)
     if absent:
         yield Verdict.MISSING, f"{named(absent)} {'is' if len(absent) == 1 else 'are'} not here"
+
+
+def _content(file: Path, name: str, digest: str, digests: Digests) -> Check:
+    if digests.sha256(file) != digest:
+        yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
+    elif name.endswith(".safetensors") and not is_safetensors(file):
+        yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
+
+
+def under_link() -> Callable[[Path], bool]:
+    """A function that tells whether a folder, or one above it, is a link; it asks of each folder once."""
+
+    @cache
+    def ask(folder: Path) -> bool:
+        return folder.is_symlink() or (bool(folder.parts) and folder != folder.parent and ask(folder.parent))
+
+    return ask
 
 
 def leads_outside(file: Path, folder: Path) -> bool:

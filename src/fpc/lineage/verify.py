@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -50,6 +51,7 @@ class Audit:
         self._recorded = versions.recorded()
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._known: dict[Path, Finding] = {}
+        self._under_link = checks.under_link()
 
     def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
         """Manifests below ``paths``; and what can be said at once: strays, links, what is not made."""
@@ -85,13 +87,13 @@ class Audit:
         manifest = self._read(path)
         if isinstance(manifest, ManifestError):
             return Finding(path, Verdict.TAMPERED, (str(manifest),))
-        if checks.leads_outside(path, path.parent):
+        if (path.is_symlink() or self._under_link(path.parent)) and checks.leads_outside(path, path.parent):
             return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
         row = self._table.get(path)
         found = list(
             chain(
                 checks.itself(manifest),
-                checks.files(manifest, self.digests),
+                checks.files(manifest, self.digests, self._under_link),
                 checks.made_from(manifest, self.digests),
                 checks.code(manifest, self.digests),
                 versions.check(manifest, self._recorded, self.digests),
@@ -106,16 +108,17 @@ class Audit:
         if self.signature is not None and (problem := self.signature(path)) is not None:
             yield Verdict.TAMPERED, problem
 
-    def _strays(self, manifests: list[Path], files: list[Path]) -> Iterator[Finding]:
+    def _strays(self, manifests: list[Path], files: list[str]) -> Iterator[Finding]:
         """Files below a path that none of its manifests names."""
-        named = set(manifests)
+        named: set[str] = set()
         for path in manifests:
             manifest = self._read(path)
             if isinstance(manifest, Manifest):
-                named.update(path.parent / name for name in manifest.subjects)
+                folder = str(path.parent)
+                named.update(f"{folder}/{name}" for name in manifest.subjects)
         for file in files:
-            if file not in named and not is_signature(file.name):
-                yield Finding(file, Verdict.UNVERIFIED, ("no manifest names this file",))
+            if file not in named and not is_signature(file):
+                yield Finding(Path(file), Verdict.UNVERIFIED, ("no manifest names this file",))
 
     def _not_made(self, path: Path, found: set[Path]) -> Iterator[Finding]:
         """Rows of a scale whose whole folder is audited."""
@@ -160,22 +163,24 @@ def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
     return Finding(own.artifact, Verdict.STALE, own.reasons + reasons)
 
 
-def _walk(path: Path) -> tuple[list[Path], list[Path], list[Finding]]:
+def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
     """Manifests and other files below a path; folders that are links out of it are findings, not entered."""
     if path.is_file():
         return [path], [], []
-    manifests: list[Path] = []
-    files: list[Path] = []
+    manifests: list[str] = []
+    files: list[str] = []
     links: list[Finding] = []
-    waiting = [path]
+    waiting = [str(path)]
     while waiting:
-        for entry in sorted(waiting.pop().iterdir()):
-            if entry.name.startswith("."):
-                continue
-            if not entry.is_dir():
-                (manifests if entry.name.endswith("manifest.json") else files).append(entry)
-            elif entry.is_symlink() and checks.leads_outside(entry, path):
-                links.append(Finding(entry, Verdict.TAMPERED, ("it is a link out of the results",)))
-            else:
-                waiting.append(entry)
-    return sorted(manifests), files, links
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if not entry.is_dir():
+                    (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
+                elif entry.is_symlink() and checks.leads_outside(Path(entry.path), path):
+                    reasons = ("it is a link out of the results",)
+                    links.append(Finding(Path(entry.path), Verdict.TAMPERED, reasons))
+                else:
+                    waiting.append(entry.path)
+    return [Path(name) for name in sorted(manifests)], sorted(files), links

@@ -1,0 +1,93 @@
+"""``fpc audit verify`` of 10,000 artifacts: first, quick and deep, whole processes.
+
+A scale with 5,000 seeds of the two-state MDP is put together; each of its runs gets six small files and a
+manifest of the right form (from no run, nothing is trained). Prints a markdown table; ``--output`` writes
+the numbers as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from fpc.config.loader import load
+from fpc.files import write_json
+from fpc.lineage.manifest import build, subject
+from fpc.runs import run_identity
+from fpc.table import parents, rows, section_of
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+SEEDS, FILES, BYTES = 5000, 6, 2000
+SCALE = f"""
+scale: many
+experiments: {{two_state_mdp: {{seeds: {SEEDS}, seeds_per_run: 1}}}}
+figure: {{names: [figure_9]}}
+"""
+
+
+def publish() -> int:
+    """Files and manifests of every row that is not a figure, claims or report; their number."""
+    import_module("fpc.domains.two_state_mdp.domain")  # its modules stand in manifests
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
+    configuration = load("many")
+    runs = [row for row in rows(configuration) if row.name is None]
+    for row in runs:
+        row.folder.mkdir(parents=True)
+        for number in range(FILES):
+            (row.folder / f"table_{number}.parquet").write_bytes(os.urandom(BYTES))
+        statement = build(
+            run=run_identity(row),
+            section=section_of(configuration, row),
+            subjects=subject(row.folder, row.folder.iterdir()),
+            parents=[parent.manifest for parent in parents(configuration, row)],
+            externals={},
+            history=history,
+        )
+        write_json(row.manifest, statement)
+    return len(runs)
+
+
+def clocked(*words: str) -> float:
+    """Seconds of an audit of the runs, which must find all of them in order."""
+    before = time.monotonic()
+    command = [BIN / "fpc", "audit", "verify", "results/many/two_state_mdp", *words]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise SystemExit(finished.stdout[-2000:] + finished.stderr[-2000:])
+    return time.monotonic() - before
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    arguments = parser.parse_args()
+    output = arguments.output.resolve() if arguments.output else None
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        shutil.copytree(ROOT / "configs", "configs")
+        Path("configs/many.yaml").write_text(SCALE, encoding="utf-8")
+        count = publish()
+        time.sleep(3)  # files this young are not remembered
+        found = {"artifacts": count, "first_seconds": clocked(), "quick_seconds": clocked()}
+        found["deep_seconds"] = clocked("--deep")
+    print(f"| {count:,} artifacts of {FILES} files | measured |")
+    print("|---|---|")
+    for kind in ("first", "quick", "deep"):
+        print(f"| {kind} | {found[f'{kind}_seconds']:.1f} s |")
+    if output is not None:
+        write_json(output, found)
+
+
+if __name__ == "__main__":
+    main()
