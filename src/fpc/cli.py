@@ -15,6 +15,7 @@ from fpc.checkpoint import NoUsableCheckpoint
 from fpc.cli_import import export_policy, fetch, import_policy
 from fpc.cli_look import audit, config, explain, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
+from fpc.cli_versions import record
 from fpc.config.errors import ConfigError, unknown
 from fpc.lineage.manifest import ManifestError
 from fpc.runs import RunError
@@ -33,6 +34,7 @@ app.command()(explain)
 app.command()(fetch)
 app.command()(import_policy)
 app.command()(export_policy)
+app.command()(record)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
