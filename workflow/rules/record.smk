@@ -6,4 +6,4 @@ rule record:
     params:
         scale=SCALE,
     shell:
-        "fpc record {params.scale} 2>&1 | tee {log}"
+        "set -o pipefail; fpc record {params.scale} 2>&1 | tee {log}"
