@@ -7,10 +7,10 @@ CORES ?= 2
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup reproduce test lint docs bench lock plan status audit clean
+.PHONY: help setup reproduce test lint docs bench lock plan status audit clean clean-room
 
 help: ## list what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
 # python3.11 by that name, else python3 if it is one.
 $(STAMP): requirements.lock pyproject.toml
@@ -51,6 +51,10 @@ status: setup ## state of every run of SCALE
 
 audit: setup ## check every artifact against its manifest
 	@$(BIN)/fpc audit verify
+
+clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
+	@python=$$(command -v $(PYTHON) || command -v python3) && \
+	  $$python workflow/scripts/clean_room.py --scale=$(if $(filter command line environment,$(origin SCALE)),$(SCALE),laptop) $(if $(REMOTE),--remote=$(REMOTE))
 
 lock: ## rewrite requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-emit-index-url \
