@@ -54,7 +54,7 @@ audit: setup ## check every artifact against its manifest
 
 clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
-	  $$python workflow/scripts/clean_room.py --scale=$(if $(filter command line environment,$(origin SCALE)),$(SCALE),laptop) $(if $(REMOTE),--remote=$(REMOTE))
+	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),--remote=$(REMOTE))
 
 lock: ## rewrite requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-emit-index-url \
