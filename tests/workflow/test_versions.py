@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +193,27 @@ def test_metrics_and_plots_compare_two_versions(copy: Path) -> None:
     run(copy, "dvc", "plots", "diff", "HEAD", "--out", "shown")
     pictures = {file.name for file in (copy / "shown" / "static").iterdir()}
     assert pictures == {f"{name}_results_tiny_figures_figure_9.png" for name in ("HEAD", "workspace")}
+
+
+def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, tmp_path: Path) -> None:
+    script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "clean_room.py"))
+    broken = script["Broken"]
+    run(copy, "git", "clone", "--quiet", copy, tmp_path / "clone")
+    clone = tmp_path / "clone"
+    (clone / ".venv").symlink_to(sys.prefix)  # `make setup` is not run again here
+    with pytest.raises(broken, match="none of the weights"):
+        script["pull"](clone, str(tmp_path / "empty"))
+    (clone / ".dvc" / "config.local").unlink()
+    script["pull"](clone, str(copy / ".dvc" / "cache"))
+    script["nothing_to_do"](clone, "tiny")
+    assert script["audit"](clone, "tiny") == "7 verified"
+    script["redraw"](clone, "tiny", "figure_9")
+    run(clone, "git", "checkout", "--quiet", ".")  # the figure's manifest has another time now
+    (clone / FINETUNE / "milestones" / "step_0.safetensors").unlink()
+    assert script["audit"](clone, "tiny") == "1 missing, 6 verified"
+    picture = clone / "results" / "tiny" / "figures" / "figure_9.csv"
+    picture.write_text(picture.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(broken, match="tampered results/tiny/figures"):
+        script["audit"](clone, "tiny")
+    with pytest.raises(broken, match=r"came out otherwise: figure_9\.csv"):
+        script["redraw"](clone, "tiny", "figure_9")
