@@ -10,10 +10,10 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 LOCKED := $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup reproduce test lint docs bench lock plan status audit sbom scan clean
+.PHONY: help setup reproduce test lint docs bench lock plan status audit sbom scan clean clean-room
 
 help: ## list what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
 # python3.11 by that name, else python3 if it is one. setuptools first: two packages are built from source.
 # Torch's CPU build is taken where it is to be had; its CUDA build asks for more libraries.
@@ -47,7 +47,7 @@ docs: setup ## build the documentation into site/
 	@$(BIN)/fpc config reference && $(BIN)/mkdocs build --strict
 
 bench: setup ## speed of the hot paths (a few minutes)
-	@for name in sac_updates environment_stepping dag_build appo nethack_environment nethack_evaluation nethack_expert nethack_loader montezuma_environment rnd load; do \
+	@for name in sac_updates environment_stepping dag_build appo nethack_environment nethack_evaluation nethack_expert nethack_loader montezuma_environment rnd load audit; do \
 	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
 
 plan: setup ## runs, steps and hours of SCALE
@@ -68,6 +68,10 @@ sbom: setup ## write the software bill of materials to build/sbom.cdx.json
 
 scan: setup ## look for known vulnerabilities in the lock files; SERVICE=pypi (default) or osv
 	@$(BIN)/python tools/scan.py --service $(SERVICE)
+
+clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
+	@python=$$(command -v $(PYTHON) || command -v python3) && \
+	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),--remote=$(REMOTE))
 
 clean: ## remove demo results and all logs (unfinished runs stay in results/.runs)
 	@rm -rf results/demo* results/.logs results/.benchmarks results/.sections

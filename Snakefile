@@ -13,6 +13,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figure.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/record.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -21,6 +22,7 @@ report: "workflow/report/workflow.rst"
 localrules:
     all,
     figures,
+    record,
 
 
 rule all:

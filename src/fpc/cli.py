@@ -17,6 +17,7 @@ from fpc.cli_import import export_policy, fetch, import_policy
 from fpc.cli_look import config, explain, plan, status
 from fpc.cli_options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli_share import export, keygen, sign
+from fpc.cli_versions import record
 from fpc.config.errors import ConfigError, unknown
 from fpc.lineage.manifest import ManifestError
 from fpc.runs import RunError
@@ -38,6 +39,7 @@ app.command()(export_policy)
 audit.command()(export)
 audit.command()(keygen)
 audit.command()(sign)
+app.command()(record)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

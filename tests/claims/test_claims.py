@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, NotTestable, Result, Verdict
-from fpc.claims.evaluate import CLAIMS, by_experiment, evaluate_claims, summary, to_markdown
+from fpc.claims.evaluate import CLAIMS, by_experiment, evaluate_claims, metrics, summary, to_markdown
 from fpc.claims.seeds import seeds_table
 from fpc.domains.registry import domain_names
 from fpc.statistics import interquartile_mean
@@ -48,6 +48,17 @@ def test_numbers_by_hand(paper_like: Tables) -> None:
     assert (result.seeds, result.level, result.tables) == (5, 0.95, ("results/a.parquet",))
     assert result.low is not None
     assert result.low <= result.measured <= result.high < 0.2  # type: ignore[operator]
+
+
+def test_metrics_hold_each_measured_number_and_count_the_verdicts(paper_like: Tables) -> None:
+    results = evaluate_claims(paper_like, CONTEXT)
+    found = metrics(results)
+    counted = found.pop("verdicts")
+    for verdict in Verdict:
+        assert counted[verdict] == sum(result.verdict == verdict for result in results)
+    assert found["robotic_sequence"]["robotic_bc_keeps_far"] == pytest.approx(0.95)
+    measured = {result.claim.id: result.measured for result in results if result.measured is not None}
+    assert {name: value for part in found.values() for name, value in part.items()} == measured
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 
-def run_chain(project: Path, scale: str) -> Path:
-    """``results/<scale>`` after Snakemake on two cores; the scale is ``tests/<scale>.yaml``."""
+def copy_project(project: Path, scale: str) -> None:
+    """Configuration and workflow of this checkout, with the scale ``tests/<scale>.yaml``."""
     for name in ("configs", "workflow"):
         shutil.copytree(ROOT / name, project / name, symlinks=True)
     shutil.copy(ROOT / "Snakefile", project / "Snakefile")
     shutil.copy(ROOT / "tests" / f"{scale}.yaml", project / "configs" / f"{scale}.yaml")
+
+
+def run_chain(project: Path, scale: str) -> Path:
+    """``results/<scale>`` after Snakemake on two cores; the scale is ``tests/<scale>.yaml``."""
+    copy_project(project, scale)
     environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(
         [BIN / "snakemake", "--cores", "2", "--config", f"scale={scale}"],

@@ -4,6 +4,7 @@ rule claims:
     output:
         json=f"{RESULTS}/claims.json",
         markdown=f"{RESULTS}/claims.md",
+        metrics=f"{RESULTS}/metrics.json",
         seeds=f"{RESULTS}/claims_seeds.csv",
         manifest=f"{RESULTS}/claims.manifest.json",
     log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fpc.claims import apple_retrieval, montezuma, nethack, robotic_sequence, two_state_mdp
 from fpc.claims.claim import Claim, ClaimContext, Result, TablesByExperiment, Verdict, asked_of, hold
@@ -44,6 +44,16 @@ def summary(results: Sequence[Result]) -> str:
     """How many claims fared how, in words."""
     counts = Counter(result.verdict for result in results)
     return ", ".join(f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict)
+
+
+def metrics(results: Sequence[Result]) -> dict[str, Any]:
+    """Verdicts counted, and domain -> claim -> measured number: what ``dvc metrics`` shows and compares."""
+    counts = Counter(result.verdict for result in results)
+    found: dict[str, Any] = {"verdicts": {str(verdict): counts[verdict] for verdict in Verdict}}
+    for result in results:
+        if result.measured is not None:
+            found.setdefault(result.claim.domain, {})[result.claim.id] = result.measured
+    return found
 
 
 def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:

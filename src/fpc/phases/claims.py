@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import by_experiment, evaluate_claims, to_markdown
+from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics, to_markdown
 from fpc.claims.seeds import seeds_table
 from fpc.config.root import Configuration
 from fpc.files import write_json, write_text
@@ -17,7 +17,7 @@ READ = ("episodes", "representation")
 
 
 def claims(configuration: Configuration) -> None:
-    """Publish ``claims.json``, ``claims.md`` and every seed's final success."""
+    """Publish ``claims.json``, ``claims.md``, ``metrics.json`` and every seed's final success."""
     row = closing_row(configuration, "claims")
     made_from = parents(configuration, row)
     section = configuration.claims
@@ -35,6 +35,7 @@ def claims(configuration: Configuration) -> None:
         results = evaluate_claims(by_experiment(tables), context)
         write_json(run.output / "claims.json", [result.record() for result in results])
         write_text(run.output / "claims.md", to_markdown(results, context))
+        write_json(run.output / "metrics.json", metrics(results))
         seeds = seeds_table(tables["episodes"])
         write_text(run.output / SEEDS, seeds.to_csv(index=False, lineterminator="\n"))
 

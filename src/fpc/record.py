@@ -1,0 +1,126 @@
+"""Records in DVC what runs have made: digests in ``dvc.lock``, weights in the cache.
+
+The workflow's driver does this, after the jobs and never inside one: DVC locks the whole project. It is
+``dvc commit -f`` of each stage, with two differences. Only what manifests vouch for is recorded. And
+outputs that are not here (a run not made yet, weights not pulled) keep the record they have, so a
+partial tree can be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+
+from fpc.config.errors import ConfigError
+from fpc.config.root import Configuration
+from fpc.files import digest_of, sha256_of
+from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.runs import RunError
+from fpc.table import Row, parents, section_of
+from fpc.versions import PIPELINE, heavy_outputs, recorded_scales, stage_rows, write_pipeline
+
+SHOWN = 10
+
+
+def record(configuration: Configuration) -> list[str]:
+    """Record the stages of a scale that have been made; returns what was done, in words.
+
+    Raises:
+        ConfigError: ``dvc.yaml`` has no stages of this scale.
+        RunError: DVC refuses, or some stages were left out: a file is not the one its manifest names, or
+            the configuration asks for another run now. All other stages are recorded.
+    """
+    check_scale(configuration)
+    write_pipeline()
+    recorded: list[str] = []
+    absent: dict[str, int] = {}
+    wrong: list[str] = []
+    try:
+        with Repo(".") as repository:
+            for name, group in stage_rows(configuration).items():
+                found = [problem for row in group for problem in problems(configuration, row)]
+                wrong += found
+                if not found and any(row.manifest.exists() for row in group):
+                    absent[name] = _commit(repository, name)
+                    recorded.append(name)
+    except (DvcException, LockError) as error:
+        raise RunError(f"DVC: {error}") from error
+    if wrong:
+        more = [f"... and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        listed = "\n".join(f"  {text}" for text in [*wrong[:SHOWN], *more])
+        raise RunError(f"{len(recorded)} stages recorded; their stages were left out for these:\n{listed}")
+    return [f"{len(recorded)} stages recorded in dvc.lock", *_absent_words(absent)]
+
+
+def check_scale(configuration: Configuration) -> None:
+    """See that ``dvc.yaml`` has stages of this scale.
+
+    Raises:
+        ConfigError: it has not; the text names the command that adds them.
+    """
+    known = recorded_scales()
+    if (configuration.scale, configuration.variant) in known:
+        return
+    having = ", ".join("+".join(part for part in pair if part) for pair in known) or "none"
+    option = f" --variant {configuration.variant}" if configuration.variant else ""
+    raise ConfigError(
+        f"{PIPELINE} has no stages of scale {configuration.label}. It has those of: {having}. "
+        f"Add them: fpc config stages --scale {configuration.scale}{option}"
+    )
+
+
+def _commit(repository: Repo, name: str) -> int:
+    """Record one stage; returns how many of its outputs are not here."""
+    with repository.lock:
+        (stage,) = repository.stage.collect(name)
+        stage.save(allow_missing=True, run_cache=False)
+        stage.commit(allow_missing=True)
+        stage.dump(update_pipeline=False)
+    return sum(not out.exists for out in stage.outs)
+
+
+def _absent_words(absent: Mapping[str, int]) -> Iterator[str]:
+    if any(absent.values()):
+        yield "not here (not made or not pulled), so these keep the record they had, if any:"
+        yield from (f"  {name}: {count} output{'s' * (count > 1)}" for name, count in absent.items() if count)
+
+
+def problems(configuration: Configuration, row: Row) -> Iterator[str]:
+    """Why an artifact must not be recorded; nothing where it is sound or not made."""
+    heavy = heavy_outputs(row, [row])
+    try:
+        manifest = read(row.manifest)
+    except ManifestError as error:
+        if row.manifest.exists():
+            yield str(error)
+        elif any(path.exists() for path in heavy):
+            yield f"{row.folder} has files but no manifest; run the workflow first"
+        return
+    if _moved(configuration, row, manifest):
+        yield f"{row.manifest} is of another configuration or other parents; run the workflow first"
+    subjects = {row.folder / name: digest for name, digest in manifest.subjects.items()}
+    for file, digest in subjects.items():
+        if file.exists() and sha256_of(file) != digest:
+            yield f"{file} is not the file its manifest names; restore it, or make it again"
+    for path in heavy:
+        named = {file for file in subjects if file == path or path in file.parents}
+        found = set(_files(path))
+        if found and found != named:
+            yield f"{path} has {len(found & named)} of its {len(named)} files; dvc checkout restores it"
+
+
+def _moved(configuration: Configuration, row: Row, manifest: Manifest) -> bool:
+    made_from = [parent.manifest for parent in parents(configuration, row)]
+    digests = {path.as_posix(): sha256_of(path) for path in made_from if path.exists()}
+    return manifest.section_digest != digest_of(section_of(configuration, row)) or manifest.parents != digests
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from (file for file in path.rglob("*") if file.is_file())

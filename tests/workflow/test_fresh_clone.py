@@ -1,0 +1,73 @@
+"""A fresh clone has tables and no weights, and draws every committed figure without training."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.workflow.chain import BIN, ROOT
+
+FIGURES = Path("results/laptop/figures")
+SUFFIXES = (".svg", ".png", ".csv")
+
+
+def git(folder: Path, *arguments: str | Path, text: bytes | None = None) -> bytes:
+    """Output of a git command in a folder."""
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, input=text, stdout=subprocess.PIPE, check=True, timeout=120
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this checkout with what is not committed yet."""
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    git(ROOT, "clone", "--quiet", ROOT, folder)
+    if difference := git(ROOT, "diff", "--binary", "HEAD"):
+        git(folder, "apply", "--whitespace=nowarn", "-", text=difference)
+    for name in git(ROOT, "ls-files", "--others", "--exclude-standard", "-z").decode().split("\0"):
+        if name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str | Path) -> str:
+    """What snakemake printed at scale laptop."""
+    finished = subprocess.run(
+        [BIN / "snakemake", "--cores", "2", *arguments, "--config", "scale=laptop"],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout + finished.stderr
+
+
+def jobs(printed: str) -> dict[str, int]:
+    """Rule -> number of jobs."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)}
+
+
+def test_a_fresh_clone_has_no_weights_and_nothing_to_do(clone: Path) -> None:
+    assert list((clone / "results").rglob("*.safetensors")) == []
+    assert "Nothing to be done" in snakemake(clone, "--dry-run")
+
+
+@pytest.mark.parametrize("name", ["figure_7", "figure_4", "figure_6"])  # one a large domain
+def test_a_figure_is_drawn_again_byte_for_byte_by_its_rule_alone(clone: Path, name: str) -> None:
+    files = {FIGURES / f"{name}{suffix}": (ROOT / FIGURES / f"{name}{suffix}") for suffix in SUFFIXES}
+    for path in files:
+        (clone / path).unlink()
+    target = FIGURES / f"{name}.svg"
+    assert jobs(snakemake(clone, "--dry-run", target)) == {"figure": 1, "total": 1}
+    snakemake(clone, target)
+    for path, committed in files.items():
+        assert (clone / path).read_bytes() == committed.read_bytes(), path

@@ -1,0 +1,219 @@
+"""Record, push, clone, pull: the tiny chain's versions travel, by a folder and by a real S3 server."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from tests.workflow import s3
+from tests.workflow.chain import BIN, ROOT, run_chain
+
+from fpc.files import sha256_of
+
+FINETUNE = Path("results/tiny/two_state_mdp/finetune/vanilla/seed_0")
+POLICY = Path("results/tiny/two_state_mdp/pretrain/seed_0/policy.safetensors")
+
+
+def run(project: Path, *command: str | Path, code: int = 0, path: str = os.environ["PATH"]) -> str:
+    """Run a program of this environment, or git, in a project; what it printed."""
+    program = str(command[0])
+    cache = str(project.parent / "cache")
+    finished = subprocess.run(
+        [BIN / program if (BIN / program).exists() else program, *command[1:]],
+        cwd=project,
+        env={**s3.environment(), "XDG_CACHE_HOME": cache, "OMP_NUM_THREADS": "1", "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == code, (command, finished.stdout[-3000:], finished.stderr[-3000:])
+    return finished.stdout + finished.stderr
+
+
+def commit(project: Path, message: str) -> None:
+    run(project, "git", "add", "--all")
+    author = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    run(project, "git", *author, "commit", "--quiet", "--message", message)
+
+
+def state(folder: Path) -> dict[str, tuple[str, int]]:
+    """Content and time of every file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (sha256_of(path), path.stat().st_mtime_ns) for path in files}
+
+
+def locked(project: Path) -> dict[str, str]:
+    """Path -> md5 of every output in ``dvc.lock``."""
+    stages = YAML(typ="safe", pure=True).load(project / "dvc.lock")["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git and DVC project in which the tiny chain has run and is recorded and committed."""
+    project = tmp_path_factory.mktemp("versions") / "project"
+    project.mkdir()
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, project / name)
+    (project / ".dvc").mkdir()
+    for name in (".gitignore", "config"):
+        shutil.copy(ROOT / ".dvc" / name, project / ".dvc" / name)
+    shutil.copytree(ROOT / ".dvc" / "plots", project / ".dvc" / "plots")
+    run(project, "git", "init", "--quiet")
+    run_chain(project, "tiny")
+    assert "dvc.yaml has no stages of scale tiny" in run(project, "fpc", "record", "--scale=tiny", code=2)
+    run(project, "fpc", "config", "stages", "--scale=tiny")
+    assert "7 stages recorded" in run(project, "snakemake", "--cores=1", "record", "--config", "scale=tiny")
+    commit(project, "tiny chain")
+    return project
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3.server(tmp_path_factory.mktemp("s3") / "server.log") as found:
+        yield found
+
+
+def test_repro_on_a_finished_tree_does_nothing_and_deletes_nothing(copy: Path) -> None:
+    before = state(copy / "results")
+    assert "up to date" in run(copy, "dvc", "status")
+    printed = run(copy, "dvc", "repro")
+    assert "Running stage" not in printed
+    assert "Data and pipelines are up to date" in printed
+    assert state(copy / "results") == before
+    assert run(copy, "git", "status", "--porcelain") == ""
+
+
+def test_repro_after_a_changed_comment_asks_snakemake_and_deletes_nothing(copy: Path) -> None:
+    before = state(copy / "results")
+    with (copy / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
+        file.write("# a comment\n")
+    printed = run(copy, "dvc", "repro")
+    assert "Running stage 'tiny_pretrain_two_state_mdp'" in printed
+    assert "Nothing to be done" in printed
+    after = state(copy / "results")
+    visible = {name for name in before if not name.startswith(".")}  # .logs and .sections may move
+    assert {name: after[name][0] for name in visible} == {name: before[name][0] for name in visible}
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
+    copy: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = str(tmp_path / "remote") if kind == "folder" else f"s3://{s3.BUCKET}/fpc"
+    run(copy, "dvc", "remote", "add", "--default", "store", url)
+    if kind == "s3":
+        run(copy, "dvc", "remote", "modify", "store", "endpointurl", request.getfixturevalue("address"))
+    commit(copy, "remote")
+    assert "files pushed" in run(copy, "dvc", "push")
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "--quiet", copy, clone)
+    shutil.rmtree(copy)  # nothing but git's files and the remote is left
+    assert list(clone.rglob("*.safetensors")) == []
+    assert "missing" in run(clone, "fpc", "audit", "verify", code=3)
+    run(clone, "dvc", "pull")
+    assert len(list((clone / FINETUNE).rglob("*.safetensors"))) == 5
+    assert run(clone, "fpc", "audit", "verify") == "7 verified\n"
+    printed = run(clone, "snakemake", "--cores=1", "--dry-run", "--config", "scale=tiny")
+    assert "Nothing to be done" in printed
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(copy: Path) -> None:
+    before = locked(copy)
+    shutil.rmtree(copy / FINETUNE / "milestones")  # not pulled
+    printed = run(copy, "fpc", "record", "--scale=tiny")
+    assert "tiny_finetune_two_state_mdp: 1 output" in printed
+    assert locked(copy) == before
+    (copy / "dvc.lock").unlink()
+    for row in ("finetune", "evaluate"):  # not made
+        shutil.rmtree(copy / "results" / "tiny" / "two_state_mdp" / row)
+    printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
+    assert "figure_9.manifest.json is of another configuration or other parents" in printed
+    recorded = locked(copy)
+    assert recorded[str(POLICY)] == before[str(POLICY)]
+    assert not any("finetune" in path or "figures" in path for path in recorded)
+
+
+def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
+    before = locked(copy)
+    with (copy / POLICY).open("ab") as file:
+        file.write(b"altered")
+    next((copy / FINETUNE / "milestones").iterdir()).unlink()
+    printed = run(copy, "snakemake", "--cores=1", "record", "--config", "scale=tiny", code=1)
+    assert f"{POLICY} is not the file its manifest names" in printed
+    assert "milestones has 4 of its 5 files" in printed
+    assert locked(copy) == before
+
+
+def test_record_is_the_drivers_and_never_a_job(copy: Path, tmp_path: Path) -> None:
+    submitted = tmp_path / "submitted"
+    tripwire = tmp_path / "bin" / "sbatch"
+    tripwire.parent.mkdir()
+    tripwire.write_text(f"#!/bin/sh\ntouch {submitted}\nexit 1\n", encoding="utf-8")
+    tripwire.chmod(0o755)
+    (copy / "dvc.lock").unlink()
+    slurm = ("--executor=slurm", "--jobs=1", "--slurm-init-seconds-before-status-checks=1")
+    printed = run(
+        copy,
+        "snakemake",
+        *slurm,
+        "record",
+        "--config",
+        "scale=tiny",
+        path=f"{tripwire.parent}:{os.environ['PATH']}",
+    )
+    assert "7 stages recorded" in printed
+    assert (copy / "dvc.lock").exists()
+    assert not submitted.exists()
+
+
+def test_metrics_and_plots_compare_two_versions(copy: Path) -> None:
+    metrics = copy / "results" / "tiny" / "metrics.json"
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace("0.11", "0.22", 1), encoding="utf-8")
+    (changed,) = [line for line in run(copy, "dvc", "metrics", "diff").splitlines() if "tiny" in line]
+    assert "two_state_mdp_coverage_reach_probability" in changed
+    assert "0.11111" in changed
+    assert "0.22" in changed
+    run(copy, "dvc", "plots", "diff", "HEAD", "--out", "shown")
+    pictures = {file.name for file in (copy / "shown" / "static").iterdir()}
+    assert pictures == {f"{name}_results_tiny_figures_figure_9.png" for name in ("HEAD", "workspace")}
+
+
+def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, tmp_path: Path) -> None:
+    script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "clean_room.py"))
+    broken = script["Broken"]
+    run(copy, "git", "clone", "--quiet", copy, tmp_path / "clone")
+    clone = tmp_path / "clone"
+    (clone / ".venv").symlink_to(sys.prefix)  # `make setup` is not run again here
+    with pytest.raises(broken, match="none of the weights"):
+        script["pull"](clone, str(tmp_path / "empty"))
+    (clone / ".dvc" / "config.local").unlink()
+    script["pull"](clone, str(copy / ".dvc" / "cache"))
+    script["nothing_to_do"](clone, "tiny")
+    assert script["audit"](clone, "tiny") == "7 verified"
+    script["redraw"](clone, "tiny", "figure_9")
+    run(clone, "git", "checkout", "--quiet", ".")  # the figure's manifest has another time now
+    (clone / FINETUNE / "milestones" / "step_0.safetensors").unlink()
+    assert script["audit"](clone, "tiny") == "1 missing, 6 verified"
+    picture = clone / "results" / "tiny" / "figures" / "figure_9.csv"
+    picture.write_text(picture.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(broken, match="tampered results/tiny/figures"):
+        script["audit"](clone, "tiny")
+    with pytest.raises(broken, match=r"came out otherwise: figure_9\.csv"):
+        script["redraw"](clone, "tiny", "figure_9")

@@ -1,0 +1,180 @@
+"""Proves that git and the DVC remote are all that a result needs: `make clean-room [REMOTE=...]`.
+
+In a temporary folder: a fresh clone of what is committed, its own `make setup`, `dvc pull`, nothing to
+do for Snakemake, the audit, and one figure drawn again and compared byte for byte. Exit code 0: all of
+that holds; files that the remote does not have are listed and do not fail it. 1: anything else. Needs
+only Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SUFFIXES = (".svg", ".png", ".csv")
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MFLAGS")  # of the environment it is started in
+STARTED = time.monotonic()
+
+
+class Broken(Exception):
+    """A step of the proof failed; the text says which and how."""
+
+
+def say(text: str) -> None:
+    """A line with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED:4.0f} s] {text}", flush=True)
+
+
+def run(folder: Path, *command: str | Path, accept: Sequence[int] = (0,)) -> str:
+    """Output of a command in a folder, with the folder's own programs first.
+
+    Raises:
+        Broken: its exit code is not among those accepted.
+    """
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    finished = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    if finished.returncode not in accept:
+        words = " ".join(map(str, command))
+        raise Broken(f"`{words}` ended with {finished.returncode}:\n{finished.stdout}{finished.stderr}")
+    return finished.stdout
+
+
+def remote_of(asked: str | None) -> str | None:
+    """Where to pull from: what was asked for, else the project's own default (None), else this cache.
+
+    Raises:
+        Broken: there is none of these.
+    """
+    if asked:
+        return str(Path(asked).resolve()) if Path(asked).is_dir() else asked
+    if "remote" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8"):
+        return None
+    cache = ROOT / ".dvc" / "cache"
+    if not cache.is_dir():
+        raise Broken(f"no remote is set up and {cache} does not exist; give one: make clean-room REMOTE=...")
+    return str(cache)
+
+
+def pull(clone: Path, remote: str | None) -> None:
+    """Pull what the remote has; what it lacks shows in the audit.
+
+    Raises:
+        Broken: the remote cannot be read, or has none of the weights.
+    """
+    if remote is not None:
+        run(clone, ".venv/bin/dvc", "remote", "add", "--local", "--default", "clean-room", remote)
+    run(clone, ".venv/bin/dvc", "pull", "--allow-missing")
+    weights = sum(1 for _ in (clone / "results").rglob("*.safetensors"))
+    if not weights:
+        raise Broken(f"{remote or 'the default remote'} has none of the weights; give another: REMOTE=...")
+    say(f"pulled from {remote or 'the default remote'}: {weights} files of weights")
+
+
+def nothing_to_do(clone: Path, scale: str) -> None:
+    """See that Snakemake would make nothing, with or without weights."""
+    printed = run(clone, ".venv/bin/snakemake", "--cores", "1", "--dry-run", "--config", f"scale={scale}")
+    if "Nothing to be done" not in printed:
+        raise Broken(f"Snakemake wants to work in a fresh clone:\n{printed}")
+    say("Snakemake: nothing to be done")
+
+
+def audit(clone: Path, scale: str) -> str:
+    """Audit the scale and list what the remote lacks; returns the counts in words.
+
+    Raises:
+        Broken: something is stale, unverified or tampered.
+    """
+    command = (".venv/bin/fpc", "audit", "verify", "--scale", scale, "--json")
+    findings = json.loads(run(clone, *command, accept=(0, 1, 3)))
+    counts = Counter(item["verdict"] for item in findings)
+    words = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    say(f"audit: {words}")
+    wrong = [item for item in findings if item["verdict"] not in ("verified", "behind", "missing")]
+    if wrong or not findings:
+        listed = "\n".join(f"  {item['verdict']} {item['artifact']}: {item['reasons']}" for item in wrong)
+        raise Broken(f"the audit found:\n{listed or '  nothing to verify'}")
+    for item in findings:
+        if item["verdict"] == "missing":
+            absent = [reason for reason in item["reasons"] if reason.endswith("is not here")]
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            print(f"  not in the remote: {Path(item['artifact']).parent}: {absent[0].split()[0]}{more}")
+    return words
+
+
+def redraw(clone: Path, scale: str, figure: str) -> None:
+    """Draw one figure again and compare it with the committed one.
+
+    Raises:
+        Broken: another byte, or another job than the figure's.
+    """
+    files = [clone / "results" / scale / "figures" / f"{figure}{suffix}" for suffix in SUFFIXES]
+    before = {file: file.read_bytes() for file in files}
+    for file in files:
+        file.unlink()
+    target = files[0].relative_to(clone)
+    run(clone, ".venv/bin/snakemake", "--cores", "1", target, "--config", f"scale={scale}")
+    other = [file.name for file in files if file.read_bytes() != before[file]]
+    if other:
+        raise Broken(f"drawn again, these came out otherwise: {', '.join(other)}")
+    say(f"{figure} drawn again: SVG, PNG and CSV are the same, byte for byte")
+
+
+def prove(folder: Path, scale: str, figure: str, asked: str | None) -> str:
+    """All steps; returns the audit's counts."""
+    remote = remote_of(asked)
+    clone = folder / "clone"
+    run(ROOT, "git", "clone", "--quiet", ROOT, clone)
+    changed = run(ROOT, "git", "status", "--porcelain").splitlines()
+    commit = run(clone, "git", "log", "-1", "--format=%h %s").strip()
+    say(f"cloned {commit}" + (f"; {len(changed)} uncommitted changes are not in it" if changed else ""))
+    run(clone, "make", "setup")
+    say("environment made from requirements.lock")
+    pull(clone, remote)
+    nothing_to_do(clone, scale)
+    words = audit(clone, scale)
+    redraw(clone, scale, figure)
+    return words
+
+
+def main() -> int:
+    """Run the proof in a temporary folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--remote", help="DVC remote: a folder or URL (default: the project's, else its cache)"
+    )
+    parser.add_argument("--scale", default="laptop")
+    parser.add_argument("--figure", default="figure_7")
+    parser.add_argument("--keep", action="store_true", help="do not delete the clone")
+    options = parser.parse_args()
+    for name in [key for key in os.environ if key in FOREIGN or key.startswith("MAKE")]:
+        del os.environ[name]
+    folder = Path(tempfile.mkdtemp(prefix="fpc-clean-room-"))
+    try:
+        words = prove(folder, options.scale, options.figure, options.remote)
+    except Broken as error:
+        print(f"clean room: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if options.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    limit = ", as far as the remote goes" if "missing" in words else ""
+    say(f"clean room: proved for scale {options.scale}{limit} ({words})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
