@@ -16,7 +16,7 @@ def stages(
     variant: Variant = None,
 ) -> None:
     """Write dvc.yaml from the run tables of the scales it has, or of one more."""
-    from fpc.versions import PIPELINE, write_pipeline
+    from fpc.stages import PIPELINE, write_pipeline
 
     added = None if scale is None else load_configuration(scale, variant)
     typer.echo(f"{PIPELINE}: {', '.join(write_pipeline(added)) or 'no scale'}")

@@ -20,8 +20,8 @@ from fpc.config.root import Configuration
 from fpc.files import digest_of, sha256_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.runs import RunError
+from fpc.stages import PIPELINE, heavy_outputs, recorded_scales, stage_rows, write_pipeline
 from fpc.table import Row, parents, section_of
-from fpc.versions import PIPELINE, heavy_outputs, recorded_scales, stage_rows, write_pipeline
 
 SHOWN = 10
 

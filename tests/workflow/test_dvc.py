@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 
 from fpc.config.loader import load
 from fpc.lineage.manifest import read
+from fpc.stages import CURVES, PIPELINE, is_heavy, pipeline, recorded_scales
 from fpc.table import rows
-from fpc.versions import CURVES, PIPELINE, is_heavy, pipeline, recorded_scales
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from fpc.config.root import Configuration
-from fpc.lineage import checks, versions
+from fpc.lineage import checks, recorded
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.checks import Verdict
 from fpc.lineage.digests import Digests
@@ -48,7 +48,7 @@ class Audit:
 
     def __post_init__(self) -> None:
         self._table = {row.manifest: row for item in self.configurations.values() for row in rows(item)}
-        self._recorded = versions.recorded()
+        self._recorded = recorded.read_lock()
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._known: dict[Path, Finding] = {}
         self._under_link = checks.under_link()
@@ -96,7 +96,7 @@ class Audit:
                 checks.files(manifest, self.digests, self._under_link),
                 checks.made_from(manifest, self.digests),
                 checks.code(manifest, self.digests),
-                versions.check(manifest, self._recorded, self.digests),
+                recorded.check(manifest, self._recorded, self.digests),
                 () if row is None else checks.configured(row, self.configurations[row.label], manifest),
                 self._signed(path),
             )

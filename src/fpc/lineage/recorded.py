@@ -19,7 +19,7 @@ MEND = "`snakemake record` records the one here, `dvc checkout` fetches the othe
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Output:
     """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``)."""
 
     path: Path
@@ -27,7 +27,7 @@ class Recorded:
     size: int
 
 
-def recorded(lock: Path = LOCK) -> Mapping[Path, list[Recorded]]:
+def read_lock(lock: Path = LOCK) -> Mapping[Path, list[Output]]:
     """What ``dvc.lock`` names, by the folder that holds it; empty where there is no such file.
 
     Raises:
@@ -35,12 +35,12 @@ def recorded(lock: Path = LOCK) -> Mapping[Path, list[Recorded]]:
     """
     if not lock.exists():
         return {}
-    found: dict[Path, list[Recorded]] = {}
+    found: dict[Path, list[Output]] = {}
     try:
         stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
         for stage in stages.values():
             for out in stage.get("outs", ()):
-                item = Recorded(Path(out["path"]), str(out["md5"]), int(out["size"]))
+                item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]))
                 found.setdefault(item.path.parent, []).append(item)
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
@@ -50,7 +50,7 @@ def recorded(lock: Path = LOCK) -> Mapping[Path, list[Recorded]]:
 
 
 def check(
-    manifest: Manifest, recorded: Mapping[Path, list[Recorded]], digests: Digests
+    manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests
 ) -> Iterator[tuple[Verdict, str]]:
     """The manifest and ``dvc.lock`` name the same contents.
 
