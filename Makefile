@@ -25,7 +25,8 @@ $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproje
 	  { echo "venv is missing: apt-get install python3.11-venv"; exit 2; }
 	@echo "installing the locked environment into $(VENV) (a few minutes)"
 	@sed -n '/^setuptools==/,/[^\]$$/p' requirements.lock | $(INSTALL) --require-hashes -r /dev/stdin
-	@$(LOCKED) -r requirements-cpu.lock 2>/dev/null || echo "the registry has torch's CUDA build only: 3 GB"
+	@$(LOCKED) -r requirements-cpu.lock 2> $(VENV)/cpu.log || { grep -q 'No matching distribution' $(VENV)/cpu.log && \
+	  echo "the registry has torch's CUDA build only: 3 GB"; } || { cat $(VENV)/cpu.log >&2; exit 1; }
 	@$(LOCKED) -r requirements.lock
 	@! grep -q '^Requires-Dist: nvidia' $(VENV)/lib/python3.11/site-packages/torch-*.dist-info/METADATA || \
 	  $(LOCKED) -r requirements-cuda.lock
@@ -71,7 +72,7 @@ scan: setup ## look for known vulnerabilities in the lock files; SERVICE=pypi (d
 
 clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
-	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),--remote=$(REMOTE))
+	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),"--remote=$(REMOTE)")
 
 clean: ## remove demo results and all logs (unfinished runs stay in results/.runs)
 	@rm -rf results/demo* results/.logs results/.benchmarks results/.sections

@@ -29,3 +29,13 @@ def subnormal_numbers() -> Iterator[None]:
     yield
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_flush_denormal(False)
+
+
+# Files of one test after another that take minutes; started first, they do not make the others wait at the end.
+LONGEST = ("tests/slurm/test_slurm.py", "tests/crash/test_kill_matrix.py", "tests/workflow/test_temple.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.nodeid.split("::")[0], len(order)))

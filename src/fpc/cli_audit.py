@@ -18,7 +18,8 @@ from fpc.config.root import Configuration
 from fpc.table import RESULTS
 
 if TYPE_CHECKING:
-    from fpc.lineage.verify import Finding, Signature
+    from fpc.lineage.checks import Finding
+    from fpc.lineage.verify import Signature
 
 SHOWN = 10  # artifacts with the same reasons
 
@@ -73,22 +74,29 @@ def verify(
         check(places, configurations, digests=Digests(deep=deep), signature=signature, progress=_bar)
     )
     typer.echo(_as_json(findings) if as_json else _as_text(findings))
-    worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
+    for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - configurations.keys()):
+        typer.echo(f"{RESULTS / label}: no configuration of this name; checked without", err=True)
+    worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)
     raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
 
 
 def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
-    """What to audit: the paths, else the labels' results, else all results.
+    """What to audit: the paths (of a file its artifact), else the labels' results, else all results.
 
     Raises:
         ConfigError: one does not exist.
     """
     places = [in_project(path) for path in paths]
+    if RESULTS in places:
+        places = []
     if not places and labels is not None:
         places = [RESULTS / label for label in labels]
+    from fpc.lineage.ancestry import manifest_of
+
     for place in places:
         if not place.exists():
             raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
+    places = [manifest_of(place) if place.is_file() else place for place in places]
     return places or sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
 
 
@@ -132,9 +140,8 @@ def _as_text(findings: list[Finding]) -> str:
     more = {text: count - SHOWN for text, count in alike.items() if count > SHOWN}
     lines += [f"and {count} more: {text} (--json lists all)" for text, count in more.items()]
     counts = Counter(item.verdict for item in findings)
-    lines.append(
-        ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]) or "nothing"
-    )
+    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    lines.append(", ".join(words) or "nothing is here")
     return "\n".join(lines)
 
 

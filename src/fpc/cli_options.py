@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,8 @@ def in_project(path: Path) -> Path:
         ConfigError: it lies outside the current folder, where no manifest's parents would be found.
     """
     here = Path.cwd()
-    if not path.resolve().is_relative_to(here):
-        raise ConfigError(f"{path} lies outside this project; give the command in the project it belongs to")
-    return path.resolve().relative_to(here)
+    # Links are not followed at first: results may be one, to another disk.
+    for place in (Path(os.path.normpath(here / path)), path.resolve()):
+        if place.is_relative_to(here):
+            return place.relative_to(here)
+    raise ConfigError(f"{path} lies outside this project; give the command in the project it belongs to")

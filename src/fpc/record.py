@@ -106,11 +106,26 @@ def problems(configuration: Configuration, row: Row) -> Iterator[str]:
     for file, digest in subjects.items():
         if file.exists() and sha256_of(file) != digest:
             yield f"{file} is not the file its manifest names; restore it, or make it again"
+    yield from _loose(row, manifest, heavy)
     for path in heavy:
         named = {file for file in subjects if file == path or path in file.parents}
         found = set(_files(path))
         if found and found != named:
             yield f"{path} has {len(found & named)} of its {len(named)} files; dvc checkout restores it"
+
+
+def _loose(row: Row, manifest: Manifest, heavy: list[Path]) -> Iterator[str]:
+    """Files that git holds: all that the manifest names must be here, and no others."""
+    named = {row.folder / name for name in manifest.subjects}
+    light = {file for file in named if not any(file == path or path in file.parents for path in heavy)}
+    for file in sorted(light):
+        if not file.exists():
+            yield f"{file} is not here; git checkout restores it, or make it again"
+    if row.name is None:
+        known = {row.manifest, *named}
+        for file in sorted(_files(row.folder)):
+            if file not in known and not any(part.startswith(".") for part in file.parts):
+                yield f"{file} is named by no manifest; remove it"
 
 
 def _moved(configuration: Configuration, row: Row, manifest: Manifest) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fpc.config.loader import load
-from fpc.lineage.verify import Finding, verify
+from fpc.lineage.checks import Finding
+from fpc.lineage.verify import verify
 from fpc.phases.collect import collect
 from fpc.phases.evaluate import evaluate
 from fpc.phases.figure import figure

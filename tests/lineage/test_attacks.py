@@ -269,3 +269,164 @@ def test_manifests_in_a_circle_end() -> None:
     rewrite(PRETRAIN.manifest, change)
     assert verdict(PRETRAIN, "made from other runs than the configuration asks for") == Verdict.STALE
     assert verdict(COLLECT, "it was replaced") == Verdict.TAMPERED
+
+
+NAMES = ["a\0b", "\ud800", "", 5, "\x1b[2J", "\u202etxt", None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_are_none(name: Any) -> None:
+    rewrite(PRETRAIN.manifest, lambda statement: statement["subject"][0].update(name=name))
+    assert verdict(PRETRAIN, "not a manifest of this project (subject.0.name") == Verdict.TAMPERED
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("externalParameters.run.seeds", ["0"]),
+        ("externalParameters.run.phase", 5),
+        ("externalParameters.run.more", "x"),
+        ("externalParameters.section", []),
+        ("resolvedDependencies", [{"uri": 5, "digest": {"sha256": "0" * 64}}]),
+    ],
+)
+def test_parts_of_another_type(part: str, value: Any) -> None:
+    def change(statement: dict[str, Any]) -> None:
+        place = statement["predicate"]["buildDefinition"]
+        *way, last = part.split(".")
+        for key in way:
+            place = place[key]
+        place[last] = value
+
+    rewrite(PRETRAIN.manifest, change)
+    assert verdict(PRETRAIN, "not a manifest of this project (predicate.buildDefinition") == Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "NaN", "[]", "", "\xff"])
+def test_json_that_is_no_manifest(text: str) -> None:
+    PRETRAIN.manifest.write_bytes(text.encode("latin-1"))
+    assert verdict(PRETRAIN, "not a manifest of this project") == Verdict.TAMPERED
+
+
+def test_a_file_named_twice() -> None:
+    rewrite(PRETRAIN.manifest, lambda statement: statement["subject"].append(statement["subject"][0]))
+    assert verdict(PRETRAIN, "a file is named twice") == Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "circle"])
+def test_what_is_no_file(kind: str) -> None:
+    for path in (PRETRAIN.folder / "policy.safetensors", COLLECT.manifest):
+        path.unlink()
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(path.name)
+    reason = "is a link that lies outside" if kind == "circle" else "policy.safetensors is not a file"
+    assert verdict(PRETRAIN, reason) == Verdict.TAMPERED
+    assert verdict(FINETUNE, f"parent {COLLECT.manifest} is not here") == Verdict.STALE
+
+
+def test_a_file_dropped_from_manifest_and_disk() -> None:
+    (FIGURE.folder / "figure_9.png").unlink()
+
+    def change(statement: dict[str, Any]) -> None:
+        statement["subject"] = [item for item in statement["subject"] if item["name"] != "figure_9.png"]
+
+    rewrite(FIGURE.manifest, change)
+    assert verdict(FIGURE, "does not name figure_9.png") == Verdict.TAMPERED
+    rewrite(PRETRAIN.manifest, lambda statement: statement.update(subject=[]))
+    assert verdict(PRETRAIN, "does not name any file") == Verdict.TAMPERED
+
+
+def test_weights_dropped_but_recorded_in_dvc_lock() -> None:
+    file = PRETRAIN.folder / "policy.safetensors"
+    lock(PRETRAIN, file.name, Digests(None).md5(file), file.stat().st_size)
+    file.unlink()
+
+    def change(statement: dict[str, Any]) -> None:
+        statement["subject"] = [item for item in statement["subject"] if item["name"] != file.name]
+
+    rewrite(PRETRAIN.manifest, change)
+    assert verdict(PRETRAIN, "records policy.safetensors, which the manifest does not name") == Verdict.STALE
+
+
+def test_dvc_lock_of_a_folder_of_several_artifacts() -> None:
+    folder = EVALUATE.folder.parent
+    Path("dvc.lock").write_text(
+        f"schema: '2.0'\nstages: {{one: {{outs: [{{path: {folder}, md5: {'0' * 32}.dir, size: 1}}]}}}}\n",
+        encoding="utf-8",
+    )
+    assert findings()[folder].verdict == Verdict.STALE
+
+
+def test_a_run_that_the_configuration_does_not_have() -> None:
+    target = Row("tiny", "evaluate", "two_state_mdp", "vanilla", (7,))
+    shutil.copytree(EVALUATE.folder, target.folder)
+
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["buildDefinition"]["externalParameters"]["run"]["seeds"] = [7]
+
+    rewrite(target.manifest, change)
+    assert verdict(target, "the configuration does not ask for it any more") == Verdict.STALE
+
+
+def test_a_manifest_without_code_or_digest_is_behind() -> None:
+    rewrite(
+        PRETRAIN.manifest,
+        lambda statement: statement["predicate"]["runDetails"]["builder"]["code"].update(modules={}),
+    )
+    assert verdict(PRETRAIN, "names no code") == Verdict.BEHIND
+    statement = json.loads(EVALUATE.manifest.read_text("utf-8"))
+    del statement["statement_sha256"]
+    EVALUATE.manifest.write_text(json.dumps(statement), "utf-8")
+    assert "no digest of its own" in " ".join(findings()[EVALUATE.manifest].reasons)
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "[" * 100_000, '{"sha256 x": 5}', "{"])
+def test_a_spoilt_memory_is_forgotten(content: str) -> None:
+    Path("cache.json").write_text(content, encoding="utf-8")
+    found = list(verify([PRETRAIN.folder], {}, digests=Digests(Path("cache.json"))))
+    assert [item.verdict for item in found] == [Verdict.VERIFIED]
+
+
+def test_deep_does_not_believe_a_forged_memory() -> None:
+    file, cache = PRETRAIN.folder / "policy.safetensors", Path("cache.json")
+    digest = sha256_of(file)
+    flip(file)
+    status = file.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+    cache.write_text(json.dumps({f"sha256 {file}": [*stamp, digest]}), encoding="utf-8")
+    quick, deep = (
+        [item.verdict for item in verify([PRETRAIN.folder], {}, digests=Digests(cache, deep=deep))]
+        for deep in (False, True)
+    )
+    assert quick == [Verdict.VERIFIED]  # the documented limit of quick audits
+    assert deep == [Verdict.TAMPERED]
+
+
+def test_results_on_another_disk_are_in_order(tmp_path: Path) -> None:
+    Path("results").rename(tmp_path / "disk")
+    Path("results").symlink_to(tmp_path / "disk")
+    assert {verdict(row) for row in CHAIN} == {Verdict.VERIFIED}
+    finished = CliRunner().invoke(app, ["audit", "verify", str(PRETRAIN.folder)])
+    assert finished.exit_code == 0, finished.output
+    assert CliRunner().invoke(app, ["audit", "trace", "results/tiny/figures/figure_9.svg"]).exit_code == 0
+
+
+def test_a_cache_of_dvc_in_another_place(tmp_path: Path) -> None:
+    file, cached = PRETRAIN.folder / "policy.safetensors", tmp_path / "cache" / "files" / "md5" / "00"
+    cached.parent.mkdir(parents=True)
+    file.rename(cached)
+    file.symlink_to(cached)
+    assert verdict(PRETRAIN) == Verdict.TAMPERED
+    Path(".dvc").mkdir()
+    Path(".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n", encoding="utf-8")
+    assert verdict(PRETRAIN) == Verdict.VERIFIED
+
+
+def test_nothing_to_audit_is_no_success() -> None:
+    shutil.rmtree("results")
+    finished = CliRunner().invoke(app, ["audit", "verify"])
+    assert (finished.exit_code, finished.output) == (3, "nothing is here\n")

@@ -86,8 +86,9 @@ def test_pictures() -> None:
     assert Image.open("out.png").width > 800
     dot = Path("out.dot").read_text("utf-8")
     assert dot.count("->") == 1 + 1 + 3 + 2  # figure, collect, evaluate, finetune
-    with pytest.raises(ValueError, match="a picture ends in"):
-        draw(FIGURE.manifest, Path("out.pdf"))
+    finished = audit("trace", str(SVG), "--picture", "out.pdf")
+    assert (finished.exit_code, "a picture ends in" in str(finished.exception)) == (1, True)
+    assert isinstance(finished.exception, ConfigError)
 
 
 def test_a_missing_ancestor_is_said() -> None:
@@ -102,7 +103,7 @@ def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
     shutil.copy(SVG.with_suffix(suffix), alone)
     output = audit("trace", str(alone)).output
     assert "made by `fpc figure --scale=tiny --name=figure_9`, plotted data sha256 " in output
-    assert f"It is {SVG.with_suffix(suffix)}, byte for byte." in output
+    assert f"It is the file that the manifest of {SVG.with_suffix(suffix)} names, byte for byte." in output
     assert "pretrain two_state_mdp seed 0" in output
     table = pd.read_csv(SVG.with_suffix(".csv"), float_precision="round_trip").drop(columns="source")
     assert read_source(alone)[1] == content_digest(table)
@@ -112,9 +113,9 @@ def test_a_figure_that_was_altered_or_is_of_other_data_is_told(tmp_path: Path) -
     alone = tmp_path / "figure.svg"
     text = SVG.read_text("utf-8")
     alone.write_text(text.replace("</svg>", "<!-- more --></svg>"), encoding="utf-8")
-    assert "drawn by other code, or altered" in audit("trace", str(alone)).output
+    assert "of other code, or altered" in audit("trace", str(alone)).output
     alone.write_text(text.replace(read_source(SVG)[1], "0" * 64), encoding="utf-8")
-    assert "It shows other data than" in audit("trace", str(alone)).output
+    assert "It says that it shows other data than" in audit("trace", str(alone)).output
 
 
 def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fpc.cli import app
+from fpc.files import digest_of
 from fpc.lineage.checks import Verdict
 from fpc.lineage.manifest import ManifestError, read
 
@@ -60,6 +61,7 @@ def test_code_that_moved_is_behind_not_stale() -> None:
     modules = statement["predicate"]["runDetails"]["builder"]["code"]["modules"]
     modules["fpc/files.py"] = "0" * 64
     del statement["statement_sha256"]
+    statement["statement_sha256"] = digest_of(statement)
     COLLECT.manifest.write_text(json.dumps(statement), encoding="utf-8")
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.BEHIND

@@ -13,6 +13,7 @@ from fpc.figures.interface import TABLE_NAMES
 from fpc.files import write_json, write_table
 from fpc.lineage.manifest import build, subject
 from fpc.phases.tables import TABLES, TableError, read_row, read_tables
+from fpc.runs import run_identity
 from fpc.table import Row, figure_row, parents
 
 
@@ -30,7 +31,10 @@ def collected(configuration: Configuration) -> Row:
         row.folder / "expert_dungeon.parquet", pd.DataFrame({"episode": [0], "turn": [1], "depth": [1]})
     )
     subjects = subject(row.folder, row.folder.glob("*.parquet"))
-    write_json(row.manifest, build(run={}, section={}, subjects=subjects, parents=(), history={}))
+    statement = build(
+        run=run_identity(row), section={}, subjects=subjects, parents=(), externals={}, history={}
+    )
+    write_json(row.manifest, statement)
     return row
 
 

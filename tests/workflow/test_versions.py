@@ -28,7 +28,7 @@ def run(project: Path, *command: str | Path, code: int = 0, path: str = os.envir
     finished = subprocess.run(
         [BIN / program if (BIN / program).exists() else program, *command[1:]],
         cwd=project,
-        env={**s3.environment(), "XDG_CACHE_HOME": cache, "OMP_NUM_THREADS": "1", "PATH": path},
+        env={**s3.environment(), "XDG_CACHE_HOME": cache, "OMP_NUM_THREADS": "1", "PATH": f"{BIN}:{path}"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -209,7 +209,8 @@ def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, t
     assert script["audit"](clone, "tiny") == "7 verified"
     script["redraw"](clone, "tiny", "figure_9")
     run(clone, "git", "checkout", "--quiet", ".")  # the figure's manifest has another time now
-    (clone / FINETUNE / "milestones" / "step_0.safetensors").unlink()
+    for name in ("step_500.safetensors", "step_1000.safetensors"):
+        (clone / FINETUNE / "milestones" / name).unlink()
     assert script["audit"](clone, "tiny") == "1 missing, 6 verified"
     picture = clone / "results" / "tiny" / "figures" / "figure_9.csv"
     picture.write_text(picture.read_text(encoding="utf-8") + "\n", encoding="utf-8")

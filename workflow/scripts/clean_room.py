@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,9 @@ def remote_of(asked: str | None) -> str | None:
     """
     if asked:
         return str(Path(asked).resolve()) if Path(asked).is_dir() else asked
-    if "remote" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8"):
+    settings = ConfigParser()
+    settings.read(ROOT / ".dvc" / "config")
+    if settings.has_option("core", "remote"):
         return None
     cache = ROOT / ".dvc" / "cache"
     if not cache.is_dir():
@@ -107,9 +110,7 @@ def audit(clone: Path, scale: str) -> str:
         raise Broken(f"the audit found:\n{listed or '  nothing to verify'}")
     for item in findings:
         if item["verdict"] == "missing":
-            absent = [reason for reason in item["reasons"] if reason.endswith("is not here")]
-            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-            print(f"  not in the remote: {Path(item['artifact']).parent}: {absent[0].split()[0]}{more}")
+            print(f"  missing: {Path(item['artifact']).parent}: {item['reasons'][0]}")
     return words
 
 

@@ -47,13 +47,19 @@ def read_source(path: Path) -> tuple[str, str]:
         raise ValueError(f"{path}: give a figure's .svg, .png or .csv")
     try:
         return reader(path)
-    except (KeyError, TypeError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (KeyError, IndexError, TypeError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: says nothing of where it comes from; no figure of this project") from error
 
 
 def _described(text: str) -> tuple[str, str]:
     found = json.loads(text)
-    return found["Source"], found["Content"]
+    return _text(found["Source"]), _text(found["Content"])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _of_svg(path: Path) -> tuple[str, str]:
@@ -72,9 +78,10 @@ def _of_csv(path: Path) -> tuple[str, str]:
     import csv
 
     with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = list(csv.reader(file))
-    if header[-1] != SOURCE or not rows:
+        lines_read = [row for row in csv.reader(file, strict=False) if row]
+    if len(lines_read) < 2 or lines_read[0][-1] != SOURCE:
         raise KeyError(SOURCE)
+    rows = lines_read[1:]
     match = _IN_CSV.fullmatch(rows[0][-1])
     if match is None:
         raise KeyError(SOURCE)

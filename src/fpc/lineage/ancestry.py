@@ -68,10 +68,25 @@ def manifest_of(path: Path) -> Path:
     """
     if path.name.endswith("manifest.json") and path.is_file():
         return path
-    for folder in (path, *path.parents):
-        if (candidate := folder / "manifest.json").is_file():
-            return candidate
-    for candidate in sorted(path.parent.glob(f"{path.name.split('_')[0].split('.')[0]}*.manifest.json")):
-        if path.name in {candidate.name.removesuffix(".manifest.json"), *read(candidate).subjects}:
-            return candidate
+    if path.is_dir() and (path / "manifest.json").is_file():
+        return path / "manifest.json"
+    for folder in path.parents:
+        manifests = [folder / "manifest.json"] if (folder / "manifest.json").is_file() else []
+        if folder == path.parent:
+            manifests += sorted(folder.glob("*.manifest.json"))
+        for candidate in manifests:
+            if _names(candidate, path):
+                return candidate
     raise ManifestError(f"{path}: no manifest names it; give an artifact below results/, or one of its files")
+
+
+def _names(manifest: Path, path: Path) -> bool:
+    """Whether the manifest is that of a file, or of a figure's name without ending."""
+    try:
+        subjects = read(manifest).subjects
+    except ManifestError:
+        return False
+    below = path.relative_to(manifest.parent).as_posix()
+    return any(name == below or name.startswith(f"{below}/") for name in subjects) or (
+        manifest.name == f"{path.name}.manifest.json"
+    )

@@ -6,6 +6,9 @@ import json
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -17,10 +20,10 @@ from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.table import Row, parents, section_of
+from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, parents, section_of
 
 SHOWN = 3  # of many names in a reason
-DVC_CACHE = Path(".dvc/cache")
+DVC = Path(".dvc")
 HEADER_LIMIT = 100_000_000  # bytes, of the header of a safetensors file
 
 
@@ -35,6 +38,15 @@ class Verdict(StrEnum):
     TAMPERED = "tampered"  # content is not what the manifest says
 
 
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one artifact, with every reason."""
+
+    artifact: Path
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+
 Check = Iterator[tuple[Verdict, str]]
 
 
@@ -46,21 +58,28 @@ def itself(manifest: Manifest) -> Check:
         yield Verdict.TAMPERED, "the manifest was altered: it does not have the digest it names"
     try:
         row = row_of(manifest)
-    except (TypeError, KeyError, IndexError):
+        place = row.manifest
+    except (TypeError, IndexError):
         yield Verdict.TAMPERED, "the manifest does not name a run"
         return
-    if row.manifest != manifest.path:
-        yield Verdict.TAMPERED, f"the manifest is that of {row.title}, which belongs to {row.manifest}"
+    if place != manifest.path:
+        yield Verdict.TAMPERED, f"the manifest is that of {row.title}, which belongs to {place}"
+    needed = {f"{row.name}{suffix}" for suffix in FIGURE_SUFFIXES} if row.phase == "figure" else set()
+    absent = sorted(needed - manifest.subjects.keys())
+    if absent or not manifest.subjects:
+        yield Verdict.TAMPERED, f"the manifest does not name {named(absent) or 'any file'}"
+    if not manifest.has_digest:
+        yield Verdict.BEHIND, "the manifest has no digest of its own, so an edit of it would not show"
 
 
 def row_of(manifest: Manifest) -> Row:
     """The row that a manifest names.
 
     Raises:
-        TypeError, KeyError, IndexError: it names none.
+        TypeError: it names none.
     """
     run = dict(manifest.run)
-    return Row(**{**run, "seeds": tuple(run.get("seeds", ()))})
+    return Row(**{**run, "seeds": tuple(run.get("seeds") or ())})
 
 
 def files(manifest: Manifest, digests: Digests, under_link: Callable[[Path], bool]) -> Check:
@@ -94,7 +113,9 @@ def files(manifest: Manifest, digests: Digests, under_link: Callable[[Path], boo
 
 
 def _content(file: Path, name: str, digest: str, digests: Digests) -> Check:
-    if digests.sha256(file) != digest:
+    if not file.is_file():
+        yield Verdict.TAMPERED, f"{name} is not a file"
+    elif digests.sha256(file) != digest:
         yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
     elif name.endswith(".safetensors") and not is_safetensors(file):
         yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
@@ -114,9 +135,24 @@ def leads_outside(file: Path, folder: Path) -> bool:
     """Whether a file, or a folder above it, is a link that ends neither in ``folder`` nor in DVC's cache."""
     if not any(path.is_symlink() for path in (file, *file.parents)):
         return False
-    target = file.resolve()
-    allowed = (Path.cwd() / folder, DVC_CACHE.resolve())
-    return not any(target.is_relative_to(place) for place in allowed)
+    try:
+        target = file.resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        return True
+    home = RESULTS.resolve()  # may itself be a link to another disk
+    inside = home / folder.relative_to(RESULTS) if folder.is_relative_to(RESULTS) else Path.cwd() / folder
+    return not any(target.is_relative_to(place) for place in (inside, cache_folder()))
+
+
+def cache_folder() -> Path:
+    """Where DVC keeps contents: ``.dvc/cache``, or what its configuration says."""
+    settings = ConfigParser()
+    try:
+        settings.read(DVC / name for name in ("config", "config.local"))
+        place = settings.get("cache", "dir", fallback="cache")
+    except ConfigParserError:
+        place = "cache"
+    return (DVC / place).resolve()
 
 
 def is_safetensors(file: Path) -> bool:
@@ -130,7 +166,7 @@ def is_safetensors(file: Path) -> bool:
             return False
         try:
             return isinstance(json.loads(content.read(size)), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
 
@@ -139,7 +175,7 @@ def made_from(manifest: Manifest, digests: Digests) -> Check:
     for uri, digest in manifest.parents.items():
         if not is_inside(uri):
             yield Verdict.TAMPERED, f"parent {uri} lies outside the project"
-        elif not Path(uri).exists():
+        elif not Path(uri).is_file():
             yield Verdict.STALE, f"parent {uri} is not here"
         elif digests.sha256(Path(uri)) != digest:
             yield _other_parent(manifest, Path(uri))
@@ -162,30 +198,48 @@ def _other_parent(manifest: Manifest, parent: Path) -> tuple[Verdict, str]:
     return Verdict.STALE, f"parent {parent} is not the one it was made from: it was made again since"
 
 
-def configured(row: Row, configuration: Configuration, manifest: Manifest) -> Check:
-    """The configuration asks for the same section and the same parents."""
-    if _section_digest(configuration, row) != manifest.section_digest:
+def configured(
+    row: Row,
+    configuration: Configuration,
+    manifest: Manifest,
+    section_digest: Callable[[Configuration, Row], str],
+) -> Check:
+    """The configuration asks for the same section and the same parents.
+
+    Args:
+        row: that belongs at the manifest's place.
+        configuration: the row's.
+        manifest: the artifact's.
+        section_digest: of :func:`section_digests`.
+    """
+    if row_of(manifest) != row:
+        yield Verdict.TAMPERED, "the manifest does not name the run that belongs here"
+    if section_digest(configuration, row) != manifest.section_digest:
         yield Verdict.STALE, "its configuration section has changed"
     expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
     if set(manifest.parents) != expected:
         yield Verdict.STALE, "it was made from other runs than the configuration asks for now"
 
 
-_SECTION_DIGESTS: dict[tuple[int, str, str | None, str | None, str | None], str] = {}
+def section_digests() -> Callable[[Configuration, Row], str]:
+    """A function that gives the digest of a row's section; rows that differ in their seeds have the same."""
+    known: dict[Row, str] = {}
 
+    def digest(configuration: Configuration, row: Row) -> str:
+        key = replace(row, seeds=())
+        if key not in known:
+            known[key] = digest_of(section_of(configuration, row))
+        return known[key]
 
-def _section_digest(configuration: Configuration, row: Row) -> str:
-    """Digest of a row's section; the same for all seeds."""
-    key = (id(configuration), row.phase, row.experiment, row.method, row.name)
-    if key not in _SECTION_DIGESTS:
-        _SECTION_DIGESTS[key] = digest_of(section_of(configuration, row))
-    return _SECTION_DIGESTS[key]
+    return digest
 
 
 def code(manifest: Manifest, digests: Digests) -> Check:
     """Every module that was loaded, and the lock file, are still the same."""
     recorded: Mapping[str, str] = manifest.details["builder"]["code"]["modules"]
     now = origin.at_start()
+    if not recorded:
+        yield Verdict.BEHIND, "the manifest names no code"
     moved = [name for name, digest in recorded.items() if decides(name) and now.get(name) != digest]
     if moved:
         yield Verdict.BEHIND, f"code changed since: {named(moved)}"

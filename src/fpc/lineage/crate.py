@@ -18,6 +18,7 @@ from fpc.lineage import origin
 from fpc.lineage.ancestry import ancestry
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
+from fpc.stages import is_heavy
 
 if TYPE_CHECKING:
     from fpc.config.root import Configuration
@@ -81,11 +82,6 @@ class Contents:
         for artifact in self.artifacts.values():
             items += [artifact.item, *artifact.files, *([artifact.signature] if artifact.signature else [])]
         return sorted((item for item in items if item.source is not None), key=lambda item: item.name)
-
-
-def is_weights(name: str) -> bool:
-    """Whether an artifact's file is weights or expert data, which DVC stores instead of git."""
-    return name.endswith(".safetensors") or name.startswith("games/")
 
 
 def export(
@@ -159,11 +155,9 @@ def _artifact(manifest: Manifest, weights: bool) -> Artifact:
         path = folder / subject["name"]
         if not path.resolve().is_relative_to(folder.resolve()):
             raise CrateError(f"{manifest.path}: {subject['name']} lies outside the artifact's folder")
-        wanted = weights or not is_weights(subject["name"])
+        wanted = weights or not is_heavy(subject["name"])
         if wanted and not path.is_file():
-            mend = (
-                "pull or make it, or leave --weights out" if is_weights(subject["name"]) else "make it again"
-            )
+            mend = "pull or make it, or leave --weights out" if is_heavy(subject["name"]) else "make it again"
             raise CrateError(f"{path} is named by its manifest and is not here; {mend}")
         source = path if wanted else None
         files.append(Item(path.as_posix(), subject["digest"]["sha256"], subject["size"], source))

@@ -28,13 +28,9 @@ class Digests:
 
     def __init__(self, cache: Path | None = CACHE, *, deep: bool = False) -> None:
         self._path = cache
-        self._known: dict[str, list[Any]] = {}
+        self._deep = deep
+        self._known: dict[str, Any] = _remembered(cache)
         self._fresh: dict[str, list[Any]] = {}
-        if cache is not None and not deep:
-            try:
-                self._known = read_json(cache)
-            except (OSError, ValueError):
-                self._known = {}
 
     def sha256(self, file: Path) -> str:
         """Hexadecimal sha256.
@@ -63,8 +59,8 @@ class Digests:
         status = file.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
         key = f"{kind} {file}"
-        known = self._fresh.get(key) or self._known.get(key)
-        if known is not None and known[:-1] == stamp:
+        known = self._fresh.get(key) or (None if self._deep else self._known.get(key))
+        if isinstance(known, list) and known[:-1] == stamp:
             return str(known[-1])
         with file.open("rb") as content:
             found = hashlib.file_digest(content, kind).hexdigest()
@@ -80,3 +76,12 @@ class Digests:
             write_text(self._path, canonical_json({**self._known, **self._fresh}))
         except OSError:  # the results of someone else, looked at only
             return
+
+
+def _remembered(cache: Path | None) -> dict[str, Any]:
+    """What a cache holds; nothing where it is none."""
+    try:
+        found = {} if cache is None else read_json(cache)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

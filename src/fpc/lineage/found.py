@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def whereabouts(path: Path) -> tuple[Path, list[str]]:
     """
     if not path.exists() and not path.name.endswith("manifest.json"):
         raise ConfigError(f"{path} does not exist; give an artifact, its manifest or one of its files")
-    here = path.resolve()
-    if here.is_relative_to((Path.cwd() / RESULTS).resolve()):
+    here = Path(os.path.normpath(Path.cwd() / path))
+    if here.is_relative_to(Path.cwd() / RESULTS):
         return manifest_of(here.relative_to(Path.cwd())), []
     return _alone(path)
 
@@ -33,8 +34,8 @@ def _alone(path: Path) -> tuple[Path, list[str]]:
     try:
         command, digest = read_source(path)
         row = _row_of(command)
-    except ValueError as error:
-        raise ManifestError(str(error)) from error
+    except (ValueError, KeyError) as error:
+        raise ManifestError(f"{path} cannot be traced: {error}") from error
     words = [f"{path} says: made by `{command}`, plotted data sha256 {digest}"]
     if not row.manifest.is_file():
         raise ManifestError(f"{words[0]}; that figure is not here: {row.manifest} is missing")
@@ -46,14 +47,14 @@ def _compared(path: Path, digest: str, manifest: Manifest) -> str:
     """Whether the file, or at least its data, is that of the figure here."""
     own = manifest.path.parent / f"{manifest.run['name']}{path.suffix}"
     if manifest.subjects.get(own.name) == sha256_of(path):
-        return f"It is {own}, byte for byte."
+        return f"It is the file that the manifest of {own} names, byte for byte."
     try:
         same = read_source(own)[1] == digest
     except ValueError:
         same = False
     if same:
-        return f"It shows the data of {own}, but is another file: drawn by other code, or altered."
-    return f"It shows other data than {own}: made from other runs, or altered."
+        return f"It says that it shows the data of {own}, but is another file: of other code, or altered."
+    return f"It says that it shows other data than {own}: made from other runs, or altered."
 
 
 def _row_of(command: str) -> Row:
@@ -63,8 +64,12 @@ def _row_of(command: str) -> Row:
         ValueError: it is no such command.
     """
     words = shlex.split(command)
-    options = dict(word.removeprefix("--").split("=", 1) for word in words[2:] if "=" in word)
-    if words[:2] != ["fpc", "figure"] or not options.keys() <= {"scale", "variant", "name"}:
+    options: dict[str, str] = dict(word.removeprefix("--").split("=", 1) for word in words[2:] if "=" in word)
+    if words[:2] != ["fpc", "figure"] or not {"scale", "name"} <= options.keys() <= {
+        "scale",
+        "variant",
+        "name",
+    }:
         raise ValueError(f"'{command}' draws no figure")
     label = options["scale"] + (f"+{options['variant']}" if "variant" in options else "")
     row = Row(label, "figure", name=options["name"])

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fpc.files import digest_of, read_json, sha256_of
+from pydantic import ValidationError
+
+from fpc.files import digest_of, sha256_of
 from fpc.lineage import origin
+from fpc.lineage.form import parse
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -48,6 +51,11 @@ class Manifest:
         """The row it belongs to: label, phase, and what it has of experiment, method, seeds, name."""
         run: Mapping[str, Any] = self.definition["externalParameters"]["run"]
         return run
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether it names a digest of itself; the first ones made did not."""
+        return "statement_sha256" in self.statement
 
     @property
     def is_whole(self) -> bool:
@@ -144,14 +152,20 @@ def read(path: Path) -> Manifest:
         ManifestError: it is missing, not JSON or not a manifest of this project.
     """
     try:
-        statement = read_json(path)
-        manifest = Manifest(path, statement)
-        if statement["_type"] != STATEMENT or manifest.definition["buildType"] != BUILD_TYPE:
-            raise ManifestError(f"{path}: not a manifest of this project")
-        _ = manifest.subjects, manifest.parents, manifest.section_digest, manifest.details["metadata"]
-        _ = manifest.run["phase"], manifest.definition["externalParameters"]["section"]
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise ManifestError(f"{path}: cannot be read ({'not a file' if path.exists() else 'not here'})")
+        statement = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ManifestError(f"{path}: not a manifest of this project ({error!r})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise ManifestError(f"{path}: not a manifest of this project ({place}: {first['msg']})") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"{path}: not a manifest of this project ({error})") from error
+    manifest = Manifest(path, statement)
+    if statement.get("_type") != STATEMENT or manifest.definition["buildType"] != BUILD_TYPE:
+        raise ManifestError(f"{path}: not a manifest of this project (another type)")
     return manifest

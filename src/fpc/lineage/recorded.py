@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fpc.config.errors import ConfigError
-from fpc.lineage.checks import Verdict
+from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
 
@@ -42,7 +42,7 @@ def read_lock(lock: Path = LOCK) -> Mapping[Path, list[Output]]:
             for out in stage.get("outs", ()):
                 item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]))
                 found.setdefault(item.path.parent, []).append(item)
-    except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"{lock}: not a lock file of DVC ({error}); restore it: git checkout {lock}"
         ) from error
@@ -60,9 +60,26 @@ def check(
     for item in recorded.get(manifest.path.parent, ()):
         name = item.path.name
         inside = [size for key, size in sizes.items() if key == name or key.startswith(f"{name}/")]
-        if not inside:
+        if not inside and manifest.path.name != "manifest.json":
             continue  # of a row that shares the folder
-        if sum(inside) != item.size:
+        if not inside:
+            yield Verdict.STALE, f"{LOCK} records {name}, which the manifest does not name; {MEND}"
+        elif sum(inside) != item.size:
             yield Verdict.STALE, f"{LOCK} records another {name} (of another size); {MEND}"
-        elif item.path.exists() and digests.md5(item.path) != item.md5:
+        elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
             yield Verdict.STALE, f"{LOCK} records another {name} (md5 differs); {MEND}"
+
+
+def _is_whole(path: Path, manifest: Manifest) -> bool:
+    """Whether every file of an output is here; of a part of a folder DVC knows no digest."""
+    files = (manifest.path.parent / name for name in manifest.subjects)
+    return all(file.exists() for file in files if file == path or path in file.parents)
+
+
+def folders(place: Path, recorded: Mapping[Path, list[Output]], digests: Digests) -> Iterator[Finding]:
+    """Outputs of several artifacts, below an audited place, that differ from what ``dvc.lock`` names."""
+    for item in (item for items in recorded.values() for item in items):
+        if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(place):
+            continue  # ``check`` sees the former
+        if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
+            yield Finding(item.path, Verdict.STALE, (f"{LOCK} records another content; {MEND}",))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fpc.config.errors import ConfigError
 from fpc.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
 
@@ -107,10 +108,10 @@ def draw(root: Path, output: Path) -> None:
         output: ``.svg``, ``.png`` or, for Graphviz, ``.dot``.
 
     Raises:
-        ValueError: another ending.
+        ConfigError: another ending.
     """
     if output.suffix not in PICTURES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(PICTURES)}")
+        raise ConfigError(f"{output}: a picture ends in {', '.join(PICTURES)}")
     boxes, arrows = _boxes(ancestry(root))
     if output.suffix == ".dot":
         write_text(output, _dot(boxes, arrows))
@@ -162,7 +163,8 @@ def _plot(boxes: Mapping[tuple[str, ...], int], arrows: set[tuple[Any, Any]], ou
     """Columns of boxes by phase, from left to right, lines between them."""
     from matplotlib.figure import Figure
 
-    phases = [phase for phase in (*ORDER, "unknown") if any(box[0] == phase for box in boxes)]
+    others = sorted({box[0] for box in boxes} - {*ORDER})
+    phases = [phase for phase in (*ORDER, *others) if any(box[0] == phase for box in boxes)]
     columns = {phase: sorted(box for box in boxes if box[0] == phase) for phase in phases}
     tallest = max(len(column) for column in columns.values())
     figure = Figure(figsize=(2.6 * len(phases), 1.0 + 0.75 * tallest))

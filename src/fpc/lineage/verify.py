@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,25 +11,16 @@ from pathlib import Path
 from fpc.config.root import Configuration
 from fpc.lineage import checks, recorded
 from fpc.lineage.ancestry import is_inside
-from fpc.lineage.checks import Verdict
+from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.lineage.signing import is_signature
+from fpc.lineage.signing import signature_of
 from fpc.table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 ACCEPTABLE = (Verdict.VERIFIED, Verdict.BEHIND)
 Signature = Callable[[Path], str | None]
 """What is wrong with the signature of a manifest; None where it is good."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The verdict on one artifact, with every reason."""
-
-    artifact: Path
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,7 +42,10 @@ class Audit:
         self._recorded = recorded.read_lock()
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._known: dict[Path, Finding] = {}
+        self._listed: Collection[Path] = ()
+        self._labels = {item.label for item in self.configurations.values()}
         self._under_link = checks.under_link()
+        self._section_digest = checks.section_digests()
 
     def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
         """Manifests below ``paths``; and what can be said at once: strays, links, what is not made."""
@@ -63,17 +57,41 @@ class Audit:
             others += links
             others += self._strays(found, files)
             others += self._not_made(path, {*found})
+            others += recorded.folders(path, self._recorded, self.digests)
+        self._listed = manifests.keys()
         return list(manifests), others
 
     def finding(self, path: Path) -> Finding:
         """Verdict on a manifest; what is made from something stale is stale, however far away."""
-        if path not in self._known:
-            self._known[path] = own = self._examine(path)  # also ends a circle of manifests
-            manifest = self._read(path)
-            if isinstance(manifest, Manifest):
-                uris = [Path(uri) for uri in manifest.parents if is_inside(uri)]
-                self._known[path] = _with_parents(own, [self.finding(uri) for uri in uris if uri.exists()])
+        for ancestor in self._parents_first(path):
+            own = self._examine(ancestor)
+            self._known[ancestor] = own  # where manifests form a circle, this is what a child sees of it
+            self._known[ancestor] = _with_parents(
+                own, [self._known[parent] for parent in self._parents(ancestor) if parent in self._known]
+            )
         return self._known[path]
+
+    def _parents(self, path: Path) -> list[Path]:
+        manifest = self._read(path)
+        if isinstance(manifest, ManifestError):
+            return []
+        return [Path(uri) for uri in manifest.parents if is_inside(uri) and Path(uri).is_file()]
+
+    def _parents_first(self, path: Path) -> list[Path]:
+        """The manifest and its ancestors that are not judged yet, parents before children."""
+        order: dict[Path, None] = {}
+        entered: set[Path] = set()
+        waiting = [path]
+        while waiting:
+            current = waiting[-1]
+            if current in order or current in self._known:
+                waiting.pop()
+            elif current in entered:
+                order[waiting.pop()] = None
+            else:
+                entered.add(current)
+                waiting += [parent for parent in self._parents(current) if parent not in entered]
+        return list(order)
 
     def _read(self, path: Path) -> Manifest | ManifestError:
         if path not in self._manifests:
@@ -89,24 +107,40 @@ class Audit:
             return Finding(path, Verdict.TAMPERED, (str(manifest),))
         if (path.is_symlink() or self._under_link(path.parent)) and checks.leads_outside(path, path.parent):
             return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
-        row = self._table.get(path)
-        found = list(
-            chain(
-                checks.itself(manifest),
-                checks.files(manifest, self.digests, self._under_link),
-                checks.made_from(manifest, self.digests),
-                checks.code(manifest, self.digests),
-                recorded.check(manifest, self._recorded, self.digests),
-                () if row is None else checks.configured(row, self.configurations[row.label], manifest),
-                self._signed(path),
-            )
-        )
+        try:
+            found = list(self._checks(manifest))
+        except (OSError, RecursionError) as error:
+            return Finding(path, Verdict.TAMPERED, (f"it cannot be checked: {error}",))
         verdict = max((verdict for verdict, _ in found), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
         return Finding(path, verdict, tuple(reason for _, reason in found))
 
-    def _signed(self, path: Path) -> Iterator[tuple[Verdict, str]]:
-        if self.signature is not None and (problem := self.signature(path)) is not None:
-            yield Verdict.TAMPERED, problem
+    def _checks(self, manifest: Manifest) -> checks.Check:
+        path = manifest.path
+        row = self._table.get(path)
+        return chain(
+            checks.itself(manifest),
+            checks.files(manifest, self.digests, self._under_link),
+            checks.made_from(manifest, self.digests),
+            checks.code(manifest, self.digests),
+            recorded.check(manifest, self._recorded, self.digests),
+            self._unasked(manifest)
+            if row is None
+            else checks.configured(row, self.configurations[row.label], manifest, self._section_digest),
+            self._signed(path),
+        )
+
+    def _unasked(self, manifest: Manifest) -> checks.Check:
+        """An artifact of a known scale that its configuration does not have."""
+        if manifest.run["label"] in self._labels:
+            yield Verdict.STALE, "the configuration does not ask for it any more"
+
+    def _signed(self, path: Path) -> checks.Check:
+        """A signature is asked for of what is audited; it covers the parents, which it names by digest."""
+        if self.signature is None or path not in self._listed:
+            return
+        if (problem := self.signature(path)) is not None:
+            missing = not signature_of(path).exists()
+            yield (Verdict.UNVERIFIED if missing else Verdict.TAMPERED), problem
 
     def _strays(self, manifests: list[Path], files: list[str]) -> Iterator[Finding]:
         """Files below a path that none of its manifests names."""
@@ -116,8 +150,9 @@ class Audit:
             if isinstance(manifest, Manifest):
                 folder = str(path.parent)
                 named.update(f"{folder}/{name}" for name in manifest.subjects)
+                named.add(str(signature_of(path)))
         for file in files:
-            if file not in named and not is_signature(file):
+            if file not in named:
                 yield Finding(Path(file), Verdict.UNVERIFIED, ("no manifest names this file",))
 
     def _not_made(self, path: Path, found: set[Path]) -> Iterator[Finding]:
@@ -176,11 +211,11 @@ def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if not entry.is_dir():
-                    (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
-                elif entry.is_symlink() and checks.leads_outside(Path(entry.path), path):
+                if entry.is_symlink() and checks.leads_outside(Path(entry.path), path):
                     reasons = ("it is a link out of the results",)
                     links.append(Finding(Path(entry.path), Verdict.TAMPERED, reasons))
+                elif not entry.is_dir():
+                    (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
                 else:
                     waiting.append(entry.path)
     return [Path(name) for name in sorted(manifests)], sorted(files), links

@@ -85,9 +85,10 @@ def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordin
     """The source's games: those of pi*, unless the configuration names others."""
     options, pretrained = experiment.collect, run.parents["pretrain"] / GAMES_FILE
     same = options.source is None or options.source == experiment.pretrain.source
-    if same and pretrained.exists():
-        return read_game_list(pretrained)
     source = options.source or experiment.pretrain.source
+    if same and pretrained.exists():
+        run.externals |= externals_of(source)
+        return read_game_list(pretrained)
     games = obtain_games(
         source,
         experiment.environment,

@@ -136,7 +136,9 @@ def _copy_published(path: Path, experiment: NetHackExperiment, run: Run) -> None
     run.externals[path.name] = digest
     origin = path.with_suffix(".json")
     if origin.exists():  # what `fpc import-policy` noted: file and digest it was made from
-        write_json(run.output / "published.json", read_json(origin))
+        note = read_json(origin)
+        run.externals[note["source"]] = note["source_sha256"]
+        write_json(run.output / "published.json", note)
 
 
 def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:

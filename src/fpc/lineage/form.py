@@ -1,0 +1,122 @@
+"""The form of a manifest: types of all that is read of one, so that nobody who uses it need ask again."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+
+# No control characters, no marks that turn the direction of writing, no halves of characters.
+Text = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
+Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Digest(_Part):
+    """Digests of a file."""
+
+    sha256: Sha256
+
+
+class Subject(_Part):
+    """A file of the artifact."""
+
+    name: Text
+    digest: Digest
+    size: Annotated[StrictInt, Field(ge=0)]
+
+
+class Dependency(_Part):
+    """A parent or an external input."""
+
+    uri: Text
+    digest: Digest
+
+
+class RunName(BaseModel):
+    """The row of the run table."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Text
+    phase: Text
+    experiment: Text | None = None
+    method: Text | None = None
+    seeds: list[StrictInt] | None = None
+    name: Text | None = None
+
+
+class Parameters(_Part):
+    """What was asked for."""
+
+    run: RunName
+    section: dict[str, Any]
+    section_sha256: Sha256
+
+
+class Definition(_Part):
+    """What was asked for, and of what."""
+
+    buildType: str
+    externalParameters: Parameters
+    resolvedDependencies: list[Dependency]
+
+
+class Code(_Part):
+    """What made it."""
+
+    modules: dict[Text, Sha256]
+
+
+class Builder(_Part):
+    """What made it."""
+
+    code: Code
+
+
+class Details(_Part):
+    """How the making went."""
+
+    builder: Builder
+    metadata: dict[str, Any]
+    environment: dict[str, Any]
+
+
+class Predicate(_Part):
+    """The provenance."""
+
+    buildDefinition: Definition
+    runDetails: Details
+
+
+def _named_once(subjects: list[Subject]) -> list[Subject]:
+    if len({item.name for item in subjects}) < len(subjects):
+        raise ValueError("a file is named twice")
+    return subjects
+
+
+class Statement(_Part):
+    """An in-toto statement of this project."""
+
+    subject: Annotated[list[Subject], AfterValidator(_named_once)]
+    predicate: Predicate
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A manifest's content, its form checked.
+
+    Raises:
+        ValueError: it is not JSON, or not of this form; the text names the first place.
+        RecursionError: it is nested without end.
+    """
+    statement: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+    Statement.model_validate(statement)
+    return statement
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
