@@ -31,7 +31,7 @@ def subnormal_numbers() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-# Files of one test after another that take minutes; started first, they do not make the others wait at the end.
+# Files that take minutes; started first, they do not make the others wait at the end.
 LONGEST = ("tests/slurm/test_slurm.py", "tests/crash/test_kill_matrix.py", "tests/workflow/test_temple.py")
 
 

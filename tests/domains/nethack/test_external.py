@@ -15,10 +15,15 @@ from pathlib import Path
 import pytest
 
 from fpc.config.errors import ConfigError
+from fpc.config.nethack import SourceOptions
 from fpc.domains.nethack import downloads
 from fpc.domains.nethack.downloads import DownloadError, download, unpack
 from fpc.domains.nethack.external import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
+from fpc.domains.nethack.sources import externals_of
 from fpc.files import read_json
+from fpc.lineage.manifest import read
+from fpc.runs import open_run
+from fpc.table import Row
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -201,6 +206,24 @@ def games(host: Host) -> dict[str, ExternalInput]:
     host.files["/b.zip"] = archive(**{"games/2": b"second"})
     files = tuple(ExternalFile(f"{host.address}/{name}.zip", f"{name}.zip", unpack=True) for name in "ab")
     return {"games": ExternalInput("games", "Games.", "none", files)}
+
+
+def test_what_was_fetched_stands_in_the_manifest_of_the_run_that_read_it(
+    host: Host,
+) -> None:
+    fetch("games", inputs=games(host))
+    pins = read_json(LOCK)
+    LOCK.write_text(json.dumps({"nld_aa_taster": pins["games"]}), encoding="utf-8")
+    options = {"games": 1, "max_steps": 1, "role": None, "race": None, "alignment": None}
+    source = SourceOptions.model_validate({"kind": "nld_aa_taster", **options})
+    row = Row("demo", "pretrain", "nethack", seeds=(0,))
+    with open_run(row, {}, []) as run:
+        run.externals |= externals_of(source)
+        (run.output / "games.json").write_text("{}", encoding="utf-8")
+    expected = {f"{host.address}/{name}": sha256(host.files[f"/{name}"]) for name in ("a.zip", "b.zip")}
+    assert read(row.manifest).externals == expected
+    assert read(row.manifest).parents == {}
+    assert externals_of(source.model_copy(update={"kind": "expert"})) == {}
 
 
 def test_the_first_fetch_pins_and_the_next_asks_for_nothing(host: Host) -> None:
