@@ -1,4 +1,4 @@
-"""Verbs that look and change nothing: plan, status, explain, config."""
+"""Verbs that look: plan, status, explain, config (whose `reference` writes what follows from the types)."""
 
 from __future__ import annotations
 
