@@ -26,6 +26,7 @@ SEED = 5  # of the random moments
 EXPERIMENT = {"sac": ("small", "robotic_sequence"), "appo": ("dungeon", "nethack")}
 STEPS = {"sac": 2400, "appo": 4096}
 BETWEEN = {"sac": ("steps: 480\n", "steps: 2400\n"), "appo": ("steps: 256,", "steps: 4096,")}
+pytestmark = pytest.mark.slow
 
 
 class Project:

@@ -23,6 +23,7 @@ SEED = 11  # of the random moments
 KILLS = 2  # of each phase
 SCALES = {"small": "robotic_sequence", "dungeon": "nethack"}
 PHASES = ("pretrain", "collect", "evaluate")
+pytestmark = pytest.mark.slow
 
 
 class Chain:
