@@ -11,7 +11,7 @@ from fpc.config.errors import ConfigError, unknown
 from fpc.config.loader import load, scales
 from fpc.config.root import Configuration
 from fpc.files import sha256_of
-from fpc.lineage.diff import flat
+from fpc.lineage.diff import changes
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.runs import RUNS, command
 from fpc.status import RunState, run_states
@@ -90,14 +90,13 @@ def _missing_parents(configuration: Configuration, row: Row) -> Iterator[str]:
 
 
 def _changed_section(manifest: Manifest, section: Mapping[str, Any]) -> Iterator[str]:
-    then, now = flat(manifest.definition["externalParameters"]["section"]), flat(section)
-    for key in sorted(then.keys() | now.keys()):
-        if key not in now:
-            yield f"configuration: {key} was {then[key]!r} and is gone"
-        elif key not in then:
-            yield f"configuration: {key} is new, {now[key]!r}"
-        elif then[key] != now[key]:
-            yield f"configuration: {key} was {then[key]!r}, is {now[key]!r}"
+    for key, then, now in changes(manifest.definition["externalParameters"]["section"], section):
+        if not now:
+            yield f"configuration: {key} was {then[0]!r} and is gone"
+        elif not then:
+            yield f"configuration: {key} is new, {now[0]!r}"
+        else:
+            yield f"configuration: {key} was {then[0]!r}, is {now[0]!r}"
 
 
 def _changed_parents(configuration: Configuration, row: Row, manifest: Manifest) -> Iterator[str]:

@@ -52,15 +52,22 @@ def _section(manifest: Manifest) -> Mapping[str, Any]:
     return section
 
 
-def _mapping(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+def changes(
+    first: Mapping[str, Any], second: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """Dotted key, then what each has there (nothing, or one value), of every leaf that differs."""
     one, other = flat(first), flat(second)
     for key in sorted(one.keys() | other.keys()):
-        if key not in other:
-            yield f"{key}: {_shown(one[key])} in A, not in B"
-        elif key not in one:
-            yield f"{key}: {_shown(other[key])} in B, not in A"
-        elif one[key] != other[key]:
-            yield f"{key}: {_shown(one[key])} in A, {_shown(other[key])} in B"
+        values = [[side[key]] if key in side else [] for side in (one, other)]
+        if values[0] != values[1]:
+            yield key, values[0], values[1]
+
+
+def _mapping(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    for key, one, other in changes(first, second):
+        parts = [f"{_shown(value)} in {name}" for name, side in (("A", one), ("B", other)) for value in side]
+        lacking = ("" if one else ", not in A") + ("" if other else ", not in B")
+        yield f"{key}: {', '.join(parts)}{lacking}"
 
 
 def _shown(value: Any) -> str:
@@ -74,12 +81,11 @@ def _inputs(manifest: Manifest) -> dict[str, str]:
 
 def _digests(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(first.keys() | second.keys()):
-        if name not in second:
-            yield f"{name} only in A"
-        elif name not in first:
-            yield f"{name} only in B"
-        elif first[name] != second[name]:
-            yield f"{name} differs: {first[name][:SHOWN]} in A, {second[name][:SHOWN]} in B"
+        one, other = first.get(name), second.get(name)
+        if one is None or other is None:
+            yield f"{name} only in {'A' if other is None else 'B'}"
+        elif one != other:
+            yield f"{name} differs: {one[:SHOWN]} in A, {other[:SHOWN]} in B"
 
 
 def _code(first: Manifest, second: Manifest) -> Iterator[str]:
