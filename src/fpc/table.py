@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,12 @@ class Row:
     @property
     def folder(self) -> Path:
         """Where the artifact's files lie."""
-        root = RESULTS / self.label
-        if self.experiment is None:
-            return root / "figures" if self.phase == "figure" else root
-        parts = [self.experiment, self.phase, self.method, seeds_name(self.seeds)]
-        return root.joinpath(*(part for part in parts if part is not None))
+        return self.manifest.parent
 
     @property
     def manifest(self) -> Path:
         """The artifact's manifest: ``manifest.json`` in its own folder, else ``<name>.manifest.json``."""
-        return self.folder / ("manifest.json" if self.name is None else f"{self.name}.manifest.json")
+        return _manifest(self)
 
     @property
     def title(self) -> str:
@@ -57,6 +54,17 @@ class Row:
         parts = [self.phase, self.experiment, self.method, self.name]
         words = " ".join(part for part in parts if part)
         return f"{words} {seeds_name(self.seeds)}".strip() if self.seeds else words
+
+
+@cache  # the audit asks for the places of thousands of rows, again and again
+def _manifest(row: Row) -> Path:
+    parts: list[str | None]
+    if row.experiment is None:
+        parts = ["figures"] if row.phase == "figure" else []
+    else:
+        parts = [row.experiment, row.phase, row.method, seeds_name(row.seeds)]
+    name = "manifest.json" if row.name is None else f"{row.name}.manifest.json"
+    return RESULTS.joinpath(row.label, *(part for part in parts if part is not None), name)
 
 
 def seeds_name(seeds: tuple[int, ...]) -> str:

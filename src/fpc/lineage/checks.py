@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
@@ -13,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from stat import S_ISLNK, S_ISREG
 
 from fpc.config.root import Configuration
 from fpc.files import digest_of
@@ -20,6 +20,7 @@ from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.status import status_of
 from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, parents, section_of
 
 SHOWN = 3  # of many names in a reason
@@ -82,53 +83,38 @@ def row_of(manifest: Manifest) -> Row:
     return Row(**{**run, "seeds": tuple(run.get("seeds") or ())})
 
 
-def files(manifest: Manifest, digests: Digests, under_link: Callable[[Path], bool]) -> Check:
+def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool]) -> Check:
     """Every file is here, inside the artifact's folder, with the content that the manifest names.
 
     Args:
         manifest: the artifact's.
         digests: of files.
-        under_link: of :func:`under_link`.
+        under_link: of :func:`fpc.lineage.status.under_link`.
     """
     folder = manifest.path.parent
+    place = str(folder)  # making a Path takes longer than asking for a file's status
     absent = []
     for name, digest in manifest.subjects.items():
-        file = folder / name
         if not is_inside(name):
             yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
             continue
-        try:
-            link = stat.S_ISLNK(file.lstat().st_mode) or under_link(file.parent)
-        except OSError:
+        file = f"{place}/{name}"
+        status = status_of(file, follow=False)
+        if status is not None and (S_ISLNK(status.st_mode) or under_link(file.rpartition("/")[0])):
+            if leads_outside(Path(file), folder):
+                yield Verdict.TAMPERED, f"{name} is a link that lies outside the artifact's folder"
+                continue
+            status = status_of(file)
+        if status is None:
             absent.append(name)
-            continue
-        if link and leads_outside(file, folder):
-            yield Verdict.TAMPERED, f"{name} is a link that lies outside the artifact's folder"
-        elif link and not file.exists():
-            absent.append(name)
-        else:
-            yield from _content(file, name, digest, digests)
+        elif not S_ISREG(status.st_mode):
+            yield Verdict.TAMPERED, f"{name} is not a file"
+        elif digests.sha256(file, status) != digest:
+            yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
+        elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
+            yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
     if absent:
         yield Verdict.MISSING, f"{named(absent)} {'is' if len(absent) == 1 else 'are'} not here"
-
-
-def _content(file: Path, name: str, digest: str, digests: Digests) -> Check:
-    if not file.is_file():
-        yield Verdict.TAMPERED, f"{name} is not a file"
-    elif digests.sha256(file) != digest:
-        yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
-    elif name.endswith(".safetensors") and not is_safetensors(file):
-        yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
-
-
-def under_link() -> Callable[[Path], bool]:
-    """A function that tells whether a folder, or one above it, is a link; it asks of each folder once."""
-
-    @cache
-    def ask(folder: Path) -> bool:
-        return folder.is_symlink() or (bool(folder.parts) and folder != folder.parent and ask(folder.parent))
-
-    return ask
 
 
 def leads_outside(file: Path, folder: Path) -> bool:
@@ -175,9 +161,9 @@ def made_from(manifest: Manifest, digests: Digests) -> Check:
     for uri, digest in manifest.parents.items():
         if not is_inside(uri):
             yield Verdict.TAMPERED, f"parent {uri} lies outside the project"
-        elif not Path(uri).is_file():
+        elif (status := status_of(uri)) is None or not S_ISREG(status.st_mode):
             yield Verdict.STALE, f"parent {uri} is not here"
-        elif digests.sha256(Path(uri)) != digest:
+        elif digests.sha256(uri, status) != digest:
             yield _other_parent(manifest, Path(uri))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -32,13 +33,17 @@ class Digests:
         self._known: dict[str, Any] = _remembered(cache)
         self._fresh: dict[str, list[Any]] = {}
 
-    def sha256(self, file: Path) -> str:
+    def sha256(self, file: Path | str, status: os.stat_result | None = None) -> str:
         """Hexadecimal sha256.
+
+        Args:
+            file: the file.
+            status: its status, where the caller has just asked for it.
 
         Raises:
             OSError: the file cannot be read.
         """
-        return self._digest(file, "sha256")
+        return self._digest(file, "sha256", status)
 
     def md5(self, path: Path) -> str:
         """Hexadecimal md5 as DVC names contents; of a folder that of the sorted list of its files' md5.
@@ -55,14 +60,16 @@ class Digests:
         text = json.dumps(entries, sort_keys=True)
         return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 
-    def _digest(self, file: Path, kind: Literal["sha256", "md5"]) -> str:
-        status = file.stat()
+    def _digest(
+        self, file: Path | str, kind: Literal["sha256", "md5"], status: os.stat_result | None = None
+    ) -> str:
+        status = status or Path(file).stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
         key = f"{kind} {file}"
         known = self._fresh.get(key) or (None if self._deep else self._known.get(key))
         if isinstance(known, list) and known[:-1] == stamp:
             return str(known[-1])
-        with file.open("rb") as content:
+        with Path(file).open("rb") as content:
             found = hashlib.file_digest(content, kind).hexdigest()
         if time.time_ns() - status.st_ctime_ns > RACY:
             self._fresh[key] = [*stamp, found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Manifest:
     path: Path
     statement: Mapping[str, Any]
 
-    @property
+    @cached_property
     def subjects(self) -> dict[str, str]:
         """File (relative to the manifest's folder) -> sha256."""
         return {item["name"]: item["digest"]["sha256"] for item in self.statement["subject"]}
@@ -69,7 +70,7 @@ class Manifest:
         """sha256 of the configuration section it was made with."""
         return str(self.definition["externalParameters"]["section_sha256"])
 
-    @property
+    @cached_property
     def parents(self) -> dict[str, str]:
         """Parent manifest's path -> its sha256 at the time."""
         return {uri: digest for uri, digest in self._dependencies().items() if uri.endswith("manifest.json")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.signing import signature_of
+from fpc.lineage.status import is_file, under_link
 from fpc.table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
@@ -42,9 +44,10 @@ class Audit:
         self._recorded = recorded.read_lock()
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._known: dict[Path, Finding] = {}
+        self._parents = cache(self._find_parents)
         self._listed: Collection[Path] = ()
         self._labels = {item.label for item in self.configurations.values()}
-        self._under_link = checks.under_link()
+        self._under_link = under_link()
         self._section_digest = checks.section_digests()
 
     def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
@@ -71,11 +74,11 @@ class Audit:
             )
         return self._known[path]
 
-    def _parents(self, path: Path) -> list[Path]:
+    def _find_parents(self, path: Path) -> list[Path]:
         manifest = self._read(path)
         if isinstance(manifest, ManifestError):
             return []
-        return [Path(uri) for uri in manifest.parents if is_inside(uri) and Path(uri).is_file()]
+        return [Path(uri) for uri in manifest.parents if is_inside(uri) and is_file(uri)]
 
     def _parents_first(self, path: Path) -> list[Path]:
         """The manifest and its ancestors that are not judged yet, parents before children."""
@@ -105,7 +108,9 @@ class Audit:
         manifest = self._read(path)
         if isinstance(manifest, ManifestError):
             return Finding(path, Verdict.TAMPERED, (str(manifest),))
-        if (path.is_symlink() or self._under_link(path.parent)) and checks.leads_outside(path, path.parent):
+        if (path.is_symlink() or self._under_link(str(path.parent))) and checks.leads_outside(
+            path, path.parent
+        ):
             return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
         try:
             found = list(self._checks(manifest))

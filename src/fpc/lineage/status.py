@@ -1,0 +1,39 @@
+"""Status of files by name: of tens of thousands, making a ``Path`` of each takes longer than asking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from stat import S_ISLNK, S_ISREG
+
+
+def status_of(file: str, *, follow: bool = True) -> os.stat_result | None:
+    """Status of a file; None where there is none.
+
+    Args:
+        file: its path.
+        follow: of what a link leads to, instead of the link's own.
+    """
+    try:
+        return os.stat(file, follow_symlinks=follow)  # noqa: PTH116
+    except OSError:
+        return None
+
+
+def is_file(file: str) -> bool:
+    """Whether a path leads to a regular file."""
+    status = status_of(file)
+    return status is not None and S_ISREG(status.st_mode)
+
+
+def under_link() -> Callable[[str], bool]:
+    """A function that tells whether a folder, or one above it, is a link; it asks of each folder once."""
+
+    @cache
+    def ask(folder: str) -> bool:
+        status = status_of(folder, follow=False)
+        above = folder.rpartition("/")[0]
+        return (status is not None and S_ISLNK(status.st_mode)) or (bool(above) and ask(above))
+
+    return ask
