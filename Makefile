@@ -72,7 +72,7 @@ scan: setup ## look for known vulnerabilities in the lock files; SERVICE=pypi (d
 
 clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
-	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),"--remote=$(REMOTE)")
+	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),"--remote=$(REMOTE)") $(if $(ENDPOINT),"--endpoint=$(ENDPOINT)")
 
 clean: ## remove demo results and all logs (unfinished runs stay in results/.runs)
 	@rm -rf results/demo* results/.logs results/.benchmarks results/.sections

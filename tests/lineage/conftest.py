@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fpc.config.loader import load
+from fpc.config.root import Configuration
 from fpc.lineage.checks import Finding
 from fpc.lineage.verify import verify
 from fpc.phases.collect import collect
@@ -26,21 +27,27 @@ CHAIN = (PRETRAIN, COLLECT, FINETUNE, EVALUATE, FIGURE)
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def make_chain() -> Configuration:
+    """Make the chain in the current folder; its configuration."""
+    shutil.copytree(ROOT / "configs", "configs")
+    shutil.copy(ROOT / "tests" / "tiny.yaml", "configs/tiny.yaml")
+    configuration = load("tiny")
+    assert figure_row(configuration, "figure_9") == FIGURE
+    pretrain(configuration, "two_state_mdp", (0,))
+    collect(configuration, "two_state_mdp", (0,))
+    finetune(configuration, "two_state_mdp", "vanilla", (0,))
+    evaluate(configuration, "two_state_mdp", "vanilla", (0,))
+    figure(configuration, "figure_9")
+    return configuration
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The chain, made once."""
     folder = tmp_path_factory.mktemp("made")
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    shutil.copy(ROOT / "tests" / "tiny.yaml", folder / "configs" / "tiny.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        configuration = load("tiny")
-        assert figure_row(configuration, "figure_9") == FIGURE
-        pretrain(configuration, "two_state_mdp", (0,))
-        collect(configuration, "two_state_mdp", (0,))
-        finetune(configuration, "two_state_mdp", "vanilla", (0,))
-        evaluate(configuration, "two_state_mdp", "vanilla", (0,))
-        figure(configuration, "figure_9")
+        make_chain()
     return folder
 
 

@@ -26,20 +26,13 @@ from fpc.config.loader import load
 from fpc.lineage.crate import METADATA, CrateError, export
 from fpc.lineage.signing import make_key, read_private_key, sign
 from fpc.phases.claims import claims
-from fpc.phases.collect import collect
-from fpc.phases.evaluate import evaluate
-from fpc.phases.figure import figure
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
 from fpc.phases.report import report
-from fpc.table import Row, closing_row, figure_row
+from fpc.table import closing_row, figure_row
+from tests.lineage.conftest import EVALUATE, PRETRAIN, ROOT, make_chain
 
-ROOT = Path(__file__).resolve().parents[2]
 # The context of RO-Crate 1.1 (public domain, CC0), for the validator reads it and tests have no network.
 CONTEXT = Path(__file__).parent / "data" / "ro-crate-1.1-context.jsonld"
 CONTEXT_ADDRESS = "https://w3id.org/ro/crate/1.1/context"
-PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
-EVALUATE = Row("tiny", "evaluate", "two_state_mdp", "vanilla", (0,))
 REPORT = Path("results/tiny/report.manifest.json")
 FULL_CITATION = """
 title: "FPC: a test"
@@ -55,31 +48,24 @@ Validate = Callable[[Path, Severity], set[str]]
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with one whole chain of the two-state MDP, made for real."""
-    folder = tmp_path_factory.mktemp("chain")
-    shutil.copytree(ROOT / "configs", folder / "configs")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with the chain, its claims and its report."""
+    folder = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "workflow", folder / "workflow", symlinks=True)
     for name in ("Snakefile", "CITATION.cff", "LICENSE", "requirements.lock", "README.md"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copy(ROOT / "tests" / "tiny.yaml", folder / "configs" / "tiny.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        configuration = load("tiny")
-        pretrain(configuration, "two_state_mdp", (0,))
-        collect(configuration, "two_state_mdp", (0,))
-        finetune(configuration, "two_state_mdp", "vanilla", (0,))
-        evaluate(configuration, "two_state_mdp", "vanilla", (0,))
-        figure(configuration, "figure_9")
+        configuration = make_chain()
         claims(configuration)
         report(configuration)
     return folder
 
 
 @pytest.fixture
-def made(chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the chain as the current folder."""
-    shutil.copytree(chain, tmp_path / "project", symlinks=True)
+def made(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project as the current folder."""
+    shutil.copytree(project, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
 

@@ -202,9 +202,9 @@ def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, t
     clone = tmp_path / "clone"
     (clone / ".venv").symlink_to(sys.prefix)  # `make setup` is not run again here
     with pytest.raises(broken, match="none of the weights"):
-        script["pull"](clone, str(tmp_path / "empty"))
+        script["pull"](clone, str(tmp_path / "empty"), None)
     (clone / ".dvc" / "config.local").unlink()
-    script["pull"](clone, str(copy / ".dvc" / "cache"))
+    script["pull"](clone, str(copy / ".dvc" / "cache"), None)
     script["nothing_to_do"](clone, "tiny")
     assert script["audit"](clone, "tiny") == "7 verified"
     script["redraw"](clone, "tiny", "figure_9")
@@ -218,3 +218,20 @@ def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, t
         script["audit"](clone, "tiny")
     with pytest.raises(broken, match=r"came out otherwise: figure_9\.csv"):
         script["redraw"](clone, "tiny", "figure_9")
+
+
+def test_the_clean_room_pulls_from_a_server(
+    copy: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    url = f"s3://{s3.BUCKET}/room"
+    run(copy, "dvc", "remote", "add", "--local", "--default", "store", url)
+    run(copy, "dvc", "remote", "modify", "--local", "store", "endpointurl", address)
+    run(copy, "dvc", "push")
+    clone = tmp_path / "clone"
+    run(copy, "git", "clone", "--quiet", copy, clone)
+    (clone / ".venv").symlink_to(sys.prefix)
+    script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "clean_room.py"))
+    script["pull"](clone, url, address)
+    assert script["audit"](clone, "tiny") == "7 verified"

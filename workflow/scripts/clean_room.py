@@ -1,4 +1,4 @@
-"""Proves that git and the DVC remote are all that a result needs: `make clean-room [REMOTE=...]`.
+"""Proves that git and the DVC remote are all that a result needs: `make clean-room`.
 
 In a temporary folder: a fresh clone of what is committed, its own `make setup`, `dvc pull`, nothing to
 do for Snakemake, the audit, and one figure drawn again and compared byte for byte. Exit code 0: all of
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def remote_of(asked: str | None) -> str | None:
     return str(cache)
 
 
-def pull(clone: Path, remote: str | None) -> None:
+def pull(clone: Path, remote: str | None, endpoint: str | None) -> None:
     """Pull what the remote has; what it lacks shows in the audit.
 
     Raises:
@@ -78,6 +79,8 @@ def pull(clone: Path, remote: str | None) -> None:
     """
     if remote is not None:
         run(clone, ".venv/bin/dvc", "remote", "add", "--local", "--default", "clean-room", remote)
+    if endpoint is not None:
+        run(clone, ".venv/bin/dvc", "remote", "modify", "--local", "clean-room", "endpointurl", endpoint)
     run(clone, ".venv/bin/dvc", "pull", "--allow-missing")
     weights = sum(1 for _ in (clone / "results").rglob("*.safetensors"))
     if not weights:
@@ -125,16 +128,20 @@ def redraw(clone: Path, scale: str, figure: str) -> None:
     for file in files:
         file.unlink()
     target = files[0].relative_to(clone)
-    run(clone, ".venv/bin/snakemake", "--cores", "1", target, "--config", f"scale={scale}")
+    command = (".venv/bin/snakemake", "--cores", "1", target, "--config", f"scale={scale}")
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", run(clone, *command, "--dry-run"), re.MULTILINE))
+    if planned != {"figure": "1", "total": "1"}:
+        raise Broken(f"to draw {figure}, Snakemake would run {planned}, not the figure's job alone")
+    run(clone, *command)
     other = [file.name for file in files if file.read_bytes() != before[file]]
     if other:
         raise Broken(f"drawn again, these came out otherwise: {', '.join(other)}")
     say(f"{figure} drawn again: SVG, PNG and CSV are the same, byte for byte")
 
 
-def prove(folder: Path, scale: str, figure: str, asked: str | None) -> str:
+def prove(folder: Path, options: argparse.Namespace) -> str:
     """All steps; returns the audit's counts."""
-    remote = remote_of(asked)
+    remote = remote_of(options.remote)
     clone = folder / "clone"
     run(ROOT, "git", "clone", "--quiet", ROOT, clone)
     changed = run(ROOT, "git", "status", "--porcelain").splitlines()
@@ -142,10 +149,10 @@ def prove(folder: Path, scale: str, figure: str, asked: str | None) -> str:
     say(f"cloned {commit}" + (f"; {len(changed)} uncommitted changes are not in it" if changed else ""))
     run(clone, "make", "setup")
     say("environment made from requirements.lock")
-    pull(clone, remote)
-    nothing_to_do(clone, scale)
-    words = audit(clone, scale)
-    redraw(clone, scale, figure)
+    pull(clone, remote, options.endpoint)
+    nothing_to_do(clone, options.scale)
+    words = audit(clone, options.scale)
+    redraw(clone, options.scale, options.figure)
     return words
 
 
@@ -155,6 +162,7 @@ def main() -> int:
     parser.add_argument(
         "--remote", help="DVC remote: a folder or URL (default: the project's, else its cache)"
     )
+    parser.add_argument("--endpoint", help="address of the server of an s3:// remote, where it is not AWS")
     parser.add_argument("--scale", default="laptop")
     parser.add_argument("--figure", default="figure_7")
     parser.add_argument("--keep", action="store_true", help="do not delete the clone")
@@ -163,7 +171,7 @@ def main() -> int:
         del os.environ[name]
     folder = Path(tempfile.mkdtemp(prefix="fpc-clean-room-"))
     try:
-        words = prove(folder, options.scale, options.figure, options.remote)
+        words = prove(folder, options)
     except Broken as error:
         print(f"clean room: {error}", file=sys.stderr)
         return 1
