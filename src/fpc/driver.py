@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -40,11 +40,11 @@ def prepare(scale: str, variant: str | None) -> Configuration:
         os._exit(2)  # the workflow engine would turn any exception into code 1 and a traceback
     table = rows(configuration)
     published = {row: manifest for row in table if (manifest := _published(row)) is not None}
+    digests = {row: sha256_of(row.manifest) for row in published}
     finished: dict[Row, float] = {}
     for row, manifest in published.items():  # parents before children
-        before = [finished[parent] for parent in parents(configuration, row) if parent in finished]
-        # Of a clock that went back a child is older than its parent; the workflow would make it again.
-        finished[row] = max([_finished(manifest), *(time + TICK for time in before)])
+        made_from = [parent for parent in parents(configuration, row) if parent in finished]
+        finished[row] = _time(manifest, {parent: digests[parent] for parent in made_from}, finished)
         _restore_times(manifest, finished[row])
     for path, group in _sections(table).items():
         _write_section(path, configuration, group, published)
@@ -113,6 +113,23 @@ def _write_section(
 
 def _finished(manifest: Manifest) -> float:
     return datetime.fromisoformat(manifest.details["metadata"]["finishedOn"]).timestamp()
+
+
+def _time(manifest: Manifest, digests: Mapping[Row, str], finished: Mapping[Row, float]) -> float:
+    """When an artifact was finished, as the workflow shall see it, whatever the clock said.
+
+    After the parents it was made from, so that it is not made again; before any that is another one now
+    (made again by itself), so that it is.
+
+    Args:
+        manifest: the artifact's.
+        digests: of the manifests of its parents that are here.
+        finished: times of those parents.
+    """
+    named = manifest.parents
+    same = {row for row, digest in digests.items() if named.get(row.manifest.as_posix()) == digest}
+    after = max([_finished(manifest), *(finished[row] + TICK for row in same)])
+    return min([after, *(finished[row] - TICK for row in digests.keys() - same)])
 
 
 def _restore_times(manifest: Manifest, finished: float) -> None:

@@ -114,7 +114,28 @@ def test_a_changed_value_reruns_what_it_decides(copy: Path, fresh_clone: bool) -
     assert jobs(snakemake(copy, "--dry-run")) == expected
 
 
-def test_an_altered_figure_is_drawn_again(copy: Path) -> None:
+@pytest.mark.parametrize("clock", ["right", "a day back"])
+def test_what_was_made_from_something_made_again_by_itself_is_made_again(copy: Path, clock: str) -> None:
+    program = (
+        "import sys, fpc.runs as runs; from datetime import datetime, timedelta, UTC; "
+        f"shift = timedelta(days={0 if clock == 'right' else 1}); "
+        "runs._now = lambda: (datetime.now(UTC) - shift).isoformat(timespec='milliseconds'); "
+        "from fpc.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "figure", "--scale=tiny", "--name=figure_9"]
+    (copy / "results/tiny/figures/figure_9.manifest.json").unlink()
+    subprocess.run(command, cwd=copy, check=True)
+    assert jobs(snakemake(copy, "--dry-run")) == {"report": 1}
+    assert jobs(snakemake(copy, "--dry-run", RUN_FIGURE)) == {}
+    snakemake(copy)
+    assert "Nothing to be done" in snakemake(copy, "--dry-run").stdout
+    command = [sys.executable, "-c", program, "evaluate", "--scale=tiny", "--experiment=two_state_mdp"]
+    (copy / "results/tiny/two_state_mdp/evaluate/vanilla/seed_0/manifest.json").unlink()
+    subprocess.run([*command, "--method=vanilla"], cwd=copy, check=True)
+    assert jobs(snakemake(copy, "--dry-run")) == {"figure": 1, "claims": 1, "report": 1}
+
+
+def test_an_altered_figure_is_for_the_audit_to_find(copy: Path) -> None:
     with (copy / RUN_FIGURE).open("a", encoding="utf-8") as file:
         file.write("<!-- altered -->")
     audit = subprocess.run(
