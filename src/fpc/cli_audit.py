@@ -96,8 +96,13 @@ def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
     for place in places:
         if not place.exists():
             raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
-    places = [manifest_of(place) if place.is_file() else place for place in places]
+    places = [manifest_of(place) if _is_part(place) else place for place in places]
     return places or sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
+
+
+def _is_part(place: Path) -> bool:
+    """Whether a place is a file, or a folder within an artifact's."""
+    return place.is_file() or any((above / "manifest.json").is_file() for above in place.parents)
 
 
 def _signature(keys: list[Path]) -> Signature:

@@ -18,9 +18,12 @@ from dvc.repo import Repo
 from fpc.config.errors import ConfigError
 from fpc.config.root import Configuration
 from fpc.files import digest_of, sha256_of
+from fpc.lineage import checks
+from fpc.lineage.checks import Verdict
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.signing import signature_of
 from fpc.runs import RunError
-from fpc.stages import PIPELINE, heavy_outputs, recorded_scales, stage_rows, write_pipeline
+from fpc.stages import EXPECTED, PIPELINE, heavy_names, recorded_scales, stage_rows, write_pipeline
 from fpc.table import Row, parents, section_of
 
 SHOWN = 10
@@ -91,7 +94,7 @@ def _absent_words(absent: Mapping[str, int]) -> Iterator[str]:
 
 def problems(configuration: Configuration, row: Row) -> Iterator[str]:
     """Why an artifact must not be recorded; nothing where it is sound or not made."""
-    heavy = heavy_outputs(row, [row])
+    heavy = [row.folder / name for name in heavy_names([row]) or EXPECTED.get(row.phase, ())]
     try:
         manifest = read(row.manifest)
     except ManifestError as error:
@@ -100,6 +103,11 @@ def problems(configuration: Configuration, row: Row) -> Iterator[str]:
         elif any(path.exists() for path in heavy):
             yield f"{row.folder} has files but no manifest; run the workflow first"
         return
+    yield from (
+        f"{row.manifest}: {reason}"
+        for verdict, reason in checks.itself(manifest)
+        if verdict == Verdict.TAMPERED
+    )
     if _moved(configuration, row, manifest):
         yield f"{row.manifest} is of another configuration or other parents; run the workflow first"
     subjects = {row.folder / name: digest for name, digest in manifest.subjects.items()}
@@ -122,7 +130,7 @@ def _loose(row: Row, manifest: Manifest, heavy: list[Path]) -> Iterator[str]:
         if not file.exists():
             yield f"{file} is not here; git checkout restores it, or make it again"
     if row.name is None:
-        known = {row.manifest, *named}
+        known = {row.manifest, signature_of(row.manifest), *named}
         for file in sorted(_files(row.folder)):
             if file not in known and not any(part.startswith(".") for part in file.parts):
                 yield f"{file} is named by no manifest; remove it"

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import FoldedScalarString
 
+from fpc.config.errors import ConfigError
 from fpc.config.loader import BASE, CONFIGS, load
 from fpc.config.root import Configuration
 from fpc.figures.metadata import figure_metadata
@@ -53,15 +55,15 @@ def is_heavy(name: str) -> bool:
     return name.endswith(".safetensors") or name.startswith("games/")
 
 
-def heavy_outputs(row: Row, like: Iterable[Row]) -> list[Path]:
-    """Files and folders of a run that DVC stores: what manifests of runs ``like`` it name, else the usual."""
+def heavy_names(like: Iterable[Row]) -> list[str]:
+    """Files and folders of a run that DVC stores: what manifests of runs ``like`` it name."""
     names = set()
     for other in like:
         try:
             names |= {name.partition("/")[0] for name in read(other.manifest).subjects if is_heavy(name)}
         except ManifestError:
             continue
-    return [row.folder / name for name in sorted(names or EXPECTED.get(row.phase, ()))]
+    return sorted(names)
 
 
 def stage_rows(configuration: Configuration) -> dict[str, list[Row]]:
@@ -80,7 +82,10 @@ def stage_name(configuration: Configuration, phase: str, experiment: str | None 
 def stages(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """Name -> stage of ``dvc.yaml``, parents before children."""
     groups = stage_rows(configuration)
-    stored = {row: heavy_outputs(row, group) for group in groups.values() for row in group}
+    stored: dict[Row, list[Path]] = {}
+    for group in groups.values():
+        names = heavy_names(group) or EXPECTED.get(group[0].phase, ())
+        stored |= {row: [row.folder / name for name in names] for row in group}
     return {name: _stage(configuration, group, stored) for name, group in groups.items()}
 
 
@@ -173,12 +178,21 @@ def _folded(command: str) -> Any:
 
 
 def recorded_scales(path: Path = PIPELINE) -> list[tuple[str, str | None]]:
-    """(scale, variant) of each configuration that ``dvc.yaml`` has stages of, in its order."""
+    """(scale, variant) of each configuration that ``dvc.yaml`` has stages of, in its order.
+
+    Raises:
+        ConfigError: it is not a pipeline of DVC.
+    """
     if not path.exists():
         return []
-    content: Mapping[str, Any] = YAML(typ="safe", pure=True).load(path) or {}
-    metas = [stage.get("meta", {}) for stage in content.get("stages", {}).values()]
-    found = [(str(meta["scale"]), meta.get("variant")) for meta in metas if "scale" in meta]
+    try:
+        content: Mapping[str, Any] = YAML(typ="safe", pure=True).load(path) or {}
+        metas = [stage.get("meta", {}) for stage in content.get("stages", {}).values()]
+        found = [(str(meta["scale"]), meta.get("variant")) for meta in metas if "scale" in meta]
+    except (YAMLError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: not a pipeline of DVC ({error}); restore it: git checkout {path}"
+        ) from error
     return list(dict.fromkeys(found))
 
 

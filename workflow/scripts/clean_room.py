@@ -121,9 +121,11 @@ def redraw(clone: Path, scale: str, figure: str) -> None:
     """Draw one figure again and compare it with the committed one.
 
     Raises:
-        Broken: another byte, or another job than the figure's.
+        Broken: there is no such figure, another job than the figure's would run, or another byte came out.
     """
     files = [clone / "results" / scale / "figures" / f"{figure}{suffix}" for suffix in SUFFIXES]
+    if absent := [file.name for file in files if not file.is_file()]:
+        raise Broken(f"not committed: {', '.join(absent)}; give another: --figure")
     before = {file: file.read_bytes() for file in files}
     for file in files:
         file.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
@@ -13,6 +14,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
+from typing import Any
 
 from fpc.config.root import Configuration
 from fpc.files import digest_of
@@ -94,7 +96,8 @@ def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool
     folder = manifest.path.parent
     place = str(folder)  # making a Path takes longer than asking for a file's status
     absent = []
-    for name, digest in manifest.subjects.items():
+    for item in manifest.statement["subject"]:
+        name = item["name"]
         if not is_inside(name):
             yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
             continue
@@ -109,12 +112,21 @@ def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool
             absent.append(name)
         elif not S_ISREG(status.st_mode):
             yield Verdict.TAMPERED, f"{name} is not a file"
-        elif digests.sha256(file, status) != digest:
-            yield Verdict.TAMPERED, f"{name} is not the file that was made (sha256 differs)"
+        elif (wrong := _other_content(file, status, item, digests)) is not None:
+            yield Verdict.TAMPERED, f"{name} is not the file that was made ({wrong} differs)"
         elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
             yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
     if absent:
         yield Verdict.MISSING, f"{named(absent)} {'is' if len(absent) == 1 else 'are'} not here"
+
+
+def _other_content(
+    file: str, status: os.stat_result, item: Mapping[str, Any], digests: Digests
+) -> str | None:
+    """What of a file is not as its manifest says."""
+    if status.st_size != item["size"]:
+        return "size"
+    return None if digests.sha256(file, status) == item["digest"]["sha256"] else "sha256"
 
 
 def leads_outside(file: Path, folder: Path) -> bool:

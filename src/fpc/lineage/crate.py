@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from fpc.files import atomic_path, sha256_of
 from fpc.lineage import origin
-from fpc.lineage.ancestry import ancestry
+from fpc.lineage.ancestry import ancestry, is_inside
+from fpc.lineage.checks import leads_outside
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
 from fpc.stages import is_heavy
@@ -153,7 +154,7 @@ def _artifact(manifest: Manifest, weights: bool) -> Artifact:
     files = []
     for subject in manifest.statement["subject"]:
         path = folder / subject["name"]
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not is_inside(subject["name"]) or leads_outside(path, folder):
             raise CrateError(f"{manifest.path}: {subject['name']} lies outside the artifact's folder")
         wanted = weights or not is_heavy(subject["name"])
         if wanted and not path.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fpc.files import canonical_json, read_json, write_text
+from fpc.lineage.signing import is_signature
 
 CACHE = Path("results/.audit/digests.json")
 RACY = 2_000_000_000  # ns; a file that changed so shortly before it was read may change again unseen
@@ -53,10 +54,12 @@ class Digests:
         """
         if not path.is_dir():
             return self._digest(path, "md5")
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        entries = [
-            {"md5": self._digest(file, "md5"), "relpath": file.relative_to(path).as_posix()} for file in files
-        ]
+        files = {
+            file.relative_to(path).as_posix(): file
+            for file in path.rglob("*")
+            if file.is_file() and not is_signature(file.name)  # .dvcignore has them too
+        }
+        entries = [{"md5": self._digest(files[name], "md5"), "relpath": name} for name in sorted(files)]
         text = json.dumps(entries, sort_keys=True)
         return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isinf
 from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
@@ -70,6 +71,7 @@ class Code(_Part):
     """What made it."""
 
     modules: dict[Text, Sha256]
+    commit: Text | None = None
 
 
 class Builder(_Part):
@@ -78,11 +80,21 @@ class Builder(_Part):
     code: Code
 
 
+class Metadata(_Part):
+    """When it was made, and how long it took."""
+
+    startedOn: Annotated[str, Field(strict=True)] | None = None
+    finishedOn: Annotated[str, Field(strict=True)]
+    seconds: Annotated[float, Field(strict=True)] | None = None
+    steps: StrictInt | None = None
+    attempts: StrictInt | None = None
+
+
 class Details(_Part):
     """How the making went."""
 
     builder: Builder
-    metadata: dict[str, Any]
+    metadata: Metadata
     environment: dict[str, Any]
 
 
@@ -113,9 +125,16 @@ def parse(text: str) -> dict[str, Any]:
         ValueError: it is not JSON, or not of this form; the text names the first place.
         RecursionError: it is nested without end.
     """
-    statement: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+    statement: dict[str, Any] = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     Statement.model_validate(statement)
     return statement
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):  # 1e999
+        _refuse(number)
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shlex
 from pathlib import Path
@@ -32,7 +33,7 @@ def whereabouts(path: Path) -> tuple[Path, list[str]]:
 def _alone(path: Path) -> tuple[Path, list[str]]:
     """A figure outside the results."""
     try:
-        command, digest = read_source(path)
+        command, digest = _source(path)
         row = _row_of(command)
     except (ValueError, KeyError) as error:
         raise ManifestError(f"{path} cannot be traced: {error}") from error
@@ -40,18 +41,35 @@ def _alone(path: Path) -> tuple[Path, list[str]]:
     if not row.manifest.is_file():
         raise ManifestError(f"{words[0]}; that figure is not here: {row.manifest} is missing")
     manifest = read(row.manifest)
-    return row.manifest, [*words, _compared(path, digest, manifest)]
+    return row.manifest, [*words, _compared(path, digest, row, manifest)]
 
 
-def _compared(path: Path, digest: str, manifest: Manifest) -> str:
+def _source(path: Path) -> tuple[str, str]:
+    """Command and digest that a figure's file holds.
+
+    Raises:
+        ValueError: it holds none, or what no figure of this project holds.
+    """
+    from PIL.Image import DecompressionBombError
+
+    try:
+        command, digest = read_source(path)
+    except (RecursionError, csv.Error, DecompressionBombError) as error:
+        raise ValueError(f"{path}: no figure of this project ({error})") from error
+    if not (command + digest).isprintable():  # both are shown on a terminal
+        raise ValueError(f"{path}: no figure of this project (control characters)")
+    return command, digest
+
+
+def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> str:
     """Whether the file, or at least its data, is that of the figure here."""
-    own = manifest.path.parent / f"{manifest.run['name']}{path.suffix}"
+    own = row.folder / f"{row.name}{path.suffix}"
     if manifest.subjects.get(own.name) == sha256_of(path):
         return f"It is the file that the manifest of {own} names, byte for byte."
     try:
-        same = read_source(own)[1] == digest
-    except ValueError:
-        same = False
+        same = _source(own)[1] == digest
+    except ValueError as error:
+        return f"It is not the file that the manifest names, and its data cannot be compared: {error}."
     if same:
         return f"It says that it shows the data of {own}, but is another file: of other code, or altered."
     return f"It says that it shows other data than {own}: made from other runs, or altered."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -45,7 +45,6 @@ class Audit:
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._known: dict[Path, Finding] = {}
         self._parents = cache(self._find_parents)
-        self._listed: Collection[Path] = ()
         self._labels = {item.label for item in self.configurations.values()}
         self._under_link = under_link()
         self._section_digest = checks.section_digests()
@@ -61,18 +60,20 @@ class Audit:
             others += self._strays(found, files)
             others += self._not_made(path, {*found})
             others += recorded.folders(path, self._recorded, self.digests)
-        self._listed = manifests.keys()
         return list(manifests), others
 
     def finding(self, path: Path) -> Finding:
-        """Verdict on a manifest; what is made from something stale is stale, however far away."""
+        """Verdict on a manifest; what is made from something stale is stale, however far away.
+
+        A signature is asked for of this manifest alone; it covers the parents, which it names by digest.
+        """
         for ancestor in self._parents_first(path):
             own = self._examine(ancestor)
             self._known[ancestor] = own  # where manifests form a circle, this is what a child sees of it
             self._known[ancestor] = _with_parents(
                 own, [self._known[parent] for parent in self._parents(ancestor) if parent in self._known]
             )
-        return self._known[path]
+        return _with(self._known[path], self._signed(path))
 
     def _find_parents(self, path: Path) -> list[Path]:
         manifest = self._read(path)
@@ -116,12 +117,10 @@ class Audit:
             found = list(self._checks(manifest))
         except (OSError, RecursionError) as error:
             return Finding(path, Verdict.TAMPERED, (f"it cannot be checked: {error}",))
-        verdict = max((verdict for verdict, _ in found), key=SEVERITY.__getitem__, default=Verdict.VERIFIED)
-        return Finding(path, verdict, tuple(reason for _, reason in found))
+        return _with(Finding(path, Verdict.VERIFIED), found)
 
     def _checks(self, manifest: Manifest) -> checks.Check:
-        path = manifest.path
-        row = self._table.get(path)
+        row = self._table.get(manifest.path)
         return chain(
             checks.itself(manifest),
             checks.files(manifest, self.digests, self._under_link),
@@ -131,7 +130,6 @@ class Audit:
             self._unasked(manifest)
             if row is None
             else checks.configured(row, self.configurations[row.label], manifest, self._section_digest),
-            self._signed(path),
         )
 
     def _unasked(self, manifest: Manifest) -> checks.Check:
@@ -140,10 +138,7 @@ class Audit:
             yield Verdict.STALE, "the configuration does not ask for it any more"
 
     def _signed(self, path: Path) -> checks.Check:
-        """A signature is asked for of what is audited; it covers the parents, which it names by digest."""
-        if self.signature is None or path not in self._listed:
-            return
-        if (problem := self.signature(path)) is not None:
+        if self.signature is not None and (problem := self.signature(path)) is not None:
             missing = not signature_of(path).exists()
             yield (Verdict.UNVERIFIED if missing else Verdict.TAMPERED), problem
 
@@ -194,6 +189,13 @@ def verify(
     audit.digests.save()
 
 
+def _with(own: Finding, found: Iterable[tuple[Verdict, str]]) -> Finding:
+    """A finding with more reasons, as bad as the worst of them."""
+    found = list(found)
+    verdict = max((own.verdict, *(verdict for verdict, _ in found)), key=SEVERITY.__getitem__)
+    return Finding(own.artifact, verdict, own.reasons + tuple(reason for _, reason in found))
+
+
 def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
     """A finding that is at least stale where a parent's files are stale or tampered."""
     wrong = [parent for parent in parents if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
@@ -204,7 +206,7 @@ def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
 
 
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
-    """Manifests and other files below a path; folders that are links out of it are findings, not entered."""
+    """Manifests and other files below a path; links out of it or to folders are findings, not entered."""
     if path.is_file():
         return [path], [], []
     manifests: list[str] = []
@@ -216,11 +218,17 @@ def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_symlink() and checks.leads_outside(Path(entry.path), path):
-                    reasons = ("it is a link out of the results",)
-                    links.append(Finding(Path(entry.path), Verdict.TAMPERED, reasons))
+                if entry.is_symlink() and (reason := _wrong_link(Path(entry.path), path)) is not None:
+                    links.append(Finding(Path(entry.path), Verdict.TAMPERED, (reason,)))
                 elif not entry.is_dir():
                     (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
                 else:
                     waiting.append(entry.path)
     return [Path(name) for name in sorted(manifests)], sorted(files), links
+
+
+def _wrong_link(link: Path, place: Path) -> str | None:
+    """Why a link is not in order: DVC links files, never folders, and a link to one above it has no end."""
+    if checks.leads_outside(link, place):
+        return "it is a link out of the results"
+    return "it is a link to a folder" if link.is_dir() else None
