@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,16 +18,19 @@ from fpc.config.root import Configuration
 from fpc.table import RESULTS
 
 if TYPE_CHECKING:
-    from fpc.lineage.checks import Finding
     from fpc.lineage.verify import Signature
-
-SHOWN = 10  # artifacts with the same reasons
 
 audit = typer.Typer(no_args_is_help=True, help="Check artifacts, and what they were made from.")
 
 
 def known_configurations(scale: str | None, variant: str | None) -> dict[str, Configuration]:
-    """Configurations by results label; without a scale, those of every results folder that has one."""
+    """Configurations by results label; without a scale, those of every results folder that has one.
+
+    Raises:
+        ConfigError: a variant without a scale.
+    """
+    if variant and scale is None:
+        raise ConfigError("--variant needs --scale")
     if scale is not None:
         configuration = load_configuration(scale, variant)
         return {configuration.label: configuration}
@@ -61,6 +64,7 @@ def verify(
     Exit code 0: all verified (or only behind: code moved since). 3: something is missing: not made, or
     weights not pulled. 1: stale, unverified or tampered. 2: wrong use.
     """
+    from fpc.lineage import summary
     from fpc.lineage.checks import Verdict
     from fpc.lineage.digests import Digests
     from fpc.lineage.verify import ACCEPTABLE, SEVERITY
@@ -69,11 +73,10 @@ def verify(
     configurations = known_configurations(scale, variant)
     places = _places(paths or [], None if scale is None else list(configurations))
     signature = _signature(key) if key else None
-    gc.disable()  # thousands of manifests hold no cycles; looking for some takes a fifth of the time
-    findings = list(
-        check(places, configurations, digests=Digests(deep=deep), signature=signature, progress=_bar)
-    )
-    typer.echo(_as_json(findings) if as_json else _as_text(findings))
+    with _uncollected():
+        found = check(places, configurations, digests=Digests(deep=deep), signature=signature, progress=_bar)
+        findings = list(found)
+    typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
     for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - configurations.keys()):
         typer.echo(f"{RESULTS / label}: no configuration of this name; checked without", err=True)
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)
@@ -84,20 +87,21 @@ def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
     """What to audit: the paths (of a file its artifact), else the labels' results, else all results.
 
     Raises:
-        ConfigError: one does not exist.
+        ConfigError: one does not exist, or lies elsewhere.
     """
-    places = [in_project(path) for path in paths]
-    if RESULTS in places:
-        places = []
-    if not places and labels is not None:
-        places = [RESULTS / label for label in labels]
     from fpc.lineage.ancestry import manifest_of
 
-    for place in places:
+    places = [in_project(path) for path in paths]
+    homes = [RESULTS if labels is None else RESULTS / label for label in labels or [""]]
+    for place in [*places, *(homes if labels else [])]:
         if not place.exists():
-            raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}")
-    places = [manifest_of(place) if _is_part(place) else place for place in places]
-    return places or sorted(folder for folder in RESULTS.glob("[!.]*") if folder.is_dir())
+            raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}/")
+        if not any(place.is_relative_to(home) for home in homes):
+            raise ConfigError(f"{place} is not below {', '.join(f'{home}/' for home in homes)}")
+    places = [manifest_of(place) if _is_part(place) else place for place in places or homes]
+    if RESULTS in places:
+        return sorted(RESULTS.glob("[!.]*"))
+    return [place for place in dict.fromkeys(places) if not any(above in places for above in place.parents)]
 
 
 def _is_part(place: Path) -> bool:
@@ -105,11 +109,24 @@ def _is_part(place: Path) -> bool:
     return place.is_file() or any((above / "manifest.json").is_file() for above in place.parents)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Thousands of manifests hold no cycles; looking for some takes a fifth of an audit's time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _signature(keys: list[Path]) -> Signature:
     """Tells what is wrong with a manifest's signature."""
-    from fpc.lineage.signing import read_public_key, signature_problem
+    from fpc.lineage.signing import SigningError, read_public_key, signature_problem
 
-    public = [read_public_key(path) for path in keys]
+    try:
+        public = [read_public_key(path) for path in keys]
+    except SigningError as error:
+        raise ConfigError(str(error)) from error
     return lambda manifest: signature_problem(manifest, public)
 
 
@@ -118,36 +135,6 @@ def _bar(manifests: list[Path]) -> Iterable[Path]:
     from tqdm import tqdm
 
     return tqdm(manifests, unit="artifact", desc="audit", disable=None, leave=False)
-
-
-def _as_json(findings: list[Finding]) -> str:
-    return json.dumps(
-        [
-            {"artifact": str(item.artifact), "verdict": item.verdict, "reasons": item.reasons}
-            for item in findings
-        ]
-    )
-
-
-def _as_text(findings: list[Finding]) -> str:
-    """A line for each artifact that is not in order, then the counts."""
-    from fpc.lineage.checks import Verdict
-    from fpc.lineage.verify import ACCEPTABLE
-
-    lines, alike = [], Counter[str]()
-    for item in findings:
-        if item.verdict in ACCEPTABLE:
-            continue
-        text = "; ".join(item.reasons)
-        alike[text] += 1
-        if alike[text] <= SHOWN:
-            lines.append(f"{item.verdict:<11} {item.artifact}: {text}")
-    more = {text: count - SHOWN for text, count in alike.items() if count > SHOWN}
-    lines += [f"and {count} more: {text} (--json lists all)" for text, count in more.items()]
-    counts = Counter(item.verdict for item in findings)
-    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    lines.append(", ".join(words) or "nothing is here")
-    return "\n".join(lines)
 
 
 @audit.command()
@@ -161,18 +148,27 @@ def trace(
     """Show everything that an artifact was made from, as far back as there are manifests.
 
     A figure's SVG, PNG or CSV from elsewhere is traced by what it says of itself.
-    """
-    from fpc.lineage.found import whereabouts
-    from fpc.lineage.trace import as_json as ancestors
-    from fpc.lineage.trace import draw, tree_text
 
-    root, words = whereabouts(artifact)
+    Exit code 0: all of it is in order, as far as it is here. 1: something is stale, unverified or tampered,
+    has no manifest, or the figure from elsewhere is not the one here, byte for byte. 2: wrong use.
+    """
+    from fpc.lineage import trace as traces
+    from fpc.lineage.digests import Digests
+    from fpc.lineage.found import whereabouts
+    from fpc.lineage.verify import Audit
+
+    where = whereabouts(artifact)
+    found, findings = traces.judged(where.manifest, Audit(known_configurations(None, None), Digests()))
     if picture is not None:
-        draw(root, picture)
+        traces.draw(found, picture)
     if as_json:
-        typer.echo(json.dumps(ancestors(root), indent=2))
-        return
-    typer.echo("\n".join([*words, tree_text(root), *([f"drawn: {picture}"] if picture else [])]))
+        told = {"file": str(artifact), "says": where.says, "match": where.match}
+        typer.echo(json.dumps({**told, "ancestry": traces.as_json(found, findings)}, indent=2))
+    else:
+        lines = [*where.words, traces.tree_text(where.manifest, found, findings)]
+        typer.echo("\n".join([*lines, *([f"drawn: {picture}"] if picture else [])]))
+    alike = where.match in (None, "identical")
+    raise typer.Exit(0 if alike and traces.is_sound(found, findings) else 1)
 
 
 @audit.command()
@@ -183,7 +179,7 @@ def diff(
 ) -> None:
     """Say in words what differs between the makings of two artifacts.
 
-    Exit code 0: made alike. 1: something differs.
+    Exit code 0: made alike. 1: something differs. 2: wrong use.
     """
     from fpc.lineage.ancestry import manifest_of
     from fpc.lineage.diff import diff_text, differences

@@ -11,6 +11,7 @@ import typer
 from fpc.cli_audit import known_configurations
 from fpc.cli_options import Scale, Variant, in_project, load_configuration
 from fpc.config.errors import ConfigError
+from fpc.config.root import Configuration
 from fpc.table import RESULTS, closing_row
 
 
@@ -29,6 +30,20 @@ def _manifests_below(paths: list[Path] | None) -> list[Path]:
     return sorted(found)
 
 
+def _report(configuration: Configuration) -> Path:
+    """The manifest of a scale's report.
+
+    Raises:
+        ConfigError: it has not been made.
+    """
+    manifest = closing_row(configuration, "report").manifest
+    if not manifest.is_file():
+        made = ", ".join(sorted(path.parent.name for path in RESULTS.glob("[!.]*/report.manifest.json")))
+        having = f"those that have: {made or 'none'}"
+        raise ConfigError(f"scale {configuration.label} has no report; make it, or give --scale ({having})")
+    return manifest
+
+
 def export(
     crate: Annotated[Path, typer.Argument(help="The zip file to write.")],
     paths: Annotated[
@@ -43,17 +58,23 @@ def export(
 ) -> None:
     """Pack artifacts and all they were made from as a Provenance Run Crate (RO-Crate)."""
     from fpc.lineage.ancestry import manifest_of
+    from fpc.lineage.checks import Verdict
     from fpc.lineage.crate import CrateError, not_current
     from fpc.lineage.crate import export as pack
 
     if crate.suffix != ".zip" or crate.is_dir():
         raise ConfigError(f"{crate}: the crate comes first and is a file that ends with .zip")
-    places = paths or [closing_row(load_configuration(scale, variant), "report").manifest]
+    if crate.resolve().is_relative_to(RESULTS.resolve()):
+        raise ConfigError(f"{crate}: among the results it would be a file that no manifest names")
+    places = paths or [_report(load_configuration(scale, variant))]
     manifests = [manifest_of(in_project(path)) for path in places]
-    if not force and (reasons := not_current(manifests, known_configurations(None, None))):
-        raise CrateError(
-            f"{reasons[0]} ({len(reasons)} in all); make it again, or pack it all the same with --force"
-        )
+    if wrong := not_current(manifests, known_configurations(None, None)):
+        worst = wrong[0]
+        text = f"{worst.artifact} is {worst.verdict}: {'; '.join(worst.reasons)} ({len(wrong)} in all)"
+        if worst.verdict == Verdict.TAMPERED:
+            raise CrateError(f"{text}; restore it or make it again")
+        if not force:
+            raise CrateError(f"{text}; make it again, or pack it all the same with --force")
     made = pack(crate, manifests, weights=weights, agent=agent)
     size = crate.stat().st_size / 1e6
     typer.echo(f"{crate}: {len(made.artifacts)} artifacts, {len(made.packed())} files, {size:.1f} MB")

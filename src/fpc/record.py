@@ -34,29 +34,46 @@ def record(configuration: Configuration) -> list[str]:
 
     Raises:
         ConfigError: ``dvc.yaml`` has no stages of this scale.
-        RunError: DVC refuses, or some stages were left out: a file is not the one its manifest names, or
-            the configuration asks for another run now. All other stages are recorded.
+        RunError: DVC refuses, or some stages were left out: a file is not the one its manifest names, the
+            configuration asks for another run now, or they are made from such. All others are recorded.
     """
     check_scale(configuration)
     write_pipeline()
-    recorded: list[str] = []
     absent: dict[str, int] = {}
-    wrong: list[str] = []
+    groups = stage_rows(configuration)
+    left_out = unsound(configuration, groups)
     try:
         with Repo(".") as repository:
-            for name, group in stage_rows(configuration).items():
-                found = [problem for row in group for problem in problems(configuration, row)]
-                wrong += found
-                if not found and any(row.manifest.exists() for row in group):
+            for name, group in groups.items():
+                if name not in left_out and any(row.manifest.exists() for row in group):
                     absent[name] = _commit(repository, name)
-                    recorded.append(name)
     except (DvcException, LockError) as error:
         raise RunError(f"DVC: {error}") from error
-    if wrong:
-        more = [f"... and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
-        listed = "\n".join(f"  {text}" for text in [*wrong[:SHOWN], *more])
-        raise RunError(f"{len(recorded)} stages recorded; their stages were left out for these:\n{listed}")
-    return [f"{len(recorded)} stages recorded in dvc.lock", *_absent_words(absent)]
+    if left_out:
+        lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
+        raise RunError(f"{len(absent)} stages recorded; left out:\n{lines}")
+    return [f"{len(absent)} stages recorded in dvc.lock", *_absent_words(absent)]
+
+
+def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
+    """Stage -> why it must not be recorded: a run of it is not sound, or of a stage that it reads.
+
+    (DVC writes down the digests of what a stage reads as well.)
+    """
+    found: dict[str, list[str]] = {}
+    stage = {row: name for name, group in groups.items() for row in group}
+    for name, group in groups.items():  # parents before children
+        own = [problem for row in group for problem in problems(configuration, row)]
+        read_by = {stage[parent] for row in group for parent in parents(configuration, row)}
+        own += [f"made from {other}" for other in groups if other in read_by and other in found]
+        if own:
+            found[name] = own
+    return found
+
+
+def _left_out(name: str, reasons: list[str]) -> list[str]:
+    more = [f"    ... and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    return [f"  {name}:", *(f"    {reason}" for reason in reasons[:SHOWN]), *more]
 
 
 def check_scale(configuration: Configuration) -> None:

@@ -281,7 +281,10 @@ def test_wrong_use_is_one_clear_error(made: Path, tmp_path: Path) -> None:
     assert "ends with .zip" in refusal(str(report_file))
     assert report_file.read_bytes() == before
     target = str(tmp_path / "a.zip")
-    assert "no manifest names it" in refusal(target, "results/tiny/nothing")
+    assert "results/tiny/nothing: does not exist" in refusal(target, "results/tiny/nothing")
+    assert "no manifest names it" in refusal(target, "configs/tiny.yaml")
+    assert "among the results" in refusal("results/tiny/a.zip", "--scale", "tiny")
+    assert "scale demo has no report; make it, or give --scale (those that have: tiny)" in refusal(target)
     (made / "CITATION.cff").write_text("title: [", encoding="utf-8")
     assert "CITATION.cff: needs title, license and authors" in refusal(target, "--scale", "tiny")
     (made / "CITATION.cff").unlink()

@@ -18,8 +18,8 @@ from fpc.config.loader import load
 from fpc.figures.embedded import content_digest, read_source
 from fpc.lineage import manifest as manifests
 from fpc.lineage.ancestry import ancestry, manifest_of
-from fpc.lineage.manifest import ManifestError, read
-from fpc.lineage.trace import as_json, draw
+from fpc.lineage.manifest import read
+from fpc.lineage.trace import draw
 from fpc.phases.finetune import finetune
 from fpc.table import Row
 
@@ -43,17 +43,19 @@ def test_ancestry_goes_from_the_figure_to_pi_star() -> None:
 def test_the_tree_names_seed_commit_and_digests_and_spells_each_artifact_out_once() -> None:
     text = audit("trace", str(SVG)).output
     lines = text.splitlines()
-    assert lines[0].startswith("figure figure_9  manifest ")
-    assert sum("pretrain two_state_mdp seed 0  manifest" in line for line in lines) == 1
+    assert lines[0].startswith("figure figure_9  verified  manifest ")
+    assert sum("pretrain two_state_mdp seed 0  verified  manifest" in line for line in lines) == 1
     assert sum("pretrain two_state_mdp seed 0  (above)" in line for line in lines) >= 1
-    (line,) = (line for line in lines if "finetune two_state_mdp vanilla seed 0  manifest" in line)
+    (line,) = (line for line in lines if "finetune two_state_mdp vanilla seed 0  verified  manifest" in line)
     assert read(FINETUNE.manifest).section_digest[:12] in line
     assert f"commit {read(FINETUNE.manifest).details['builder']['code']['commit'][:12]}" in line
-    assert " steps" in line
 
 
 def test_json_has_digests_times_and_parents() -> None:
-    found = {item["artifact"]: item for item in json.loads(audit("trace", str(SVG), "--json").output)}
+    told = json.loads(audit("trace", str(SVG), "--json").output)
+    assert (told["file"], told["says"], told["match"]) == (str(SVG), None, None)
+    found = {item["artifact"]: item for item in told["ancestry"]}
+    assert {item["verdict"] for item in found.values()} == {"verified"}
     assert set(found) == {row.manifest.as_posix() for row in CHAIN}
     child = found[COLLECT.manifest.as_posix()]
     assert child["parents"] == {PRETRAIN.manifest.as_posix(): found[PRETRAIN.manifest.as_posix()]["sha256"]}
@@ -74,7 +76,7 @@ def test_an_external_input_is_an_ancestor() -> None:
     assert manifest.externals == {address: digest}
     assert set(manifest.parents) == {COLLECT.manifest.as_posix()}
     assert f"external {address}  sha256 {digest[:12]}" in audit("trace", str(PRETRAIN.folder)).output
-    draw(PRETRAIN.manifest, Path("out.dot"))
+    draw(ancestry(PRETRAIN.manifest), Path("out.dot"))
     assert "external\\ngames.zip" in Path("out.dot").read_text("utf-8")
 
 
@@ -93,15 +95,42 @@ def test_pictures() -> None:
 
 def test_a_missing_ancestor_is_said() -> None:
     COLLECT.manifest.unlink()
-    assert f"{COLLECT.manifest}: cannot be read" in audit("trace", str(SVG)).output
-    assert any("problem" in item for item in as_json(FIGURE.manifest))
+    finished = audit("trace", str(SVG))
+    assert f"{COLLECT.manifest}: cannot be read" in finished.output
+    assert finished.exit_code == 1
+    told = json.loads(audit("trace", str(SVG), "--json").output)
+    assert [item["artifact"] for item in told["ancestry"] if "problem" in item] == [str(COLLECT.manifest)]
+
+
+def test_missing_weights_are_said_and_no_failure() -> None:
+    PRETRAIN.folder.joinpath("policy.safetensors").unlink()
+    finished = audit("trace", str(SVG))
+    assert finished.exit_code == 0
+    assert "pretrain two_state_mdp seed 0  missing  manifest" in finished.output
+
+
+def test_an_altered_figure_and_an_altered_table_are_not_vouched_for() -> None:
+    SVG.write_text(SVG.read_text("utf-8") + "<!-- more -->", encoding="utf-8")
+    finished = audit("trace", str(SVG))
+    assert finished.exit_code == 1
+    assert "figure figure_9  tampered (figure_9.svg is not the file that was made" in finished.output
+    table = EVALUATE.folder / "episodes.parquet"
+    table.write_bytes(table.read_bytes() + b"x")
+    found = {
+        item["artifact"]: item for item in json.loads(audit("trace", str(SVG), "--json").output)["ancestry"]
+    }
+    assert found[str(EVALUATE.manifest)]["verdict"] == "tampered"
+    assert found[str(PRETRAIN.manifest)]["verdict"] == "verified"
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".csv"])
 def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
     alone = tmp_path / f"from_a_talk{suffix}"
     shutil.copy(SVG.with_suffix(suffix), alone)
-    output = audit("trace", str(alone)).output
+    finished = audit("trace", str(alone))
+    assert finished.exit_code == 0
+    assert json.loads(audit("trace", str(alone), "--json").output)["match"] == "identical"
+    output = finished.output
     assert "made by `fpc figure --scale=tiny --name=figure_9`, plotted data sha256 " in output
     assert f"It is the file that the manifest of {SVG.with_suffix(suffix)} names, byte for byte." in output
     assert "pretrain two_state_mdp seed 0" in output
@@ -113,9 +142,13 @@ def test_a_figure_that_was_altered_or_is_of_other_data_is_told(tmp_path: Path) -
     alone = tmp_path / "figure.svg"
     text = SVG.read_text("utf-8")
     alone.write_text(text.replace("</svg>", "<!-- more --></svg>"), encoding="utf-8")
-    assert "of other code, or altered" in audit("trace", str(alone)).output
+    finished = audit("trace", str(alone))
+    assert (finished.exit_code, "of other code, or altered" in finished.output) == (1, True)
     alone.write_text(text.replace(read_source(SVG)[1], "0" * 64), encoding="utf-8")
-    assert "It says that it shows other data than" in audit("trace", str(alone)).output
+    finished = audit("trace", str(alone))
+    assert (finished.exit_code, "It says that it shows other data than" in finished.output) == (1, True)
+    SVG.unlink()
+    assert json.loads(audit("trace", str(alone), "--json").output)["match"] == "unknown data"
 
 
 def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
@@ -129,10 +162,10 @@ def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_figure_is_one_error(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n", encoding="utf-8")
-    for path, kind in ((other, ManifestError), (tmp_path / "none.svg", ConfigError)):
-        finished = audit("trace", str(path))
-        assert finished.exit_code == 1
-        assert isinstance(finished.exception, kind)
+    wide = tmp_path / "wide.csv"
+    wide.write_text(f"a,source\n1,{'x' * 200_000}\n", encoding="utf-8")
+    for path in (other, wide, tmp_path / "none.svg", Path("configs/tiny.yaml"), Path("results/tiny")):
+        assert isinstance(audit("trace", str(path)).exception, ConfigError), path  # exit code 2
     evil = tmp_path / "evil.svg"
     evil.write_text(SVG.read_text("utf-8").replace("--scale=tiny", "--scale=../../x"), encoding="utf-8")
     assert "leads outside the results" in str(audit("trace", str(evil)).exception)
@@ -142,7 +175,7 @@ def test_the_manifest_of_any_file() -> None:
     assert manifest_of(FIGURE.folder / "figure_9.png") == FIGURE.manifest
     assert manifest_of(FINETUNE.folder / "milestones" / "step_0.safetensors") == FINETUNE.manifest
     assert manifest_of(FINETUNE.folder) == FINETUNE.manifest
-    with pytest.raises(ManifestError, match="no manifest names it"):
+    with pytest.raises(ConfigError, match="no manifest names it"):
         manifest_of(Path("configs/tiny.yaml"))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fpc.config.errors import ConfigError
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.table import RESULTS
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def manifest_of(path: Path) -> Path:
     """The manifest of an artifact that is given by its manifest, its folder or one of its files.
 
     Raises:
-        ManifestError: no manifest names it.
+        ConfigError: it does not exist, or no manifest names it.
     """
     if path.name.endswith("manifest.json") and path.is_file():
         return path
@@ -77,7 +79,8 @@ def manifest_of(path: Path) -> Path:
         for candidate in manifests:
             if _names(candidate, path):
                 return candidate
-    raise ManifestError(f"{path}: no manifest names it; give an artifact below results/, or one of its files")
+    what = "no manifest names it" if path.exists() else "does not exist"
+    raise ConfigError(f"{path}: {what}; give an artifact below {RESULTS}/, or one of its files")
 
 
 def _names(manifest: Path, path: Path) -> bool:

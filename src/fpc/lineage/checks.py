@@ -43,11 +43,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one artifact, with every reason."""
+    """The verdict on one artifact, with every reason, those of the worst verdict first.
+
+    ``inherited``: it is stale for nothing but its parents.
+    """
 
     artifact: Path
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    inherited: bool = False
 
 
 Check = Iterator[tuple[Verdict, str]]

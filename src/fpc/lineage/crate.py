@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from fpc.files import atomic_path, sha256_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import ancestry, is_inside
-from fpc.lineage.checks import leads_outside
+from fpc.lineage.checks import Finding, Verdict, leads_outside
+from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
 from fpc.stages import is_heavy
@@ -230,12 +231,11 @@ def _pack(archive: zipfile.ZipFile, item: Item) -> None:
         )
 
 
-def not_current(manifests: Iterable[Path], configurations: Mapping[str, Configuration]) -> list[str]:
-    """What the audit says of artifacts and ancestors that are stale or tampered, far ancestors first."""
-    from fpc.lineage.checks import Verdict
+def not_current(manifests: Iterable[Path], configurations: Mapping[str, Configuration]) -> list[Finding]:
+    """Artifacts and ancestors that are stale or tampered, tampered ones and far ancestors first."""
     from fpc.lineage.verify import verify
 
     everything = list(dict.fromkeys(path for manifest in manifests for path in ancestry(manifest)))
-    found = verify(reversed(everything), configurations)
+    found = verify(reversed(everything), configurations, digests=Digests())
     wrong = [one for one in found if one.verdict in (Verdict.STALE, Verdict.TAMPERED)]
-    return [f"{one.artifact} is {one.verdict}: {'; '.join(one.reasons)}" for one in wrong]
+    return sorted(wrong, key=lambda one: one.verdict != Verdict.TAMPERED)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fpc.config.errors import ConfigError
 from fpc.figures.embedded import read_source
@@ -14,34 +16,49 @@ from fpc.lineage.ancestry import manifest_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.table import RESULTS, Row
 
+Match = Literal["identical", "same data", "other data", "unknown data"]
+"""A figure found alone beside the one here; ``unknown data``: the one here cannot be read."""
 
-def whereabouts(path: Path) -> tuple[Path, list[str]]:
-    """The manifest that a file belongs to, and what is to be said of a figure found alone.
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """The manifest that a file belongs to; of a figure found alone also what it says and how it compares."""
+
+    manifest: Path
+    says: str | None = None
+    match: Match | None = None
+    words: tuple[str, ...] = ()
+
+
+def whereabouts(path: Path) -> Whereabouts:
+    """Where a file belongs.
 
     Raises:
-        ConfigError: there is no such file.
-        ManifestError: it belongs to nothing here.
+        ConfigError: there is no such file, or it belongs to no artifact.
+        ManifestError: the figure it is of is not here.
     """
-    if not path.exists() and not path.name.endswith("manifest.json"):
-        raise ConfigError(f"{path} does not exist; give an artifact, its manifest or one of its files")
     here = Path(os.path.normpath(Path.cwd() / path))
     if here.is_relative_to(Path.cwd() / RESULTS):
-        return manifest_of(here.relative_to(Path.cwd())), []
+        return Whereabouts(manifest_of(here.relative_to(Path.cwd())))
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ConfigError(f"{path} {what}; give an artifact, its manifest or one of its files")
     return _alone(path)
 
 
-def _alone(path: Path) -> tuple[Path, list[str]]:
+def _alone(path: Path) -> Whereabouts:
     """A figure outside the results."""
     try:
         command, digest = _source(path)
         row = _row_of(command)
     except (ValueError, KeyError) as error:
-        raise ManifestError(f"{path} cannot be traced: {error}") from error
-    words = [f"{path} says: made by `{command}`, plotted data sha256 {digest}"]
+        text = str(error).removeprefix(f"{path}: ")
+        raise ConfigError(f"{path} cannot be traced: {text}") from error
+    says = f"made by `{command}`, plotted data sha256 {digest}"
     if not row.manifest.is_file():
-        raise ManifestError(f"{words[0]}; that figure is not here: {row.manifest} is missing")
-    manifest = read(row.manifest)
-    return row.manifest, [*words, _compared(path, digest, row, manifest)]
+        raise ManifestError(f"{path} says: {says}; that figure is not here: {row.manifest} is missing")
+    match, words = _compared(path, digest, row, read(row.manifest))
+    return Whereabouts(row.manifest, says, match, (f"{path} says: {says}", words))
 
 
 def _source(path: Path) -> tuple[str, str]:
@@ -61,18 +78,20 @@ def _source(path: Path) -> tuple[str, str]:
     return command, digest
 
 
-def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> str:
-    """Whether the file, or at least its data, is that of the figure here."""
+def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Match, str]:
+    """Whether the file, or at least its data, is that of the figure here; and that in words."""
     own = row.folder / f"{row.name}{path.suffix}"
     if manifest.subjects.get(own.name) == sha256_of(path):
-        return f"It is the file that the manifest of {own} names, byte for byte."
+        return "identical", f"It is the file that the manifest of {own} names, byte for byte."
     try:
         same = _source(own)[1] == digest
     except ValueError as error:
-        return f"It is not the file that the manifest names, and its data cannot be compared: {error}."
+        words = f"It is not the file that the manifest names, and its data cannot be compared: {error}."
+        return "unknown data", words
     if same:
-        return f"It says that it shows the data of {own}, but is another file: of other code, or altered."
-    return f"It says that it shows other data than {own}: made from other runs, or altered."
+        words = f"It says that it shows the data of {own}, but is another file: of other code, or altered."
+        return "same data", words
+    return "other data", f"It says that it shows other data than {own}: made from other runs, or altered."
 
 
 def _row_of(command: str) -> Row:

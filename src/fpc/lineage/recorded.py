@@ -15,7 +15,7 @@ from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
 
 LOCK = Path("dvc.lock")
-MEND = "`snakemake record` records the one here, `dvc checkout` fetches the other"
+MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
 
 
 @dataclass(frozen=True)

@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fpc.config.errors import ConfigError
 from fpc.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
+from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage.verify import ACCEPTABLE, Audit
 
 SHORT = 12  # digits of a digest that are shown
 PICTURES = (".svg", ".png", ".dot")
 # From left to right, as work goes.
+Boxes = dict[tuple[str, ...], list[int]]
+"""What a box is of -> seeds of its runs."""
 ORDER = ("external", "pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report")
 
 
-def tree_text(root: Path) -> str:
-    """The ancestry as a tree: what each artifact is, its digests, seed, commit and duration.
+def judged(root: Path, audit: Audit) -> tuple[dict[Path, Ancestor], dict[Path, Finding]]:
+    """The ancestry of an artifact, and what the audit says of each that has a manifest.
+
+    Args:
+        root: the artifact's manifest.
+        audit: quick or deep, with the configurations that are known.
+    """
+    found = ancestry(root)
+    findings = {path: audit.finding(path) for path, item in found.items() if item.manifest is not None}
+    audit.digests.save()
+    return found, findings
+
+
+def is_sound(found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> bool:
+    """Whether every ancestor has a manifest and is verified, behind, or has only missing files."""
+    sound = (*ACCEPTABLE, Verdict.MISSING)
+    return all(path in findings and findings[path].verdict in sound for path in found)
+
+
+def tree_text(root: Path, found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> str:
+    """The ancestry as a tree: what each artifact is, its verdict, digests, seed, commit and duration.
 
     An artifact that several were made from is spelt out once.
 
     Args:
         root: the artifact's manifest.
+        found: its ancestry.
+        findings: what the audit says of them.
     """
-    found = ancestry(root)
-    return "\n".join(_lines(root, found, set(), "", ""))
+    facts = {path: _facts(item, findings.get(path)) for path, item in found.items()}
+    return "\n".join(_lines(root, found, facts, set(), "", ""))
 
 
 def _lines(
-    path: Path, found: Mapping[Path, Ancestor], seen: set[Path], before: str, indent: str
+    path: Path,
+    found: Mapping[Path, Ancestor],
+    facts: Mapping[Path, str],
+    seen: set[Path],
+    before: str,
+    indent: str,
 ) -> Iterator[str]:
     ancestor = found[path]
     again = path in seen
-    yield f"{before}{ancestor.title}  {'(above)' if again else _facts(ancestor)}".rstrip()
+    yield f"{before}{ancestor.title}  {'(above)' if again else facts[path]}".rstrip()
     if again:
         return
     seen.add(path)
@@ -45,7 +74,7 @@ def _lines(
         if isinstance(item, str):
             yield branch + item
         else:
-            yield from _lines(item, found, seen, branch, deeper)
+            yield from _lines(item, found, facts, seen, branch, deeper)
 
 
 def _externals(ancestor: Ancestor) -> list[str]:
@@ -54,14 +83,15 @@ def _externals(ancestor: Ancestor) -> list[str]:
     return [f"external {uri}  sha256 {sha[:SHORT]}" for uri, sha in ancestor.manifest.externals.items()]
 
 
-def _facts(ancestor: Ancestor) -> str:
-    if ancestor.manifest is None:
+def _facts(ancestor: Ancestor, finding: Finding | None) -> str:
+    if ancestor.manifest is None or finding is None:
         return f"[{ancestor.problem}]"
     facts = facts_of(ancestor)
-    parts = [f"manifest {facts['sha256'][:SHORT]}", f"config {facts['config_sha256'][:SHORT]}"]
+    mild = finding.verdict in (*ACCEPTABLE, Verdict.MISSING)
+    parts = [str(finding.verdict) if mild else f"{finding.verdict} ({finding.reasons[0]})"]
+    parts += [f"manifest {facts['sha256'][:SHORT]}", f"config {facts['config_sha256'][:SHORT]}"]
     parts += [f"commit {facts['commit'][:SHORT]}{'+' * facts['uncommitted']}"] if "commit" in facts else []
     parts += [f"{facts['seconds']:,.0f} s"] if "seconds" in facts else []
-    parts += [f"{facts['steps']:,} steps"] if "steps" in facts else []
     parts += [f"{facts['attempts']} attempts"] if facts.get("attempts", 1) > 1 else []
     return "  ".join(parts)
 
@@ -92,19 +122,21 @@ def facts_of(ancestor: Ancestor) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def as_json(root: Path) -> list[dict[str, Any]]:
-    """Every artifact of the ancestry, ``root`` first, with what made it."""
+def as_json(found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> list[dict[str, Any]]:
+    """Every artifact of an ancestry in its order, with what made it and what the audit says of it."""
     return [
-        facts_of(item) if item.manifest else {"artifact": item.path.as_posix(), "problem": item.problem}
-        for item in ancestry(root).values()
+        {**facts_of(item), "verdict": findings[path].verdict, "reasons": findings[path].reasons}
+        if path in findings
+        else {"artifact": path.as_posix(), "problem": item.problem}
+        for path, item in found.items()
     ]
 
 
-def draw(root: Path, output: Path) -> None:
-    """Draw the ancestry as a picture; runs that differ in nothing but the seed are one box.
+def draw(found: Mapping[Path, Ancestor], output: Path) -> None:
+    """Draw an ancestry as a picture; runs that differ in nothing but the seed are one box.
 
     Args:
-        root: the artifact's manifest.
+        found: the ancestry.
         output: ``.svg``, ``.png`` or, for Graphviz, ``.dot``.
 
     Raises:
@@ -112,11 +144,12 @@ def draw(root: Path, output: Path) -> None:
     """
     if output.suffix not in PICTURES:
         raise ConfigError(f"{output}: a picture ends in {', '.join(PICTURES)}")
-    boxes, arrows = _boxes(ancestry(root))
+    boxes, arrows = _boxes(found)
+    caption = _caption(found)
     if output.suffix == ".dot":
-        write_text(output, _dot(boxes, arrows))
+        write_text(output, _dot(boxes, arrows, caption))
     else:
-        _plot(boxes, arrows, output)
+        _plot(boxes, arrows, caption, output)
 
 
 def _box_of(ancestor: Ancestor) -> tuple[str, ...]:
@@ -127,29 +160,47 @@ def _box_of(ancestor: Ancestor) -> tuple[str, ...]:
     return (str(run["phase"]), *(str(run[key]) for key in ("experiment", "method", "name") if key in run))
 
 
-def _boxes(found: Mapping[Path, Ancestor]) -> tuple[Counter[tuple[str, ...]], set[tuple[Any, Any]]]:
-    """How many artifacts each box stands for, and the arrows between boxes."""
-    boxes = Counter(_box_of(ancestor) for ancestor in found.values())
+def _boxes(found: Mapping[Path, Ancestor]) -> tuple[Boxes, set[tuple[Any, Any]]]:
+    """The seeds of the runs that each box stands for, and the arrows between boxes."""
+    boxes: Boxes = {}
+    for ancestor in found.values():
+        seeds = () if ancestor.manifest is None else ancestor.manifest.run.get("seeds", ())
+        boxes.setdefault(_box_of(ancestor), []).extend(seeds)
     arrows = {(_box_of(found[parent]), _box_of(item)) for item in found.values() for parent in item.parents}
     for ancestor in found.values():
         for uri, digest in ({} if ancestor.manifest is None else ancestor.manifest.externals).items():
             box = ("external", uri.rsplit("/", 1)[-1], digest[:SHORT])
-            boxes[box] += 1
+            boxes.setdefault(box, [])
             arrows.add((box, _box_of(ancestor)))
     return boxes, arrows
 
 
-def _label(box: tuple[str, ...], count: int) -> str:
+def _caption(found: Mapping[Path, Ancestor]) -> str:
+    """Which artifact the picture is of."""
+    root = next(iter(found.values()))
+    if root.manifest is None:
+        return root.title
+    return f"{root.title}, scale {root.manifest.run['label']}, manifest {sha256_of(root.path)[:SHORT]}"
+
+
+def _label(box: tuple[str, ...], seeds: Iterable[int]) -> str:
     words = [box[0], *(word for word in box[1:] if word != box[0])]
-    return "\n".join([*words, *([f"{count} runs"] if count > 1 else [])])
+    numbers = sorted(set(seeds))
+    if not numbers:
+        return "\n".join(words)
+    whole = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    listed = f"{numbers[0]}-{numbers[-1]}" if whole else ", ".join(map(str, numbers))
+    return "\n".join([*words, f"seed{'s' * (len(numbers) > 1)} {listed}"])
 
 
-def _dot(boxes: Mapping[tuple[str, ...], int], arrows: set[tuple[Any, Any]]) -> str:
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _dot(boxes: Boxes, arrows: set[tuple[Any, Any]], caption: str) -> str:
     numbers = {box: f"box{number}" for number, box in enumerate(sorted(boxes))}
-    lines = ["digraph ancestry {", "  rankdir=LR; node [shape=box];"]
-    for box, number in numbers.items():
-        label = _label(box, boxes[box]).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines.append(f'  {number} [label="{label}"];')
+    lines = ["digraph ancestry {", f"  rankdir=LR; label={_quoted(caption)}; node [shape=box];"]
+    lines += [f"  {number} [label={_quoted(_label(box, boxes[box]))}];" for box, number in numbers.items()]
     lines += sorted(f"  {numbers[start]} -> {numbers[end]};" for start, end in arrows)
     return "\n".join([*lines, "}", ""])
 
@@ -159,7 +210,7 @@ def _goes_round(start: Any, end: Any, arrows: set[tuple[Any, Any]]) -> bool:
     return any((stop, end) in arrows for begin, stop in arrows if begin == start)
 
 
-def _plot(boxes: Mapping[tuple[str, ...], int], arrows: set[tuple[Any, Any]], output: Path) -> None:
+def _plot(boxes: Boxes, arrows: set[tuple[Any, Any]], caption: str, output: Path) -> None:
     """Columns of boxes by phase, from left to right, lines between them."""
     from matplotlib.figure import Figure
 
@@ -167,7 +218,8 @@ def _plot(boxes: Mapping[tuple[str, ...], int], arrows: set[tuple[Any, Any]], ou
     phases = [phase for phase in (*ORDER, *others) if any(box[0] == phase for box in boxes)]
     columns = {phase: sorted(box for box in boxes if box[0] == phase) for phase in phases}
     tallest = max(len(column) for column in columns.values())
-    figure = Figure(figsize=(2.6 * len(phases), 1.0 + 0.75 * tallest))
+    figure = Figure(figsize=(2.6 * len(phases), 1.3 + 0.75 * tallest))
+    figure.text(0.01, 0.01, f"{caption}. Dotted: also made from this directly.", fontsize=7, color="#555555")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(-0.6, len(phases) - 0.4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -191,9 +191,11 @@ def verify(
 
 def _with(own: Finding, found: Iterable[tuple[Verdict, str]]) -> Finding:
     """A finding with more reasons, as bad as the worst of them."""
-    found = list(found)
-    verdict = max((own.verdict, *(verdict for verdict, _ in found)), key=SEVERITY.__getitem__)
-    return Finding(own.artifact, verdict, own.reasons + tuple(reason for _, reason in found))
+    reasons = [*((own.verdict, reason) for reason in own.reasons), *found]
+    reasons.sort(key=lambda item: -SEVERITY[item[0]])
+    if not reasons or SEVERITY[reasons[0][0]] <= SEVERITY[own.verdict]:
+        return replace(own, reasons=tuple(reason for _, reason in reasons))
+    return Finding(own.artifact, reasons[0][0], tuple(reason for _, reason in reasons))
 
 
 def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
@@ -202,7 +204,9 @@ def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
     if not wrong or own.verdict == Verdict.TAMPERED:
         return own
     reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
-    return Finding(own.artifact, Verdict.STALE, own.reasons + reasons)
+    if own.verdict == Verdict.STALE:
+        return replace(own, reasons=own.reasons + reasons)
+    return Finding(own.artifact, Verdict.STALE, reasons + own.reasons, inherited=True)
 
 
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:

@@ -1,0 +1,79 @@
+"""What an audit found, to read and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from fpc.lineage.checks import Finding, Verdict, named
+from fpc.lineage.verify import ACCEPTABLE, SEVERITY
+
+SHOWN = 10  # artifacts with the same reasons
+
+
+def as_json(findings: Iterable[Finding]) -> str:
+    """A list of artifact, verdict and reasons."""
+    return json.dumps(
+        [
+            {"artifact": str(item.artifact), "verdict": item.verdict, "reasons": item.reasons}
+            for item in findings
+        ]
+    )
+
+
+def as_text(findings: list[Finding]) -> str:
+    """A line for each artifact that is not in order, worst first, then the counts.
+
+    Artifacts that are stale for nothing but their parents stand on one line, those that are missing on
+    one for each phase of an experiment.
+    """
+    wrong = sorted(findings, key=lambda item: (-SEVERITY[item.verdict], item.inherited, item.artifact))
+    own = [
+        item for item in wrong if item.verdict not in (*ACCEPTABLE, Verdict.MISSING) and not item.inherited
+    ]
+    lines = [*_each(own), *_inherited([item for item in wrong if item.inherited])]
+    lines += _missing([item for item in wrong if item.verdict == Verdict.MISSING])
+    counts = Counter(item.verdict for item in findings)
+    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    return "\n".join([*lines, ", ".join(words) or "nothing is here"])
+
+
+def _line(item: Finding, reasons: Iterable[str]) -> str:
+    return f"{item.verdict:<11} {item.artifact}: {'; '.join(reasons)}"
+
+
+def _each(findings: list[Finding]) -> Iterator[str]:
+    """Every artifact, but of many with the same reasons the first."""
+    alike = Counter[str]()
+    for item in findings:
+        text = "; ".join(item.reasons)
+        alike[text] += 1
+        if alike[text] <= SHOWN:
+            yield _line(item, item.reasons)
+    for text, count in alike.items():
+        if count > SHOWN:
+            yield f"and {count - SHOWN} more: {text} (--json lists all)"
+
+
+def _inherited(findings: list[Finding]) -> Iterator[str]:
+    if len(findings) == 1:
+        yield _line(findings[0], findings[0].reasons)
+    elif findings:
+        names = named([str(item.artifact.parent) for item in findings])
+        yield f"{Verdict.STALE:<11} made from something stale or tampered: {names}"
+
+
+def _missing(findings: list[Finding]) -> Iterator[str]:
+    """Missing artifacts and files by phase of an experiment (results, scale, experiment, phase)."""
+    groups = defaultdict(list)
+    for item in findings:
+        parts = item.artifact.parts
+        groups["/".join(parts[:4] if len(parts) > 4 else parts[:-1])].append(item)
+    for place, group in groups.items():
+        if len(group) == 1:
+            yield _line(group[0], group[0].reasons[:1])
+        else:
+            first = group[0].artifact.relative_to(place).as_posix()
+            words = f"{first.removesuffix('/manifest.json')}: {group[0].reasons[0]}"
+            yield f"{Verdict.MISSING:<11} {place}: {len(group)} artifacts, such as {words}"
