@@ -72,9 +72,10 @@ class Digests:
         known = self._fresh.get(key) or (None if self._deep else self._known.get(key))
         if isinstance(known, list) and known[:-1] == stamp:
             return str(known[-1])
+        begun = time.time_ns()  # before reading, which may take longer than RACY by itself
         with Path(file).open("rb") as content:
             found = hashlib.file_digest(content, kind).hexdigest()
-        if time.time_ns() - status.st_ctime_ns > RACY:
+        if begun - status.st_ctime_ns > RACY:
             self._fresh[key] = [*stamp, found]
         return found
 
