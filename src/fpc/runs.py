@@ -26,7 +26,7 @@ from fpc.interruption import Interrupted
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.signing import signature_of
-from fpc.table import RESULTS, Row
+from fpc.table import RESULTS, Row, scale_and_variant
 
 RUNS = RESULTS / ".runs"
 HEARTBEAT_SECONDS = 1.0
@@ -138,7 +138,7 @@ def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
 
 def command(row: Row) -> str:
     """The shell command that makes a row."""
-    scale, _, variant = row.label.partition("+")
+    scale, variant = scale_and_variant(row.label)
     words = ["fpc", row.phase, f"--scale={scale}"]
     words += [f"--variant={variant}"] if variant else []
     words += [f"--experiment={row.experiment}"] if row.experiment else []

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from fpc.files import canonical_json, read_json, write_text
 from fpc.lineage.signing import is_signature
+from fpc.table import RESULTS
 
-CACHE = Path("results/.audit/digests.json")
+CACHE = RESULTS / ".audit" / "digests.json"
+SHORT = 12  # digits of a digest that are shown
 RACY = 2_000_000_000  # ns; a file that changed so shortly before it was read may change again unseen
 
 

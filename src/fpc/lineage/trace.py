@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from fpc.config.errors import ConfigError
+from fpc.config.root import PHASES
 from fpc.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
+from fpc.lineage.digests import SHORT
 
-SHORT = 12  # digits of a digest that are shown
 PICTURES = (".svg", ".png", ".dot")
 # From left to right, as work goes.
-ORDER = ("external", "pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report")
+ORDER = ("external", *PHASES)
 
 
 def tree_text(root: Path) -> str:
