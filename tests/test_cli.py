@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from fpc.config.loader import load
 from fpc.config.root import PHASES
 from fpc.files import read_json, write_json
 from fpc.phases.pretrain import pretrain
-from fpc.runs import RUNS, RunError, open_run, run_digest, run_identity
+from fpc.runs import RUNS, RunError, forget, open_run, run_digest, run_identity
 from fpc.status import run_states, status_text
 from fpc.table import Row, section_of
 
@@ -86,6 +87,41 @@ def test_a_second_process_on_the_same_run_is_refused() -> None:
         with pytest.raises(RunError, match="another process is at work"):
             again()
     assert (ROW.folder / "file.txt").read_text(encoding="utf-8") == "made"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_taken_the_moment_it_is_released_keeps_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = section_of(load("tiny"), ROW)
+    taken: list[FileLock] = []
+
+    class Lock(FileLock):
+        """Its file is locked by another process as soon as it is released."""
+
+        def release(self, force: bool = False) -> None:
+            held = self.is_locked
+            super().release(force)
+            if held and not taken:
+                taken.append(FileLock(self.lock_file))
+                taken[0].acquire(timeout=0)
+                other = Path(self.lock_file).with_name("state") / "checkpoint"
+                other.parent.mkdir(exist_ok=True)
+                other.write_text("of the other", encoding="utf-8")
+
+    for close in ("publish", "forget"):
+        taken.clear()
+        monkeypatch.setattr("fpc.runs.FileLock", Lock if close == "publish" else FileLock)
+        with open_run(ROW, section, []) as run:
+            (run.output / "file.txt").write_text("made", encoding="utf-8")
+        if close == "forget":
+            run.state.mkdir(parents=True)
+            monkeypatch.setattr("fpc.runs.FileLock", Lock)
+            forget(ROW, section, [])
+        assert (run.state / "checkpoint").read_text(encoding="utf-8") == "of the other"
+        with pytest.raises(RunError, match="another process is at work"), open_run(ROW, section, []):
+            pass
+        taken[0].release()
+        forget(ROW, section, [])
+        assert not run.state.parent.exists()
 
 
 @pytest.mark.usefixtures("project")

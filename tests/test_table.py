@@ -9,7 +9,7 @@ import pytest
 
 from fpc.config.loader import load, scales, variants
 from fpc.config.root import Configuration
-from fpc.table import Row, parents, parse_seeds, rows, seeds_name, used_experiments
+from fpc.table import Row, parents, parse_seeds, rows, scale_and_variant, seeds_name, used_experiments
 
 
 def jobs(configuration: Configuration) -> int:
@@ -29,6 +29,7 @@ def test_number_of_jobs_equals_the_formula_of_the_readme() -> None:
         for variant in [None, *variants()]:
             configuration = load(scale, variant)
             assert len(rows(configuration)) == jobs(configuration), configuration.label
+            assert scale_and_variant(configuration.label) == (scale, variant)
 
 
 @pytest.mark.usefixtures("project")

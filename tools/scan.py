@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-cuda.lock"]
@@ -23,20 +23,29 @@ ACCEPTED = ROOT / "tools" / "accepted_vulnerabilities.txt"
 FOUND, WRONG_USE, NOT_LOOKED_UP = 1, 2, 3
 
 
+def wrong_use(text: str) -> NoReturn:
+    """Say what is wrong with the command, and end."""
+    print(text, file=sys.stderr)
+    sys.exit(WRONG_USE)
+
+
 def accepted(path: Path) -> dict[str, str]:
     """Identifier -> why it does not concern this project.
 
     Raises:
-        SystemExit: a line gives no reason.
+        SystemExit: it cannot be read, or a line gives no reason.
     """
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        wrong_use(f"{path}: the accepted vulnerabilities cannot be read ({error}); give another --accepted")
+    for number, line in enumerate(lines, start=1):
         identifier, _, reason = line.strip().partition(" ")
         if not identifier or identifier.startswith("#"):
             continue
         if not reason.strip():
-            print(f"{path}:{number}: {identifier} needs a reason: IDENTIFIER REASON", file=sys.stderr)
-            sys.exit(WRONG_USE)
+            wrong_use(f"{path}:{number}: {identifier} needs a reason: IDENTIFIER REASON")
         found[identifier] = reason.strip()
     return found
 
@@ -82,6 +91,8 @@ def main() -> None:
     parser.add_argument("lock", type=Path, nargs="*", default=LOCKS)
     arguments = parser.parse_args()
     allowed = accepted(arguments.accepted)
+    if missing := [str(lock) for lock in arguments.lock if not lock.is_file()]:
+        wrong_use(f"no such lock file: {', '.join(missing)}; `make lock` writes the project's")
     packages = ask(arguments)
     skipped = [package["name"] for package in packages if "skip_reason" in package]
     lines = findings(packages, allowed)

@@ -15,7 +15,7 @@ from fpc.cli_options import Variant, in_project, load_configuration
 from fpc.config.errors import ConfigError
 from fpc.config.loader import scales, variants
 from fpc.config.root import Configuration
-from fpc.table import RESULTS
+from fpc.table import RESULTS, scale_and_variant
 
 if TYPE_CHECKING:
     from fpc.lineage.verify import Signature
@@ -36,9 +36,9 @@ def known_configurations(scale: str | None, variant: str | None) -> dict[str, Co
         return {configuration.label: configuration}
     found = {}
     for folder in sorted(RESULTS.glob("[!.]*")):
-        name, _, overlay = folder.name.partition("+")
+        name, overlay = scale_and_variant(folder.name)
         if folder.is_dir() and name in scales() and (not overlay or overlay in variants()):
-            configuration = load_configuration(name, overlay or None)
+            configuration = load_configuration(name, overlay)
             found[configuration.label] = configuration
     return found
 

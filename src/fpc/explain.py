@@ -15,7 +15,7 @@ from fpc.lineage.diff import changes
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.runs import RUNS, command
 from fpc.status import RunState, run_states
-from fpc.table import RESULTS, Row, parents, rows, section_of
+from fpc.table import RESULTS, Row, parents, rows, scale_and_variant, section_of
 
 SHOWN = 3  # of many parents
 
@@ -54,10 +54,10 @@ def row_of(path: Path) -> tuple[Configuration, Row]:
     parts = path.parts
     if len(parts) < 3 or parts[0] != RESULTS.name:
         raise ConfigError(f"{path}: give an artifact below {RESULTS}/<scale>/")
-    scale, _, variant = parts[1].partition("+")
+    scale, variant = scale_and_variant(parts[1])
     if scale not in scales():
         raise ConfigError(f"{path}: {unknown('scale', scale, scales())}")
-    configuration = load(scale, variant or None)
+    configuration = load(scale, variant)
     known: dict[str, Row] = {}
     for row in rows(configuration):
         known[row.manifest.as_posix()] = row

@@ -26,10 +26,11 @@ from fpc.interruption import Interrupted
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.signing import signature_of
-from fpc.table import RESULTS, Row
+from fpc.table import RESULTS, Row, scale_and_variant
 
 RUNS = RESULTS / ".runs"
 HEARTBEAT_SECONDS = 1.0
+LOCK_FILE = "lock"
 
 
 class RunError(RuntimeError):
@@ -137,7 +138,7 @@ def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
 
 def command(row: Row) -> str:
     """The shell command that makes a row."""
-    scale, _, variant = row.label.partition("+")
+    scale, variant = scale_and_variant(row.label)
     words = ["fpc", row.phase, f"--scale={scale}"]
     words += [f"--variant={variant}"] if variant else []
     words += [f"--experiment={row.experiment}"] if row.experiment else []
@@ -166,9 +167,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         output=folder / "output",
         parents={parent.phase: parent.folder for parent in parents},
     )
-    for needed in (run.state, run.output):
-        needed.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -178,6 +177,8 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         ) from error
     finished = False
     try:
+        for needed in (run.state, run.output):
+            needed.mkdir(parents=True, exist_ok=True)
         origin.at_start(), origin.repository()  # the code that runs, not what it is replaced by meanwhile
         for leftover in folder.rglob(".*.tmp"):  # of a write that was killed
             leftover.unlink()
@@ -188,10 +189,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         events.from_table(run.output)
         history = _history(run, attempts)
         _publish(row, run, section, [parent.manifest for parent in parents], history)
-        for used in (run.state, run.output):
-            shutil.rmtree(used, ignore_errors=True)
-        for name in ("run.json", "progress.json"):
-            (folder / name).unlink(missing_ok=True)
+        _empty(folder)
         finished = True
     except BaseException as error:
         run.close()
@@ -199,8 +197,8 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         raise
     finally:
         lock.release()
-        if finished:  # after the release: a network file system keeps open files
-            shutil.rmtree(folder, ignore_errors=True)
+        if finished:
+            _remove_empty(folder)
 
 
 def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
@@ -208,13 +206,30 @@ def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
     folder = RUNS / run_digest(row, digest_of(section), parents)
     if not folder.exists():
         return
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return  # its process is about to do so
+    _empty(folder)
     lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove_empty(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a run's folder holds, while its lock is held; the lock file last, or another takes it."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()  # filelock does not take a lock whose file is gone
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a run's folder after the release (a network file system keeps open files), unless it is used."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _holder(folder: Path) -> str:

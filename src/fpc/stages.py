@@ -27,7 +27,7 @@ from fpc.config.root import Configuration
 from fpc.figures.metadata import figure_metadata
 from fpc.files import write_text
 from fpc.lineage.manifest import ManifestError, read
-from fpc.table import RESULTS, Row, parents, rows
+from fpc.table import RESULTS, Row, parents, rows, scale_and_variant
 
 PIPELINE = Path("dvc.yaml")
 HEADER = """\
@@ -104,7 +104,7 @@ def _stage(
     targets = " ".join(shlex.quote(row.manifest.as_posix()) for row in group)
     stage: dict[str, Any] = {
         "cmd": _folded(f"snakemake --cores 2 --config {options} -- {targets}"),
-        "deps": sorted(path.as_posix() for path in {*configuration_files(configuration), *needed}),
+        "deps": sorted(path.as_posix() for path in {*configuration_files(configuration.label), *needed}),
         "outs": [_out(path, cache=True) for row in group for path in stored[row]]
         + [_out(path, cache=False) for path in _in_git(first)],
         "meta": scale,
@@ -128,11 +128,11 @@ def _out(path: Path, *, cache: bool) -> dict[str, Any]:
     return {path.as_posix(): {"persist": True} if cache else {"cache": False, "persist": True}}
 
 
-def configuration_files(configuration: Configuration) -> list[Path]:
-    """The files that a configuration is read from."""
-    names = dict.fromkeys([BASE, configuration.scale])
-    variant = [CONFIGS / "variants" / f"{configuration.variant}.yaml"] if configuration.variant else []
-    return [CONFIGS / f"{name}.yaml" for name in names] + variant
+def configuration_files(label: str) -> list[Path]:
+    """The files that the configuration of a results label is read from."""
+    scale, variant = scale_and_variant(label)
+    files = [CONFIGS / f"{name}.yaml" for name in dict.fromkeys([BASE, scale])]
+    return files + ([CONFIGS / "variants" / f"{variant}.yaml"] if variant else [])
 
 
 def plots(configuration: Configuration) -> list[dict[str, Any] | str]:
@@ -159,7 +159,7 @@ def pipeline(configurations: Iterable[Configuration]) -> str:
     for configuration in configurations:
         content["stages"] |= stages(configuration)
         content["plots"] += plots(configuration)
-        files = [path.as_posix() for path in configuration_files(configuration)]
+        files = [path.as_posix() for path in configuration_files(configuration.label)]
         content["params"] += [path for path in files if path not in content["params"]]
     stream = io.StringIO()
     writer = YAML()

@@ -67,6 +67,12 @@ def _manifest(row: Row) -> Path:
     return RESULTS.joinpath(row.label, *(part for part in parts if part is not None), name)
 
 
+def scale_and_variant(label: str) -> tuple[str, str | None]:
+    """Of a results label: 'laptop+clarified' is variant 'clarified' of scale 'laptop'."""
+    scale, _, variant = label.partition("+")
+    return scale, variant or None
+
+
 def seeds_name(seeds: tuple[int, ...]) -> str:
     """'seed_3' or 'seeds_0-19'."""
     return f"seed_{seeds[0]}" if len(seeds) == 1 else f"seeds_{seeds[0]}-{seeds[-1]}"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fpc.config.loader import load
 from fpc.config.root import Configuration
+from fpc.files import digest_of, sha256_of
 from fpc.lineage.checks import Finding
 from fpc.lineage.verify import verify
 from fpc.phases.collect import collect
@@ -64,3 +68,24 @@ def findings(*paths: Path) -> dict[Path, Finding]:
     configuration = load("tiny")
     places = paths or (Path("results/tiny/two_state_mdp"), Path("results/tiny/figures"))
     return {item.artifact: item for item in verify(places, {"tiny": configuration})}
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a manifest and give it a right digest of its own, as one who knows the format would."""
+    statement = json.loads(path.read_text(encoding="utf-8"))
+    change(statement)
+    statement.pop("statement_sha256", None)
+    statement["statement_sha256"] = digest_of(statement)
+    path.write_text(json.dumps(statement, indent=2) + "\n", encoding="utf-8")
+
+
+def forge(folder: Path, name: str, content: bytes, manifest: str = "manifest.json") -> None:
+    """Replace a file and make its manifest agree."""
+    (folder / name).write_bytes(content)
+
+    def change(statement: dict[str, Any]) -> None:
+        for item in statement["subject"]:
+            if item["name"] == name:
+                item |= {"digest": {"sha256": sha256_of(folder / name)}, "size": len(content)}
+
+    rewrite(folder / manifest, change)

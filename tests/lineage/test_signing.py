@@ -6,6 +6,8 @@ import base64
 import json
 import shutil
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
 from fpc.cli import app
+from fpc.config.errors import ConfigError
 from fpc.config.loader import load
-from fpc.files import digest_of, sha256_of, write_json
+from fpc.files import write_json
 from fpc.lineage.manifest import ManifestError
 from fpc.lineage.signing import (
     PASSPHRASE,
@@ -29,15 +32,9 @@ from fpc.lineage.signing import (
     signature_of,
     signature_problem,
 )
-from fpc.phases.collect import collect
-from fpc.phases.evaluate import evaluate
 from fpc.phases.figure import figure
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
-from fpc.table import Row, figure_row
 
-PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
-COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
+from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, forge
 
 
 @pytest.fixture
@@ -46,15 +43,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = tmp_path_factory.mktemp("keys") / "key"
     make_key(key)
     return key
-
-
-@pytest.fixture
-def artifacts(project: Path) -> Path:
-    """pi* of the two-state MDP and its expert data, made for real."""
-    configuration = load("tiny")
-    pretrain(configuration, "two_state_mdp", (0,))
-    collect(configuration, "two_state_mdp", (0,))
-    return project
 
 
 def problem(manifest: Path, key: Path) -> str | None:
@@ -66,7 +54,7 @@ def signed(key: Path) -> None:
         sign(row.manifest, read_private_key(key))
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_what_was_signed_has_no_problem_and_is_a_dsse_envelope(keys: Path) -> None:
     assert problem(COLLECT.manifest, keys) == "it is not signed"
     signed(keys)
@@ -96,7 +84,7 @@ def test_only_a_signature_has_the_name_of_one() -> None:
     assert not is_signature("start_states.json")
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_one_changed_byte_of_the_manifest_is_found(keys: Path) -> None:
     signed(keys)
     content = bytearray(COLLECT.manifest.read_bytes())
@@ -105,14 +93,14 @@ def test_one_changed_byte_of_the_manifest_is_found(keys: Path) -> None:
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_a_signature_of_another_manifest_is_found(keys: Path) -> None:
     signed(keys)
     shutil.copy(signature_of(PRETRAIN.manifest), signature_of(COLLECT.manifest))
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_another_key_is_found_and_two_may_sign(keys: Path) -> None:
     other = keys.with_name("other")
     make_key(other)
@@ -123,7 +111,7 @@ def test_another_key_is_found_and_two_may_sign(keys: Path) -> None:
     assert problem(COLLECT.manifest, other) is None
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_another_key_under_our_name_is_found(keys: Path) -> None:
     other = keys.with_name("other")
     make_key(other)
@@ -135,7 +123,7 @@ def test_another_key_under_our_name_is_found(keys: Path) -> None:
     assert problem(COLLECT.manifest, keys) == "its signature manifest.dsse.json is not valid"
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 @pytest.mark.parametrize("cut", ["half", "nothing", "other", "list", "deep"])
 def test_a_broken_signature_file_is_found(keys: Path, cut: str) -> None:
     signed(keys)
@@ -154,7 +142,7 @@ def test_a_broken_signature_file_is_found(keys: Path, cut: str) -> None:
     )
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_another_kind_of_payload_is_found(keys: Path) -> None:
     from securesystemslib.dsse import Envelope
 
@@ -164,38 +152,26 @@ def test_another_kind_of_payload_is_found(keys: Path) -> None:
     assert "not that of an in-toto statement" in str(problem(COLLECT.manifest, keys))
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_an_artifact_and_its_manifest_replaced_together_are_found(keys: Path) -> None:
     signed(keys)
-    table = COLLECT.folder / "start_states.json"
-    table.write_text("[]", encoding="utf-8")
-    statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
-    for subject in statement["subject"]:
-        if subject["name"] == table.name:
-            subject |= {"digest": {"sha256": sha256_of(table)}, "size": table.stat().st_size}
-    del statement["statement_sha256"]
-    write_json(COLLECT.manifest, {**statement, "statement_sha256": digest_of(statement)})
+    forge(COLLECT.folder, "start_states.json", b"[]")
     verified = CliRunner().invoke(app, ["audit", "verify", str(COLLECT.folder), "--scale", "tiny", "--json"])
     verdicts = {item["artifact"]: item["verdict"] for item in json.loads(verified.output)}
     assert verdicts[str(COLLECT.manifest)] == "verified", "digests alone do not find it"
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_a_figure_that_is_made_again_loses_its_signature(keys: Path) -> None:
-    configuration = load("tiny")
-    finetune(configuration, "two_state_mdp", "vanilla", (0,))
-    evaluate(configuration, "two_state_mdp", "vanilla", (0,))
-    figure(configuration, "figure_9")
-    row = figure_row(configuration, "figure_9")
-    sign(row.manifest, read_private_key(keys))
-    assert problem(row.manifest, keys) is None
-    row.manifest.unlink()
-    figure(configuration, "figure_9")
-    assert problem(row.manifest, keys) == "it is not signed"
+    sign(FIGURE.manifest, read_private_key(keys))
+    assert problem(FIGURE.manifest, keys) is None
+    FIGURE.manifest.unlink()
+    figure(load("tiny"), "figure_9")
+    assert problem(FIGURE.manifest, keys) == "it is not signed"
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_the_commands_make_a_key_and_sign(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keys.with_name("mine")
     monkeypatch.setenv(PASSPHRASE, "long and known to one")
@@ -205,7 +181,7 @@ def test_the_commands_make_a_key_and_sign(keys: Path, monkeypatch: pytest.Monkey
     assert b"ENCRYPTED" in key.read_bytes()
     finished = CliRunner().invoke(app, ["audit", "sign", "--key", str(key), "results/tiny"])
     assert finished.exit_code == 0, finished.output
-    assert "2 manifests signed" in finished.output
+    assert "5 manifests signed" in finished.output
     assert problem(COLLECT.manifest, key) is None
     monkeypatch.setenv(PASSPHRASE, "wrong")
     refused = CliRunner().invoke(app, ["audit", "sign", "--key", str(key)])
@@ -215,10 +191,36 @@ def test_the_commands_make_a_key_and_sign(keys: Path, monkeypatch: pytest.Monkey
         read_private_key(key)
 
 
-def test_keys_that_cannot_be_used_are_one_clear_error(project: Path, keys: Path) -> None:
-    with pytest.raises(SigningError, match="lies inside this project"):
-        make_key(project / "key")
-    assert not (project / "key").exists()
+@pytest.mark.parametrize("key", ["../key", "key", "new/folder/key", "/", ".", "..", "a" * 300])
+def test_a_key_lies_outside_the_project_and_is_a_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.chdir(project / "configs")
+    before = set(project.rglob("*"))
+    with pytest.raises(ConfigError, match=f"lies inside the project {project}|is a folder"):
+        make_key(Path(key))
+    assert set(project.rglob("*")) == before
+
+
+def test_a_key_inside_is_wrong_use_and_one_outside_is_made(project: Path, keys: Path) -> None:
+    (project / "link").symlink_to(keys.parent)
+    for place, code in (
+        (project / "key", 2),
+        (Path("/"), 2),
+        (keys.parent / "new", 0),
+        (Path("link/two"), 0),
+    ):
+        made = subprocess.run(
+            [Path(sys.executable).parent / "fpc", "audit", "keygen", place],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == code, made.stderr
+        assert len(made.stderr.splitlines()) == (1 if code else 0)
+
+
+def test_keys_that_cannot_be_used_are_one_clear_error(keys: Path) -> None:
     with pytest.raises(SigningError, match="is there already"):
         make_key(keys)
     public = keys.with_name("key.pub")
@@ -254,7 +256,7 @@ def test_no_manifest_to_sign_is_one_clear_error(project: Path, keys: Path) -> No
     assert "no manifest below results" in str(refused.exception)
 
 
-@pytest.mark.usefixtures("artifacts")
+@pytest.mark.usefixtures("chain")
 def test_a_tree_of_two_hundred_manifests_is_signed_fast(keys: Path) -> None:
     text = COLLECT.manifest.read_text(encoding="utf-8")
     manifests = [Path(f"results/tiny/many/{number}/manifest.json") for number in range(200)]
@@ -267,3 +269,45 @@ def test_a_tree_of_two_hundred_manifests_is_signed_fast(keys: Path) -> None:
         sign(manifest, signer)
     assert time.process_time() - start < 2
     assert all(problem(manifest, keys) is None for manifest in manifests)
+
+
+def checked(key: Path) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Exit code of ``fpc audit verify --key``; artifact -> verdict and reasons."""
+    places = ("results/tiny/two_state_mdp", "results/tiny/figures")
+    public = key.with_name(f"{key.name}.pub")
+    finished = CliRunner().invoke(app, ["audit", "verify", *places, "--key", str(public), "--json"])
+    found = {
+        item["artifact"]: (item["verdict"], " ".join(item["reasons"])) for item in json.loads(finished.output)
+    }
+    return finished.exit_code, found
+
+
+@pytest.mark.usefixtures("chain")
+def test_verify_with_a_key_is_content_when_all_is_signed(keys: Path) -> None:
+    signed(keys)
+    code, found = checked(keys)
+    assert code == 1
+    unsigned = {str(row.manifest) for row in CHAIN} - {str(PRETRAIN.manifest), str(COLLECT.manifest)}
+    assert {name for name, (verdict, _) in found.items() if verdict == "unverified"} == unsigned
+    for row in CHAIN:
+        sign(row.manifest, read_private_key(keys))
+    assert checked(keys) == (0, {str(row.manifest): ("verified", "") for row in CHAIN})
+
+
+def test_a_stale_parent_that_is_not_signed_makes_its_children_stale(chain: Path, keys: Path) -> None:
+    for row in CHAIN:
+        if row != PRETRAIN:
+            sign(row.manifest, read_private_key(keys))
+    path = chain / "configs" / "tiny.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("two_state_mdp:\n", "two_state_mdp:\n    pretrain: {updates: 7}\n", 1), encoding="utf-8"
+    )
+    code, found = checked(keys)
+    assert code == 1
+    _, reasons = found[str(PRETRAIN.manifest)]
+    assert "its configuration section has changed" in reasons
+    assert "it is not signed" in reasons
+    for row in (COLLECT, FIGURE):
+        assert found[str(row.manifest)][0] == "stale"
+    assert found[str(COLLECT.manifest)][1] == f"parent {PRETRAIN.manifest} is stale"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import os
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from fpc.cli import app
-from fpc.files import digest_of
+from fpc.lineage import digests
 from fpc.lineage.checks import Verdict
 from fpc.lineage.manifest import ManifestError, read
 
-from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, findings
+from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, findings, rewrite
 
 
 @pytest.mark.usefixtures("chain")
@@ -30,12 +33,10 @@ def test_absent_weights_are_missing() -> None:
 
 @pytest.mark.usefixtures("chain")
 def test_code_that_moved_is_behind_not_stale() -> None:
-    statement = json.loads(COLLECT.manifest.read_text(encoding="utf-8"))
-    modules = statement["predicate"]["runDetails"]["builder"]["code"]["modules"]
-    modules["fpc/files.py"] = "0" * 64
-    del statement["statement_sha256"]
-    statement["statement_sha256"] = digest_of(statement)
-    COLLECT.manifest.write_text(json.dumps(statement), encoding="utf-8")
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["runDetails"]["builder"]["code"]["modules"]["fpc/files.py"] = "0" * 64
+
+    rewrite(COLLECT.manifest, change)
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.BEHIND
     assert "fpc/files.py" in found.reasons[0]
@@ -80,3 +81,26 @@ def test_manifest_says_what_made_it() -> None:
     text = COLLECT.manifest.read_text(encoding="utf-8")
     assert f"{Path.home()}/" not in text
     assert f"{Path.cwd()}/" not in text
+
+
+@pytest.mark.parametrize(("wait", "remembered"), [(0.0, False), (1.5, True)])
+def test_a_file_that_changed_shortly_before_a_long_read_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float, remembered: bool
+) -> None:
+    """A pipe takes as long to read as its writer likes."""
+    monkeypatch.setattr(digests, "RACY", 1_000_000_000)
+    pipe, cache = tmp_path / "pipe", tmp_path / "cache.json"
+    os.mkfifo(pipe)
+    time.sleep(wait)
+
+    def write() -> None:
+        time.sleep(1.5)
+        pipe.write_bytes(b"content")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    memory = digests.Digests(cache)
+    memory.sha256(pipe)
+    writer.join()
+    memory.save()
+    assert cache.exists() == remembered

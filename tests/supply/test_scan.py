@@ -94,6 +94,16 @@ def test_a_service_that_does_not_answer_is_not_a_clean_bill(tmp_path: Path) -> N
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("option", [(), ("--accepted",)])
+def test_a_missing_file_is_wrong_use(tmp_path: Path, option: tuple[str, ...]) -> None:
+    missing = str(tmp_path / "none")
+    command = [sys.executable, ROOT / "tools" / "scan.py", "--service", "osv", *option, missing]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 2, found.stderr
+    assert missing in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
 def test_accepted_vulnerabilities_have_reasons(tmp_path: Path, url: str) -> None:
     """The project's own list can be read."""
     assert scan(tmp_path, ("zipp",), "--osv-url", url).stderr == ""

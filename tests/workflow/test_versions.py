@@ -161,6 +161,28 @@ def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
     assert locked(copy) == before
 
 
+def test_a_signed_project_is_in_order_for_the_audit_and_for_dvc(copy: Path, tmp_path: Path) -> None:
+    key, lock = tmp_path / "key", (copy / "dvc.lock").read_bytes()
+    run(copy, "fpc", "audit", "keygen", key)
+    assert "7 manifests signed" in run(copy, "fpc", "audit", "sign", "--key", key)
+    assert run(copy, "fpc", "audit", "verify", "--key", f"{key}.pub") == "7 verified\n"
+    assert run(copy, "fpc", "audit", "verify") == "7 verified\n"
+    assert "up to date" in run(copy, "dvc", "status")
+    assert "7 stages recorded" in run(copy, "fpc", "record", "--scale=tiny")
+    assert (copy / "dvc.lock").read_bytes() == lock
+    assert "up to date" in run(copy, "dvc", "status")
+    changed = run(copy, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert len(changed) == 7
+    assert all(line.startswith("?? ") and line.endswith("manifest.dsse.json") for line in changed)
+
+
+def test_what_dvc_says_is_printed_once(copy: Path) -> None:
+    (copy / "dvc.lock").unlink()
+    lines = run(copy, "fpc", "record", "--scale=tiny").splitlines()
+    assert "Updating lock file 'dvc.lock'" in lines
+    assert not any("INFO dvc" in line for line in lines)  # as this project prints its own
+
+
 def test_record_is_the_drivers_and_never_a_job(copy: Path, tmp_path: Path) -> None:
     submitted = tmp_path / "submitted"
     tripwire = tmp_path / "bin" / "sbatch"

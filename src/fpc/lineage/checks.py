@@ -246,8 +246,8 @@ def code(manifest: Manifest, digests: Digests) -> Check:
     if moved:
         yield Verdict.BEHIND, f"code changed since: {named(moved)}"
     lock = manifest.details["environment"].get("lock_sha256")
-    if lock is not None and origin.LOCK.exists() and digests.sha256(origin.LOCK) != lock:
-        yield Verdict.BEHIND, f"{origin.LOCK} changed since"
+    if lock is not None and origin.REQUIREMENTS.exists() and digests.sha256(origin.REQUIREMENTS) != lock:
+        yield Verdict.BEHIND, f"{origin.REQUIREMENTS} changed since"
 
 
 decides = cache(origin.decides)

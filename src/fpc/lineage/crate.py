@@ -20,7 +20,7 @@ from fpc.lineage.checks import Finding, Verdict, leads_outside
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
-from fpc.stages import is_heavy
+from fpc.stages import configuration_files, is_heavy
 
 if TYPE_CHECKING:
     from fpc.config.root import Configuration
@@ -182,14 +182,7 @@ def _check_chain(artifact: Artifact, contents: Contents) -> None:
 
 def _configs(labels: set[str]) -> list[Path]:
     """Files that the configurations of results labels are made of: paper.yaml, scales, variants."""
-    from fpc.config.loader import BASE, CONFIGS
-
-    found = {CONFIGS / f"{BASE}.yaml"}
-    for label in labels:
-        scale, _, variant = label.partition("+")
-        found.add(CONFIGS / f"{scale}.yaml")
-        if variant:
-            found.add(CONFIGS / "variants" / f"{variant}.yaml")
+    found = {path for label in labels for path in configuration_files(label)}
     for path in found:
         if not path.is_file():
             raise CrateError(f"{path} is missing, from which these results were configured; restore it")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fpc import __version__
+from fpc.config.root import PHASES
 from fpc.files import canonical_json
 from fpc.lineage.ancestry import Ancestor
 from fpc.lineage.crate import Artifact, Contents
 from fpc.lineage.crate_graph import Graph, ids
+from fpc.lineage.origin import REQUIREMENTS
 
 COMPLETED = "http://schema.org/CompletedActionStatus"
 WORKFLOW = "Snakefile"
@@ -23,7 +24,6 @@ WORKFLOW_RUN = "#workflow-run"
 WORKFLOW_PARAMETERS = {"configuration": "#workflow-configuration", "result": "#workflow-result"}
 ENGINE = "https://snakemake.github.io"
 BIOSCHEMAS = "https://bioschemas.org/profiles"
-PHASES = ("pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report")
 
 
 def add_runs(graph: Graph) -> None:
@@ -235,10 +235,8 @@ def _add_parameters(graph: Graph) -> None:
 
 def _add_engine(graph: Graph) -> None:
     """Snakemake, in the version that is locked, and what it orchestrated."""
-    lock = Path("requirements.lock")
-    found = (
-        re.search(r"^snakemake==(\S+)", lock.read_text(encoding="utf-8"), re.M) if lock.is_file() else None
-    )
+    text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
+    found = re.search(r"^snakemake==(\S+)", text, re.M)
     graph.add(
         ENGINE,
         "SoftwareApplication",

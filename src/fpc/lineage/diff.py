@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fpc.lineage import origin
+from fpc.lineage.digests import SHORT
 from fpc.lineage.manifest import Manifest
-
-SHOWN = 12  # digits of a digest
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -72,7 +71,7 @@ def _mapping(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[st
 
 def _shown(value: Any) -> str:
     text = str(value)
-    return text[:SHOWN] if isinstance(value, str) and len(text) == 64 else text
+    return text[:SHORT] if isinstance(value, str) and len(text) == 64 else text
 
 
 def _inputs(manifest: Manifest) -> dict[str, str]:
@@ -85,7 +84,7 @@ def _digests(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[st
         if one is None or other is None:
             yield f"{name} only in {'A' if other is None else 'B'}"
         elif one != other:
-            yield f"{name} differs: {one[:SHOWN]} in A, {other[:SHOWN]} in B"
+            yield f"{name} differs: {one[:SHORT]} in A, {other[:SHORT]} in B"
 
 
 def _code(first: Manifest, second: Manifest) -> Iterator[str]:

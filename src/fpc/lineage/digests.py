@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from fpc.files import canonical_json, read_json, write_text
 from fpc.lineage.signing import is_signature
+from fpc.table import RESULTS
 
-CACHE = Path("results/.audit/digests.json")
+CACHE = RESULTS / ".audit" / "digests.json"
+SHORT = 12  # digits of a digest that are shown
 RACY = 2_000_000_000  # ns; a file that changed so shortly before it was read may change again unseen
 
 
@@ -72,9 +74,10 @@ class Digests:
         known = self._fresh.get(key) or (None if self._deep else self._known.get(key))
         if isinstance(known, list) and known[:-1] == stamp:
             return str(known[-1])
+        begun = time.time_ns()  # before reading, which may take longer than RACY by itself
         with Path(file).open("rb") as content:
             found = hashlib.file_digest(content, kind).hexdigest()
-        if time.time_ns() - status.st_ctime_ns > RACY:
+        if begun - status.st_ctime_ns > RACY:
             self._fresh[key] = [*stamp, found]
         return found
 

@@ -17,7 +17,7 @@ from fpc.files import sha256_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
-LOCK = Path("requirements.lock")
+REQUIREMENTS = Path("requirements.lock")
 # They decide what runs and where it is put, not what is in it; the configuration has its own digest.
 AROUND = (
     "fpc/__main__.py",
@@ -111,8 +111,8 @@ def environment() -> dict[str, Any]:
         if name in sys.modules:
             packages[name] = metadata.version(name)
     found: dict[str, Any] = {"python": platform.python_version(), "packages": packages}
-    if LOCK.exists():
-        found["lock_sha256"] = sha256_of(LOCK)
+    if REQUIREMENTS.exists():
+        found["lock_sha256"] = sha256_of(REQUIREMENTS)
     return found
 
 

@@ -14,7 +14,7 @@ from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
 
-LOCK = Path("dvc.lock")
+DVC_LOCK = Path("dvc.lock")
 MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
 
 
@@ -27,7 +27,7 @@ class Output:
     size: int
 
 
-def read_lock(lock: Path = LOCK) -> Mapping[Path, list[Output]]:
+def read_lock(lock: Path = DVC_LOCK) -> Mapping[Path, list[Output]]:
     """What ``dvc.lock`` names, by the folder that holds it; empty where there is no such file.
 
     Raises:
@@ -63,11 +63,11 @@ def check(
         if not inside and manifest.path.name != "manifest.json":
             continue  # of a row that shares the folder
         if not inside:
-            yield Verdict.STALE, f"{LOCK} records {name}, which the manifest does not name; {MEND}"
+            yield Verdict.STALE, f"{DVC_LOCK} records {name}, which the manifest does not name; {MEND}"
         elif sum(inside) != item.size:
-            yield Verdict.STALE, f"{LOCK} records another {name} (of another size); {MEND}"
+            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (of another size); {MEND}"
         elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
-            yield Verdict.STALE, f"{LOCK} records another {name} (md5 differs); {MEND}"
+            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (md5 differs); {MEND}"
 
 
 def _is_whole(path: Path, manifest: Manifest) -> bool:
@@ -82,4 +82,4 @@ def folders(place: Path, recorded: Mapping[Path, list[Output]], digests: Digests
         if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(place):
             continue  # ``check`` sees the former
         if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
-            yield Finding(item.path, Verdict.STALE, (f"{LOCK} records another content; {MEND}",))
+            yield Finding(item.path, Verdict.STALE, (f"{DVC_LOCK} records another content; {MEND}",))

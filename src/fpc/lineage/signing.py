@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from fpc.config.errors import ConfigError
 from fpc.files import canonical_json, write_text
 from fpc.lineage.manifest import read
 
@@ -45,18 +46,21 @@ def make_key(path: Path, passphrase: str | None = None) -> Path:
     """Write a new private key (PEM, PKCS8, mode 0600) and its public key ``<path>.pub``; returns the latter.
 
     Args:
-        path: outside the project's folder, so that it is never committed with it.
+        path: outside of any project, so that it is never committed with one.
         passphrase: encrypts the private key.
 
     Raises:
-        SigningError: a file is there already, the place is inside the project or cannot be written.
+        ConfigError: the path is a folder, or lies inside a project.
+        SigningError: a file is there already, or the place cannot be written.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    if path.resolve().is_relative_to(Path.cwd()):
-        raise SigningError(
-            f"{path} lies inside this project, where it could be committed; give another place"
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib's raises for a name that is too long
+        raise ConfigError(f"{path} is a folder; give the name of a file, such as {path / 'key'}")
+    if (project := _project_around(path)) is not None:
+        raise ConfigError(
+            f"{path} lies inside the project {project}, where it could be committed; give another place"
         )
     public = path.with_name(f"{path.name}.pub")
     key = Ed25519PrivateKey.generate()
@@ -69,11 +73,17 @@ def make_key(path: Path, passphrase: str | None = None) -> Path:
     public_text = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    if public.exists():
+    if os.path.lexists(public):
         raise SigningError(f"{public} is there already; give another name, or move it away")
     _write_new(path, private_text, 0o600)
     _write_new(public, public_text, 0o644)
     return public
+
+
+def _project_around(path: Path) -> Path | None:
+    """The project that a path lies in, from wherever the command is given; None where it lies in none."""
+    real = Path(os.path.realpath(path))
+    return next((folder for folder in real.parents if (folder / "Snakefile").is_file()), None)
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from fpc.config.errors import ConfigError
+from fpc.config.root import PHASES
 from fpc.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
 from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage.digests import SHORT
 from fpc.lineage.verify import ACCEPTABLE, Audit
 
-SHORT = 12  # digits of a digest that are shown
 PICTURES = (".svg", ".png", ".dot")
-# From left to right, as work goes.
+ORDER = ("external", *PHASES)  # from left to right, as work goes
 Boxes = dict[tuple[str, ...], list[int]]
 """What a box is of -> seeds of its runs."""
-ORDER = ("external", "pretrain", "collect", "finetune", "evaluate", "figure", "claims", "report")
 
 
 def judged(root: Path, audit: Audit) -> tuple[dict[Path, Ancestor], dict[Path, Finding]]:
