@@ -48,6 +48,13 @@ def test_linked_files_exist(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+def test_every_figure_and_variant_is_listed() -> None:
+    page = (ROOT / "docs" / "how-to" / "one-figure.md").read_text(encoding="utf-8")
+    modules = (ROOT / "src" / "fpc" / "figures").glob("*_[0-9]*.py")
+    names = {path.stem for path in [*modules, *(ROOT / "configs" / "variants").glob("*.yaml")]}
+    assert names - set(re.findall(r"`(\w+)`", page)) == set()
+
+
 def test_two_files_add_the_example_to_the_run_table(project: Path, example: None) -> None:
     shutil.copy(ROOT / "examples" / "l2.yaml", project / "configs" / "variants" / "l2.yaml")
     configuration = load("paper", "l2")

@@ -1,0 +1,86 @@
+"""The tutorial's commands, given in a fresh folder, make the files and print what the page shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.workflow.chain import BIN, ROOT
+
+PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+COMMANDS = re.compile(r"^```sh\n(.*?)^```\n(.*?)(?=^```sh\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def section(number: int) -> str:
+    """The text of a numbered section."""
+    found = re.search(rf"^## {number}\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, f"the tutorial has no section {number}"
+    return found[1]
+
+
+def give(commands: str) -> subprocess.CompletedProcess[str]:
+    """Give commands to a shell in the current folder, output and messages together."""
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(Path(".cache").resolve()),
+    }
+    return subprocess.run(
+        ["bash", "-c", commands],
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def promised(prose: str) -> tuple[str | None, int]:
+    """Output that the text after commands shows, and their exit code."""
+    block = re.search(r"^```text\n(.*?)^```", prose, re.MULTILINE | re.DOTALL)
+    line = re.search(r"^prints `([^`]*)`", prose, re.MULTILINE)
+    shown = block or line
+    code = re.search(r"The exit code is (\d)", prose)
+    return shown[1].strip() if shown else None, int(code[1]) if code else 0
+
+
+@pytest.mark.usefixtures("project")
+def test_the_tutorial_is_true() -> None:
+    compared = 0
+    for number in (2, 3, 5):
+        for commands, prose in COMMANDS.findall(section(number)):
+            finished = give(commands)
+            shown, code = promised(prose)
+            assert finished.returncode == code, (commands, finished.stdout[-3000:])
+            if shown is not None:
+                count = shown.count("\n") + 1
+                assert finished.stdout.strip().splitlines()[-count:] == shown.splitlines(), commands
+                compared += 1
+            if number == 2:
+                assert not Path("results/demo").exists(), "the page says that nothing has been made yet"
+            if number == 3:
+                the_third_section_is_true(commands, prose, finished.stdout)
+    assert compared == 3
+
+
+def the_third_section_is_true(commands: str, prose: str, output: str) -> None:
+    """The jobs that the page names have run; a second time there is nothing to do; the files are there."""
+    named = re.search(r"Five jobs run: (.*?)\.", prose, re.DOTALL)
+    assert named
+    assert sorted(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == sorted(
+        re.findall(r"`(\w+)`", named[1])
+    )
+    assert "answers `Nothing to be done`" in prose
+    assert "Nothing to be done" in give(commands).stdout
+    listed = re.search(r"^```text\n(.*?)^```", section(4), re.MULTILINE | re.DOTALL)
+    assert listed
+    for line in listed[1].splitlines():
+        folder, *words = line.split()
+        assert Path(folder).is_dir(), line
+        for word in words:
+            if "." in word or word.endswith("/"):
+                assert (Path(folder) / word).exists(), line
