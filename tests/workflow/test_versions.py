@@ -161,6 +161,16 @@ def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
     assert locked(copy) == before
 
 
+def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> None:
+    before = (copy / "dvc.lock").read_bytes()
+    with (copy / "results/tiny/figures/figure_9.png").open("ab") as file:
+        file.write(b"altered")
+    printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
+    assert "5 stages recorded; left out:\n  tiny_figures:\n" in printed
+    assert "  tiny_report:\n    made from tiny_figures" in printed
+    assert (copy / "dvc.lock").read_bytes() == before  # DVC writes down what a stage reads, too
+
+
 def test_a_signed_project_is_in_order_for_the_audit_and_for_dvc(copy: Path, tmp_path: Path) -> None:
     key, lock = tmp_path / "key", (copy / "dvc.lock").read_bytes()
     run(copy, "fpc", "audit", "keygen", key)
