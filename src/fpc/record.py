@@ -122,7 +122,7 @@ def problems(configuration: Configuration, row: Row) -> Iterator[str]:
         return
     yield from (
         f"{row.manifest}: {reason}"
-        for verdict, reason in checks.itself(manifest)
+        for verdict, reason in checks.itself(manifest, checks.altered(manifest))
         if verdict == Verdict.TAMPERED
     )
     if _moved(configuration, row, manifest):

@@ -57,12 +57,22 @@ class Finding:
 Check = Iterator[tuple[Verdict, str]]
 
 
-def itself(manifest: Manifest) -> Check:
-    """The manifest has the digests it names, and stands where the run it names belongs."""
+def altered(manifest: Manifest) -> str:
+    """Why the manifest is not the one that was written; empty where it has the digests that it names."""
     if digest_of(manifest.definition["externalParameters"]["section"]) != manifest.section_digest:
-        yield Verdict.TAMPERED, "the manifest's section does not have the digest it names"
-    if not manifest.is_whole:
-        yield Verdict.TAMPERED, "the manifest was altered: it does not have the digest it names"
+        return "the manifest's section does not have the digest it names"
+    return "" if manifest.is_whole else "the manifest was altered: it does not have the digest it names"
+
+
+def itself(manifest: Manifest, alteration: str) -> Check:
+    """The manifest was not altered, and stands where the run it names belongs.
+
+    Args:
+        manifest: the artifact's.
+        alteration: of :func:`altered`.
+    """
+    if alteration:
+        yield Verdict.TAMPERED, alteration
     try:
         row = row_of(manifest)
         place = row.manifest

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,30 @@ class Digests:
     def _digest(
         self, file: Path | str, kind: Literal["sha256", "md5"], status: os.stat_result | None = None
     ) -> str:
+        def find() -> str:
+            with Path(file).open("rb") as content:
+                return hashlib.file_digest(content, kind).hexdigest()
+
+        return self.once(file, kind, find, status)
+
+    def once(
+        self,
+        file: Path | str,
+        kind: str,
+        find: Callable[[], str],
+        status: os.stat_result | None = None,
+    ) -> str:
+        """What ``find`` gives for a file's content, remembered as its digests are.
+
+        Args:
+            file: the file.
+            kind: what is found; a name of its own.
+            find: reads the file, or has its content from after ``status``.
+            status: its status, where the caller has just asked for it.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         status = status or Path(file).stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
         key = f"{kind} {file}"
@@ -75,8 +100,7 @@ class Digests:
         if isinstance(known, list) and known[:-1] == stamp:
             return str(known[-1])
         begun = time.time_ns()  # before reading, which may take longer than RACY by itself
-        with Path(file).open("rb") as content:
-            found = hashlib.file_digest(content, kind).hexdigest()
+        found = find()
         if begun - status.st_ctime_ns > RACY:
             self._fresh[key] = [*stamp, found]
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.signing import signature_of
-from fpc.lineage.status import is_file, under_link
+from fpc.lineage.status import is_file, status_of, under_link
 from fpc.table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
@@ -43,6 +43,7 @@ class Audit:
         self._table = {row.manifest: row for item in self.configurations.values() for row in rows(item)}
         self._recorded = recorded.read_lock()
         self._manifests: dict[Path, Manifest | ManifestError] = {}
+        self._alterations: dict[Path, str] = {}
         self._known: dict[Path, Finding] = {}
         self._parents = cache(self._find_parents)
         self._labels = {item.label for item in self.configurations.values()}
@@ -99,10 +100,16 @@ class Audit:
 
     def _read(self, path: Path) -> Manifest | ManifestError:
         if path not in self._manifests:
+            status = status_of(str(path))  # before it is read: what is found is remembered of this status
             try:
-                self._manifests[path] = read(path)
+                manifest = read(path)
+                find = partial(checks.altered, manifest)
+                self._alterations[path] = self.digests.once(path, "alteration", find, status)
+                self._manifests[path] = manifest
             except ManifestError as error:
                 self._manifests[path] = error
+            except (OSError, RecursionError) as error:
+                self._manifests[path] = ManifestError(f"{path}: cannot be checked ({error})")
         return self._manifests[path]
 
     def _examine(self, path: Path) -> Finding:
@@ -122,7 +129,7 @@ class Audit:
     def _checks(self, manifest: Manifest) -> checks.Check:
         row = self._table.get(manifest.path)
         return chain(
-            checks.itself(manifest),
+            checks.itself(manifest, self._alterations[manifest.path]),
             checks.files(manifest, self.digests, self._under_link),
             checks.made_from(manifest, self.digests),
             checks.code(manifest, self.digests),
