@@ -104,3 +104,11 @@ def test_a_file_that_changed_shortly_before_a_long_read_is_not_remembered(
     writer.join()
     memory.save()
     assert cache.exists() == remembered
+
+
+@pytest.mark.usefixtures("chain")
+def test_a_file_straight_in_the_results_is_seen() -> None:
+    Path("results/notes.txt").write_text("x", encoding="utf-8")
+    finished = CliRunner().invoke(app, ["audit", "verify"])
+    assert finished.exit_code == 1
+    assert "unverified  results/notes.txt: no manifest names this file" in finished.output

@@ -60,7 +60,7 @@ def _inherited(findings: list[Finding]) -> Iterator[str]:
     if len(findings) == 1:
         yield _line(findings[0], findings[0].reasons)
     elif findings:
-        names = named([str(item.artifact.parent) for item in findings])
+        names = named([str(item.artifact) for item in findings])
         yield f"{Verdict.STALE:<11} made from something stale or tampered: {names}"
 
 

@@ -219,7 +219,7 @@ def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
     """Manifests and other files below a path; links out of it or to folders are findings, not entered."""
     if path.is_file():
-        return [path], [], []
+        return ([path], [], []) if path.name.endswith("manifest.json") else ([], [str(path)], [])
     manifests: list[str] = []
     files: list[str] = []
     links: list[Finding] = []
