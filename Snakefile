@@ -1,5 +1,5 @@
 # The whole reproduction: snakemake --cores 2 [--config scale=laptop [variant=...]] [FILE ...]
-from fpc.failures import failure_text
+from fpc.workflow.failures import failure_text
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -28,16 +28,16 @@ localrules:
 rule all:
     default_target: True
     input:
-        driver.files(TABLE),
+        adapter.files(TABLE),
 
 
 rule figures:
     input:
-        driver.files(row for row in TABLE if row.phase == "figure"),
+        adapter.files(row for row in TABLE if row.phase == "figure"),
 
 
 onsuccess:
-    print(driver.closing_words(CONFIGURATION))
+    print(adapter.closing_words(CONFIGURATION))
 
 
 onerror:

@@ -25,14 +25,14 @@ from sample_factory.algo.utils.misc import LEARNER_ENV_STEPS
 from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log
 
-from fpc.config.loader import load
-from fpc.files import write_tensors
+from fpc.core.files import write_tensors
+from fpc.core.processor import prepare_processor
 from fpc.learners.appo.actor_critic import make_actor_critic
 from fpc.learners.appo.environment import make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.runner import SerialRetentionRunner
 from fpc.learners.appo.settings import ENVIRONMENT, settings
-from fpc.learners.processor import prepare_processor
+from fpc.workflow.loader import load
 
 EXPERT = "fpc.domains.nethack.expert_sequences:open_sequences"
 

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-from fpc.config.loader import load
-from fpc.files import write_json
+from fpc.core.files import write_json
 from fpc.lineage.manifest import build, subject
-from fpc.runs import run_identity
-from fpc.table import parents, rows, section_of
+from fpc.workflow.loader import load
+from fpc.workflow.run import run_identity
+from fpc.workflow.run_table import parents, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

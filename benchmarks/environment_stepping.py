@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fpc.config.robotic_sequence import EnvironmentOptions
+from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.domains.robotic_sequence.stage import Stage
 

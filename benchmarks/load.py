@@ -21,11 +21,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fpc.config.loader import load
-from fpc.files import write_json
+from fpc.core.files import write_json
 from fpc.lineage.manifest import build
-from fpc.runs import RUNS, run_identity
-from fpc.table import Row, parents, rows, section_of
+from fpc.workflow.loader import load
+from fpc.workflow.run import RUNS, run_identity
+from fpc.workflow.run_table import Row, parents, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

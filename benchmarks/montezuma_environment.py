@@ -18,10 +18,10 @@ import gymnasium
 import numpy as np
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from fpc.config.montezuma import EnvironmentOptions, GoExploreOptions
+from fpc.core.files import write_json
+from fpc.domains.montezuma.config import EnvironmentOptions, GoExploreOptions
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.search import Search
-from fpc.files import write_json
 
 OPTIONS = EnvironmentOptions(
     frame_skip=4, sticky=0.25, max_steps=4500, screen_size=84, frame_stack=4, room=7, room_max_steps=500

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.core.files import write_json
 from fpc.domains.nethack.action_space import action_of
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import OBSERVATION_KEYS, NetHackEnvironment, make_game, seed_game
-from fpc.files import write_json
 
 OPTIONS = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=10**9, no_progress_limit=10**9)
 Side = tuple[Callable[[int], object], Callable[[int], tuple[object, ...]]]

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from fpc.config.loader import load
-from fpc.config.nethack import NetHackExperiment
+from fpc.core.files import write_json, write_tensors
+from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
-from fpc.files import write_json, write_tensors
+from fpc.workflow.loader import load
 
 MOVES, PREFERENCE = 16, 6.0
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.core.files import write_json
 from fpc.domains.nethack.action_space import ACTION_COUNT
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.expert import GameRecord, Player, play_game
 from fpc.domains.nethack.metrics import METRICS
-from fpc.files import write_json
 
 ENVIRONMENT = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=100_000, no_progress_limit=150)
 

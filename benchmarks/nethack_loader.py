@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from nle.dataset import TtyrecDataset
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.core.files import write_json
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import make_game, seed_game
 from fpc.domains.nethack.games import GameStreams, load_all
 from fpc.domains.nethack.recordings import index_recordings
-from fpc.files import write_json
 
 MONK = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=10**6, no_progress_limit=10**6)
 LENGTH, STREAMS = 32, (8, 32, 128)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fpc.config.loader import load
 from fpc.lineage.manifest import ManifestError, read
-from fpc.table import RESULTS, rows
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import RESULTS, rows
 
 
 def main() -> None:

@@ -22,13 +22,13 @@ from sample_factory.algo.runners.runner_serial import SerialRunner
 from sample_factory.utils.utils import log
 
 from appo import clocked
-from fpc.config.loader import load
+from fpc.core.files import write_json
+from fpc.core.processor import prepare_processor
 from fpc.domains.montezuma.training import job_of
-from fpc.files import write_json
 from fpc.learners.appo.learner import RetentionLearner
 from fpc.learners.appo.novelty import NoveltyLearner
 from fpc.learners.appo.runner import SerialRetentionRunner
-from fpc.learners.processor import prepare_processor
+from fpc.workflow.loader import load
 
 
 class PlainLearner(NoveltyLearner):

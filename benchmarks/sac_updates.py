@@ -25,10 +25,10 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.logger import Logger
 
-from fpc.config.sac import SACOptions
-from fpc.files import write_json
-from fpc.learners.processor import prepare_processor
+from fpc.core.files import write_json
+from fpc.core.processor import prepare_processor
 from fpc.learners.sac import Actor, Critics, ReplayBuffer, Updater
+from fpc.learners.sac.options import SACOptions
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionContext
 from fpc.retention.registry import load_method

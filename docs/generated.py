@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from fpc.cli import app
+from fpc.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
+from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
 
 
 def save(folder: Path, *steps: int) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from fpc.config.loader import load
-from fpc.config.root import PHASES
-from fpc.files import read_json, write_json
-from fpc.phases.pretrain import pretrain
-from fpc.runs import RUNS, RunError, forget, open_run, run_digest, run_identity
-from fpc.status import run_states, status_text
-from fpc.table import Row, section_of
+from fpc.core.files import read_json, write_json
+from fpc.workflow.configuration import PHASES
+from fpc.workflow.loader import load
+from fpc.workflow.phases.pretrain import pretrain
+from fpc.workflow.run import RUNS, RunError, forget, open_run, run_digest, run_identity
+from fpc.workflow.run_table import Row, section_of
+from fpc.workflow.status import run_states, status_text
 
 FPC = Path(sys.executable).parent / "fpc"
 ROW = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
@@ -109,12 +109,12 @@ def test_a_run_taken_the_moment_it_is_released_keeps_its_state(monkeypatch: pyte
 
     for close in ("publish", "forget"):
         taken.clear()
-        monkeypatch.setattr("fpc.runs.FileLock", Lock if close == "publish" else FileLock)
+        monkeypatch.setattr("fpc.workflow.run.FileLock", Lock if close == "publish" else FileLock)
         with open_run(ROW, section, []) as run:
             (run.output / "file.txt").write_text("made", encoding="utf-8")
         if close == "forget":
             run.state.mkdir(parents=True)
-            monkeypatch.setattr("fpc.runs.FileLock", Lock)
+            monkeypatch.setattr("fpc.workflow.run.FileLock", Lock)
             forget(ROW, section, [])
         assert (run.state / "checkpoint").read_text(encoding="utf-8") == "of the other"
         with pytest.raises(RunError, match="another process is at work"), open_run(ROW, section, []):

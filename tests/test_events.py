@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fpc import events
-from fpc.config.loader import load
-from fpc.files import write_table
+from fpc.core.files import write_table
 from fpc.lineage.manifest import read
-from fpc.phases.collect import collect
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
+from fpc.workflow import events
+from fpc.workflow.loader import load
+from fpc.workflow.phases.collect import collect
+from fpc.workflow.phases.finetune import finetune
+from fpc.workflow.phases.pretrain import pretrain
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

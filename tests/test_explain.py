@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.errors import ConfigError
-from fpc.config.loader import load
-from fpc.explain import explain_text
-from fpc.interruption import Interrupted
-from fpc.phases.collect import collect
-from fpc.phases.pretrain import pretrain
-from fpc.runs import open_run
-from fpc.table import Row, section_of
+from fpc.core.errors import ConfigError
+from fpc.core.interruption import Interrupted
+from fpc.workflow.explain import explain_text
+from fpc.workflow.loader import load
+from fpc.workflow.phases.collect import collect
+from fpc.workflow.phases.pretrain import pretrain
+from fpc.workflow.run import open_run
+from fpc.workflow.run_table import Row, section_of
 
 PRETRAIN = Path("results/tiny/two_state_mdp/pretrain/seed_0")
 COLLECT = Path("results/tiny/two_state_mdp/collect/seed_0")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.loader import load
-from fpc.failures import failure_text, log_of
-from fpc.table import rows
+from fpc.workflow.failures import failure_text, log_of
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import rows
 
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
@@ -35,8 +35,8 @@ def test_a_run_that_broke_shows_the_end_of_its_log(project: Path) -> None:
     (row,) = [row for row in rows(configuration) if row.phase == "pretrain"]
     (project / "results/.runs").mkdir(parents=True)
     program = (
-        "from fpc.runs import open_run; from fpc.table import Row, section_of; "
-        "from fpc.config.loader import load\n"
+        "from fpc.workflow.run import open_run; from fpc.workflow.run_table import Row, section_of; "
+        "from fpc.workflow.loader import load\n"
         "row = Row('tiny', 'pretrain', 'two_state_mdp', seeds=(0,))\n"
         "with open_run(row, section_of(load('tiny'), row), []): raise RuntimeError('the robot fell')"
     )

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fpc.files import (
+from fpc.core.files import (
     atomic_path,
     canonical_json,
     digest_of,

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from fpc.config.loader import load, scales
-from fpc.config.schema import REFERENCE, SCHEMA, as_yaml, reference, schema
+from fpc.workflow.loader import load, scales
+from fpc.workflow.reference import REFERENCE, SCHEMA, as_yaml, reference, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 

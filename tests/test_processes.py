@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fpc.processes import process_pool
+from fpc.core.processes import process_pool
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,7 +50,7 @@ def test_a_block_that_fails_does_not_wait_for_its_processes() -> None:
 PROGRAM = """
 import sys, time
 from fpc import interruption
-from fpc.processes import process_pool
+from fpc.core.processes import process_pool
 from tests.test_processes import slow
 if __name__ == "__main__":
     interruption.install()

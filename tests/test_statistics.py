@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from fpc import statistics
+from fpc.core import statistics
 
 rates = st.floats(0.0, 1.0, width=32)
 

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.loader import load, scales, variants
-from fpc.config.root import Configuration
-from fpc.table import Row, parents, parse_seeds, rows, scale_and_variant, seeds_name, used_experiments
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load, scales, variants
+from fpc.workflow.run_table import (
+    Row,
+    parents,
+    parse_seeds,
+    rows,
+    scale_and_variant,
+    seeds_name,
+    used_experiments,
+)
 
 
 def jobs(configuration: Configuration) -> int:

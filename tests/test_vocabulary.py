@@ -7,10 +7,10 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from fpc.cli import app
-from fpc.config.root import PHASES, RUN_PHASES, Root
+from fpc.cli.main import app
 from fpc.domains.interface import Domain
 from fpc.domains.registry import domain_names, experiment_type
+from fpc.workflow.configuration import PHASES, RUN_PHASES, Root
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,5 +1,5 @@
 """``python -m fpc``."""
 
-from fpc.cli import main
+from fpc.cli.main import main
 
 main()

@@ -13,8 +13,8 @@ from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, NotTestable, Result, Verdict
 from fpc.claims.evaluate import CLAIMS, by_experiment, evaluate_claims, metrics, summary, to_markdown
 from fpc.claims.seeds import seeds_table
+from fpc.core.statistics import interquartile_mean
 from fpc.domains.registry import domain_names
-from fpc.statistics import interquartile_mean
 
 from . import conftest as made
 

@@ -10,8 +10,8 @@ import pytest
 
 from fpc.claims.claim import ClaimContext
 from fpc.claims.evaluate import CLAIMS, evaluate_claims
-from fpc.claims.report import ReportFigure, render_report
 from fpc.claims.seeds import seeds_table
+from fpc.reporting.page import ReportFigure, render_report
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 FIGURE = ReportFigure("figure_3c", "Success on the whole <sequence>", SVG, "step,value\n0,1\n")

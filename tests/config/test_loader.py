@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.errors import ConfigError
-from fpc.config.loader import load, scales, variants
-from fpc.config.meta_world import TASKS
-from fpc.table import rows
+from fpc.core.errors import ConfigError
+from fpc.domains.robotic_sequence.meta_world import TASKS
+from fpc.workflow.loader import load, scales, variants
+from fpc.workflow.run_table import rows
 
 
 def overlay(project: Path, text: str) -> None:

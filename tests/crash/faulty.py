@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from fpc.cli import main
+from fpc.cli.main import main
 
 
 def die_at(moment: str) -> None:

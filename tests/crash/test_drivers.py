@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fpc.files import read_json
+from fpc.core.files import read_json
 from fpc.lineage.manifest import read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,9 +139,9 @@ def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) 
     """The child, or its parent after a first attempt, believes to be made yesterday."""
     project = prepared(tmp_path)
     back = (
-        "import sys, fpc.runs as runs; from datetime import datetime, timedelta, UTC; "
+        "import sys, fpc.workflow.run as runs; from datetime import datetime, timedelta, UTC; "
         "runs._now = lambda: (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec='milliseconds'); "
-        "from fpc.cli import main; main()"
+        "from fpc.cli.main import main; main()"
     )
     common = ["--scale=tiny", "--experiment=two_state_mdp"]
     for name in ("pretrain", "collect"):

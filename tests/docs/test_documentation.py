@@ -13,12 +13,12 @@ import pytest
 import torch
 
 import fpc.retention
-from fpc.config.loader import load
-from fpc.config.sac import SACOptions
 from fpc.learners.sac.networks import Actor
+from fpc.learners.sac.options import SACOptions
 from fpc.retention import registry
 from fpc.retention.interface import RetentionBatch, RetentionContext
-from fpc.table import rows
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -18,8 +18,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint
-from fpc.files import read_tensors, write_tensors
+from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core.files import read_tensors, write_tensors
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.learner import LinearSchedule
 from fpc.learners.appo.settings import settings

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.config.rnd import RNDOptions
 from fpc.learners.appo.rnd import RandomNetworkDistillation, RunningMoments, advantages
+from fpc.learners.appo.rnd_options import RNDOptions
 
 OPTIONS = RNDOptions(
     channels=(4, 4, 4),

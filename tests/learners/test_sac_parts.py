@@ -11,9 +11,9 @@ import torch
 from pydantic import ValidationError
 from torch.distributions import Independent, Normal
 
-from fpc.config.sac import SACOptions
 from fpc.learners.sac import Actor, Critics, Updater
 from fpc.learners.sac.networks import stage_of
+from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import Batch
 from fpc.learners.sac.update import squashed_sample, target_values, temperature_gradient
 from fpc.retention.interface import RetentionBatch, RetentionMethod

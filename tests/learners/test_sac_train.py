@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.checkpoint import load_checkpoint
-from fpc.config.sac import SACOptions
+from fpc.core.checkpoint import load_checkpoint
 from fpc.learners.sac import Actor, Critics, Trained, train
+from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.train import episode_seed
 from fpc.retention.behavioral_cloning import BehavioralCloning
 from fpc.retention.expert_data import ExpertDataset

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from fpc.config.loader import load
-from fpc.config.root import Configuration
-from fpc.files import digest_of, sha256_of
+from fpc.core.files import digest_of, sha256_of
 from fpc.lineage.checks import Finding
 from fpc.lineage.verify import verify
-from fpc.phases.collect import collect
-from fpc.phases.evaluate import evaluate
-from fpc.phases.figure import figure
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
-from fpc.table import Row, figure_row
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load
+from fpc.workflow.phases.collect import collect
+from fpc.workflow.phases.evaluate import evaluate
+from fpc.workflow.phases.figure import figure
+from fpc.workflow.phases.finetune import finetune
+from fpc.workflow.phases.pretrain import pretrain
+from fpc.workflow.run_table import Row, figure_row
 
 PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
 COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fpc.cli import app
-from fpc.config.loader import load
-from fpc.files import sha256_of
+from fpc.cli.main import app
+from fpc.core.files import sha256_of
 from fpc.lineage.checks import Verdict
 from fpc.lineage.digests import Digests
 from fpc.lineage.verify import verify
-from fpc.phases.collect import collect
-from fpc.phases.finetune import finetune
-from fpc.phases.pretrain import pretrain
-from fpc.runs import RunError
-from fpc.table import Row
+from fpc.workflow.loader import load
+from fpc.workflow.phases.collect import collect
+from fpc.workflow.phases.finetune import finetune
+from fpc.workflow.phases.pretrain import pretrain
+from fpc.workflow.run import RunError
+from fpc.workflow.run_table import Row
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings, forge, rewrite
 

@@ -21,13 +21,13 @@ from rocrate_validator.models import Severity, ValidationSettings
 from typer.testing import CliRunner
 from urllib3 import HTTPResponse
 
-from fpc.cli import app
-from fpc.config.loader import load
+from fpc.cli.main import app
 from fpc.lineage.crate import METADATA, CrateError, export
 from fpc.lineage.signing import make_key, read_private_key, sign
-from fpc.phases.claims import claims
-from fpc.phases.report import report
-from fpc.table import closing_row, figure_row
+from fpc.workflow.loader import load
+from fpc.workflow.phases.claims import claims
+from fpc.workflow.phases.report import report
+from fpc.workflow.run_table import closing_row, figure_row
 from tests.lineage.conftest import EVALUATE, PRETRAIN, ROOT, make_chain
 
 # The context of RO-Crate 1.1 (public domain, CC0), for the validator reads it and tests have no network.
@@ -185,7 +185,7 @@ def test_files_of_a_crate_are_those_it_names_and_another_reader_finds_them(tmp_p
                 assert int(entity["contentSize"]) == archive.getinfo(entity["@id"]).file_size
                 names.remove(entity["@id"])
     assert {name.split("/")[0] for name in names} == {METADATA, "src"}
-    assert "src/fpc/phases/finetune.py" in names
+    assert "src/fpc/workflow/phases/finetune.py" in names
     read = ROCrate(tmp_path / "a.zip")
     assert read.mainEntity.id == "Snakefile"
     assert len(read.get_by_type("CreateAction")) == 8

@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
-from fpc.cli import app
-from fpc.config.errors import ConfigError
-from fpc.config.loader import load
-from fpc.files import write_json
+from fpc.cli.main import app
+from fpc.core.errors import ConfigError
+from fpc.core.files import write_json
 from fpc.lineage.manifest import ManifestError
 from fpc.lineage.signing import (
     PASSPHRASE,
@@ -32,7 +31,8 @@ from fpc.lineage.signing import (
     signature_of,
     signature_problem,
 )
-from fpc.phases.figure import figure
+from fpc.workflow.loader import load
+from fpc.workflow.phases.figure import figure
 
 from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, forge
 

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from fpc.cli import app
-from fpc.config.errors import ConfigError
-from fpc.config.loader import load
+from fpc.cli.main import app
+from fpc.core.errors import ConfigError
 from fpc.figures.embedded import content_digest, read_source
 from fpc.lineage import manifest as manifests
 from fpc.lineage.ancestry import ancestry, manifest_of
 from fpc.lineage.manifest import read
 from fpc.lineage.trace import draw
-from fpc.phases.finetune import finetune
-from fpc.table import Row
+from fpc.workflow.loader import load
+from fpc.workflow.phases.finetune import finetune
+from fpc.workflow.run_table import Row
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fpc.cli import app
+from fpc.cli.main import app
 from fpc.lineage import digests
 from fpc.lineage.checks import Verdict
 from fpc.lineage.manifest import ManifestError, read
@@ -34,12 +34,12 @@ def test_absent_weights_are_missing() -> None:
 @pytest.mark.usefixtures("chain")
 def test_code_that_moved_is_behind_not_stale() -> None:
     def change(statement: dict[str, Any]) -> None:
-        statement["predicate"]["runDetails"]["builder"]["code"]["modules"]["fpc/files.py"] = "0" * 64
+        statement["predicate"]["runDetails"]["builder"]["code"]["modules"]["fpc/core/files.py"] = "0" * 64
 
     rewrite(COLLECT.manifest, change)
     found = findings()[COLLECT.manifest]
     assert found.verdict == Verdict.BEHIND
-    assert "fpc/files.py" in found.reasons[0]
+    assert "fpc/core/files.py" in found.reasons[0]
 
 
 def test_more_seeds_asked_for_make_a_figure_stale(chain: Path) -> None:

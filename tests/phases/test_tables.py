@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fpc.config.loader import load
-from fpc.config.root import Configuration
+from fpc.core.files import write_json, write_table
 from fpc.figures.interface import TABLE_NAMES
-from fpc.files import write_json, write_table
 from fpc.lineage.manifest import build, subject
-from fpc.phases.tables import TABLES, TableError, read_row, read_tables
-from fpc.runs import run_identity
-from fpc.table import Row, figure_row, parents
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load
+from fpc.workflow.run import run_identity
+from fpc.workflow.run_table import Row, figure_row, parents
+from fpc.workflow.tables import TABLES, TableError, read_row, read_tables
 
 
 @pytest.fixture(name="configuration")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fpc.files import write_tensors
+from fpc.core.files import write_tensors
 from fpc.retention.expert_data import ExpertDataset
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.workflow.chain import BIN, run_chain
 
-from fpc.files import read_tensors
+from fpc.core.files import read_tensors
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 

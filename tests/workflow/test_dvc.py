@@ -14,10 +14,10 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from fpc.config.loader import load
 from fpc.lineage.manifest import read
-from fpc.stages import CURVES, PIPELINE, is_heavy, pipeline, recorded_scales
-from fpc.table import rows
+from fpc.workflow.dvc_pipeline import CURVES, PIPELINE, is_heavy, pipeline, recorded_scales
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fpc.files import read_json
+from fpc.core.files import read_json
 from fpc.lineage.manifest import read
 
 ROOT = Path(__file__).resolve().parents[2]

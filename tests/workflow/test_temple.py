@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tests.workflow.chain import run_chain
 
+from fpc.core.files import read_tensors
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import RoomAttempt
 from fpc.domains.montezuma.passages import walk
@@ -20,7 +21,6 @@ from fpc.domains.montezuma.start_states import (
     read_start_states,
     replay,
 )
-from fpc.files import read_tensors
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from tests.workflow import s3
 from tests.workflow.chain import BIN, ROOT, run_chain
 
-from fpc.files import sha256_of
+from fpc.core.files import sha256_of
 
 FINETUNE = Path("results/tiny/two_state_mdp/finetune/vanilla/seed_0")
 POLICY = Path("results/tiny/two_state_mdp/pretrain/seed_0/policy.safetensors")

@@ -117,10 +117,10 @@ def test_a_changed_value_reruns_what_it_decides(copy: Path, fresh_clone: bool) -
 @pytest.mark.parametrize("clock", ["right", "a day back"])
 def test_what_was_made_from_something_made_again_by_itself_is_made_again(copy: Path, clock: str) -> None:
     program = (
-        "import sys, fpc.runs as runs; from datetime import datetime, timedelta, UTC; "
+        "import sys, fpc.workflow.run as runs; from datetime import datetime, timedelta, UTC; "
         f"shift = timedelta(days={0 if clock == 'right' else 1}); "
         "runs._now = lambda: (datetime.now(UTC) - shift).isoformat(timespec='milliseconds'); "
-        "from fpc.cli import main; main()"
+        "from fpc.cli.main import main; main()"
     )
     command = [sys.executable, "-c", program, "figure", "--scale=tiny", "--name=figure_9"]
     (copy / "results/tiny/figures/figure_9.manifest.json").unlink()

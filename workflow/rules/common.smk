@@ -3,13 +3,13 @@ import sys
 import time
 from pathlib import Path
 
-from fpc import driver
-from fpc.table import Row, closing_row, parse_seeds, rows
+from fpc.workflow import snakemake_adapter as adapter
+from fpc.workflow.run_table import Row, closing_row, parse_seeds, rows
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 STARTED = time.time()
-CONFIGURATION = driver.prepare(config.get("scale", "demo"), config.get("variant"))
+CONFIGURATION = adapter.prepare(config.get("scale", "demo"), config.get("variant"))
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label
 RESULTS = f"results/{LABEL}"
@@ -62,7 +62,7 @@ def run_inputs(phase):
             values.get("method"),
             parse_seeds(values["seeds"]),
         )
-        return driver.job_inputs(CONFIGURATION, row)
+        return adapter.job_inputs(CONFIGURATION, row)
 
     return inputs
 
@@ -71,7 +71,7 @@ def resource(phase, name):
     """Resource function of a run phase: what its domain's jobs ask of a cluster (configs/, `plan`)."""
 
     def amount(wildcards):
-        asked = driver.job_resources(CONFIGURATION, phase, wildcards.experiment)
+        asked = adapter.job_resources(CONFIGURATION, phase, wildcards.experiment)
         return getattr(asked, name)
 
     return amount
@@ -79,15 +79,15 @@ def resource(phase, name):
 
 def small(wildcards):
     """Group of a run that asks for no more than `plan.job`: the profile says how many share a cluster's job."""
-    asked = driver.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
+    asked = adapter.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
     return "small_evaluate" if asked == CONFIGURATION.plan.job else None
 
 
 def figure_inputs(wildcards):
     """Input function of a figure."""
-    return driver.figure_inputs(CONFIGURATION, wildcards.figure)
+    return adapter.figure_inputs(CONFIGURATION, wildcards.figure)
 
 
 def closing_inputs(phase):
     """Inputs of claims or report."""
-    return driver.job_inputs(CONFIGURATION, closing_row(CONFIGURATION, phase))
+    return adapter.job_inputs(CONFIGURATION, closing_row(CONFIGURATION, phase))

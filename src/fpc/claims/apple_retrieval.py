@@ -9,7 +9,7 @@ import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import Runs, knows, rank_correlation, runs_of, table
-from fpc.statistics import Array, worst_drop
+from fpc.core.statistics import Array, worst_drop
 
 EXPERIMENT = "apple_retrieval"
 CONDITION = re.compile(r"M=(\d+),c=([\d.]+)")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fpc.statistics import Estimate
+    from fpc.core.statistics import Estimate
 
 Tables = Mapping[str, "pd.DataFrame"]  # episodes, training, states, representation -> rows of one experiment
 TablesByExperiment = Mapping[str, Tables]

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
-from fpc.statistics import Array, Estimate, Statistic, bootstrap_estimate, difference_of, interquartile_mean
+from fpc.core.statistics import (
+    Array,
+    Estimate,
+    Statistic,
+    bootstrap_estimate,
+    difference_of,
+    interquartile_mean,
+)
 
 
 @dataclass(frozen=True)

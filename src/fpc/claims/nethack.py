@@ -18,7 +18,7 @@ import numpy as np
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
 from fpc.claims.measures import Runs, at_least_steps, far_probe, listed, one_sample, runs_of, same_budget
-from fpc.statistics import Array
+from fpc.core.statistics import Array
 
 DOMAIN = EXPERIMENT = "nethack"
 FINAL, CLOSE = "final", "level_1"

@@ -15,7 +15,7 @@ import numpy as np
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import Runs, at_least_steps, knows, last_layer_cka, one_sample, runs_of, same_budget
-from fpc.statistics import worst_drop
+from fpc.core.statistics import worst_drop
 
 DOMAIN = EXPERIMENT = "robotic_sequence"
 TWO_STAGES = "robotic_sequence_two_stages"

@@ -6,7 +6,7 @@ from functools import partial
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import table
-from fpc.statistics import Estimate
+from fpc.core.statistics import Estimate
 
 EXPERIMENT = "two_state_mdp"
 TOLERANCE = 0.011  # the paper prints two decimals; theirs is the last point of a climb, so is ours

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fpc.retention.interface import Need
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 class Domain(ABC):

@@ -1,4 +1,4 @@
-"""Domains by name: a folder of this package with a ``domain.py``, and ``fpc.config.<domain>``."""
+"""Domains by name: a folder of this package with a ``domain.py``, and a ``config.py``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def load_domain(name: str) -> Domain:
 
 @cache
 def experiment_type(name: str) -> type[Experiment]:
-    """The type of a domain's experiments: the only ``Experiment`` subclass of ``fpc.config.<name>``."""
-    module = import_module(f"fpc.config.{name}")
+    """The type of a domain's experiments: the only ``Experiment`` subclass of ``fpc.domains.<name>.config``."""
+    module = import_module(f"fpc.domains.{name}.config")
     (found,) = (
         value
         for value in vars(module).values()

@@ -6,7 +6,7 @@ import re
 from importlib import import_module
 from typing import cast
 
-from fpc.config.errors import unknown
+from fpc.core.errors import unknown
 from fpc.figures.interface import FigureModule
 from fpc.figures.metadata import figure_names
 

@@ -24,9 +24,9 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from fpc.core.files import canonical_json, write_text, write_with
 from fpc.figures.embedded import csv_text
 from fpc.figures.interface import FigureSettings
-from fpc.files import canonical_json, write_text, write_with
 from fpc.retention.registry import load_method
 
 WIDTH = 7.0  # inches, the paper's text width

@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from fpc.core.statistics import bootstrap_curve, interquartile_mean, mean
 from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 from fpc.retention.registry import load_method
-from fpc.statistics import bootstrap_curve, interquartile_mean, mean
 
 BINS = 25  # of the budget; the paper's are 5M of about 500M steps
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fpc.core.statistics import Array, area_under_curve, bootstrap_estimate, forward_transfer, mean
 from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 from fpc.figures.summary import per_run
 from fpc.figures.text_table import write_table
-from fpc.statistics import Array, area_under_curve, bootstrap_estimate, forward_transfer, mean
 
 TITLE = "Forward transfer on a known stage behind a prefix of new stages"
 EXPERIMENTS = ("robotic_sequence_prefix_*",)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fpc.checkpoint import load_checkpoint, save_checkpoint
+from fpc.core.checkpoint import load_checkpoint, save_checkpoint
 from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
 
 if TYPE_CHECKING:

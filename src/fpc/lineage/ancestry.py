@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fpc.config.errors import ConfigError
+from fpc.core.errors import ConfigError
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.table import RESULTS
+from fpc.workflow.run_table import RESULTS
 
 
 @dataclass(frozen=True)

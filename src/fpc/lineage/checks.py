@@ -16,14 +16,14 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import Any
 
-from fpc.config.root import Configuration
-from fpc.files import digest_of
+from fpc.core.files import digest_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.digests import Digests
+from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.lineage.status import status_of
-from fpc.table import FIGURE_SUFFIXES, RESULTS, Row, parents, section_of
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run_table import FIGURE_SUFFIXES, RESULTS, Row, parents, section_of
 
 SHOWN = 3  # of many names in a reason
 DVC = Path(".dvc")
@@ -105,7 +105,7 @@ def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool
     Args:
         manifest: the artifact's.
         digests: of files.
-        under_link: of :func:`fpc.lineage.status.under_link`.
+        under_link: of :func:`fpc.lineage.file_status.under_link`.
     """
     folder = manifest.path.parent
     place = str(folder)  # making a Path takes longer than asking for a file's status

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpc.files import atomic_path, sha256_of
+from fpc.core.files import atomic_path, sha256_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import ancestry, is_inside
 from fpc.lineage.checks import Finding, Verdict, leads_outside
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
-from fpc.stages import configuration_files, is_heavy
+from fpc.workflow.dvc_pipeline import configuration_files, is_heavy
 
 if TYPE_CHECKING:
-    from fpc.config.root import Configuration
+    from fpc.workflow.configuration import Configuration
 
 METADATA = "ro-crate-metadata.json"
 SOURCE = "src/fpc/"  # where the package lies in the crate

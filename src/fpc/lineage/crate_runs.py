@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fpc import __version__
-from fpc.config.root import PHASES
-from fpc.files import canonical_json
+from fpc.core.files import canonical_json
 from fpc.lineage.ancestry import Ancestor
 from fpc.lineage.crate import Artifact, Contents
 from fpc.lineage.crate_graph import Graph, ids
 from fpc.lineage.origin import REQUIREMENTS
+from fpc.workflow.configuration import PHASES
 
 COMPLETED = "http://schema.org/CompletedActionStatus"
 WORKFLOW = "Snakefile"

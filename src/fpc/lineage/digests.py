@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from fpc.files import canonical_json, read_json, write_text
+from fpc.core.files import canonical_json, read_json, write_text
 from fpc.lineage.signing import is_signature
-from fpc.table import RESULTS
+from fpc.workflow.run_table import RESULTS
 
 CACHE = RESULTS / ".audit" / "digests.json"
 SHORT = 12  # digits of a digest that are shown

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fpc.files import digest_of, sha256_of
+from fpc.core.files import digest_of, sha256_of
 from fpc.lineage import origin
-from fpc.lineage.form import parse
+from fpc.lineage.manifest_schema import parse
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"

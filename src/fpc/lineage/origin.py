@@ -13,33 +13,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fpc.files import sha256_of
+from fpc.core.files import sha256_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
 REQUIREMENTS = Path("requirements.lock")
-# They decide what runs and where it is put, not what is in it; the configuration has its own digest.
-AROUND = (
-    "fpc/__main__.py",
-    "fpc/cli*.py",
-    "fpc/config/errors.py",
-    "fpc/config/loader.py",
-    "fpc/config/schema.py",
-    "fpc/driver.py",
-    "fpc/events.py",
-    "fpc/explain.py",
-    "fpc/failures.py",
-    "fpc/interruption.py",
-    "fpc/lineage/*.py",
-    "fpc/logs.py",
-    "fpc/phases/execute.py",
-    "fpc/plan.py",
-    "fpc/record.py",
-    "fpc/runs.py",
-    "fpc/stages.py",
-    "fpc/status.py",
-    "fpc/table.py",
-)
+# The line of provenance: these rooms decide what runs and where it is put, not what is in it.
+ABOVE_THE_LINE = ("fpc/__main__.py", "fpc/cli/*", "fpc/workflow/*", "fpc/lineage/*")
 RECORDED_PACKAGES = (
     "torch",
     "numpy",
@@ -88,7 +68,7 @@ def at_start() -> dict[str, str]:
 
 def decides(module: str) -> bool:
     """Whether a module, by its path below ``src/``, can change what an artifact holds."""
-    return not any(fnmatchcase(module, pattern) for pattern in AROUND)
+    return not any(fnmatchcase(module, pattern) for pattern in ABOVE_THE_LINE)
 
 
 def modules() -> dict[str, str]:

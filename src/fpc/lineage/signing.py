@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from fpc.config.errors import ConfigError
-from fpc.files import canonical_json, write_text
+from fpc.core.errors import ConfigError
+from fpc.core.files import canonical_json, write_text
 from fpc.lineage.manifest import read
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fpc.config.errors import ConfigError
-from fpc.config.root import PHASES
-from fpc.files import sha256_of, write_text, write_with
+from fpc.core.errors import ConfigError
+from fpc.core.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
 from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import SHORT
 from fpc.lineage.verify import ACCEPTABLE, Audit
+from fpc.workflow.configuration import PHASES
 
 PICTURES = (".svg", ".png", ".dot")
 ORDER = ("external", *PHASES)  # from left to right, as work goes

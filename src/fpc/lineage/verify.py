@@ -9,15 +9,16 @@ from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
-from fpc.config.root import Configuration
-from fpc.lineage import checks, recorded
+from fpc.lineage import checks
+from fpc.lineage import dvc_lock as recorded
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.checks import Finding, Verdict
 from fpc.lineage.digests import Digests
+from fpc.lineage.file_status import is_file, status_of, under_link
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.signing import signature_of
-from fpc.lineage.status import is_file, status_of, under_link
-from fpc.table import RESULTS, rows
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run_table import RESULTS, rows
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
 ACCEPTABLE = (Verdict.VERIFIED, Verdict.BEHIND)

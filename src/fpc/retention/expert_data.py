@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fpc.files import read_tensors
+from fpc.core.files import read_tensors
 from fpc.retention.interface import ExpertBatch
 
 if TYPE_CHECKING:

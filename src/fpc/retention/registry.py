@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 
 import fpc.retention
-from fpc.config.errors import did_you_mean
+from fpc.core.errors import did_you_mean
 from fpc.retention.interface import RetentionMethod
 
 SUPPORT = frozenset(

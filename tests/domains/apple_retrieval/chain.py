@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fpc.config.apple_retrieval import AppleRetrievalExperiment
+from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment
 from fpc.domains.apple_retrieval.domain import DOMAIN
 from fpc.retention.registry import load_method
-from fpc.runs import Run
+from fpc.workflow.run import Run
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "scratch": {},

@@ -10,11 +10,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from fpc.core.files import read_tensors
 from fpc.domains.apple_retrieval.domain import DOMAIN
 from fpc.domains.apple_retrieval.training import spread
 from fpc.figures import figure_10, figure_11
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.files import read_tensors
 from fpc.learners import reinforce
 from fpc.retention.interface import Need
 from fpc.retention.registry import load_method

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.config.apple_retrieval import EnvironmentSection
+from fpc.domains.apple_retrieval.config import EnvironmentSection
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.domains.apple_retrieval.rollout import Grid
 from fpc.domains.apple_retrieval.streams import Streams

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.config.loader import load
-from fpc.config.montezuma import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.cloning import States, clone, states_of
+from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.expert_agent import found_in
 from fpc.domains.montezuma.passages import walk
 from fpc.domains.montezuma.pretraining import pretrain
 from fpc.domains.montezuma.start_states import read_start_states, write_demonstrations
-from fpc.runs import Run
+from fpc.workflow.loader import load
+from fpc.workflow.run import Run
 
 from .ways import STATES, start
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.montezuma import GoExploreOptions
 from fpc.domains.montezuma.archive import explore
+from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.search import Search
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from fpc.config.montezuma import EnvironmentOptions
+from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.start_states import StartState, read_start_states
 
 STATES = Path(__file__).parent / "start_states.json"

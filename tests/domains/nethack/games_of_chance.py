@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fpc.config.loader import load
-from fpc.config.nethack import EnvironmentOptions, NetHackExperiment, NetworkOptions
+from fpc.domains.nethack.config import EnvironmentOptions, NetHackExperiment, NetworkOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.workflow.loader import load
 
 NETWORK = NetworkOptions(
     message_hidden=4,

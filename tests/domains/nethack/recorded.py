@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fpc.config.nethack import EnvironmentOptions, SourceOptions
+from fpc.domains.nethack.config import EnvironmentOptions, SourceOptions
 from fpc.domains.nethack.environment import NetHackEnvironment, make_game
 from fpc.domains.nethack.frames import Frames
 from fpc.domains.nethack.games import LoadedGames

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fpc.config.nethack import CloneOptions
 from fpc.domains.nethack.cloning import clone, measure, split, updates_of
+from fpc.domains.nethack.config import CloneOptions
 from fpc.domains.nethack.games import LoadedGames, count_actions, read_game
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.replaying import replay_games

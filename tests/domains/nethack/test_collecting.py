@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.config.nethack import CloneOptions, NetHackExperiment, SourceOptions, StartStateOptions
+from fpc.core.files import read_tensors, write_tensors
 from fpc.domains.nethack.collecting import collect, divergence_games
+from fpc.domains.nethack.config import CloneOptions, NetHackExperiment, SourceOptions, StartStateOptions
 from fpc.domains.nethack.divergence import divergence, read_divergence_data
 from fpc.domains.nethack.expert_sequences import StoredSequences, open_sequences
 from fpc.domains.nethack.metrics import METRICS
@@ -18,9 +19,8 @@ from fpc.domains.nethack.pretraining import pretrain
 from fpc.domains.nethack.recordings import Recording, Recordings
 from fpc.domains.nethack.sources import read_game_list
 from fpc.domains.nethack.start_states import read_start_states
-from fpc.files import read_tensors, write_tensors
 from fpc.learners.recurrence import unroll
-from fpc.runs import Run
+from fpc.workflow.run import Run
 
 from .games_of_chance import NETWORK, experiment, task
 

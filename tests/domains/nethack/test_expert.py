@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from nle import nethack
 
-from fpc.config.nethack import EnvironmentOptions
 from fpc.domains.nethack.action_space import ACTION_OF_KEY, KEYS
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.expert import GameRecord, Player, play_game, play_games
 from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, Kind

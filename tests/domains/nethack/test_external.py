@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from fpc.config.errors import ConfigError
-from fpc.config.nethack import SourceOptions
+from fpc.core.errors import ConfigError
+from fpc.core.files import read_json
 from fpc.domains.nethack import downloads
+from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.downloads import DownloadError, download, unpack
 from fpc.domains.nethack.external import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
 from fpc.domains.nethack.sources import externals_of
-from fpc.files import read_json
 from fpc.lineage.manifest import read
-from fpc.runs import open_run
-from fpc.table import Row
+from fpc.workflow.run import open_run
+from fpc.workflow.run_table import Row
 
 CONTENT = bytes(range(256)) * 2000
 

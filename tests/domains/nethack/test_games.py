@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.config.nethack import SourceOptions
+from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.environment import make_game, seed_game
 from fpc.domains.nethack.frames import dungeon_depths
 from fpc.domains.nethack.games import (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fpc.config.nethack import NetworkOptions
+from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.learners.recurrence import unroll
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
-from fpc.cli import app
-from fpc.config.nethack import NetworkOptions
+from fpc.cli.main import app
+from fpc.core.files import read_tensors, sha256_of, write_tensors
+from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.published import PolicyFileError, export_policy, import_policy
-from fpc.files import read_tensors, sha256_of, write_tensors
 
 SIZES = NetworkOptions(
     message_hidden=3,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fpc.config.robotic_sequence import EnvironmentOptions, RoboticSequenceExperiment
-from fpc.runs import Run
+from fpc.domains.robotic_sequence.config import EnvironmentOptions, RoboticSequenceExperiment
+from fpc.workflow.run import Run
 
 STAGES = ["reach", "drawer-close", {"name": "push-wall", "shift": 0.5}]
 SAC = {

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.config.robotic_sequence import CloneOptions
-from fpc.config.sac import SACOptions
+from fpc.core.processor import prepare_processor
 from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_components
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
+from fpc.domains.robotic_sequence.config import CloneOptions
 from fpc.domains.robotic_sequence.expert import Rollouts
-from fpc.learners.processor import prepare_processor
 from fpc.learners.sac import Actor, Critics, Updater
+from fpc.learners.sac.options import SACOptions
 
 OPTIONS = CloneOptions(
     transitions=200,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from fpc.config.robotic_sequence import EnvironmentOptions, RoboticSequenceExperiment
+from fpc.domains.robotic_sequence.config import EnvironmentOptions, RoboticSequenceExperiment
 
 from .conftest import environment_options
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.config.robotic_sequence import RoboticSequenceExperiment
+from fpc.core.files import read_json, read_tensors, write_json
+from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.domain import DOMAIN
-from fpc.files import read_json, read_tensors, write_json
 from fpc.retention.interface import Need
 from fpc.retention.registry import load_method
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fpc.config.two_state_mdp import TwoStateMDPExperiment
+from fpc.core.files import read_tensors
+from fpc.domains.two_state_mdp.config import TwoStateMDPExperiment
 from fpc.domains.two_state_mdp.domain import DOMAIN
 from fpc.figures import figure_9
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.files import read_tensors
 from fpc.retention.interface import MethodOptions
-from fpc.runs import Run
+from fpc.workflow.run import Run
 
 EXPERIMENT = TwoStateMDPExperiment.model_validate(
     {

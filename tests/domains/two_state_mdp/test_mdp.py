@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fpc.config.two_state_mdp import CloningGap, CoverageGap, Rewards
+from fpc.domains.two_state_mdp.config import CloningGap, CoverageGap, Rewards
 from fpc.domains.two_state_mdp.mdp import stay_probability, value_from_s0, value_from_s1
 from fpc.learners.gradient_ascent import derivative, gradient_ascent
 

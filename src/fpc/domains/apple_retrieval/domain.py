@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from fpc.config.apple_retrieval import AppleRetrievalExperiment
+from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment
 from fpc.domains.interface import Domain
 from fpc.retention.interface import MethodOptions, Need
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 class AppleRetrieval(Domain):

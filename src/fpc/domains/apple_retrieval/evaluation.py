@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fpc.config.apple_retrieval import AppleRetrievalExperiment
+from fpc.core.files import read_tensors, write_table
+from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment
 from fpc.domains.apple_retrieval.environment import Task
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.domains.apple_retrieval.rollout import Grid
 from fpc.domains.apple_retrieval.streams import Streams
-from fpc.files import read_tensors, write_table
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 GROUPS: dict[Task, str] = {"phase_1": "close", "phase_2": "far", "whole": "whole"}
 COLUMNS = ["domain", "experiment", "condition", "method", "seed", "step"]

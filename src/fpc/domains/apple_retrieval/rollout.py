@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fpc.config.apple_retrieval import EnvironmentSection
+from fpc.domains.apple_retrieval.config import EnvironmentSection
 from fpc.domains.apple_retrieval.environment import Task, VectorAppleRetrieval
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.learners.reinforce import Episodes

@@ -13,19 +13,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fpc.config.apple_retrieval import AppleRetrievalExperiment, ReinforceSection
+from fpc.core.files import read_tensors, write_json, write_table, write_tensors
+from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment, ReinforceSection
 from fpc.domains.apple_retrieval.environment import Task
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.domains.apple_retrieval.rollout import Grid
 from fpc.domains.apple_retrieval.streams import Streams
-from fpc.files import read_tensors, write_json, write_table, write_tensors
 from fpc.learners import reinforce
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import MethodOptions, RetentionContext, RetentionMethod
 from fpc.retention.registry import load_method
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 PRETRAINED, EXPERT = "policy.safetensors", "expert.safetensors"
 LOGGED_POINTS = 100  # of each curve in training.parquet

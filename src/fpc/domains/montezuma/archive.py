@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from fpc.config.montezuma import GoExploreOptions
+from fpc.core.processes import process_pool
+from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.passages import Walk, walk
 from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search
-from fpc.processes import process_pool
 
 STREAMS = 2  # fixed: what is found must not depend on the number of processes
 BEST = 20  # ways to the best cells of each stream

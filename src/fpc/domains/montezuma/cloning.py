@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fpc.config.montezuma import CloneOptions, MontezumaExperiment
+from fpc.core.metric_log import MetricLog
+from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import Demonstration, read_demonstrations
-from fpc.learners.metrics import MetricLog
 
 _MEASURE_EVERY = 50
 

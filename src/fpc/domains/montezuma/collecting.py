@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fpc.config.montezuma import MontezumaExperiment
+from fpc.core.files import write_tensors
+from fpc.core.processor import prepare_processor
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
 from fpc.domains.montezuma.training import starts_in
-from fpc.files import write_tensors
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 _COLLECT = 4409  # tells these episodes from others of the run's seed
 _BATCH = 16

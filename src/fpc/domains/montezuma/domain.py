@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from fpc.config.montezuma import MontezumaExperiment
 from fpc.domains.interface import Domain
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.retention.interface import MethodOptions, Need
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 class Montezuma(Domain):

@@ -13,7 +13,7 @@ import cv2
 import gymnasium
 import numpy as np
 
-from fpc.config.montezuma import EnvironmentOptions
+from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import StartState, replay

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fpc.config.montezuma import MontezumaExperiment
+from fpc.core.files import read_tensors, write_table
+from fpc.core.processor import prepare_processor
 from fpc.domains.milestones import find_milestones
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.rollout import Episode, EpisodeRecord, play
 from fpc.domains.montezuma.training import starts_in
-from fpc.files import read_tensors, write_table
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 RANDOM, START = "random", "start"
 _FAR, _CLOSE = 1, 2  # tell the probes' episodes from one another

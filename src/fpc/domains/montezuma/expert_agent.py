@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fpc.config.montezuma import MontezumaExperiment
+from fpc.core.files import read_tensors, write_table, write_tensors
 from fpc.domains.montezuma.archive import (
     PROGRESS,
     Found,
@@ -15,15 +15,15 @@ from fpc.domains.montezuma.archive import (
     shorter_first,
     visits_table,
 )
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import walk
 from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.training import job_of
-from fpc.files import read_tensors, write_table, write_tensors
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 _PLAY = 5501  # tells these games from others of the run's seed
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fpc.config.montezuma import MontezumaExperiment
+from fpc.core.files import write_table
 from fpc.domains.milestones import milestone_steps
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.training import expert_of, job_of
-from fpc.files import write_table
 from fpc.retention.interface import MethodOptions, Need
 from fpc.retention.registry import load_method
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions, run: Run) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fpc.config.montezuma import EnvironmentOptions, NetworkOptions
+from fpc.domains.montezuma.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.montezuma.emulator import ACTIONS
 
 _KERNELS = ((8, 4), (4, 2), (3, 1))  # side and stride

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fpc.config.montezuma import MontezumaExperiment
+from fpc.core.files import read_tensors, write_table, write_tensors, write_with
+from fpc.core.metric_log import MetricLog
+from fpc.core.processor import prepare_processor
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
+from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import chosen, demonstrations_of
@@ -20,12 +23,9 @@ from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.rooms_picture import rooms_picture
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
 from fpc.domains.montezuma.training import job_of, starts_in
-from fpc.files import read_tensors, write_table, write_tensors, write_with
-from fpc.learners.metrics import MetricLog
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 POLICY, STARTS, DEMONSTRATIONS = "policy.safetensors", "start_states.json", "demonstrations.json"
 EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from fpc.config.montezuma import EnvironmentOptions
+from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.environment import MontezumaEnvironment, Task
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import StartState

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fpc.checkpoint import load_checkpoint, save_checkpoint
-from fpc.config.montezuma import GoExploreOptions
+from fpc.core.checkpoint import load_checkpoint, save_checkpoint
+from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import ACTIONS, CELL, INVENTORY, ROOM, Emulator, X, Y
 from fpc.domains.montezuma.rooms import room_number
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fpc.core.files import read_json, write_json
 from fpc.domains.montezuma.emulator import ACTIONS, Emulator, rom_digest
 from fpc.domains.montezuma.rooms import RAM_OF_ROOM, room_number
-from fpc.files import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fpc.config.appo import APPOOptions
-from fpc.config.montezuma import EnvironmentOptions, MontezumaExperiment, NetworkOptions
-from fpc.config.rnd import RNDOptions
+from fpc.domains.montezuma.config import EnvironmentOptions, MontezumaExperiment, NetworkOptions
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import read_start_states
 from fpc.learners.appo.job import Job
+from fpc.learners.appo.options import APPOOptions
+from fpc.learners.appo.rnd_options import RNDOptions
 from fpc.retention.expert_data import ExpertDataset
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 _HERE = "fpc.domains.montezuma.training"
 

@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fpc.config.nethack import CloneOptions
+from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.metric_log import MetricLog
+from fpc.domains.nethack.config import CloneOptions
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import GameStreams
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.replaying import replay_games
-from fpc.learners.metrics import MetricLog
 
 if TYPE_CHECKING:
     import pandas as pd

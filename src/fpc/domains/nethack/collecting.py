@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fpc.config.nethack import CollectOptions, NetHackExperiment
+from fpc.core.files import write_table, write_tensors
+from fpc.core.processor import prepare_processor
+from fpc.domains.nethack.config import CollectOptions, NetHackExperiment
 from fpc.domains.nethack.environment import episode_seed
 from fpc.domains.nethack.expert_sequences import STORED_FILE
 from fpc.domains.nethack.games import read_game
@@ -27,12 +29,10 @@ from fpc.domains.nethack.sources import (
     write_game_list,
 )
 from fpc.domains.nethack.start_states import StartState, entry_states, write_start_states
-from fpc.files import write_table, write_tensors
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
     from fpc.domains.nethack.expert import GameRecord
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 USES = ("games", "starts", "sokoban")  # of the run's seed
 GAMES_AT_ONCE = 16  # games of the expert between two looks at how many entries there are

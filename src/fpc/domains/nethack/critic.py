@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpc.config.nethack import NetHackExperiment
+from fpc.core.files import write_tensors
+from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.finetuning import job_of
-from fpc.files import write_tensors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, run: Run) -> pd.DataFrame:

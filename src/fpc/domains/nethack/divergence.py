@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fpc.core.files import read_tensors
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.files import read_tensors
 from fpc.learners.recurrence import unroll
 
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")

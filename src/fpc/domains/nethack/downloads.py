@@ -12,7 +12,7 @@ from time import sleep
 import requests
 import urllib3
 
-from fpc.files import fsync_folder, sha256_of
+from fpc.core.files import fsync_folder, sha256_of
 
 LOGGER = logging.getLogger(__name__)
 CHUNK = 1 << 20

@@ -15,8 +15,8 @@ import numpy as np
 from nle import nethack
 from nle.env.base import NLE
 
-from fpc.config.nethack import EnvironmentOptions
 from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.metrics import GameMetrics
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fpc.config.nethack import NetHackExperiment
+from fpc.core.files import write_table
 from fpc.domains.milestones import find_milestones
+from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import Episode, EpisodeRecord, new_episodes
 from fpc.domains.nethack.start_states import StartState, by_probe, read_start_states
-from fpc.files import write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 CLOSE, FINAL, SOKOBAN = "level_1", "final", "sokoban"
 TABLES = ("dungeon", "episodes")  # the last one is written last: it is the commit

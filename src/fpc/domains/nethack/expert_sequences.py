@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fpc.core.files import read_tensors
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, count_steps
 from fpc.domains.nethack.sources import GAMES_FILE, read_game_list
-from fpc.files import read_tensors
 
 STORED_FILE = "expert.safetensors"
 STORED = ("features", "outputs", "starts", "depth")

@@ -15,9 +15,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from fpc.config.errors import ConfigError, unknown
+from fpc.core.errors import ConfigError, unknown
+from fpc.core.files import read_json, write_json
 from fpc.domains.nethack.downloads import DownloadError, check_file, check_inside, download, unpack
-from fpc.files import read_json, write_json
 
 EXTERNAL = Path("data/external")
 LOCK = Path("configs/external.lock.json")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fpc.config.appo import APPOOptions
-from fpc.config.nethack import NetHackExperiment
+from fpc.core.files import write_table
 from fpc.domains.milestones import milestone_steps
-from fpc.files import write_table
+from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo.job import Job, Trainable
+from fpc.learners.appo.options import APPOOptions
 from fpc.retention.interface import MethodOptions, Need
 from fpc.retention.registry import load_method
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 ENVIRONMENT = "fpc.domains.nethack.training:environment_of"
 NETWORK = "fpc.domains.nethack.training:network_of"

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fpc.config.nethack import NetworkOptions
 from fpc.domains.nethack.blocks import (
     FIRST_MAP_ROW,
     MAP_ROWS,
@@ -27,6 +26,7 @@ from fpc.domains.nethack.blocks import (
     crop_convolutions,
     crop_size,
 )
+from fpc.domains.nethack.config import NetworkOptions
 from fpc.learners.recurrence import unroll
 
 ACTIONS = 121

@@ -16,12 +16,12 @@ from typing import Self
 
 import torch
 
-from fpc.config.nethack import EnvironmentOptions, NetworkOptions
+from fpc.core.files import read_tensors
+from fpc.core.processes import process_pool
+from fpc.core.processor import prepare_processor
+from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
-from fpc.files import read_tensors
-from fpc.learners.processor import prepare_processor
-from fpc.processes import process_pool
 
 PROCESSES = "FPC_PROCESSES"  # not part of the science, so not of the configuration
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fpc.config.nethack import CloneOptions, NetHackExperiment
+from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
+from fpc.core.metric_log import MetricLog
+from fpc.core.processor import prepare_processor
 from fpc.domains.nethack.cloning import clone, split, updates_of
+from fpc.domains.nethack.config import CloneOptions, NetHackExperiment
 from fpc.domains.nethack.environment import episode_seed
 from fpc.domains.nethack.games import count_actions
 from fpc.domains.nethack.metrics import METRICS
@@ -29,12 +32,9 @@ from fpc.domains.nethack.sources import (
     read_game_list,
     write_game_list,
 )
-from fpc.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
-from fpc.learners.metrics import MetricLog
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 USES = ("network", "games", "cloning")  # of the run's seed
 POLICY, CRITIC = "policy.safetensors", "critic.safetensors"

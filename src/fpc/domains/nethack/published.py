@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fpc.config.nethack import NetworkOptions
+from fpc.core.files import read_tensors, sha256_of, write_json, write_tensors, write_with
 from fpc.domains.nethack.blocks import COLUMNS, MAP_ROWS
+from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.files import read_tensors, sha256_of, write_json, write_tensors, write_with
 
 # Where the weights lie: in the checkpoints of the paper's code and of Tuyls et al. 2023.
 NESTINGS = (("learner_state", "model"), ("model_state_dict",))

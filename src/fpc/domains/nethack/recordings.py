@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nle.dataset
 
-from fpc.config.nethack import SourceOptions
+from fpc.core.files import digest_of
+from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.frames import Reader
 from fpc.domains.nethack.ttyrec import RecordingReader
-from fpc.files import digest_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment, episode_seed
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.start_states import StartState

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from nle import nethack
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment, episode_seed
 from fpc.domains.nethack.start_states import StartState, capture
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpc.config.nethack import EnvironmentOptions, SourceOptions
+from fpc.core.files import read_json, write_json
+from fpc.domains.nethack.config import EnvironmentOptions, SourceOptions
 from fpc.domains.nethack.recordings import Recording, Recordings, index_recordings
-from fpc.files import read_json, write_json
 
 if TYPE_CHECKING:
     from fpc.domains.nethack.expert import GameRecord

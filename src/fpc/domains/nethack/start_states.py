@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fpc.files import read_json, write_json
+from fpc.core.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from fpc.config.nethack import EnvironmentOptions
+    from fpc.domains.nethack.config import EnvironmentOptions
     from fpc.domains.nethack.environment import NetHackEnvironment
 
 Screen = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fpc.config.nethack import EnvironmentOptions, NetworkOptions
+from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fpc.core.statistics import linear_cka
 from fpc.domains.robotic_sequence.stage import OBSERVATION_SIZE
 from fpc.learners.sac.networks import Actor, Critics
-from fpc.statistics import linear_cka
 
 
 def log_likelihood(actor: Actor, observations: Tensor, before_tanh: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fpc.config.robotic_sequence import CloneOptions
+from fpc.domains.robotic_sequence.config import CloneOptions
 from fpc.domains.robotic_sequence.expert import Rollouts
 from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.replay_buffer import ReplayBuffer

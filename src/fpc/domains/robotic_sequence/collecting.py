@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fpc.config.robotic_sequence import CollectOptions, EnvironmentOptions
-from fpc.config.sac import SACOptions
+from fpc.core.files import read_tensors, write_json, write_tensors
+from fpc.core.processor import prepare_processor
+from fpc.domains.robotic_sequence.config import CollectOptions, EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.domains.robotic_sequence.expert import Rollouts, roll_out
 from fpc.domains.robotic_sequence.probes import make_start_states
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.files import read_tensors, write_json, write_tensors
-from fpc.learners.processor import prepare_processor
 from fpc.learners.sac import Actor
+from fpc.learners.sac.options import SACOptions
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 USES = ("rollouts", "order", "analysis", "actions", "starts")
 

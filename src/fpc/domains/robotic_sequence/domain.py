@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from fpc.config.robotic_sequence import RoboticSequenceExperiment
 from fpc.domains.interface import Domain
+from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.retention.interface import MethodOptions, Need
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 
 class RoboticSequence(Domain):

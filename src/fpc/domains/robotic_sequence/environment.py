@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from fpc.config.robotic_sequence import EnvironmentOptions, StageOptions
+from fpc.domains.robotic_sequence.config import EnvironmentOptions, StageOptions
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE, OBSERVATION_SIZE, Stage
 
 Observation = npt.NDArray[np.float32]

@@ -9,20 +9,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fpc.config.robotic_sequence import RoboticSequenceExperiment
+from fpc.core.files import read_json, read_tensors, write_table
+from fpc.core.processor import prepare_processor
 from fpc.domains.milestones import find_milestones
 from fpc.domains.robotic_sequence import analysis
 from fpc.domains.robotic_sequence.collecting import new_actor
+from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act
 from fpc.domains.robotic_sequence.probes import probes_of, run_probe
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.files import read_json, read_tensors, write_table
-from fpc.learners.processor import prepare_processor
 from fpc.learners.sac import Critics
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 ANALYSIS_EPISODE = -1  # the mark of a row that is a mean over states, not an episode's
 TABLES = ("representation", "states", "episodes")  # the last one is written last: it is the commit

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fpc.config.robotic_sequence import EnvironmentOptions, FinetuneOptions
+from fpc.core.files import read_tensors, write_table, write_tensors
 from fpc.domains.milestones import milestone_path, milestone_steps
+from fpc.domains.robotic_sequence.config import EnvironmentOptions, FinetuneOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
-from fpc.files import read_tensors, write_table, write_tensors
 from fpc.learners.sac import Actor, Critics, train
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import MethodOptions, Need
 from fpc.retention.registry import load_method
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 EXPERT_NEEDS = frozenset({Need.EXPERT_DATA, Need.REPLAY_BUFFER})
 

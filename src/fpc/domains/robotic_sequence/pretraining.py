@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fpc.checkpoint import load_checkpoint
-from fpc.config.robotic_sequence import CloneOptions, EnvironmentOptions, PretrainOptions
+from fpc.core.checkpoint import load_checkpoint
+from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
+from fpc.core.metric_log import MetricLog
+from fpc.core.processor import prepare_processor
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
+from fpc.domains.robotic_sequence.config import CloneOptions, EnvironmentOptions, PretrainOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.files import read_json, read_tensors, write_json, write_table, write_tensors
-from fpc.learners.metrics import MetricLog
-from fpc.learners.processor import prepare_processor
 from fpc.learners.sac import Actor, Critics, Updater, train
 
 if TYPE_CHECKING:
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 LOG = "log"  # among the kept tensors: the table so far
 SOLVED = "solved.json"  # in the run's state: the step at which pi* was good enough

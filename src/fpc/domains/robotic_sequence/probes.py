@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fpc.config.robotic_sequence import EnvironmentOptions
+from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import Observation, RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, finish_episode
 

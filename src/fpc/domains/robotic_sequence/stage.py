@@ -12,8 +12,8 @@ import numpy.typing as npt
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
-from fpc.config.errors import unknown
-from fpc.config.meta_world import TASKS
+from fpc.core.errors import unknown
+from fpc.domains.robotic_sequence.meta_world import TASKS
 
 OBSERVATION_SIZE = 39
 ACTION_SIZE = 4

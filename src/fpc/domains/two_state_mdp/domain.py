@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from fpc.config.two_state_mdp import CloningGap, Rewards, TwoStateMDPExperiment
 from fpc.domains.interface import Domain
+from fpc.domains.two_state_mdp.config import CloningGap, Rewards, TwoStateMDPExperiment
 from fpc.retention.interface import MethodOptions, Need
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from fpc.runs import Run
+    from fpc.workflow.run import Run
 
 STATES = ("s0", "s1")
 
@@ -42,8 +42,8 @@ class TwoStateMDP(Domain):
         """``expert.safetensors``: the states as one-hots and pi*'s probability of reaching or keeping s1."""
         import torch
 
+        from fpc.core.files import read_tensors, write_json, write_tensors
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, stay_probability
-        from fpc.files import read_tensors, write_json, write_tensors
 
         policy = read_tensors(run.parents["pretrain"] / "policy.safetensors")
         gaps = gaps_by_name(experiment.environment.gaps)
@@ -66,8 +66,8 @@ class TwoStateMDP(Domain):
         """Gradient ascent on v0 from pi*; raises ValueError for a method that does not start there."""
         import numpy as np
 
+        from fpc.core.files import read_tensors
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, value_from_s0
-        from fpc.files import read_tensors
         from fpc.learners.gradient_ascent import gradient_ascent
         from fpc.retention.registry import load_method
 
@@ -96,8 +96,8 @@ class TwoStateMDP(Domain):
         """``episodes.parquet`` with exact measures; ``states.parquet`` with the curve of v0 over theta."""
         import pandas as pd
 
+        from fpc.core.files import read_tensors, write_table
         from fpc.domains.two_state_mdp.mdp import gaps_by_name
-        from fpc.files import read_tensors, write_table
 
         gaps = gaps_by_name(experiment.environment.gaps)
         rows = []
@@ -141,7 +141,7 @@ def _pretraining(gap: Rewards, experiment: TwoStateMDPExperiment) -> NDArray[np.
 def _write_policy(path: Path, thetas: Mapping[str, float]) -> None:
     import torch
 
-    from fpc.files import write_tensors
+    from fpc.core.files import write_tensors
 
     write_tensors(path, {name: torch.tensor(theta, dtype=torch.float64) for name, theta in thetas.items()})
 
@@ -151,8 +151,8 @@ def _write_training(run: Run, paths: Mapping[str, tuple[Rewards, NDArray[np.floa
     import numpy as np
     import pandas as pd
 
+    from fpc.core.files import write_table
     from fpc.domains.two_state_mdp.mdp import value_from_s0
-    from fpc.files import write_table
 
     parts = []
     for name, (gap, path) in paths.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fpc.config.two_state_mdp import CoverageGap, Gaps, Rewards
+from fpc.domains.two_state_mdp.config import CoverageGap, Gaps, Rewards
 
 Function = Callable[[Any], Any]
 

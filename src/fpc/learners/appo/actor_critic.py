@@ -12,10 +12,10 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from fpc.core.processes import end_with_parent
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.settings import carries_teacher
 from fpc.learners.recurrence import run_segment
-from fpc.processes import end_with_parent
 
 
 class ByteActorCritic(ActorCritic):  # type: ignore[misc]

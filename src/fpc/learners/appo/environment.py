@@ -6,8 +6,8 @@ from typing import Any
 
 import gymnasium
 
+from fpc.core.processes import end_with_parent
 from fpc.learners.appo.job import Job
-from fpc.processes import end_with_parent
 
 
 class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from fpc.config.appo import APPOOptions
-from fpc.config.rnd import RNDOptions
+from fpc.learners.appo.options import APPOOptions
+from fpc.learners.appo.rnd_options import RNDOptions
 from fpc.retention.interface import RetentionMethod
 from fpc.retention.registry import load_method
 

@@ -16,12 +16,12 @@ from sample_factory.algo.utils.misc import LEARNER_ENV_STEPS, POLICY_ID_KEY
 from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
-from fpc import interruption
-from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fpc.files import read_tensors, write_json, write_tensors
+from fpc.core import interruption
+from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.files import read_tensors, write_json, write_tensors
+from fpc.core.metric_log import MetricLog
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams, FeedforwardPolicy
-from fpc.learners.metrics import MetricLog
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fpc.config.rnd import RNDOptions
+from fpc.learners.appo.rnd_options import RNDOptions
 
 _PICTURES_AT_ONCE = 256  # they fit the processor's cache, and sums of their squares float32's 24 bits
 

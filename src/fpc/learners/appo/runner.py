@@ -19,12 +19,12 @@ from sample_factory.utils.gpu_utils import set_global_cuda_envvars
 from sample_factory.utils.utils import init_file_logger
 from signal_slot.signal_slot import Timer
 
-from fpc.files import read_json, read_tensors, write_json, write_tensors
+from fpc.core.files import read_json, read_tensors, write_json, write_tensors
+from fpc.core.metric_log import MetricLog
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner, failure_file
 from fpc.learners.appo.novelty import NoveltyLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
-from fpc.learners.metrics import MetricLog
 
 Report = Callable[..., None]
 LIFE_SECONDS = 5.0

@@ -15,16 +15,16 @@ from sample_factory.algo.utils.misc import ExperimentStatus
 from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log as sample_factory_log
 
-from fpc import interruption
-from fpc.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core import interruption
+from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core.metric_log import MetricLog
+from fpc.core.processor import prepare_processor
 from fpc.learners.appo.actor_critic import make_actor_critic
 from fpc.learners.appo.environment import make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import NORMALIZER
 from fpc.learners.appo.runner import ParallelRetentionRunner, SerialRetentionRunner
 from fpc.learners.appo.settings import ENVIRONMENT, settings
-from fpc.learners.metrics import MetricLog
-from fpc.learners.processor import prepare_processor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def _trained(job: Job) -> Trained:
 def _with_episodes(table: pd.DataFrame, rows: Path, seed: int) -> pd.DataFrame:
     import pandas as pd
 
-    from fpc.files import read_json, read_tensors
+    from fpc.core.files import read_json, read_tensors
 
     log = MetricLog()
     log.restore(read_json(rows.with_suffix(".json")), read_tensors(rows)["rows"])

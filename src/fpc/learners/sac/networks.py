@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional
 
-from fpc.config.sac import SACOptions
+from fpc.learners.sac.options import SACOptions
 
 INFORMATION_FLOOR = 1e-6  # added to the variance, as the paper's Fisher of a Gaussian policy has it
 CRITICS = 2

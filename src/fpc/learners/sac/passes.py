@@ -13,8 +13,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fpc.config.sac import SACOptions
 from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.options import SACOptions
 
 leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input

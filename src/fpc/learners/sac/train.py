@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fpc import interruption
-from fpc.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fpc.config.sac import SACOptions
-from fpc.learners.metrics import MetricLog
-from fpc.learners.processor import prepare_processor
+from fpc.core import interruption
+from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.metric_log import MetricLog
+from fpc.core.processor import prepare_processor
 from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.update import Updater, selected
 from fpc.retention.interface import ExpertData, RetentionContext, RetentionMethod

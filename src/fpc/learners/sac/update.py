@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fpc.config.sac import SACOptions
 from fpc.learners.sac.networks import CRITICS, Actor, Critics, stage_of
+from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.passes import Network, Passes, actor_network, critic_network, gradient_of, value_of
 from fpc.learners.sac.replay_buffer import Batch
 from fpc.learners.sac.student import ActorPasses, Student

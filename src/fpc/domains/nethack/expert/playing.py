@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from nle.env.base import NLE
 
-from fpc.config.nethack import EnvironmentOptions
+from fpc.core.files import fsync_folder, read_json, write_json
+from fpc.core.processes import process_pool
+from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import make_game, seed_game
 from fpc.domains.nethack.expert.player import Player
 from fpc.domains.nethack.metrics import GameMetrics
-from fpc.files import fsync_folder, read_json, write_json
-from fpc.processes import process_pool
 
 RECORD: Final = "record.json"
 _INTERNAL: Final = ("program_state", "internal")  # NLE always observes these two, last

@@ -1,0 +1,79 @@
+"""Verbs that look: plan, status, explain, config (whose `reference` writes what follows from the types)."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from fpc.cli.options import Scale, Variant, in_project, load_configuration
+
+config = typer.Typer(no_args_is_help=True, help="Show the configuration, and what is made from its types.")
+
+
+def plan(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Print runs, steps and expected hours, before anything starts."""
+    from fpc.workflow.plan import plan_text
+
+    typer.echo(plan_text(load_configuration(scale, variant)))
+
+
+def status(
+    scale: Scale = "demo",
+    variant: Variant = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        float | None, typer.Option(help="Show it again every so many seconds, until Ctrl-C.", min=0.1)
+    ] = None,
+) -> None:
+    """Show each run's state, progress, steps per second, tries and time left, from files alone."""
+    from fpc.workflow.status import run_states, status_text
+
+    configuration = load_configuration(scale, variant)
+    while True:
+        states = run_states(configuration)
+        text = json.dumps([state.as_dict() for state in states]) if as_json else status_text(states)
+        if watch is not None and not as_json:
+            click.clear()
+        typer.echo(text)
+        if watch is None:
+            return
+        time.sleep(watch)
+
+
+def explain(
+    run: Annotated[
+        Path, typer.Argument(help="An artifact: its folder, its manifest, or one of a figure's files.")
+    ],
+) -> None:
+    """Say in words why a run would be made, made again, or not."""
+    from fpc.workflow.explain import explain_text
+
+    typer.echo(explain_text(in_project(run)))
+
+
+@config.command()
+def show(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Print the whole configuration of a scale, overlays applied."""
+    from fpc.workflow.reference import as_yaml
+
+    typer.echo(as_yaml(load_configuration(scale, variant)), nl=False)
+
+
+@config.command()
+def check(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Validate a scale's configuration; prints nothing but its name when it is right."""
+    typer.echo(f"{load_configuration(scale, variant).label}: valid")
+
+
+@config.command()
+def reference() -> None:
+    """Write configs/schema.json and docs/reference/configuration.md from the types."""
+    from fpc.workflow.reference import write_reference
+
+    for path in write_reference():
+        typer.echo(path)

@@ -1,0 +1,160 @@
+"""The command line: one verb a phase, and plan, status, audit and config to look at them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpc.cli.audit import audit
+from fpc.cli.inspection import config, explain, plan, status
+from fpc.cli.nethack import export_policy, fetch, import_policy
+from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
+from fpc.cli.share import export, keygen, sign
+from fpc.cli.versions import record
+from fpc.core import interruption, logs
+from fpc.core.checkpoint import NoUsableCheckpoint
+from fpc.core.errors import ConfigError, unknown
+from fpc.lineage.manifest import ManifestError
+from fpc.workflow.run import RunError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Fine-tuning forgets: pre-train, collect, fine-tune, evaluate, draw, claim, report.\n\n"
+    "The whole chain: `snakemake --cores 2`. A phase by hand: `fpc finetune --method vanilla --seeds 0 "
+    "--experiment robotic_sequence`. The same command continues an interrupted run.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(plan)
+app.command()(status)
+app.command()(explain)
+app.command()(fetch)
+app.command()(import_policy)
+app.command()(export_policy)
+audit.command()(export)
+audit.command()(keygen)
+audit.command()(sign)
+app.command()(record)
+app.add_typer(audit, name="audit")
+app.add_typer(config, name="config")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+Name = Annotated[str, typer.Option(help="Figure's name, such as figure_7.")]
+
+
+@app.callback()
+def _setup(verbose: Annotated[bool, typer.Option(help="Show debugging messages.")] = False) -> None:
+    logs.configure(verbose)
+
+
+@app.command()
+def pretrain(
+    experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Make pi*, the policy that all methods start from."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, None, seeds, "pretrain")
+    from fpc.workflow.phases.pretrain import pretrain as phase
+
+    phase(configuration, experiment, run)
+
+
+@app.command()
+def collect(
+    experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Make the expert data of pi* and the start states of the probes."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, None, seeds, "collect")
+    from fpc.workflow.phases.collect import collect as phase
+
+    phase(configuration, experiment, run)
+
+
+@app.command()
+def finetune(
+    experiment: Experiment, method: Method, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Fine-tune one method; an interrupted run continues where it was."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, method, seeds, "finetune")
+    from fpc.workflow.phases.finetune import finetune as phase
+
+    phase(configuration, experiment, method, run)
+
+
+@app.command()
+def evaluate(
+    experiment: Experiment, method: Method, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
+) -> None:
+    """Run every Close and Far probe on every milestone of a fine-tuned run."""
+    configuration = load_configuration(scale, variant)
+    run = check_run(configuration, experiment, method, seeds, "evaluate")
+    from fpc.workflow.phases.evaluate import evaluate as phase
+
+    phase(configuration, experiment, method, run)
+
+
+@app.command()
+def figure(name: Name, scale: Scale = "demo", variant: Variant = None) -> None:
+    """Draw one figure: SVG, PNG, and the plotted data as CSV."""
+    configuration = load_configuration(scale, variant)
+    if name not in configuration.figure.names:
+        allowed = configuration.figure.names
+        raise ConfigError(f"scale {configuration.label}: {unknown('figure', name, allowed)}")
+    from fpc.workflow.phases.figure import figure as phase
+
+    phase(configuration, name)
+
+
+@app.command()
+def claims(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Hold every claim of the paper against the tables: claims.json and claims.md."""
+    configuration = load_configuration(scale, variant)
+    from fpc.workflow.phases.claims import claims as phase
+
+    phase(configuration)
+
+
+@app.command()
+def report(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Write the one-page report with every figure and claim."""
+    configuration = load_configuration(scale, variant)
+    from fpc.workflow.phases.report import report as phase
+
+    phase(configuration)
+
+
+def main() -> None:
+    """Entry point: wrong use exits with 2, a run that cannot be done with 1, each with one message.
+
+    A run that a signal stops exits with 128 and the signal's number.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; runs go side by side instead
+    interruption.install()
+    try:
+        app()
+    except (KeyboardInterrupt, SystemExit):
+        if (number := interruption.received()) is None:
+            raise
+        _exit(f"stopped by {number.name}; the same command continues where this one was", 128 + number)
+    except ConfigError as error:
+        _exit(error, 2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = error.filename or error.filename2 or Path.cwd()
+        _exit(f"{where}: {error.strerror}; make room, then the same command continues", 1)
+    except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
+        if type(error) is ValueError:
+            raise
+        _exit(error, 1)
+
+
+def _exit(error: Exception | str, code: int) -> None:
+    print(f"fpc: {error}", file=sys.stderr)
+    raise SystemExit(code)

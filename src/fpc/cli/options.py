@@ -1,0 +1,72 @@
+"""Options that the verbs share, and their checks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpc.core.errors import ConfigError, unknown
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load, scales, variants
+from fpc.workflow.run_table import Row, experiment_rows, parse_seeds, seeds_name
+
+Scale = Annotated[
+    str, typer.Option(help="A file in configs/, without .yaml.", autocompletion=lambda: scales())
+]
+Variant = Annotated[
+    str | None, typer.Option(help="A file in configs/variants/.", autocompletion=lambda: variants())
+]
+Experiment = Annotated[str, typer.Option(help="An experiment of the configuration.")]
+Method = Annotated[str, typer.Option(help="A method of the experiment.")]
+Seeds = Annotated[str, typer.Option(help="One seed (3), or the group a vectorised run trains (0-19).")]
+
+
+def load_configuration(scale: str, variant: str | None) -> Configuration:
+    """The validated configuration."""
+    return load(scale, variant or None)
+
+
+def check_run(
+    configuration: Configuration, experiment: str, method: str | None, seeds: str, phase: str
+) -> tuple[int, ...]:
+    """Seeds of a run that the configuration has.
+
+    Raises:
+        ConfigError: there is no such run; the text lists those there are.
+    """
+    where = f"scale {configuration.label}: "
+    if experiment not in configuration.experiments:
+        raise ConfigError(where + unknown("experiment", experiment, configuration.experiments))
+    if method is not None and method not in configuration.methods_of(experiment):
+        raise ConfigError(where + unknown("method", method, configuration.methods_of(experiment)))
+    try:
+        wanted = parse_seeds(seeds)
+    except ValueError as error:
+        raise ConfigError(f"--seeds={seeds}: give one seed (3) or a group (0-19)") from error
+    row = Row(configuration.label, phase, experiment, method, wanted)
+    possible = [
+        other
+        for other in experiment_rows(configuration, experiment)
+        if other.phase == phase and other.method == method
+    ]
+    if row not in possible:
+        listed = ", ".join(seeds_name(other.seeds).partition("_")[2] for other in possible)
+        raise ConfigError(where + f"{experiment} has no {phase} run with seeds {seeds}. Allowed: {listed}.")
+    return wanted
+
+
+def in_project(path: Path) -> Path:
+    """The path as the run table writes it.
+
+    Raises:
+        ConfigError: it lies outside the current folder, where no manifest's parents would be found.
+    """
+    here = Path.cwd()
+    # Links are not followed at first: results may be one, to another disk.
+    for place in (Path(os.path.normpath(here / path)), path.resolve()):
+        if place.is_relative_to(here):
+            return place.relative_to(here)
+    raise ConfigError(f"{path} lies outside this project; give the command in the project it belongs to")

@@ -1,0 +1,112 @@
+"""Verbs of audit that give results away: export a crate, make a key, sign."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpc.cli.audit import known_configurations
+from fpc.cli.options import Scale, Variant, in_project, load_configuration
+from fpc.core.errors import ConfigError
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run_table import RESULTS, closing_row
+
+
+def _manifests_below(paths: list[Path] | None) -> list[Path]:
+    """Manifests at or below paths of the project; all of results without.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    places = [in_project(path) for path in paths or [RESULTS]]
+    found = {path for path in places if path.is_file()}
+    found |= {path for place in places for path in place.rglob("*manifest.json")}
+    found -= {path for path in found if any(part.startswith(".") for part in path.parts)}
+    if not found:
+        raise ConfigError(f"no manifest below {', '.join(map(str, places))}; give artifacts below {RESULTS}")
+    return sorted(found)
+
+
+def _report(configuration: Configuration) -> Path:
+    """The manifest of a scale's report.
+
+    Raises:
+        ConfigError: it has not been made.
+    """
+    manifest = closing_row(configuration, "report").manifest
+    if not manifest.is_file():
+        made = ", ".join(sorted(path.parent.name for path in RESULTS.glob("[!.]*/report.manifest.json")))
+        having = f"those that have: {made or 'none'}"
+        raise ConfigError(f"scale {configuration.label} has no report; make it, or give --scale ({having})")
+    return manifest
+
+
+def export(
+    crate: Annotated[Path, typer.Argument(help="The zip file to write.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Artifacts, their folders or files; the report of --scale without."),
+    ] = None,
+    scale: Scale = "demo",
+    variant: Variant = None,
+    weights: Annotated[bool, typer.Option(help="Pack weights and expert data as well.")] = False,
+    agent: Annotated[str | None, typer.Option(help="Name of who ran it; left out without.")] = None,
+    force: Annotated[bool, typer.Option(help="Pack what is stale as well.")] = False,
+) -> None:
+    """Pack artifacts and all they were made from as a Provenance Run Crate (RO-Crate)."""
+    from fpc.lineage.ancestry import manifest_of
+    from fpc.lineage.checks import Verdict
+    from fpc.lineage.crate import CrateError, not_current
+    from fpc.lineage.crate import export as pack
+
+    if crate.suffix != ".zip" or crate.is_dir():
+        raise ConfigError(f"{crate}: the crate comes first and is a file that ends with .zip")
+    if crate.resolve().is_relative_to(RESULTS.resolve()):
+        raise ConfigError(f"{crate}: among the results it would be a file that no manifest names")
+    places = paths or [_report(load_configuration(scale, variant))]
+    manifests = [manifest_of(in_project(path)) for path in places]
+    if wrong := not_current(manifests, known_configurations(None, None)):
+        worst = wrong[0]
+        text = f"{worst.artifact} is {worst.verdict}: {'; '.join(worst.reasons)} ({len(wrong)} in all)"
+        if worst.verdict == Verdict.TAMPERED:
+            raise CrateError(f"{text}; restore it or make it again")
+        if not force:
+            raise CrateError(f"{text}; make it again, or pack it all the same with --force")
+    made = pack(crate, manifests, weights=weights, agent=agent)
+    size = crate.stat().st_size / 1e6
+    typer.echo(f"{crate}: {len(made.artifacts)} artifacts, {len(made.packed())} files, {size:.1f} MB")
+
+
+def keygen(
+    key: Annotated[Path, typer.Argument(help="The private key to write, outside the project.")],
+    encrypt: Annotated[
+        bool, typer.Option(help="Ask for a passphrase, unless FPC_KEY_PASSPHRASE is set.")
+    ] = False,
+) -> None:
+    """Make a key to sign with: KEY, which stays with you, and KEY.pub, with which others verify."""
+    from fpc.lineage.signing import PASSPHRASE, make_key
+
+    passphrase = os.environ.get(PASSPHRASE)
+    if encrypt and not passphrase:
+        passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
+    typer.echo(f"{key}: keep it; {make_key(key, passphrase)}: give it away")
+
+
+def sign(
+    key: Annotated[Path, typer.Option(help="A private key that fpc audit keygen made.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Folders or manifests; all results without.")
+    ] = None,
+) -> None:
+    """Sign manifests: a DSSE envelope beside each, manifest.dsse.json. Verify what you sign first."""
+    from fpc.lineage.signing import read_private_key
+    from fpc.lineage.signing import sign as sign_manifest
+
+    manifests = _manifests_below(paths)
+    signer = read_private_key(key, lambda: str(typer.prompt(f"Passphrase of {key}", hide_input=True)))
+    for manifest in manifests:
+        sign_manifest(manifest, signer)
+    typer.echo(f"{len(manifests)} manifests signed with key {signer.public_key.keyid}")

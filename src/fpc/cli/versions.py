@@ -1,0 +1,34 @@
+"""Verbs for what DVC keeps: stages, record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fpc.cli.inspection import config
+from fpc.cli.options import Scale, Variant, load_configuration
+
+
+@config.command()
+def stages(
+    scale: Annotated[str | None, typer.Option(help="Add this scale to those that dvc.yaml has.")] = None,
+    variant: Variant = None,
+) -> None:
+    """Write dvc.yaml from the run tables of the scales it has, or of one more."""
+    from fpc.workflow.dvc_pipeline import PIPELINE, write_pipeline
+
+    added = None if scale is None else load_configuration(scale, variant)
+    typer.echo(f"{PIPELINE}: {', '.join(write_pipeline(added)) or 'no scale'}")
+
+
+def record(scale: Scale = "demo", variant: Variant = None) -> None:
+    """Record in DVC what runs have made: digests in dvc.lock, weights in the cache.
+
+    For the driver alone, after the jobs: DVC locks the whole project. Snakemake's target `record`
+    does this.
+    """
+    from fpc.workflow.dvc_record import record as work
+
+    for line in work(load_configuration(scale, variant)):
+        typer.echo(line)

@@ -1,0 +1,1 @@
+"""Files, checkpoints, processes, statistics, seeds, errors: what everything else stands on."""

@@ -1,0 +1,58 @@
+"""Processes that work for this one, and never outlive it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing.connection import wait
+from typing import Any
+
+from fpc.core.interruption import SIGNALS
+
+
+@cache
+def end_with_parent() -> None:
+    """A spawned process ends when the one that spawned it does, and leaves signals to that one.
+
+    An orphan would go on writing. Ctrl-C, and a cluster's SIGTERM, go to all processes of a job.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def process_pool(
+    count: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """``count`` spawned processes, each after ``start(*arguments)``; a block that fails ends all at once."""
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin, (start, arguments))
+    try:
+        yield pool
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
+    if start is not None:
+        start(*arguments)

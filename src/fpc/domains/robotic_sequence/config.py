@@ -1,0 +1,169 @@
+"""Configuration of RoboticSequence (paper, section 4 and appendix on RoboticSequence)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from fpc.config.base import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.experiment import Experiment
+from fpc.core.errors import unknown
+from fpc.domains.robotic_sequence.meta_world import TASKS
+from fpc.learners.sac.options import SACOptions
+
+NETWORK = (
+    "hidden_sizes",
+    "activation",
+    "leaky_relu_slope",
+    "layer_norm",
+    "layer_norm_activation",
+    "layer_norm_epsilon",
+    "stage_in_trunk",
+    "log_std_bounds",
+)
+
+
+class StageOptions(Section):
+    """One stage; a bare task name in the configuration stands for a stage without a shift."""
+
+    name: Annotated[str, AfterValidator(_task)] = Field(
+        description="Meta-World task without its version, e.g. `push-wall`."
+    )
+    shift: float = Field(default=0.0, description="Added to each of Meta-World's 39 numbers (figure 22: c).")
+
+
+def _task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(unknown("Meta-World task", name, TASKS))
+    return name
+
+
+def _stage(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class EnvironmentOptions(Section):
+    """The sequence."""
+
+    stages: tuple[Annotated[StageOptions, BeforeValidator(_stage)], ...] = Field(
+        min_length=1, description="Tasks in the order in which they must be solved."
+    )
+    pretrained_stages: tuple[NonNegativeInt, ...] = Field(
+        min_length=1, description="Indices of the stages pi* is trained on (Far); the others are Close."
+    )
+    max_steps: PositiveInt = Field(description="T, the step limit of each stage.")
+    success_factor: NonNegativeFloat = Field(
+        description="The last reward of a solved stage is success_factor * reward * (T - t)."
+    )
+    reward_scale: PositiveFloat = Field(description="Multiplies every reward.")
+
+    @model_validator(mode="after")
+    def _indices_exist(self) -> Self:
+        if wrong := [index for index in self.pretrained_stages if index >= len(self.stages)]:
+            raise ValueError(
+                f"pretrained_stages {wrong} are not indices of the {len(self.stages)} stages; "
+                f"allowed: 0 to {len(self.stages) - 1}"
+            )
+        if list(self.pretrained_stages) != sorted(set(self.pretrained_stages)):
+            raise ValueError("pretrained_stages must rise and name each stage once")
+        return self
+
+
+class CloneOptions(Section):
+    """Cloning Meta-World's scripted policies, the cheap way to a good pi*."""
+
+    transitions: PositiveInt = Field(description="Expert transitions for each pre-trained stage.")
+    action_noise: NonNegativeFloat = Field(
+        description="Standard deviation of the noise on the expert's executed actions; it shows recoveries."
+    )
+    updates: PositiveInt = Field(description="Gradient steps of the actor.")
+    batch_size: PositiveInt = Field(description="States in a gradient step.")
+    learning_rate: PositiveFloat = Field(description="Adam's, decayed to 0 along a cosine.")
+    log_standard_deviation: float = Field(
+        description="Log of the policy's standard deviation before tanh, fitted beside the mean."
+    )
+    critic_updates: NonNegativeInt = Field(
+        description="Gradient steps of the critics (policy evaluation of pi* on its own rollouts); "
+        "a new critic would undo pi* within the first updates of fine-tuning."
+    )
+    critic_transitions: NonNegativeInt = Field(
+        description="Transitions of pi*'s own rollouts, for each pre-trained stage, to train the critics on."
+    )
+
+
+class PretrainOptions(Section):
+    """How pi* is made."""
+
+    recipe: Literal["sac", "clone"] = Field(
+        description="`sac`: SAC on the pre-trained stages (the paper); `clone`: clone scripted experts."
+    )
+    sac: SACOptions = Field(description="SAC; its network is pi*'s in both recipes.")
+    steps: NonNegativeInt = Field(description="Environment steps of SAC; with `clone`, after cloning.")
+    stop_success: NonNegativeFloat = Field(
+        description="Stop SAC when each pre-trained stage is solved at this rate (over probe_episodes)."
+    )
+    probe_every: PositiveInt = Field(description="Environment steps between these checks.")
+    probe_episodes: PositiveInt = Field(description="Episodes per stage of a check, and of the final probe.")
+    clone: CloneOptions | None = Field(default=None, description="Needed with the recipe `clone`.")
+
+    @model_validator(mode="after")
+    def _recipe_is_complete(self) -> Self:
+        if self.recipe == "clone" and self.clone is None:
+            raise ValueError("recipe `clone` needs the section `clone`; add it, or set recipe: sac")
+        return self
+
+
+class CollectOptions(Section):
+    """The expert data and the start states of the probes."""
+
+    states: PositiveInt = Field(
+        description="States of pi*'s own rollouts, shared evenly by pre-trained stages."
+    )
+    start_states: PositiveInt = Field(description="Start states of each probe.")
+    analysis_states: PositiveInt = Field(
+        description="States per pre-trained stage, from solved rollouts, for CKA, PCA and log-likelihood."
+    )
+
+
+class FinetuneOptions(Section):
+    """Fine-tuning on the whole sequence."""
+
+    sac: SACOptions = Field(description="SAC.")
+    steps: PositiveInt = Field(description="Environment steps of every method.")
+    evaluate_every: PositiveInt = Field(description="Environment steps between milestones; also one at 0.")
+    keep_critics: bool = Field(description="Keep the critics in each milestone, for CKA of the critics.")
+
+
+class EvaluateOptions(Section):
+    """What is measured on each milestone."""
+
+    episodes: PositiveInt = Field(description="Episodes of each probe.")
+    stochastic: bool = Field(description="Sample actions; without it the policy's mean acts.")
+    analysis: bool = Field(description="Measure CKA, log-likelihood and PCA too.")
+
+
+class RoboticSequenceExperiment(Experiment):
+    """RoboticSequence with one choice of stages."""
+
+    environment: EnvironmentOptions = Field(description="The sequence of tasks.")
+    pretrain: PretrainOptions = Field(description="How pi* is made.")
+    collect: CollectOptions = Field(description="Expert data and start states.")
+    finetune: FinetuneOptions = Field(description="Fine-tuning.")
+    evaluate: EvaluateOptions = Field(description="Measurements.")
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        for name in NETWORK:
+            before, after = getattr(self.pretrain.sac, name), getattr(self.finetune.sac, name)
+            if before != after:
+                raise ValueError(
+                    f"pretrain.sac.{name} is {before} but finetune.sac.{name} is {after}; "
+                    "fine-tuning continues pi*'s network, so make them equal"
+                )
+        if self.evaluate.episodes > self.collect.start_states:
+            raise ValueError(
+                f"evaluate.episodes is {self.evaluate.episodes}, but collect.start_states is "
+                f"{self.collect.start_states}; raise the second or lower the first"
+            )
+        return self

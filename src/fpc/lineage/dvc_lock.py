@@ -1,0 +1,85 @@
+"""What DVC recorded of weights and data, held against the manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fpc.core.errors import ConfigError
+from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage.digests import Digests
+from fpc.lineage.manifest import Manifest
+
+DVC_LOCK = Path("dvc.lock")
+MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``)."""
+
+    path: Path
+    md5: str
+    size: int
+
+
+def read_lock(lock: Path = DVC_LOCK) -> Mapping[Path, list[Output]]:
+    """What ``dvc.lock`` names, by the folder that holds it; empty where there is no such file.
+
+    Raises:
+        ConfigError: it is not a lock file of DVC.
+    """
+    if not lock.exists():
+        return {}
+    found: dict[Path, list[Output]] = {}
+    try:
+        stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
+        for stage in stages.values():
+            for out in stage.get("outs", ()):
+                item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]))
+                found.setdefault(item.path.parent, []).append(item)
+    except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{lock}: not a lock file of DVC ({error}); restore it: git checkout {lock}"
+        ) from error
+    return found
+
+
+def check(
+    manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests
+) -> Iterator[tuple[Verdict, str]]:
+    """The manifest and ``dvc.lock`` name the same contents.
+
+    Sizes are compared also of what is not here; contents (md5) of what is.
+    """
+    sizes = {item["name"]: item["size"] for item in manifest.statement["subject"]}
+    for item in recorded.get(manifest.path.parent, ()):
+        name = item.path.name
+        inside = [size for key, size in sizes.items() if key == name or key.startswith(f"{name}/")]
+        if not inside and manifest.path.name != "manifest.json":
+            continue  # of a row that shares the folder
+        if not inside:
+            yield Verdict.STALE, f"{DVC_LOCK} records {name}, which the manifest does not name; {MEND}"
+        elif sum(inside) != item.size:
+            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (of another size); {MEND}"
+        elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
+            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (md5 differs); {MEND}"
+
+
+def _is_whole(path: Path, manifest: Manifest) -> bool:
+    """Whether every file of an output is here; of a part of a folder DVC knows no digest."""
+    files = (manifest.path.parent / name for name in manifest.subjects)
+    return all(file.exists() for file in files if file == path or path in file.parents)
+
+
+def folders(place: Path, recorded: Mapping[Path, list[Output]], digests: Digests) -> Iterator[Finding]:
+    """Outputs of several artifacts, below an audited place, that differ from what ``dvc.lock`` names."""
+    for item in (item for items in recorded.values() for item in items):
+        if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(place):
+            continue  # ``check`` sees the former
+        if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
+            yield Finding(item.path, Verdict.STALE, (f"{DVC_LOCK} records another content; {MEND}",))

@@ -1,0 +1,115 @@
+"""Where a file belongs: by its place in the results; a figure found alone says it of itself."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fpc.core.errors import ConfigError
+from fpc.core.files import sha256_of
+from fpc.figures.embedded import read_source
+from fpc.lineage.ancestry import manifest_of
+from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.workflow.run_table import RESULTS, Row
+
+Match = Literal["identical", "same data", "other data", "unknown data"]
+"""A figure found alone beside the one here; ``unknown data``: the one here cannot be read."""
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """The manifest that a file belongs to; of a figure found alone also what it says and how it compares."""
+
+    manifest: Path
+    says: str | None = None
+    match: Match | None = None
+    words: tuple[str, ...] = ()
+
+
+def whereabouts(path: Path) -> Whereabouts:
+    """Where a file belongs.
+
+    Raises:
+        ConfigError: there is no such file, or it belongs to no artifact.
+        ManifestError: the figure it is of is not here.
+    """
+    here = Path(os.path.normpath(Path.cwd() / path))
+    if here.is_relative_to(Path.cwd() / RESULTS):
+        return Whereabouts(manifest_of(here.relative_to(Path.cwd())))
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ConfigError(f"{path} {what}; give an artifact, its manifest or one of its files")
+    return _alone(path)
+
+
+def _alone(path: Path) -> Whereabouts:
+    """A figure outside the results."""
+    try:
+        command, digest = _source(path)
+        row = _row_of(command)
+    except (ValueError, KeyError) as error:
+        text = str(error).removeprefix(f"{path}: ")
+        raise ConfigError(f"{path} cannot be traced: {text}") from error
+    says = f"made by `{command}`, plotted data sha256 {digest}"
+    if not row.manifest.is_file():
+        raise ManifestError(f"{path} says: {says}; that figure is not here: {row.manifest} is missing")
+    match, words = _compared(path, digest, row, read(row.manifest))
+    return Whereabouts(row.manifest, says, match, (f"{path} says: {says}", words))
+
+
+def _source(path: Path) -> tuple[str, str]:
+    """Command and digest that a figure's file holds.
+
+    Raises:
+        ValueError: it holds none, or what no figure of this project holds.
+    """
+    from PIL.Image import DecompressionBombError
+
+    try:
+        command, digest = read_source(path)
+    except (RecursionError, csv.Error, DecompressionBombError) as error:
+        raise ValueError(f"{path}: no figure of this project ({error})") from error
+    if not (command + digest).isprintable():  # both are shown on a terminal
+        raise ValueError(f"{path}: no figure of this project (control characters)")
+    return command, digest
+
+
+def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Match, str]:
+    """Whether the file, or at least its data, is that of the figure here; and that in words."""
+    own = row.folder / f"{row.name}{path.suffix}"
+    if manifest.subjects.get(own.name) == sha256_of(path):
+        return "identical", f"It is the file that the manifest of {own} names, byte for byte."
+    try:
+        same = _source(own)[1] == digest
+    except ValueError as error:
+        words = f"It is not the file that the manifest names, and its data cannot be compared: {error}."
+        return "unknown data", words
+    if same:
+        words = f"It says that it shows the data of {own}, but is another file: of other code, or altered."
+        return "same data", words
+    return "other data", f"It says that it shows other data than {own}: made from other runs, or altered."
+
+
+def _row_of(command: str) -> Row:
+    """The figure that a command draws.
+
+    Raises:
+        ValueError: it is no such command.
+    """
+    words = shlex.split(command)
+    options: dict[str, str] = dict(word.removeprefix("--").split("=", 1) for word in words[2:] if "=" in word)
+    if words[:2] != ["fpc", "figure"] or not {"scale", "name"} <= options.keys() <= {
+        "scale",
+        "variant",
+        "name",
+    }:
+        raise ValueError(f"'{command}' draws no figure")
+    label = options["scale"] + (f"+{options['variant']}" if "variant" in options else "")
+    row = Row(label, "figure", name=options["name"])
+    if ".." in row.manifest.parts or row.manifest.is_absolute():
+        raise ValueError(f"'{command}' leads outside the results")
+    return row

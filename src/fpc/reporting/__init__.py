@@ -1,0 +1,1 @@
+"""Pages for readers: the ledger of claims as text, the self-contained report."""

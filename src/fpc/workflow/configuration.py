@@ -1,0 +1,141 @@
+"""The whole configuration of one scale, validated and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.experiment import Experiment
+from fpc.core.files import digest_of
+from fpc.retention.interface import MethodOptions
+
+RUN_PHASES = ("pretrain", "collect", "finetune", "evaluate")
+PHASES = (*RUN_PHASES, "figure", "claims", "report")
+
+
+class FigureSection(Section):
+    """How figures are drawn, and which."""
+
+    names: tuple[str, ...] = Field(description="Figures to draw, by file name in src/fpc/figures/.")
+    interval: Literal["paper", "iqm"] = Field(
+        description="`paper`: mean with 90 % interval, as the paper draws; `iqm`: IQM with 95 % interval."
+    )
+    resamples: PositiveInt = Field(description="Bootstrap resamples.")
+    seed: NonNegativeInt = Field(description="Seed of the bootstrap.")
+
+
+class ClaimsSection(Section):
+    """How claims are measured."""
+
+    level: Fraction = Field(description="Level of the bootstrap intervals.")
+    resamples: PositiveInt = Field(description="Bootstrap resamples.")
+    seed: NonNegativeInt = Field(description="Seed of the bootstrap.")
+    minimum_seeds: PositiveInt = Field(
+        description="A claim with fewer seeds per method is not testable at this scale."
+    )
+
+
+class ReportSection(Section):
+    """The self-contained page that shows everything."""
+
+    title: str = Field(description="Title of the page.")
+
+
+class JobResources(Section):
+    """What a job asks of a cluster."""
+
+    runtime: PositiveInt = Field(description="Minutes; a run that needs more continues in its next job.")
+    mem_mb: PositiveInt = Field(description="Memory in MB.")
+    cpus: PositiveInt = Field(description="Cores; with GPUs, cores of each.")
+    gpus: NonNegativeInt = Field(description="GPUs.")
+
+
+class PlanSection(Section):
+    """What `fpc plan` expects before anything was measured here, and what jobs ask of a cluster."""
+
+    steps_per_second: dict[str, dict[str, PositiveFloat]] = Field(
+        description="Domain -> phase -> environment steps per second of one process."
+    )
+    processes: PositiveInt = Field(description="Runs side by side.")
+    job: JobResources = Field(description="What a job asks of a cluster.")
+    jobs: dict[str, dict[str, JobResources]] = Field(
+        description="Domain -> phase -> what its jobs ask for instead."
+    )
+
+    def resources(self, domain: str | None, phase: str) -> JobResources:
+        """What a job of a phase asks for."""
+        return self.jobs.get(domain or "", {}).get(phase, self.job)
+
+
+class Root(Section):
+    """The keys of a configuration file; experiments and methods are validated by their own types."""
+
+    scale: str = Field(description="Name of the scale; equal to the file's name.")
+    experiments: dict[str, dict[str, Any]] = Field(
+        description="Experiments by name; `extends` names another one whose values are taken first."
+    )
+    methods: dict[str, dict[str, dict[str, Any]]] = Field(
+        description="Method -> domain -> options; a method runs where it names the domain."
+    )
+    figure: FigureSection = Field(description="Figures.")
+    claims: ClaimsSection = Field(description="Claims.")
+    report: ReportSection = Field(description="Report.")
+    plan: PlanSection = Field(description="Expected speeds.")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A validated configuration; ``label`` names its results folder."""
+
+    scale: str
+    variant: str | None
+    experiments: Mapping[str, Experiment]
+    methods: Mapping[str, Mapping[str, MethodOptions]]
+    figure: FigureSection
+    claims: ClaimsSection
+    report: ReportSection
+    plan: PlanSection
+
+    @property
+    def label(self) -> str:
+        """Folder name under ``results/``: the scale, and the variant where there is one."""
+        return self.scale if self.variant is None else f"{self.scale}+{self.variant}"
+
+    def methods_of(self, experiment: str) -> tuple[str, ...]:
+        """Names of the methods that run in an experiment, in the configuration's order."""
+        section = self.experiments[experiment]
+        possible = tuple(name for name, domains in self.methods.items() if section.domain in domains)
+        if section.methods is None:
+            return possible
+        return tuple(name for name in possible if name in section.methods)
+
+    def options(self, experiment: str, method: str) -> MethodOptions:
+        """Options of a method in an experiment: those of its domain, and the experiment's own over them."""
+        section = self.experiments[experiment]
+        options = self.methods[method][section.domain]
+        own = (section.method_options or {}).get(method)
+        return options if own is None else type(options).model_validate(options.model_dump() | own)
+
+    def section(self, phase: str, experiment: str | None = None, method: str | None = None) -> dict[str, Any]:
+        """The part of the configuration that decides what a phase makes, as JSON values."""
+        if experiment is None:
+            part: Section = getattr(self, phase)
+            kept = part.model_dump(mode="json")
+            kept.pop("names", None)
+            return {"scale": self.label, phase: kept}
+        section = self.experiments[experiment]
+        dumped = section.model_dump(mode="json")
+        kept = {"domain": section.domain, phase: dumped[phase]}
+        kept |= {name: dumped[name] for name in ("environment", "network") if name in dumped}
+        if method is not None:
+            kept["method"] = method
+            kept["options"] = self.options(experiment, method).model_dump(mode="json")
+        return kept
+
+    def section_digest(self, phase: str, experiment: str | None = None, method: str | None = None) -> str:
+        """sha256 of ``section``."""
+        return digest_of(self.section(phase, experiment, method))

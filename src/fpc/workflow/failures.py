@@ -1,0 +1,40 @@
+"""What went wrong in a workflow: the end of each failed job's log, and the command that repeats it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run import command
+from fpc.workflow.run_table import RESULTS, Row, seeds_name
+from fpc.workflow.status import run_states
+
+LINES = 12
+
+
+def log_of(row: Row) -> Path:
+    """Where the workflow keeps the output of a row's job."""
+    logs = RESULTS / ".logs" / row.label
+    if row.phase == "figure":
+        return logs / "figure" / f"{row.name}.log"
+    if row.experiment is None:
+        return logs / f"{row.phase}.log"
+    parts = [row.experiment, row.phase, row.method]
+    return logs.joinpath(*(part for part in parts if part)) / f"{seeds_name(row.seeds)}.log"
+
+
+def failure_text(configuration: Configuration, since: float) -> str:
+    """Every job that is not done and wrote to its log after ``since`` (seconds): log's tail and command."""
+    parts = []
+    for item in run_states(configuration):
+        log = log_of(item.row)
+        if item.state == "done" or not log.exists() or log.stat().st_mtime < since:
+            continue
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if item.state == "running" and not (lines and lines[-1].startswith("fpc: ")):
+            continue  # under way; or refused, because another process is at work on it
+        head = f"{item.row.title}: {item.ended or 'its run did not begin'}"
+        tail = [f"  | {line}" for line in lines[-LINES:]]
+        parts.append("\n".join([head, f"  {log}:", *tail, f"  again: {command(item.row)}"]))
+    parts.append("The same command continues where it stopped.")
+    return "\n\n".join(parts)

@@ -1,0 +1,255 @@
+"""Reads ``paper.yaml`` and its overlays, and validates the whole before anything is created.
+
+Overlays are stacked left to right: ``paper.yaml``, the scale's file, the variant's file. A mapping
+is merged key by key; any other value replaces the one before.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fpc.config.experiment import Experiment
+from fpc.core.errors import ConfigError, describe, unknown
+from fpc.domains.registry import domain_names, experiment_type, load_domain
+from fpc.figures.metadata import figure_metadata, figure_names
+from fpc.retention.interface import MethodOptions
+from fpc.retention.registry import load_method, method_names
+from fpc.workflow.configuration import Configuration, Root
+
+CONFIGS = Path("configs")
+BASE = "paper"
+Origin = dict[tuple[str, ...], str]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def scales(folder: Path = CONFIGS) -> list[str]:
+    """Names of the scales that have a file."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def variants(folder: Path = CONFIGS) -> list[str]:
+    """Names of the variants that have a file."""
+    return sorted(path.stem for path in (folder / "variants").glob("*.yaml"))
+
+
+def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS) -> Configuration:
+    """The validated configuration of a scale, with a variant laid over it.
+
+    Raises:
+        ConfigError: a file, key, value or combination is wrong; the text names the mend.
+    """
+    files = _files(scale, variant, folder)
+    merged: dict[str, Any] = {}
+    origin: Origin = {}
+    for path in files:
+        _merge(merged, _read(path), str(path), (), origin)
+    merged["experiments"] = _resolved(merged.get("experiments") or {}, origin)
+    root: Root = _validated(Root, merged, (), origin)
+    if root.scale != scale:
+        raise ConfigError(
+            _at(("scale",), origin) + f"is '{root.scale}'; it must be the file's name, '{scale}'."
+        )
+    experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
+    methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
+    configuration = Configuration(
+        scale=scale,
+        variant=variant,
+        experiments=experiments,
+        methods=methods,
+        figure=root.figure,
+        claims=root.claims,
+        report=root.report,
+        plan=root.plan,
+    )
+    for name in experiments:
+        _check_methods(configuration, name, origin)
+        _check_memory(configuration, name, origin)
+        _check_fit(configuration, name, origin)
+    _check_figures(configuration, origin)
+    return configuration
+
+
+def _files(scale: str, variant: str | None, folder: Path) -> list[Path]:
+    if scale not in scales(folder):
+        raise ConfigError(f"{folder}: {unknown('scale', scale, scales(folder))}")
+    files = [folder / f"{BASE}.yaml"]
+    if scale != BASE:
+        files.append(folder / f"{scale}.yaml")
+    if variant is not None:
+        if variant not in variants(folder):
+            raise ConfigError(f"{folder / 'variants'}: {unknown('variant', variant, variants(folder))}")
+        files.append(folder / "variants" / f"{variant}.yaml")
+    return files
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = YAML(typ="safe", pure=True).load(path)
+    except (OSError, YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must hold a mapping of keys to values")
+    return content
+
+
+def _merge(
+    target: dict[str, Any], overlay: Mapping[str, Any], file: str, at: tuple[str, ...], origin: Origin
+) -> None:
+    """Lay ``overlay`` over ``target`` in place and note which file set each key last."""
+    for key, value in overlay.items():
+        path = (*at, str(key))
+        origin[path] = file
+        if isinstance(value, Mapping):
+            inner = target.get(str(key))
+            target[str(key)] = inner = dict(inner) if isinstance(inner, dict) else {}
+            _merge(inner, value, file, path, origin)
+        else:
+            target[str(key)] = value
+
+
+def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """Experiments with ``extends`` replaced by the values of the experiment it names."""
+    done: dict[str, Any] = {}
+
+    def resolve(name: str, seen: tuple[str, ...]) -> Any:
+        if name in done or not isinstance(experiments[name], Mapping):
+            return done.get(name, experiments[name])
+        own = dict(experiments[name])
+        parent = own.pop("extends", None)
+        if parent is not None:
+            key = ("experiments", name, "extends")
+            if parent not in experiments or parent in (*seen, name):
+                others = [other for other in experiments if other not in (*seen, name)]
+                raise ConfigError(_at(key, origin) + unknown("experiment", str(parent), others))
+            base: dict[str, Any] = {}
+            _merge(base, resolve(parent, (*seen, name)), "", (), {})
+            _merge(base, own, "", (), {})
+            own = base
+        done[name] = own
+        return own
+
+    return {name: resolve(name, ()) for name in experiments}
+
+
+def _at(path: tuple[str, ...], origin: Origin) -> str:
+    """'file: key: ' of the file that set ``path`` or the nearest key above it."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in origin:
+            return f"{origin[path[:length]]}: {'.'.join(path)}: "
+    return f"{CONFIGS / BASE}.yaml: {'.'.join(path)}: "
+
+
+def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Origin) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        lines = [_at((*at, *path), origin) + text for path, text in describe(error, model)]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
+    at = ("experiments", name)
+    if not re.fullmatch(r"[\w.]+", name):
+        raise ConfigError(_at(at, origin) + "an experiment's name has letters, digits, _ and . only.")
+    domain = value.get("domain")
+    if domain not in domain_names():
+        raise ConfigError(_at((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
+    return _validated(experiment_type(domain), value, at, origin)
+
+
+def _method(name: str, value: dict[str, dict[str, Any]], origin: Origin) -> dict[str, MethodOptions]:
+    if name not in method_names():
+        raise ConfigError(_at(("methods", name), origin) + unknown("method", name, method_names()))
+    method = load_method(name)
+    options = {}
+    for domain, given in value.items():
+        at = ("methods", name, domain)
+        if domain not in domain_names():
+            raise ConfigError(_at(at, origin) + unknown("domain", domain, domain_names()))
+        options[domain] = _validated(method.Options, given, at, origin)
+        _check_pair(name, domain, origin)
+    return options
+
+
+def _check_pair(name: str, domain_name: str, origin: Origin) -> None:
+    domain = load_domain(domain_name)
+    lacking = load_method(name).needs - domain.provides
+    if lacking:
+        possible = [other for other in method_names() if load_method(other).needs <= domain.provides]
+        raise ConfigError(
+            _at(("methods", name, domain_name), origin)
+            + f"{name} needs {', '.join(sorted(lacking))}, which {domain.learner} "
+            f"(the learner of {domain_name}) does not have. Methods for it: {', '.join(possible)}."
+        )
+
+
+def _check_methods(configuration: Configuration, name: str, origin: Origin) -> None:
+    """Methods of an experiment exist for its domain, and their budgets are equal or explained."""
+    section = configuration.experiments[name]
+    at = ("experiments", name)
+    possible = [key for key, domains in configuration.methods.items() if section.domain in domains]
+    for method in section.methods or ():
+        if method not in possible:
+            raise ConfigError(_at((*at, "methods"), origin) + unknown("method", method, possible))
+    for method, own in (section.method_options or {}).items():
+        place = (*at, "method_options", method)
+        if method not in possible:
+            raise ConfigError(_at(place, origin) + unknown("method", method, possible))
+        options = configuration.methods[method][section.domain]
+        _validated(type(options), options.model_dump() | own, place, origin)
+    budgets = {method: configuration.options(name, method).steps for method in configuration.methods_of(name)}
+    if len(set(budgets.values())) > 1 and section.unequal_budget is None:
+        own = {method: steps for method, steps in budgets.items() if steps is not None}
+        first = next(iter(own))
+        raise ConfigError(
+            _at(("methods", first, section.domain, "steps"), origin)
+            + f"methods of experiment '{name}' have unequal budgets ({own}, the others the experiment's). "
+            f"Remove `steps`, or say why in experiments.{name}.unequal_budget."
+        )
+
+
+def _check_memory(configuration: Configuration, name: str, origin: Origin) -> None:
+    """A method keeps no more states than the experiment collects."""
+    section = configuration.experiments[name]
+    collected = getattr(getattr(section, "collect", None), "states", None)
+    for method in configuration.methods_of(name):
+        size = getattr(configuration.options(name, method), "memory_size", None)
+        if size is not None and collected is not None and size > collected:
+            raise ConfigError(
+                _at(("methods", method, section.domain, "memory_size"), origin)
+                + f"{size} is more than experiment '{name}' collects ({collected} states). "
+                f"Lower it, or raise experiments.{name}.collect.states."
+            )
+
+
+def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
+    """What only the domain knows about methods in its experiments."""
+    section = configuration.experiments[name]
+    for method in configuration.methods_of(name):
+        try:
+            load_domain(section.domain).check(section, method, configuration.options(name, method))
+        except ValueError as error:
+            key, _, text = str(error).partition(": ")
+            raise ConfigError(_at(("methods", method, section.domain, key), origin) + text) from error
+
+
+def _check_figures(configuration: Configuration, origin: Origin) -> None:
+    at = _at(("figure", "names"), origin)
+    for name in configuration.figure.names:
+        if name not in figure_names():
+            raise ConfigError(at + unknown("figure", name, figure_names()))
+        for experiment in figure_metadata(name).experiments:
+            if not fnmatch.filter(configuration.experiments, experiment):
+                listed = ", ".join(configuration.experiments)
+                raise ConfigError(
+                    at + f"{name} reads experiment '{experiment}', which is not configured "
+                    f"(there are: {listed}). Take {name} out, or run the variant that declares it."
+                )

@@ -1,0 +1,52 @@
+"""claims: hold every claim of the paper against the tables of this scale, and list every seed."""
+
+from __future__ import annotations
+
+from fpc.claims.claim import ClaimContext
+from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics, to_markdown
+from fpc.claims.seeds import seeds_table
+from fpc.core.files import write_json, write_text
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.execution import execute
+from fpc.workflow.run import Run
+from fpc.workflow.run_table import Row, closing_row, parents
+from fpc.workflow.tables import TABLES, read_tables
+
+SEEDS = "claims_seeds.csv"
+READ = ("episodes", "representation")
+
+
+def claims(configuration: Configuration) -> None:
+    """Publish ``claims.json``, ``claims.md``, ``metrics.json`` and every seed's final success."""
+    row = closing_row(configuration, "claims")
+    made_from = parents(configuration, row)
+    section = configuration.claims
+    context = ClaimContext(
+        scale=configuration.label,
+        level=section.level,
+        resamples=section.resamples,
+        seed=section.seed,
+        minimum_seeds=section.minimum_seeds,
+        paths=table_paths(made_from),
+    )
+
+    def work(run: Run) -> None:
+        tables = read_tables(configuration, made_from, READ)
+        results = evaluate_claims(by_experiment(tables), context)
+        write_json(run.output / "claims.json", [result.record() for result in results])
+        write_text(run.output / "claims.md", to_markdown(results, context))
+        write_json(run.output / "metrics.json", metrics(results))
+        seeds = seeds_table(tables["episodes"])
+        write_text(run.output / SEEDS, seeds.to_csv(index=False, lineterminator="\n"))
+
+    execute(configuration, row, work)
+
+
+def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
+    """Experiment -> paths of the tables its claims read."""
+    found: dict[str, list[str]] = {}
+    for row in made_from:
+        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in READ]
+        paths = [path.as_posix() for path in existing if path.exists()]
+        found.setdefault(row.experiment or "", []).extend(paths)
+    return {experiment: tuple(sorted(paths)) for experiment, paths in found.items()}

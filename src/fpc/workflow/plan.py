@@ -1,0 +1,69 @@
+"""What a configuration will run, and how long that should take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fpc.domains.registry import load_domain
+from fpc.lineage.manifest import ManifestError, read
+from fpc.workflow.configuration import RUN_PHASES, Configuration
+from fpc.workflow.run_table import Row, rows, used_experiments
+
+
+def measured_seconds(table: Iterable[Row]) -> list[float]:
+    """Durations of the rows that are made already, from their manifests."""
+    found = []
+    for row in table:
+        try:
+            metadata = read(row.manifest).details["metadata"]
+            if metadata["attempts"] == 1:  # the seconds are those of the last attempt
+                found.append(float(metadata["seconds"]))
+        except (ManifestError, KeyError):
+            continue
+    return found
+
+
+def plan_text(configuration: Configuration) -> str:
+    """Runs, steps and hours per experiment and phase, then the sum."""
+    table = rows(configuration)
+    lines = [
+        f"scale {configuration.label}: {len(table)} jobs",
+        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8} "
+        f"{'GPU hours':>9}  from",
+    ]
+    total, on_gpus = 0.0, 0.0
+    for experiment in used_experiments(configuration):
+        for phase in RUN_PHASES:
+            chosen = [row for row in table if row.experiment == experiment and row.phase == phase]
+            line, hours, gpu_hours = _phase_line(configuration, experiment, phase, chosen)
+            lines.append(line)
+            total += hours
+            on_gpus += gpu_hours
+    others = [row for row in table if row.experiment is None]
+    lines.append(f"figures, claims and report: {len(others)} jobs")
+    processes = configuration.plan.processes
+    lines.append(
+        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side; "
+        f"of these {on_gpus:.2f} GPU hours"
+    )
+    return "\n".join(lines)
+
+
+def _phase_line(
+    configuration: Configuration, experiment: str, phase: str, chosen: list[Row]
+) -> tuple[str, float, float]:
+    section = configuration.experiments[experiment]
+    domain = load_domain(section.domain)
+    work = domain.training_steps(section, phase)
+    steps = work["environment_steps"] or work["updates"]  # a domain of exact values steps no environment
+    measured = measured_seconds(chosen)
+    if measured:
+        seconds, source = sum(measured) / len(measured), "measured"
+    else:
+        speed = configuration.plan.steps_per_second.get(section.domain, {}).get(phase)
+        seconds, source = (steps / speed, "expected") if speed else (0.0, "unknown")
+    hours = seconds * len(chosen) / 3600
+    counts = f"{len(chosen):>5} {len(measured):>5} {steps:>14,}"
+    gpu_hours = hours * configuration.plan.resources(section.domain, phase).gpus
+    line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f} {gpu_hours:>9.2f}  {source}"
+    return line, hours, gpu_hours

@@ -1,0 +1,137 @@
+"""Made from the types: the JSON schema, the reference page, and the resolved configuration as YAML."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from fpc.core.files import write_text
+from fpc.domains.registry import domain_names, experiment_type
+from fpc.retention.registry import load_method, method_names
+from fpc.workflow.configuration import Configuration, Root
+
+SCHEMA = Path("configs/schema.json")
+REFERENCE = Path("docs/reference/configuration.md")
+
+
+def as_yaml(configuration: Configuration) -> str:
+    """The whole configuration, overlays applied and defaults filled in."""
+    content = {
+        "scale": configuration.scale,
+        "experiments": {
+            name: value.model_dump(mode="json") for name, value in configuration.experiments.items()
+        },
+        "methods": {
+            name: {domain: options.model_dump(mode="json") for domain, options in value.items()}
+            for name, value in configuration.methods.items()
+        },
+        **{
+            key: getattr(configuration, key).model_dump(mode="json")
+            for key in ("figure", "claims", "report", "plan")
+        },
+    }
+    stream = io.StringIO()
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.dump(content, stream)
+    return stream.getvalue()
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of a complete configuration (``paper.yaml``); overlays hold any part of it."""
+    whole = Root.model_json_schema()
+    definitions = whole.setdefault("$defs", {})
+    experiments = []
+    for domain in domain_names():
+        name = experiment_type(domain).__name__
+        definitions |= _with_definitions(name, experiment_type(domain))
+        experiments.append({"$ref": f"#/$defs/{name}"})
+    whole["properties"]["experiments"]["additionalProperties"] = {"anyOf": experiments}
+    methods: dict[str, Any] = {}
+    for method in method_names():
+        options = load_method(method).Options
+        name = f"{load_method(method).__name__}Options"
+        definitions |= _with_definitions(name, options)
+        domains = {domain: {"$ref": f"#/$defs/{name}"} for domain in domain_names()}
+        methods[method] = {"type": "object", "properties": domains, "additionalProperties": False}
+    whole["properties"]["methods"] |= {"properties": methods, "additionalProperties": False}
+    return whole
+
+
+def _with_definitions(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema and its sections', whose names two domains may share, under the model's name."""
+    own = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    inner = own.pop("$defs", {})
+    return {name: own, **{f"{name}.{key}": value for key, value in inner.items()}}
+
+
+def reference() -> str:
+    """The configuration reference as Markdown: every section, key, type, bounds and meaning."""
+    parts = [
+        "# Configuration reference",
+        "Made from the types in `src/fpc/config/` and the options in `src/fpc/retention/` by "
+        "`fpc config reference`; do not edit. Values and their sources stand in `configs/paper.yaml`.",
+        _section("Top level", Root),
+    ]
+    for domain in domain_names():
+        parts.append(_section(f"Experiments of {domain}", experiment_type(domain)))
+    for method in method_names():
+        parts.append(_section(f"Options of {method}", load_method(method).Options))
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, model: type[BaseModel]) -> str:
+    whole = model.model_json_schema()
+    definitions = whole.pop("$defs", {})
+    text = [f"## {title}", _table(whole)]
+    for name, definition in definitions.items():
+        if "properties" in definition:
+            text += [f"### {title}: {name}", definition.get("description", ""), _table(definition)]
+    return "\n\n".join(part for part in text if part)
+
+
+def _table(definition: dict[str, Any]) -> str:
+    lines = ["| key | type | allowed | default | meaning |", "|---|---|---|---|---|"]
+    required = definition.get("required", [])
+    for key, value in definition.get("properties", {}).items():
+        default = "required" if key in required else f"`{json.dumps(value.get('default'))}`"
+        cells = [f"`{key}`", _type(value), _allowed(value), default, value.get("description", "")]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _type(value: dict[str, Any]) -> str:
+    if "$ref" in value:
+        return f"section {value['$ref'].rsplit('/', 1)[1]}"
+    if "anyOf" in value:
+        return " or ".join(_type(choice) for choice in value["anyOf"])
+    if value.get("type") == "array":
+        inner = value.get("items") or (value.get("prefixItems") or [{}])[0]
+        return f"list of {_type(inner)}"
+    if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
+        return f"mapping to {_type(value['additionalProperties'])}"
+    if "const" in value or "enum" in value:
+        return "word"
+    return str(value.get("type", "any"))
+
+
+def _allowed(value: dict[str, Any]) -> str:
+    words = value.get("enum") or ([value["const"]] if "const" in value else [])
+    if words:
+        return ", ".join(f"`{word}`" for word in words)
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    parts = [value, *value.get("anyOf", [])]
+    bounds = [f"{sign} {part[key]:g}" for part in parts for key, sign in signs.items() if key in part]
+    return ", ".join(bounds)
+
+
+def write_reference() -> list[Path]:
+    """Write both files; returns their paths."""
+    write_text(SCHEMA, json.dumps(schema(), indent=2, sort_keys=True) + "\n")
+    write_text(REFERENCE, reference())
+    return [SCHEMA, REFERENCE]

@@ -1,0 +1,324 @@
+"""A run: one phase at work on one row of the run table, resumable until it is published.
+
+State and output of a run lie in ``results/.runs/<digest>/``, keyed by configuration section and
+parents, so the same command finds them again and another configuration never does. Publishing
+moves the output to the artifact's folder with its manifest and removes the state.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fpc.core.files import digest_of, read_json, sha256_of, write_json
+from fpc.core.interruption import Interrupted
+from fpc.lineage import manifest as manifests
+from fpc.lineage import origin
+from fpc.lineage.signing import signature_of
+from fpc.workflow import events
+from fpc.workflow.run_table import RESULTS, Row, scale_and_variant
+
+RUNS = RESULTS / ".runs"
+HEARTBEAT_SECONDS = 1.0
+LOCK_FILE = "lock"
+
+
+class RunError(RuntimeError):
+    """A run cannot start; the text names the file and the mend."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass
+class Run:
+    """One phase at work on one row; see ``fpc.domains.interface.Domain`` for how it is used."""
+
+    scale: str
+    experiment: str
+    phase: str
+    method: str | None
+    seeds: tuple[int, ...]
+    state: Path  # resumable, kept until published
+    output: Path  # becomes the artifact's folder
+    parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
+    # What others published and this run reads: address -> sha256; the domain adds it, the manifest names it.
+    externals: dict[str, str] = field(default_factory=dict)
+    attempt: int = 1  # from 1; a later one continues from the state of the one before
+    resumed_from: int | None = None
+    # At most this much training is lost by a kill; not part of the science, so not of the configuration.
+    checkpoint_seconds: float = field(
+        default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
+    )
+    _started: float = field(default_factory=time.monotonic)
+    _first_step: int | None = None
+    _last: tuple[float, int] = (0.0, 0)
+    _bar: Any = None
+
+    @property
+    def seed(self) -> int:
+        """The run's only seed."""
+        (seed,) = self.seeds
+        return seed
+
+    def report(self, step: int, total: int, **metrics: float) -> None:
+        """Tell how far the run is; cheap enough to call every episode (written once a second)."""
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step = step if self.attempt > 1 else 0
+            self.resumed_from = self._first_step or None
+        self._show(step, total, metrics)
+        written, _ = self._last
+        self._last = (written, step)
+        if now - written < HEARTBEAT_SECONDS and step < total:
+            return
+        self._last = (now, step)
+        progress = {
+            "time": _now(),
+            "step": step,
+            "total": total,
+            "steps_per_second": self.steps_per_second(),
+            "metrics": {name: float(value) for name, value in metrics.items()},
+            "process": os.getpid(),
+        }
+        write_json(self.state.parent / "progress.json", progress)
+        if metrics:
+            events.append(self.output, step, metrics)
+
+    def steps_per_second(self) -> float:
+        """Steps per second since this attempt's first report."""
+        elapsed = time.monotonic() - self._started
+        return (self._last[1] - (self._first_step or 0)) / elapsed if elapsed > 0 else 0.0
+
+    def _show(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=step, unit="step", desc=f"{self.phase} {self.experiment}")
+        self._bar.update(step - self._bar.n)
+        if metrics:
+            self._bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()}, refresh=False)
+
+    def close(self) -> None:
+        """Finish the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def run_identity(row: Row) -> dict[str, Any]:
+    """The row as JSON values, without what it does not have."""
+    return {key: value for key, value in asdict(row).items() if value not in (None, ())}
+
+
+def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
+    """Name of the run's folder: the same for the same row, configuration section and parents.
+
+    Raises:
+        RunError: a parent is not published yet.
+    """
+    for parent in parents:
+        if not parent.manifest.exists():
+            raise RunError(f"{parent.manifest} is missing; run this first: {command(parent)}")
+    made_from = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in parents}
+    return digest_of({"row": run_identity(row), "section": section_digest, "parents": made_from})[:24]
+
+
+def command(row: Row) -> str:
+    """The shell command that makes a row."""
+    scale, variant = scale_and_variant(row.label)
+    words = ["fpc", row.phase, f"--scale={scale}"]
+    words += [f"--variant={variant}"] if variant else []
+    words += [f"--experiment={row.experiment}"] if row.experiment else []
+    words += [f"--method={row.method}"] if row.method else []
+    if row.seeds:
+        words.append(f"--seeds={row.seeds[0]}" + (f"-{row.seeds[-1]}" if len(row.seeds) > 1 else ""))
+    words += [f"--name={row.name}"] if row.phase == "figure" else []
+    return " ".join(words)
+
+
+@contextmanager
+def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterator[Run]:
+    """Lock the run's folder, yield the run, and publish its output when the block ends well.
+
+    Raises:
+        RunError: a parent is missing or another process holds the run.
+    """
+    folder = RUNS / run_digest(row, digest_of(section), parents)
+    run = Run(
+        scale=row.label,
+        experiment=row.experiment or "",
+        phase=row.phase,
+        method=row.method,
+        seeds=row.seeds,
+        state=folder / "state",
+        output=folder / "output",
+        parents={parent.phase: parent.folder for parent in parents},
+    )
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(
+            f"{folder}: another process is at work on this run ({_holder(folder)}); "
+            "wait for it, or stop it and give the same command again"
+        ) from error
+    finished = False
+    try:
+        for needed in (run.state, run.output):
+            needed.mkdir(parents=True, exist_ok=True)
+        origin.at_start(), origin.repository()  # the code that runs, not what it is replaced by meanwhile
+        for leftover in folder.rglob(".*.tmp"):  # of a write that was killed
+            leftover.unlink()
+        attempts = _begin(folder, row)
+        run.attempt = len(attempts)
+        yield run
+        run.close()
+        events.from_table(run.output)
+        history = _history(run, attempts)
+        _publish(row, run, section, [parent.manifest for parent in parents], history)
+        _empty(folder)
+        finished = True
+    except BaseException as error:
+        run.close()
+        _note_end(folder, error)
+        raise
+    finally:
+        lock.release()
+        if finished:
+            _remove_empty(folder)
+
+
+def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
+    """Remove what a run that was killed after publishing left behind."""
+    folder = RUNS / run_digest(row, digest_of(section), parents)
+    if not folder.exists():
+        return
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return  # its process is about to do so
+    _empty(folder)
+    lock.release()
+    _remove_empty(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a run's folder holds, while its lock is held; the lock file last, or another takes it."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()  # filelock does not take a lock whose file is gone
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a run's folder after the release (a network file system keeps open files), unless it is used."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return f"process {read_json(folder / 'run.json')['attempts'][-1]['process']}"
+    except (OSError, ValueError, KeyError, IndexError):
+        return "process unknown"
+
+
+def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
+    """Note this attempt in ``run.json``; returns all attempts."""
+    record = folder / "run.json"
+    try:
+        attempts = list(read_json(record)["attempts"])
+    except (OSError, ValueError, KeyError):
+        attempts = []
+    attempts.append({"started": _now(), "process": os.getpid(), **origin.repository()})
+    write_json(record, {"row": run_identity(row), "attempts": attempts})
+    return attempts
+
+
+def _note_end(folder: Path, error: BaseException) -> None:
+    """Note in ``run.json`` how the attempt ended; where that cannot be written, it is left out."""
+    record = folder / "run.json"
+    how = f"stopped by {error}" if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        content = read_json(record)
+        content["attempts"][-1] |= {"ended": _now(), "how": how[:500]}
+        write_json(record, content)
+
+
+def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Times, attempts and speed for the manifest."""
+    history: dict[str, Any] = {
+        "startedOn": attempts[0]["started"],
+        "finishedOn": _now(),
+        "attempts": len(attempts),
+        "commits": sorted({attempt["commit"] for attempt in attempts if "commit" in attempt}),
+        "seconds": round(time.monotonic() - run._started, 3),
+    }
+    if run.resumed_from is not None:
+        history["resumed_from_step"] = run.resumed_from
+    if run._last[1]:
+        history["steps"] = run._last[1]
+        history["steps_per_second"] = round(run.steps_per_second(), 3)
+    return history
+
+
+def _publish(
+    row: Row, run: Run, section: Mapping[str, Any], parents: list[Path], history: Mapping[str, Any]
+) -> None:
+    """Write the manifest and move the output to where the row's artifact lives."""
+    files = [
+        path
+        for path in run.output.rglob("*")
+        if path.is_file() and not path.relative_to(run.output).parts[0].startswith(".")
+    ]
+    if not files:
+        raise RunError(f"{row.title}: the phase made no file")
+    statement = manifests.build(
+        run=run_identity(row),
+        section=section,
+        subjects=manifests.subject(run.output, [path for path in files if path.name != row.manifest.name]),
+        parents=parents,
+        externals=run.externals,
+        history=history,
+    )
+    write_json(run.output / row.manifest.name, statement)
+    if row.name is None:
+        _replace_folder(run.output, row.folder)
+    else:
+        _replace_files(run.output, row)
+
+
+def _replace_folder(output: Path, target: Path) -> None:
+    """Swap ``target`` for ``output``; the old folder is kept until the new one stands."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    retired = output.parent / "retired"
+    shutil.rmtree(retired, ignore_errors=True)
+    if target.exists():
+        target.rename(retired)
+    output.rename(target)
+
+
+def _replace_files(output: Path, row: Row) -> None:
+    """Move files into a folder that other rows share; the manifest comes last."""
+    row.folder.mkdir(parents=True, exist_ok=True)
+    row.manifest.unlink(missing_ok=True)
+    signature_of(row.manifest).unlink(missing_ok=True)
+    names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
+    for name in names:
+        (output / name).replace(row.folder / name)

@@ -1,0 +1,212 @@
+"""The run table: which artifacts a configuration asks for, where they lie, what each is made from.
+
+Snakemake, ``fpc plan``, ``fpc status`` and the audit all read this one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fpc.config.experiment import Experiment
+from fpc.figures.metadata import figure_metadata
+from fpc.retention.registry import load_method
+from fpc.workflow.configuration import Configuration
+
+RESULTS = Path("results")
+PHASE_OF_TABLE = {
+    "training": "finetune",
+    "expert_games": "collect",
+    "expert_dungeon": "collect",
+    "visits": "collect",
+}  # else evaluate
+FIGURE_SUFFIXES = (".svg", ".png", ".csv")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact. ``name`` is a figure's name, or the phase for claims and the report."""
+
+    label: str
+    phase: str
+    experiment: str | None = None
+    method: str | None = None
+    seeds: tuple[int, ...] = ()
+    name: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the artifact's files lie."""
+        return self.manifest.parent
+
+    @property
+    def manifest(self) -> Path:
+        """The artifact's manifest: ``manifest.json`` in its own folder, else ``<name>.manifest.json``."""
+        return _manifest(self)
+
+    @property
+    def title(self) -> str:
+        """The row in words."""
+        parts = [self.phase, self.experiment, self.method, self.name]
+        words = " ".join(part for part in parts if part)
+        return f"{words} {seeds_name(self.seeds)}".strip() if self.seeds else words
+
+
+@cache  # the audit asks for the places of thousands of rows, again and again
+def _manifest(row: Row) -> Path:
+    parts: list[str | None]
+    if row.experiment is None:
+        parts = ["figures"] if row.phase == "figure" else []
+    else:
+        parts = [row.experiment, row.phase, row.method, seeds_name(row.seeds)]
+    name = "manifest.json" if row.name is None else f"{row.name}.manifest.json"
+    return RESULTS.joinpath(row.label, *(part for part in parts if part is not None), name)
+
+
+def scale_and_variant(label: str) -> tuple[str, str | None]:
+    """Of a results label: 'laptop+clarified' is variant 'clarified' of scale 'laptop'."""
+    scale, _, variant = label.partition("+")
+    return scale, variant or None
+
+
+def seeds_name(seeds: tuple[int, ...]) -> str:
+    """'seed_3' or 'seeds_0-19'."""
+    return f"seed_{seeds[0]}" if len(seeds) == 1 else f"seeds_{seeds[0]}-{seeds[-1]}"
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds of '3', '0-19', 'seed_3' or 'seeds_0-19'.
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    first, _, last = text.removeprefix("seeds_").removeprefix("seed_").partition("-")
+    seeds = tuple(range(int(first), int(last or first) + 1))
+    if not seeds:
+        raise ValueError(f"'{text}' holds no seed")
+    return seeds
+
+
+def seed_groups(experiment: Experiment) -> list[tuple[int, ...]]:
+    """Seeds 0 ... seeds-1 in groups of ``seeds_per_run``."""
+    size = experiment.seeds_per_run
+    return [
+        tuple(range(start, min(start + size, experiment.seeds))) for start in range(0, experiment.seeds, size)
+    ]
+
+
+def pretrain_seeds(experiment: Experiment, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Seeds of the pi* that a run with ``seeds`` starts from."""
+    return seeds if experiment.pretrain_per_seed else (0,)
+
+
+def used_experiments(configuration: Configuration) -> list[str]:
+    """Experiments that a configured figure reads, in the configuration's order."""
+    patterns = {
+        pattern for name in configuration.figure.names for pattern in figure_metadata(name).experiments
+    }
+    return matching(configuration, tuple(patterns))
+
+
+def matching(configuration: Configuration, patterns: tuple[str, ...]) -> list[str]:
+    """Experiments that match a name or pattern, in the configuration's order."""
+    return [
+        name for name in configuration.experiments if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+
+
+def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[Row]:
+    """Every run of one experiment: pretrain, collect, then finetune and evaluate of each method."""
+    section = configuration.experiments[experiment]
+    label = configuration.label
+    groups = seed_groups(section)
+    for phase in ("pretrain", "collect"):
+        for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
+            yield Row(label, phase, experiment, seeds=seeds)
+    for phase in ("finetune", "evaluate"):
+        for method in configuration.methods_of(experiment):
+            for seeds in groups:
+                yield Row(label, phase, experiment, method, seeds)
+
+
+def figure_row(configuration: Configuration, name: str) -> Row:
+    """The row of one figure."""
+    return Row(configuration.label, "figure", name=name)
+
+
+def closing_row(configuration: Configuration, phase: str) -> Row:
+    """The row of ``claims`` or ``report``."""
+    return Row(configuration.label, phase, name=phase)
+
+
+def rows(configuration: Configuration) -> list[Row]:
+    """Every artifact of a configuration, parents before children."""
+    table = [row for name in used_experiments(configuration) for row in experiment_rows(configuration, name)]
+    table += [figure_row(configuration, name) for name in configuration.figure.names]
+    return [*table, closing_row(configuration, "claims"), closing_row(configuration, "report")]
+
+
+def parents(configuration: Configuration, row: Row) -> list[Row]:
+    """The artifacts that ``row`` is made from."""
+    if row.phase == "figure":
+        assert row.name is not None
+        return _read_by(configuration, figure_metadata(row.name).experiments, row.name)
+    if row.phase == "claims":
+        return _read_by(configuration, tuple(used_experiments(configuration)), None)
+    if row.phase == "report":
+        figures = [figure_row(configuration, name) for name in configuration.figure.names]
+        return [closing_row(configuration, "claims"), *figures]
+    return _run_parents(configuration, row)
+
+
+def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
+    assert row.experiment is not None
+    section = configuration.experiments[row.experiment]
+    pretrain = Row(row.label, "pretrain", row.experiment, seeds=pretrain_seeds(section, row.seeds))
+    collect = Row(row.label, "collect", row.experiment, seeds=pretrain.seeds)
+    if row.phase == "pretrain":
+        return []
+    if row.phase == "collect":
+        return [pretrain]
+    assert row.method is not None
+    if row.phase == "finetune":
+        method = load_method(row.method)
+        return [pretrain, collect] if method.pretrained or method.needs else []
+    return [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
+
+
+def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
+    """Runs whose tables a figure (or all claims) read."""
+    metadata = None if figure is None else figure_metadata(figure)
+    tables = () if metadata is None else metadata.tables
+    phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
+    found = []
+    for experiment in matching(configuration, experiments):
+        for row in experiment_rows(configuration, experiment):
+            chosen = metadata is None or metadata.methods is None or row.method in (None, *metadata.methods)
+            if row.phase in phases and chosen:
+                found.append(row)
+    return found
+
+
+def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:
+    """The configuration section of a row."""
+    if row.phase == "figure":
+        return {
+            **configuration.section("figure"),
+            "name": row.name,
+            "unequal_budget": _reasons(configuration, row),
+        }
+    return configuration.section(row.phase, row.experiment, row.method)
+
+
+def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
+    """Why budgets differ in the experiments of a figure, which its stamp says."""
+    assert row.name is not None
+    names = matching(configuration, figure_metadata(row.name).experiments)
+    reasons = {name: configuration.experiments[name].unequal_budget for name in names}
+    return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -1,0 +1,63 @@
+"""The tables that figures, claims and the report read; each is checked against its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import pandas as pd
+
+from fpc.core.files import sha256_of
+from fpc.figures.interface import EXPERT
+from fpc.lineage.manifest import read
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run_table import Row
+
+TABLES = {
+    "collect": ("expert_games", "expert_dungeon", "visits"),
+    "evaluate": ("episodes", "representation", "states", "dungeon", "attempts"),
+    "finetune": ("training",),
+}
+
+
+class TableError(ValueError):
+    """A table is missing or is not the one its manifest names."""
+
+
+def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> dict[str, pd.DataFrame]:
+    """Those of the tables ``names`` that one run left, with columns domain, experiment and method.
+
+    What ``collect`` made is of no method: there it is ``expert``, and the seed that of pi*.
+
+    Raises:
+        TableError: a table's content is not what its manifest says.
+    """
+    assert row.experiment is not None
+    subjects = read(row.manifest).subjects
+    found = {}
+    for name in TABLES[row.phase]:
+        path = row.folder / f"{name}.parquet"
+        digest = subjects.get(path.name)
+        if digest is None or name not in names:
+            continue
+        if not path.exists() or sha256_of(path) != digest:
+            raise TableError(f"{path} is missing or altered; make it again: delete {row.manifest}")
+        table = pd.read_parquet(path)
+        table["domain"] = configuration.experiments[row.experiment].domain
+        table["experiment"] = row.experiment
+        table["method"] = row.method or EXPERT
+        if "seed" not in table:
+            table["seed"] = row.seeds[0]
+        found[name] = table
+    return found
+
+
+def read_tables(
+    configuration: Configuration, rows: Iterable[Row], names: Collection[str]
+) -> Mapping[str, pd.DataFrame]:
+    """Tables ``names`` of many runs, concatenated by name."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for row in rows:
+        if row.phase in TABLES:
+            for name, table in read_row(configuration, row, names).items():
+                parts.setdefault(name, []).append(table)
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
