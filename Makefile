@@ -47,7 +47,7 @@ lint: setup ## format, lint and types, as CI checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
 
 docs: setup ## build the documentation into site/
-	@$(BIN)/fpc config reference && $(BIN)/mkdocs build --strict
+	@$(BIN)/fpc config reference && $(BIN)/python docs/rooms.py && $(BIN)/mkdocs build --strict
 
 bench: setup ## speed of the hot paths (a few minutes)
 	@for name in $(BENCHMARKS); do \

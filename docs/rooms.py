@@ -1,0 +1,150 @@
+"""Draws the rooms of `src/fpc` and the imports between them: `python docs/rooms.py`.
+
+The order is that of the contract in `pyproject.toml` (`[tool.importlinter]`); lines and imports are counted.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import grimp
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "explanation" / "rooms.svg"
+PAGE = PICTURE.with_name("architecture.md")
+BEGIN, END = "<!-- made by docs/rooms.py -->", "<!-- end -->"
+ABOVE = ("cli", "workflow", "lineage")
+ROLES = {
+    "cli": "verbs and their messages",
+    "workflow": "configuration, run table, runs, phases, Snakemake, DVC",
+    "lineage": "manifests, freshness, audit",
+    "reporting": "ledger and report as pages",
+    "claims": "the paper's statements, held against tables",
+    "figures": "catalogue, families, drawings",
+    "domains": "environments, networks, experts, probes",
+    "learners": "gradient ascent, REINFORCE, SAC, APPO",
+    "retention": "methods, losses, Fisher information",
+    "config": "section types",
+    "core": "files, checkpoints, statistics, seeds, errors",
+}
+
+
+def layers() -> list[str]:
+    """Rooms from top to bottom, as the contract names them."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = content["tool"]["importlinter"]["contracts"]
+    (contract,) = (item for item in contracts if item["type"] == "layers")
+    return [str(layer).strip("()") for layer in contract["layers"]]
+
+
+def imports() -> Counter[tuple[str, str]]:
+    """How many imports lead from one room into another."""
+    graph = grimp.build_graph("fpc", cache_dir=None)
+    found: Counter[tuple[str, str]] = Counter()
+    for module in graph.modules:
+        for other in graph.find_modules_directly_imported_by(module):
+            pair = module.split(".")[1:2], other.split(".")[1:2]
+            if pair[0] and pair[1] and pair[0] != pair[1]:
+                found[pair[0][0], pair[1][0]] += 1
+    return found
+
+
+def lines(room: str) -> int:
+    """Lines of a room's modules."""
+    return sum(
+        len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "src/fpc" / room).rglob("*.py")
+    )
+
+
+def draw(rooms: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
+    """A box a room; imports of the next room go straight down, others along the sides."""
+    figure = Figure(figsize=(9.6, 0.72 * len(rooms) + 0.5))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(-1.2, 18)
+    axes.set_ylim(-len(rooms) + 0.3, 0.9)
+    centre = {room: -float(index) for index, room in enumerate(rooms)}
+    for room, y in centre.items():
+        colour = "#E8EEF7" if room in ABOVE else "#FBF1DF"
+        axes.add_patch(
+            FancyBboxPatch(
+                (0, y - 0.27), 14, 0.54, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="#444444"
+            )
+        )
+        axes.text(0.25, y, room, va="center", fontsize=10.5, fontweight="bold")
+        axes.text(2.6, y, ROLES[room], va="center", fontsize=8.5)
+        axes.text(13.8, y, f"{lines(room):,} lines", va="center", ha="right", fontsize=7.5, color="#555555")
+    for (source, target), count in sorted(arrows.items()):
+        if source not in centre or target not in centre:
+            continue  # `python -m fpc` belongs to no room
+        _arrow(axes, centre[source], centre[target], count)
+    for upper, lower in pairwise(rooms):
+        if upper in ABOVE and lower not in ABOVE:
+            y = (centre[upper] + centre[lower]) / 2
+            axes.plot([-1, 17.8], [y, y], color="#B22222", linewidth=1.4, linestyle=(0, (6, 3)), zorder=0)
+            axes.text(
+                17.8,
+                y + 0.05,
+                "cannot change a number",
+                fontsize=7.5,
+                ha="right",
+                color="#B22222",
+                va="bottom",
+            )
+            axes.text(
+                17.8, y - 0.05, "can change a number", fontsize=7.5, ha="right", color="#B22222", va="top"
+            )
+    return figure
+
+
+def _arrow(axes: mpl.axes.Axes, start: float, end: float, count: int) -> None:
+    """Bent more the farther it leads; an import upward would be red."""
+    distance = start - end
+    side = 14.0 if distance > 0 else 0.0
+    width = 0.4 + 0.35 * min(count, 60) ** 0.5
+    colour = "#7A8CA8" if distance > 0 else "#B22222"
+    axes.add_patch(
+        FancyArrowPatch(
+            (side, start),
+            (side, end),
+            connectionstyle="arc3,rad=-0.32",
+            arrowstyle="-|>",
+            mutation_scale=8,
+            linewidth=width,
+            color=colour,
+            alpha=0.55,
+            shrinkA=0,
+            shrinkB=0,
+        )
+    )
+
+
+def page() -> str:
+    """The page of the architecture with the table of rooms as the code has them."""
+    text = PAGE.read_text(encoding="utf-8")
+    arrows, rooms = imports(), layers()
+    rows = []
+    for room in rooms:
+        below = [other for other in rooms if (room, other) in arrows]
+        rows.append(f"| `{room}` | {ROLES[room]} | {', '.join(f'`{other}`' for other in below)} |")
+    table = "\n".join(["| room | what is in it | imports from |", "|---|---|---|", *rows])
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Write picture and table; the same code gives the same bytes."""
+    PAGE.write_text(page(), encoding="utf-8")
+    with mpl.rc_context({"svg.hashsalt": "fpc", "svg.fonttype": "path"}):
+        draw(layers(), imports()).savefig(PICTURE, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    print(PICTURE.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
