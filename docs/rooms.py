@@ -21,12 +21,12 @@ PAGE = PICTURE.with_name("architecture.md")
 BEGIN, END = "<!-- made by docs/rooms.py -->", "<!-- end -->"
 ABOVE = ("cli", "workflow", "lineage")
 ROLES = {
-    "cli": "verbs and their messages",
+    "cli": "commands and their messages",
     "workflow": "configuration, run table, runs, phases, Snakemake, DVC",
     "lineage": "manifests, freshness, audit",
-    "reporting": "ledger and report as pages",
-    "claims": "the paper's statements, held against tables",
-    "figures": "catalogue, families, drawings",
+    "reporting": "claims and report as pages",
+    "claims": "the paper's claims, tested against tables",
+    "figures": "catalogue, families, individual figures",
     "domains": "environments, networks, experts, probes",
     "learners": "gradient ascent, REINFORCE, SAC, APPO",
     "retention": "methods, losses, Fisher information",
@@ -133,7 +133,7 @@ def page() -> str:
     for room in rooms:
         below = [other for other in rooms if (room, other) in arrows]
         rows.append(f"| `{room}` | {ROLES[room]} | {', '.join(f'`{other}`' for other in below)} |")
-    table = "\n".join(["| room | what is in it | imports from |", "|---|---|---|", *rows])
+    table = "\n".join(["| package | contents | imports from |", "|---|---|---|", *rows])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
