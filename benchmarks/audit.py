@@ -21,7 +21,6 @@ from pathlib import Path
 from fpc.core.files import write_json
 from fpc.lineage.manifest import build, subject
 from fpc.workflow.loader import load
-from fpc.workflow.run import run_identity
 from fpc.workflow.run_table import parents, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +45,7 @@ def publish() -> int:
         for number in range(FILES):
             (row.folder / f"table_{number}.parquet").write_bytes(os.urandom(BYTES))
         statement = build(
-            run=run_identity(row),
+            run=row.identity,
             section=section_of(configuration, row),
             subjects=subject(row.folder, row.folder.iterdir()),
             parents=[parent.manifest for parent in parents(configuration, row)],

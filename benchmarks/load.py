@@ -22,10 +22,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from fpc.core.files import write_json
+from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build
 from fpc.workflow.loader import load
-from fpc.workflow.run import RUNS, run_identity
-from fpc.workflow.run_table import Row, parents, rows, section_of
+from fpc.workflow.run import RUNS
+from fpc.workflow.run_table import parents, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -57,7 +58,7 @@ def publish(table: list[Row], configuration: Any) -> None:
         made_from = [parent.manifest for parent in parents(configuration, row)]
         section = section_of(configuration, row)
         statement = build(
-            run=run_identity(row),
+            run=row.identity,
             section=section,
             subjects=[],
             parents=made_from,
@@ -67,9 +68,7 @@ def publish(table: list[Row], configuration: Any) -> None:
         write_json(row.manifest, statement)
     for number, row in enumerate(table[PUBLISHED : PUBLISHED + OPEN]):
         folder = RUNS / f"{number:024x}"
-        write_json(
-            folder / "run.json", {"row": run_identity(row), "attempts": [{"started": now, "process": 1}]}
-        )
+        write_json(folder / "run.json", {"row": row.identity, "attempts": [{"started": now, "process": 1}]})
         progress = {"time": now, "step": 5, "total": 9, "steps_per_second": 1.0, "metrics": {"return": 1.0}}
         write_json(folder / "progress.json", progress)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from fpc.lineage.artifact import RESULTS
 from fpc.lineage.manifest import ManifestError, read
 from fpc.workflow.loader import load
-from fpc.workflow.run_table import RESULTS, rows
+from fpc.workflow.run_table import rows
 
 
 def main() -> None:

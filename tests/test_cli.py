@@ -14,11 +14,11 @@ import pytest
 from filelock import FileLock
 
 from fpc.core.files import read_json, write_json
-from fpc.workflow.configuration import PHASES
+from fpc.lineage.artifact import PHASES, Row
 from fpc.workflow.loader import load
 from fpc.workflow.phases.pretrain import pretrain
-from fpc.workflow.run import RUNS, RunError, forget, open_run, run_digest, run_identity
-from fpc.workflow.run_table import Row, section_of
+from fpc.workflow.run import RUNS, RunError, forget, open_run, run_digest
+from fpc.workflow.run_table import section_of
 from fpc.workflow.status import run_states, status_text
 
 FPC = Path(sys.executable).parent / "fpc"
@@ -70,7 +70,7 @@ def test_an_altered_parent_is_not_used(project: Path) -> None:
         file.write(b"x")
     finished = fpc("collect", "--scale=tiny", "--experiment=two_state_mdp", folder=project)
     assert finished.returncode == 1
-    assert "is not the file its manifest names" in finished.stderr
+    assert "policy.safetensors is not the file that was made" in finished.stderr
 
 
 @pytest.mark.usefixtures("project")
@@ -154,7 +154,7 @@ def test_status_tells_waiting_running_interrupted_and_done() -> None:
     assert state() == "waiting"
     folder = RUNS / run_digest(ROW, "digest", [])
     now = datetime.now(UTC)
-    record = {"row": run_identity(ROW), "attempts": [{"started": now.isoformat(), "process": 1}]}
+    record = {"row": ROW.identity, "attempts": [{"started": now.isoformat(), "process": 1}]}
     write_json(folder / "run.json", record)
     assert state() == "running"
     old = (now - timedelta(hours=1)).isoformat()

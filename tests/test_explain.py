@@ -9,12 +9,14 @@ import pytest
 
 from fpc.core.errors import ConfigError
 from fpc.core.interruption import Interrupted
+from fpc.lineage.artifact import Row
 from fpc.workflow.explain import explain_text
 from fpc.workflow.loader import load
 from fpc.workflow.phases.collect import collect
 from fpc.workflow.phases.pretrain import pretrain
 from fpc.workflow.run import open_run
-from fpc.workflow.run_table import Row, section_of
+from fpc.workflow.run_table import section_of
+from tests.dvc_lock import record_weights
 
 PRETRAIN = Path("results/tiny/two_state_mdp/pretrain/seed_0")
 COLLECT = Path("results/tiny/two_state_mdp/collect/seed_0")
@@ -29,17 +31,18 @@ def made() -> None:
 def test_what_was_never_made_names_its_parents_and_its_command() -> None:
     text = explain_text(COLLECT)
     assert "collect two_state_mdp seed_0 (tiny) would be made." in text
-    assert "made first must be: pretrain two_state_mdp seed_0" in text
+    assert "waiting for: pretrain two_state_mdp seed_0" in text
     assert "fpc collect --scale=tiny --experiment=two_state_mdp --seeds=0" in text
 
 
-def test_what_is_done_is_done_also_without_its_files() -> None:
+def test_what_is_done_is_done_also_without_weights_that_dvc_keeps() -> None:
     made()
     assert "is done." in explain_text(COLLECT)
+    record_weights(COLLECT / "expert.safetensors")
     (COLLECT / "expert.safetensors").unlink()
     text = explain_text(COLLECT / "manifest.json")
     assert "is done." in text
-    assert re.search(r"1 of its \d files are not here \(expert.safetensors\); dvc pull", text)
+    assert "- expert.safetensors is not here; dvc pull fetches what dvc.lock records" in text
 
 
 def test_a_changed_value_is_named_with_both_values(project: Path) -> None:
@@ -51,10 +54,10 @@ def test_a_changed_value_is_named_with_both_values(project: Path) -> None:
     before = load("paper").experiments["two_state_mdp"].pretrain.updates  # type: ignore[attr-defined]
     said = explain_text(PRETRAIN)
     assert "would be made again" in said
-    assert re.search(rf"configuration: pretrain.updates was {before}, is 77", said)
-    assert "is done" in explain_text(COLLECT)  # until its parent is made again
+    assert re.search(rf"configuration section has changed: pretrain.updates was {before}, is 77", said)
+    assert f"parent {PRETRAIN}/manifest.json is stale\n- waiting for: pretrain" in explain_text(COLLECT)
     pretrain(load("tiny"), "two_state_mdp", (0,))
-    assert "its parent was made again since: pretrain two_state_mdp seed_0" in explain_text(COLLECT)
+    assert f"parent {PRETRAIN}/manifest.json is not the one it was made from" in explain_text(COLLECT)
 
 
 def test_an_unfinished_run_says_where_it_was_and_how_it_ended() -> None:

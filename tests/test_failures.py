@@ -11,22 +11,25 @@ import pytest
 from fpc.workflow.failures import failure_text, log_of
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
+from tests.dvc_lock import record_weights
 
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
 def test_a_failed_job_is_named_with_its_error_and_its_command(project: Path) -> None:
-    """A parent's data are altered after they were made, so the training refuses to begin."""
+    """A parent's data were not pulled, so the training refuses to begin."""
     target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
     words = [SNAKEMAKE, "--profile", "workflow/profiles/local", "--config", "scale=tiny", "--"]
     made = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-    (project / "results/tiny/two_state_mdp/collect/seed_0/expert.safetensors").write_bytes(b"nothing")
+    data = Path("results/tiny/two_state_mdp/collect/seed_0/expert.safetensors")
+    record_weights(data)
+    data.unlink()
     target = "results/tiny/two_state_mdp/finetune/vanilla/seed_0/manifest.json"
     failed = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "finetune two_state_mdp vanilla seed_0: its run did not begin" in failed.stdout
-    assert "expert.safetensors is not the file its manifest names" in failed.stdout
+    assert "expert.safetensors is not here; dvc pull fetches" in failed.stdout
     assert "again: fpc finetune --scale=tiny --experiment=two_state_mdp --method=vanilla" in failed.stdout
 
 
@@ -35,7 +38,8 @@ def test_a_run_that_broke_shows_the_end_of_its_log(project: Path) -> None:
     (row,) = [row for row in rows(configuration) if row.phase == "pretrain"]
     (project / "results/.runs").mkdir(parents=True)
     program = (
-        "from fpc.workflow.run import open_run; from fpc.workflow.run_table import Row, section_of; "
+        "from fpc.workflow.run import open_run; from fpc.lineage.artifact import Row; "
+        "from fpc.workflow.run_table import section_of; "
         "from fpc.workflow.loader import load\n"
         "row = Row('tiny', 'pretrain', 'two_state_mdp', seeds=(0,))\n"
         "with open_run(row, section_of(load('tiny'), row), []): raise RuntimeError('the robot fell')"

@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
-from fpc.workflow.run_table import (
-    Row,
-    parents,
-    parse_seeds,
-    rows,
-    scale_and_variant,
-    seeds_name,
-    used_experiments,
-)
+from fpc.workflow.run_table import parents, rows, used_experiments
 
 
 def jobs(configuration: Configuration) -> int:

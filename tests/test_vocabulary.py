@@ -10,7 +10,8 @@ from typer.main import get_command
 from fpc.cli.main import app
 from fpc.domains.interface import Domain
 from fpc.domains.registry import domain_names, experiment_type
-from fpc.workflow.configuration import PHASES, RUN_PHASES, Root
+from fpc.lineage.artifact import PHASES, RUN_PHASES
+from fpc.workflow.configuration import Root
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +23,7 @@ def test_every_phase_has_its_rule_verb_module_section_and_page() -> None:
         assert re.findall(r"^rule (\w+):", rules, re.MULTILINE) == [phase]
         assert f'"workflow/rules/{phase}.smk"' in (ROOT / "Snakefile").read_text(encoding="utf-8")
         assert phase in verbs
-        assert (ROOT / "src" / "fpc" / "phases" / f"{phase}.py").exists()
+        assert (ROOT / "src" / "fpc" / "workflow" / "phases" / f"{phase}.py").exists()
         assert (ROOT / "docs" / "reference" / "phases" / f"{phase}.md").exists()
     for phase in RUN_PHASES:
         assert hasattr(Domain, phase)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fpc.core.files import digest_of, sha256_of
-from fpc.lineage.checks import Finding
+from fpc.lineage.artifact import Row
+from fpc.lineage.verdict import Finding
 from fpc.lineage.verify import verify
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
@@ -20,7 +21,7 @@ from fpc.workflow.phases.evaluate import evaluate
 from fpc.workflow.phases.figure import figure
 from fpc.workflow.phases.finetune import finetune
 from fpc.workflow.phases.pretrain import pretrain
-from fpc.workflow.run_table import Row, figure_row
+from fpc.workflow.run_table import RunTable, figure_row
 
 PRETRAIN = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
 COLLECT = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
@@ -65,9 +66,9 @@ def chain(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def findings(*paths: Path) -> dict[Path, Finding]:
     """What the audit says of the chain's artifacts, or of what is below ``paths``."""
-    configuration = load("tiny")
+    table = RunTable(load("tiny"))
     places = paths or (Path("results/tiny/two_state_mdp"), Path("results/tiny/figures"))
-    return {item.artifact: item for item in verify(places, {"tiny": configuration})}
+    return {item.artifact: item for item in verify(places, {"tiny": table})}
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

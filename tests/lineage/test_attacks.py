@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from fpc.cli.main import app
 from fpc.core.files import sha256_of
-from fpc.lineage.checks import Verdict
+from fpc.lineage.artifact import Row
 from fpc.lineage.digests import Digests
+from fpc.lineage.verdict import Verdict
 from fpc.lineage.verify import verify
 from fpc.workflow.loader import load
 from fpc.workflow.phases.collect import collect
 from fpc.workflow.phases.finetune import finetune
 from fpc.workflow.phases.pretrain import pretrain
 from fpc.workflow.run import RunError
-from fpc.workflow.run_table import Row
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings, forge, rewrite
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from typer.testing import CliRunner
 from urllib3 import HTTPResponse
 
 from fpc.cli.main import app
-from fpc.lineage.crate import METADATA, CrateError, export
+from fpc.lineage import crate as crates
+from fpc.lineage.crate import METADATA
+from fpc.lineage.crate_contents import CrateError
 from fpc.lineage.signing import make_key, read_private_key, sign
+from fpc.workflow.dvc_pipeline import configuration_files
 from fpc.workflow.loader import load
 from fpc.workflow.phases.claims import claims
 from fpc.workflow.phases.report import report
@@ -31,6 +35,7 @@ from fpc.workflow.run_table import closing_row, figure_row
 from tests.lineage.conftest import EVALUATE, PRETRAIN, ROOT, make_chain
 
 # The context of RO-Crate 1.1 (public domain, CC0), for the validator reads it and tests have no network.
+export = partial(crates.export, configuration_files=configuration_files)
 CONTEXT = Path(__file__).parent / "data" / "ro-crate-1.1-context.jsonld"
 CONTEXT_ADDRESS = "https://w3id.org/ro/crate/1.1/context"
 REPORT = Path("results/tiny/report.manifest.json")

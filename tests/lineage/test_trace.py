@@ -17,11 +17,11 @@ from fpc.core.errors import ConfigError
 from fpc.figures.embedded import content_digest, read_source
 from fpc.lineage import manifest as manifests
 from fpc.lineage.ancestry import ancestry, manifest_of
+from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.lineage.trace import draw
 from fpc.workflow.loader import load
 from fpc.workflow.phases.finetune import finetune
-from fpc.workflow.run_table import Row
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN
 

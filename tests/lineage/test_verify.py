@@ -12,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from fpc.cli.main import app
-from fpc.lineage import digests
-from fpc.lineage.checks import Verdict
+from fpc.core.files import digest_of
+from fpc.lineage import digests, sections
 from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.verdict import Verdict
+from tests.dvc_lock import record_weights
 
-from .conftest import CHAIN, COLLECT, FIGURE, PRETRAIN, findings, rewrite
+from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings, rewrite
 
 
 @pytest.mark.usefixtures("chain")
@@ -26,9 +28,24 @@ def test_what_was_just_made_is_verified() -> None:
 
 
 @pytest.mark.usefixtures("chain")
-def test_absent_weights_are_missing() -> None:
+def test_weights_that_are_not_here_are_absent_where_dvc_lock_records_them_else_missing() -> None:
+    record_weights(PRETRAIN.folder / "policy.safetensors", FINETUNE.folder / "milestones")
     (PRETRAIN.folder / "policy.safetensors").unlink()
-    assert findings()[PRETRAIN.manifest].verdict == Verdict.MISSING
+    next((FINETUNE.folder / "milestones").iterdir()).unlink()
+    found = findings()
+    absent = {path for path, item in found.items() if item.verdict == Verdict.ABSENT}
+    assert absent == {PRETRAIN.manifest, FINETUNE.manifest}
+    assert found[FIGURE.manifest].verdict == Verdict.VERIFIED
+    assert CliRunner().invoke(app, ["audit", "verify", "results/tiny/two_state_mdp"]).exit_code == 0
+    Path("dvc.lock").unlink()
+    assert {str(item.verdict) for item in findings().values()} == {"missing"}
+
+
+@pytest.mark.usefixtures("chain")
+def test_tables_are_gits_so_dvc_lock_excuses_none() -> None:
+    record_weights(EVALUATE.folder / "episodes.parquet")
+    (EVALUATE.folder / "episodes.parquet").unlink()
+    assert findings()[EVALUATE.manifest].verdict == Verdict.MISSING
 
 
 @pytest.mark.usefixtures("chain")
@@ -57,7 +74,7 @@ def test_a_path_given_in_any_way_is_audited() -> None:
     for path in (PRETRAIN.folder, PRETRAIN.folder.resolve(), Path("results/../results/tiny/two_state_mdp")):
         finished = CliRunner().invoke(app, ["audit", "verify", str(path)])
         assert finished.exit_code == 3, finished.output
-        assert "1 missing" in finished.output
+        assert f"{PRETRAIN.manifest}: policy.safetensors is not here\n" in finished.output
     everything = CliRunner().invoke(app, ["audit", "verify"])
     assert everything.exit_code == 3
     line = "missing     results/tiny: 2 artifacts, such as claims.manifest.json: it has not been made\n"
@@ -112,3 +129,29 @@ def test_a_file_straight_in_the_results_is_seen() -> None:
     finished = CliRunner().invoke(app, ["audit", "verify"])
     assert finished.exit_code == 1
     assert "unverified  results/notes.txt: no manifest names this file" in finished.output
+
+
+@pytest.mark.usefixtures("chain")
+def test_a_renamed_key_makes_nothing_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest is of the time before the renaming: its section has the former name."""
+
+    def change(statement: dict[str, Any]) -> None:
+        parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
+        section = parameters["section"]["pretrain"]
+        section["length"] = section.pop("updates")
+        parameters["section_sha256"] = digest_of(parameters["section"])
+
+    rewrite(PRETRAIN.manifest, change)
+    found = findings()[PRETRAIN.manifest]
+    assert found.verdict == Verdict.STALE
+    assert "pretrain.length was 2000 and is gone; pretrain.updates is new, 2000" in found.reasons[0]
+    monkeypatch.setitem(sections.RENAMED, "length", "updates")
+    assert findings()[PRETRAIN.manifest].verdict == Verdict.VERIFIED
+
+
+def test_keys_have_present_names_wherever_they_stand() -> None:
+    then = {"finetune": {"sac": {"discount": 0.99, "gradient_clip": None}}, "list": [{"maximum_steps": 3}]}
+    now = {"finetune": {"sac": {"gamma": 0.99, "max_grad_norm": None}}, "list": [{"max_steps": 3}]}
+    assert sections.changed(then, now) == ""
+    now["finetune"]["sac"]["gamma"] = 0.9  # type: ignore[call-overload]
+    assert sections.changed(then, now) == "finetune.sac.gamma was 0.99, is 0.9"

@@ -9,11 +9,11 @@ import pytest
 
 from fpc.core.files import write_json, write_table
 from fpc.figures.interface import TABLE_NAMES
+from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build, subject
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
-from fpc.workflow.run import run_identity
-from fpc.workflow.run_table import Row, figure_row, parents
+from fpc.workflow.run_table import figure_row, parents
 from fpc.workflow.tables import TABLES, TableError, read_row, read_tables
 
 
@@ -32,7 +32,7 @@ def collected(configuration: Configuration) -> Row:
     )
     subjects = subject(row.folder, row.folder.glob("*.parquet"))
     statement = build(
-        run=run_identity(row),
+        run=row.identity,
         section={},
         subjects=subjects,
         parents=(),

@@ -14,8 +14,9 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from fpc.lineage.artifact import is_heavy
 from fpc.lineage.manifest import read
-from fpc.workflow.dvc_pipeline import CURVES, PIPELINE, is_heavy, pipeline, recorded_scales
+from fpc.workflow.dvc_pipeline import CURVES, PIPELINE, pipeline, recorded_scales
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
 

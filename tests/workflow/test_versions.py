@@ -124,7 +124,7 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     run(tmp_path, "git", "clone", "--quiet", copy, clone)
     shutil.rmtree(copy)  # nothing but git's files and the remote is left
     assert list(clone.rglob("*.safetensors")) == []
-    assert "missing" in run(clone, "fpc", "audit", "verify", code=3)
+    assert run(clone, "fpc", "audit", "verify") == "4 verified, 3 absent\n"
     run(clone, "dvc", "pull")
     assert len(list((clone / FINETUNE).rglob("*.safetensors"))) == 5
     assert run(clone, "fpc", "audit", "verify") == "7 verified\n"
@@ -144,7 +144,7 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     for row in ("finetune", "evaluate"):  # not made
         shutil.rmtree(copy / "results" / "tiny" / "two_state_mdp" / row)
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
-    assert "figure_9.manifest.json is of another configuration or other parents" in printed
+    assert "evaluate/vanilla/seed_0/manifest.json is not here" in printed
     recorded = locked(copy)
     assert recorded[str(POLICY)] == before[str(POLICY)]
     assert not any("finetune" in path or "figures" in path for path in recorded)
@@ -156,7 +156,7 @@ def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
         file.write(b"altered")
     next((copy / FINETUNE / "milestones").iterdir()).unlink()
     printed = run(copy, "snakemake", "--cores=1", "record", "--config", "scale=tiny", code=1)
-    assert f"{POLICY} is not the file its manifest names" in printed
+    assert "policy.safetensors is not the file that was made (size differs)" in printed
     assert "milestones has 4 of its 5 files" in printed
     assert locked(copy) == before
 
@@ -243,7 +243,7 @@ def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, t
     run(clone, "git", "checkout", "--quiet", ".")  # the figure's manifest has another time now
     for name in ("step_500.safetensors", "step_1000.safetensors"):
         (clone / FINETUNE / "milestones" / name).unlink()
-    assert script["audit"](clone, "tiny") == "1 missing, 6 verified"
+    assert script["audit"](clone, "tiny") == "1 absent, 6 verified; 1 without files that the remote lacks"
     picture = clone / "results" / "tiny" / "figures" / "figure_9.csv"
     picture.write_text(picture.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     with pytest.raises(broken, match="tampered results/tiny/figures"):

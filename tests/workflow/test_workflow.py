@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.dvc_lock import record_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -85,8 +86,10 @@ def test_a_second_run_has_nothing_to_do(copy: Path) -> None:
 def test_a_fresh_clone_without_weights_and_times_has_nothing_to_do(copy: Path) -> None:
     shutil.rmtree(copy / ".snakemake")
     shutil.rmtree(copy / "results" / ".sections")
-    for weights in (copy / "results").rglob("*.safetensors"):
-        weights.unlink()
+    weights = [path.relative_to(copy) for path in (copy / "results").rglob("*.safetensors")]
+    record_weights(*weights, root=copy)
+    for path in weights:
+        (copy / path).unlink()
     for number, path in enumerate(sorted((copy / "results").rglob("*"), reverse=True)):
         os.utime(path, (1_800_000_000 + number, 1_800_000_000 + number))
     assert "Nothing to be done" in snakemake(copy, "--dry-run").stdout
@@ -135,14 +138,19 @@ def test_what_was_made_from_something_made_again_by_itself_is_made_again(copy: P
     assert jobs(snakemake(copy, "--dry-run")) == {"figure": 1, "claims": 1, "report": 1}
 
 
-def test_an_altered_figure_is_for_the_audit_to_find(copy: Path) -> None:
-    with (copy / RUN_FIGURE).open("a", encoding="utf-8") as file:
-        file.write("<!-- altered -->")
-    audit = subprocess.run(
-        [BIN / "fpc", "audit", "verify"], cwd=copy, capture_output=True, text=True, check=False
-    )
-    assert audit.returncode == 1
-    assert "tampered" in audit.stdout
+def test_an_altered_figure_is_found_by_the_audit_and_made_again_each_time(copy: Path) -> None:
+    before = (copy / RUN_FIGURE).read_bytes()
+    for _ in range(2):
+        (copy / RUN_FIGURE).write_bytes(before + b"<!-- altered -->")
+        audit = subprocess.run(
+            [BIN / "fpc", "audit", "verify"], cwd=copy, capture_output=True, text=True, check=False
+        )
+        assert audit.returncode == 1
+        assert "tampered" in audit.stdout
+        assert jobs(snakemake(copy, "--dry-run")) == {"figure": 1, "report": 1}
+        assert jobs(snakemake(copy)) == {"figure": 1, "report": 1}
+        assert (copy / RUN_FIGURE).read_bytes() == before
+        assert "Nothing to be done" in snakemake(copy, "--dry-run").stdout
 
 
 def test_a_wrong_configuration_ends_with_code_2_and_nothing_made(made: Path, tmp_path: Path) -> None:

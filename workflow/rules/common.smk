@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from fpc.workflow import snakemake_adapter as adapter
-from fpc.workflow.run_table import Row, closing_row, parse_seeds, rows
+from fpc.lineage.artifact import Row, parse_seeds
+from fpc.workflow.run_table import closing_row, rows
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 

@@ -23,6 +23,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+LACKING = "without files that the remote lacks"
 SUFFIXES = (".svg", ".png", ".csv")
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MFLAGS")  # of the environment it is started in
 STARTED = time.monotonic()
@@ -107,14 +108,15 @@ def audit(clone: Path, scale: str) -> str:
     counts = Counter(item["verdict"] for item in findings)
     words = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     say(f"audit: {words}")
-    wrong = [item for item in findings if item["verdict"] not in ("verified", "behind", "missing")]
+    accepted = ("verified", "absent", "behind", "missing")
+    wrong = [item for item in findings if item["verdict"] not in accepted]
     if wrong or not findings:
         listed = "\n".join(f"  {item['verdict']} {item['artifact']}: {item['reasons']}" for item in wrong)
         raise Broken(f"the audit found:\n{listed or '  nothing to verify'}")
-    for item in findings:
-        if item["verdict"] == "missing":
-            print(f"  missing: {Path(item['artifact']).parent}: {item['reasons'][0]}")
-    return words
+    lacking = [(item, reason) for item in findings for reason in item["reasons"] if "not here" in reason]
+    for item, reason in lacking:
+        print(f"  {Path(item['artifact']).parent}: {reason}")
+    return words + (f"; {len(lacking)} {LACKING}" if lacking else "")
 
 
 def redraw(clone: Path, scale: str, figure: str) -> None:
@@ -182,7 +184,7 @@ def main() -> int:
             print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    limit = ", as far as the remote goes" if "missing" in words else ""
+    limit = ", as far as the remote goes" if LACKING in words else ""
     say(f"clean room: proved for scale {options.scale}{limit} ({words})")
     return 0
 

@@ -13,9 +13,9 @@ import typer
 
 from fpc.cli.options import Variant, in_project, load_configuration
 from fpc.core.errors import ConfigError
-from fpc.workflow.configuration import Configuration
+from fpc.lineage.artifact import RESULTS, scale_and_variant
 from fpc.workflow.loader import scales, variants
-from fpc.workflow.run_table import RESULTS, scale_and_variant
+from fpc.workflow.run_table import RunTable
 
 if TYPE_CHECKING:
     from fpc.lineage.verify import Signature
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 audit = typer.Typer(no_args_is_help=True, help="Check artifacts, and what they were made from.")
 
 
-def known_configurations(scale: str | None, variant: str | None) -> dict[str, Configuration]:
-    """Configurations by results label; without a scale, those of every results folder that has one.
+def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable]:
+    """Run tables by results label; without a scale, those of every results folder that has one.
 
     Raises:
         ConfigError: a variant without a scale.
@@ -33,13 +33,13 @@ def known_configurations(scale: str | None, variant: str | None) -> dict[str, Co
         raise ConfigError("--variant needs --scale")
     if scale is not None:
         configuration = load_configuration(scale, variant)
-        return {configuration.label: configuration}
+        return {configuration.label: RunTable(configuration)}
     found = {}
     for folder in sorted(RESULTS.glob("[!.]*")):
         name, overlay = scale_and_variant(folder.name)
         if folder.is_dir() and name in scales() and (not overlay or overlay in variants()):
             configuration = load_configuration(name, overlay)
-            found[configuration.label] = configuration
+            found[configuration.label] = RunTable(configuration)
     return found
 
 
@@ -61,23 +61,22 @@ def verify(
 ) -> None:
     """Check every manifest: files, parents, configuration, code, what DVC recorded, signatures with --key.
 
-    Exit code 0: all verified (or only behind: code moved since). 3: something is missing: not made, or
-    weights not pulled. 1: stale, unverified or tampered. 2: wrong use.
+    Exit code 0: all verified, or only behind (code moved since) or absent (weights not pulled, as dvc.lock
+    records them). 3: something is missing. 1: stale, unverified or tampered. 2: wrong use.
     """
     from fpc.lineage import summary
-    from fpc.lineage.checks import Verdict
     from fpc.lineage.digests import Digests
-    from fpc.lineage.verify import ACCEPTABLE, SEVERITY
+    from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Verdict
     from fpc.lineage.verify import verify as check
 
-    configurations = known_configurations(scale, variant)
-    places = _places(paths or [], None if scale is None else list(configurations))
+    projects = known_projects(scale, variant)
+    places = _places(paths or [], None if scale is None else list(projects))
     signature = _signature(key) if key else None
     with _uncollected():
-        found = check(places, configurations, digests=Digests(deep=deep), signature=signature, progress=_bar)
+        found = check(places, projects, digests=Digests(deep=deep), signature=signature, progress=_bar)
         findings = list(found)
     typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
-    for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - configurations.keys()):
+    for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - projects.keys()):
         typer.echo(f"{RESULTS / label}: no configuration of this name; checked without", err=True)
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)
     raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
@@ -158,7 +157,7 @@ def trace(
     from fpc.lineage.verify import Audit
 
     where = whereabouts(artifact)
-    found, findings = traces.judged(where.manifest, Audit(known_configurations(None, None), Digests()))
+    found, findings = traces.judged(where.manifest, Audit(known_projects(None, None), Digests()))
     if picture is not None:
         traces.draw(found, picture)
     if as_json:

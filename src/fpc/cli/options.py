@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from fpc.core.errors import ConfigError, unknown
+from fpc.lineage.artifact import Row, parse_seeds, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
-from fpc.workflow.run_table import Row, experiment_rows, parse_seeds, seeds_name
+from fpc.workflow.run_table import experiment_rows
 
 Scale = Annotated[
     str, typer.Option(help="A file in configs/, without .yaml.", autocompletion=lambda: scales())

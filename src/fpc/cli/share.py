@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fpc.cli.audit import known_configurations
+from fpc.cli.audit import known_projects
 from fpc.cli.options import Scale, Variant, in_project, load_configuration
 from fpc.core.errors import ConfigError
+from fpc.lineage.artifact import RESULTS
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run_table import RESULTS, closing_row
+from fpc.workflow.run_table import closing_row
 
 
 def _manifests_below(paths: list[Path] | None) -> list[Path]:
@@ -58,9 +59,11 @@ def export(
 ) -> None:
     """Pack artifacts and all they were made from as a Provenance Run Crate (RO-Crate)."""
     from fpc.lineage.ancestry import manifest_of
-    from fpc.lineage.checks import Verdict
-    from fpc.lineage.crate import CrateError, not_current
     from fpc.lineage.crate import export as pack
+    from fpc.lineage.crate import not_current
+    from fpc.lineage.crate_contents import CrateError
+    from fpc.lineage.verdict import Verdict
+    from fpc.workflow.dvc_pipeline import configuration_files
 
     if crate.suffix != ".zip" or crate.is_dir():
         raise ConfigError(f"{crate}: the crate comes first and is a file that ends with .zip")
@@ -68,14 +71,14 @@ def export(
         raise ConfigError(f"{crate}: among the results it would be a file that no manifest names")
     places = paths or [_report(load_configuration(scale, variant))]
     manifests = [manifest_of(in_project(path)) for path in places]
-    if wrong := not_current(manifests, known_configurations(None, None)):
+    if wrong := not_current(manifests, known_projects(None, None)):
         worst = wrong[0]
         text = f"{worst.artifact} is {worst.verdict}: {'; '.join(worst.reasons)} ({len(wrong)} in all)"
         if worst.verdict == Verdict.TAMPERED:
             raise CrateError(f"{text}; restore it or make it again")
         if not force:
             raise CrateError(f"{text}; make it again, or pack it all the same with --force")
-    made = pack(crate, manifests, weights=weights, agent=agent)
+    made = pack(crate, manifests, configuration_files=configuration_files, weights=weights, agent=agent)
     size = crate.stat().st_size / 1e6
     typer.echo(f"{crate}: {len(made.artifacts)} artifacts, {len(made.packed())} files, {size:.1f} MB")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fpc.core.errors import ConfigError
+from fpc.lineage.artifact import RESULTS
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.workflow.run_table import RESULTS
 
 
 @dataclass(frozen=True)

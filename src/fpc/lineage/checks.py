@@ -1,16 +1,15 @@
-"""What the audit checks of one artifact; each check yields verdicts with reasons, none where all is well."""
+"""What is checked of one artifact; each check yields verdicts with reasons, none where all is well."""
 
 from __future__ import annotations
 
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
@@ -19,42 +18,16 @@ from typing import Any
 from fpc.core.files import digest_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
+from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.workflow.configuration import Configuration
-from fpc.workflow.run_table import FIGURE_SUFFIXES, RESULTS, Row, parents, section_of
+from fpc.lineage.project import Project
+from fpc.lineage.sections import changed
+from fpc.lineage.verdict import Check, Verdict, named
 
-SHOWN = 3  # of many names in a reason
 DVC = Path(".dvc")
 HEADER_LIMIT = 100_000_000  # bytes, of the header of a safetensors file
-
-
-class Verdict(StrEnum):
-    """What the audit says of an artifact, worst last."""
-
-    VERIFIED = "verified"
-    BEHIND = "behind"  # only code or environment moved since
-    MISSING = "missing"  # not made, or files named by the manifest are not here, such as weights not pulled
-    STALE = "stale"  # configuration or an input changed since
-    UNVERIFIED = "unverified"  # files without a manifest
-    TAMPERED = "tampered"  # content is not what the manifest says
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The verdict on one artifact, with every reason, those of the worst verdict first.
-
-    ``inherited``: it is stale for nothing but its parents.
-    """
-
-    artifact: Path
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
-    inherited: bool = False
-
-
-Check = Iterator[tuple[Verdict, str]]
 
 
 def altered(manifest: Manifest) -> str:
@@ -99,13 +72,19 @@ def row_of(manifest: Manifest) -> Row:
     return Row(**{**run, "seeds": tuple(run.get("seeds") or ())})
 
 
-def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool]) -> Check:
+def files(
+    manifest: Manifest,
+    digests: Digests,
+    under_link: Callable[[str], bool],
+    recorded: Callable[[Manifest, str], bool],
+) -> Check:
     """Every file is here, inside the artifact's folder, with the content that the manifest names.
 
     Args:
         manifest: the artifact's.
         digests: of files.
         under_link: of :func:`fpc.lineage.file_status.under_link`.
+        recorded: whether DVC can fetch a file that is not here, see :func:`fpc.lineage.dvc_lock.holds`.
     """
     folder = manifest.path.parent
     place = str(folder)  # making a Path takes longer than asking for a file's status
@@ -130,8 +109,14 @@ def files(manifest: Manifest, digests: Digests, under_link: Callable[[str], bool
             yield Verdict.TAMPERED, f"{name} is not the file that was made ({wrong} differs)"
         elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
             yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
-    if absent:
-        yield Verdict.MISSING, f"{named(absent)} {'is' if len(absent) == 1 else 'are'} not here"
+    kept = [name for name in absent if recorded(manifest, name)]
+    yield from _not_here(Verdict.ABSENT, kept, "; dvc pull fetches what dvc.lock records")
+    yield from _not_here(Verdict.MISSING, [name for name in absent if name not in kept])
+
+
+def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:
+    if names:
+        yield verdict, f"{named(names)} {'is' if len(names) == 1 else 'are'} not here{remedy}"
 
 
 def _other_content(
@@ -211,43 +196,50 @@ def _other_parent(manifest: Manifest, parent: Path) -> tuple[Verdict, str]:
 
 
 def configured(
-    row: Row,
-    configuration: Configuration,
-    manifest: Manifest,
-    section_digest: Callable[[Configuration, Row], str],
+    row: Row, project: Project, manifest: Manifest, section_digest: Callable[[Project, Row], str]
 ) -> Check:
     """The configuration asks for the same section and the same parents.
 
     Args:
         row: that belongs at the manifest's place.
-        configuration: the row's.
+        project: the row's.
         manifest: the artifact's.
         section_digest: of :func:`section_digests`.
     """
     if row_of(manifest) != row:
         yield Verdict.TAMPERED, "the manifest does not name the run that belongs here"
-    if section_digest(configuration, row) != manifest.section_digest:
-        yield Verdict.STALE, "its configuration section has changed"
-    expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
-    if set(manifest.parents) != expected:
-        yield Verdict.STALE, "it was made from other runs than the configuration asks for now"
+    if section_digest(project, row) != manifest.section_digest:
+        then = manifest.definition["externalParameters"]["section"]
+        if words := changed(then, project.section(row)):
+            yield Verdict.STALE, f"its configuration section has changed: {words}"
+    expected = {parent.manifest.as_posix() for parent in project.parents(row)}
+    if differing := [
+        f"{what} {named(sorted(uris))}"
+        for what, uris in (
+            ("without", expected - manifest.parents.keys()),
+            ("with", manifest.parents.keys() - expected),
+        )
+        if uris
+    ]:
+        words = " and ".join(differing)
+        yield Verdict.STALE, f"it was made from other runs than the configuration asks for now: {words}"
 
 
-def section_digests() -> Callable[[Configuration, Row], str]:
+def section_digests() -> Callable[[Project, Row], str]:
     """A function that gives the digest of a row's section; rows that differ in their seeds have the same."""
     known: dict[Row, str] = {}
 
-    def digest(configuration: Configuration, row: Row) -> str:
+    def digest(project: Project, row: Row) -> str:
         key = replace(row, seeds=())
         if key not in known:
-            known[key] = digest_of(section_of(configuration, row))
+            known[key] = digest_of(project.section(row))
         return known[key]
 
     return digest
 
 
 def code(manifest: Manifest, digests: Digests) -> Check:
-    """Every module that was loaded, and the lock file, are still the same."""
+    """Every module that decided it, and the lock file, are still the same."""
     recorded: Mapping[str, str] = manifest.details["builder"]["code"]["modules"]
     now = origin.at_start()
     if not recorded:
@@ -261,10 +253,3 @@ def code(manifest: Manifest, digests: Digests) -> Check:
 
 
 decides = cache(origin.decides)
-
-
-def named(names: list[str]) -> str:
-    """The names, or how many they are with the first few."""
-    if len(names) <= SHOWN:
-        return ", ".join(names)
-    return f"{len(names)} files ({', '.join(names[:SHOWN])}, ...)"

@@ -13,10 +13,10 @@ from typing import Any
 from fpc import __version__
 from fpc.core.files import canonical_json
 from fpc.lineage.ancestry import Ancestor
-from fpc.lineage.crate import Artifact, Contents
+from fpc.lineage.artifact import PHASES
+from fpc.lineage.crate_contents import Artifact, Contents
 from fpc.lineage.crate_graph import Graph, ids
 from fpc.lineage.origin import REQUIREMENTS
-from fpc.workflow.configuration import PHASES
 
 COMPLETED = "http://schema.org/CompletedActionStatus"
 WORKFLOW = "Snakefile"

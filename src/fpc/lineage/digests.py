@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fpc.core.files import canonical_json, read_json, write_text
+from fpc.lineage.artifact import RESULTS
 from fpc.lineage.signing import is_signature
-from fpc.workflow.run_table import RESULTS
 
 CACHE = RESULTS / ".audit" / "digests.json"
 SHORT = 12  # digits of a digest that are shown

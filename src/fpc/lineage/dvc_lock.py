@@ -10,9 +10,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fpc.core.errors import ConfigError
-from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage.artifact import is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
+from fpc.lineage.verdict import Check, Finding, Verdict
 
 DVC_LOCK = Path("dvc.lock")
 MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
@@ -49,22 +50,37 @@ def read_lock(lock: Path = DVC_LOCK) -> Mapping[Path, list[Output]]:
     return found
 
 
-def check(
-    manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests
-) -> Iterator[tuple[Verdict, str]]:
+def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]]) -> bool:
+    """Whether ``dvc.lock`` records a file that DVC keeps, by size as the manifest has it.
+
+    (Of what is not here, the md5 that DVC knows cannot be told from the sha256 that the manifest has.)
+    """
+    top = name.partition("/")[0]
+    return is_heavy(name) and any(
+        item.path.name in (name, top) and _size(manifest, item.path.name) == item.size
+        for item in recorded.get(manifest.path.parent, ())
+    )
+
+
+def _size(manifest: Manifest, output: str) -> int:
+    """Bytes of an output, a file or a folder, as the manifest has them."""
+    named = ((item["name"], item["size"]) for item in manifest.statement["subject"])
+    return sum(size for name, size in named if name == output or name.startswith(f"{output}/"))
+
+
+def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests) -> Check:
     """The manifest and ``dvc.lock`` name the same contents.
 
     Sizes are compared also of what is not here; contents (md5) of what is.
     """
-    sizes = {item["name"]: item["size"] for item in manifest.statement["subject"]}
     for item in recorded.get(manifest.path.parent, ()):
         name = item.path.name
-        inside = [size for key, size in sizes.items() if key == name or key.startswith(f"{name}/")]
+        inside = [key for key in manifest.subjects if key == name or key.startswith(f"{name}/")]
         if not inside and manifest.path.name != "manifest.json":
             continue  # of a row that shares the folder
         if not inside:
             yield Verdict.STALE, f"{DVC_LOCK} records {name}, which the manifest does not name; {MEND}"
-        elif sum(inside) != item.size:
+        elif _size(manifest, name) != item.size:
             yield Verdict.STALE, f"{DVC_LOCK} records another {name} (of another size); {MEND}"
         elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
             yield Verdict.STALE, f"{DVC_LOCK} records another {name} (md5 differs); {MEND}"

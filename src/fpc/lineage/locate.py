@@ -13,8 +13,8 @@ from fpc.core.errors import ConfigError
 from fpc.core.files import sha256_of
 from fpc.figures.embedded import read_source
 from fpc.lineage.ancestry import manifest_of
+from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.manifest import Manifest, ManifestError, read
-from fpc.workflow.run_table import RESULTS, Row
 
 Match = Literal["identical", "same data", "other data", "unknown data"]
 """A figure found alone beside the one here; ``unknown data``: the one here cannot be read."""

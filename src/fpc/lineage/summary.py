@@ -6,8 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from fpc.lineage.checks import Finding, Verdict, named
-from fpc.lineage.verify import ACCEPTABLE, SEVERITY
+from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Finding, Verdict, named
 
 SHOWN = 10  # artifacts with the same reasons
 
@@ -25,15 +24,14 @@ def as_json(findings: Iterable[Finding]) -> str:
 def as_text(findings: list[Finding]) -> str:
     """A line for each artifact that is not in order, worst first, then the counts.
 
-    Artifacts that are stale for nothing but their parents stand on one line, those that are missing on
-    one for each phase of an experiment.
+    Artifacts that are not current for nothing but their parents stand on one line, those that are missing
+    on one for each phase of an experiment.
     """
     wrong = sorted(findings, key=lambda item: (-SEVERITY[item.verdict], item.inherited, item.artifact))
-    own = [
-        item for item in wrong if item.verdict not in (*ACCEPTABLE, Verdict.MISSING) and not item.inherited
-    ]
-    lines = [*_each(own), *_inherited([item for item in wrong if item.inherited])]
-    lines += _missing([item for item in wrong if item.verdict == Verdict.MISSING])
+    own = [item for item in wrong if not item.inherited]
+    lines = [*_each([item for item in own if item.verdict not in (*ACCEPTABLE, Verdict.MISSING)])]
+    lines += _inherited([item for item in wrong if item.inherited])
+    lines += _missing([item for item in own if item.verdict == Verdict.MISSING])
     counts = Counter(item.verdict for item in findings)
     words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
     return "\n".join([*lines, ", ".join(words) or "nothing is here"])
@@ -61,7 +59,7 @@ def _inherited(findings: list[Finding]) -> Iterator[str]:
         yield _line(findings[0], findings[0].reasons)
     elif findings:
         names = named([str(item.artifact) for item in findings])
-        yield f"{Verdict.STALE:<11} made from something stale or tampered: {names}"
+        yield f"{findings[0].verdict:<11} made from something that is not current: {names}"
 
 
 def _missing(findings: list[Finding]) -> Iterator[str]:

@@ -9,10 +9,10 @@ from typing import Any
 from fpc.core.errors import ConfigError
 from fpc.core.files import sha256_of, write_text, write_with
 from fpc.lineage.ancestry import Ancestor, ancestry
-from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage.artifact import PHASES
 from fpc.lineage.digests import SHORT
-from fpc.lineage.verify import ACCEPTABLE, Audit
-from fpc.workflow.configuration import PHASES
+from fpc.lineage.verdict import ACCEPTABLE, Finding, Verdict
+from fpc.lineage.verify import Audit
 
 PICTURES = (".svg", ".png", ".dot")
 ORDER = ("external", *PHASES)  # from left to right, as work goes

@@ -4,52 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
-from fpc.lineage import checks
-from fpc.lineage import dvc_lock as recorded
-from fpc.lineage.ancestry import is_inside
-from fpc.lineage.checks import Finding, Verdict
+from fpc.lineage import checks, dvc_lock
+from fpc.lineage.artifact import RESULTS
 from fpc.lineage.digests import Digests
-from fpc.lineage.file_status import is_file, status_of, under_link
-from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.freshness import NOT_MADE, Freshness, Inheritance, judged
+from fpc.lineage.manifest import Manifest, ManifestError
+from fpc.lineage.project import Project
 from fpc.lineage.signing import signature_of
-from fpc.workflow.configuration import Configuration
-from fpc.workflow.run_table import RESULTS, rows
+from fpc.lineage.verdict import Check, Finding, Verdict
 
-SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
-ACCEPTABLE = (Verdict.VERIFIED, Verdict.BEHIND)
 Signature = Callable[[Path], str | None]
 """What is wrong with the signature of a manifest; None where it is good."""
 
 
-@dataclass
 class Audit:
-    """One audit: manifests are read once, files as often as ``digests`` says.
+    """One audit: whether artifacts are current, then code, what DVC recorded, signatures, stray files.
 
     Args:
-        configurations: by results label; artifacts of other labels are checked without their config.
-        digests: quick (remembers) or deep.
+        projects: by results label; artifacts of other labels are checked without their configuration.
+        digests: quick (remembers) or deep; reads every file without.
         signature: tells what is wrong with a manifest's signature, where signatures are asked for.
     """
 
-    configurations: Mapping[str, Configuration]
-    digests: Digests = field(default_factory=lambda: Digests(None))
-    signature: Signature | None = None
-
-    def __post_init__(self) -> None:
-        self._table = {row.manifest: row for item in self.configurations.values() for row in rows(item)}
-        self._recorded = recorded.read_lock()
-        self._manifests: dict[Path, Manifest | ManifestError] = {}
-        self._alterations: dict[Path, str] = {}
-        self._known: dict[Path, Finding] = {}
-        self._parents = cache(self._find_parents)
-        self._labels = {item.label for item in self.configurations.values()}
-        self._under_link = under_link()
-        self._section_digest = checks.section_digests()
+    def __init__(
+        self,
+        projects: Mapping[str, Project],
+        digests: Digests | None = None,
+        signature: Signature | None = None,
+    ) -> None:
+        self._freshness = Freshness(projects, digests)
+        self.digests = self._freshness.digests
+        self._signature = signature
+        self._inheritance = Inheritance(self._own, self._freshness.parents)
 
     def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
         """Manifests below ``paths``; and what can be said at once: strays, links, what is not made."""
@@ -61,7 +50,7 @@ class Audit:
             others += links
             others += self._strays(found, files)
             others += self._not_made(path, {*found})
-            others += recorded.folders(path, self._recorded, self.digests)
+            others += dvc_lock.folders(path, self._freshness.recorded, self.digests)
         return list(manifests), others
 
     def finding(self, path: Path) -> Finding:
@@ -69,84 +58,18 @@ class Audit:
 
         A signature is asked for of this manifest alone; it covers the parents, which it names by digest.
         """
-        for ancestor in self._parents_first(path):
-            own = self._examine(ancestor)
-            self._known[ancestor] = own  # where manifests form a circle, this is what a child sees of it
-            self._known[ancestor] = _with_parents(
-                own, [self._known[parent] for parent in self._parents(ancestor) if parent in self._known]
-            )
-        return _with(self._known[path], self._signed(path))
+        return self._inheritance.of(path).with_reasons(self._signed(path))
 
-    def _find_parents(self, path: Path) -> list[Path]:
-        manifest = self._read(path)
+    def _own(self, path: Path) -> Finding:
+        """Whether an artifact is current by itself; what of its code moved, and what DVC recorded of it."""
+        current, manifest = self._freshness.own(path), self._freshness.manifest(path)
         if isinstance(manifest, ManifestError):
-            return []
-        return [Path(uri) for uri in manifest.parents if is_inside(uri) and is_file(uri)]
+            return current
+        recorded = dvc_lock.check(manifest, self._freshness.recorded, self.digests)
+        return judged(current, chain(checks.code(manifest, self.digests), recorded))
 
-    def _parents_first(self, path: Path) -> list[Path]:
-        """The manifest and its ancestors that are not judged yet, parents before children."""
-        order: dict[Path, None] = {}
-        entered: set[Path] = set()
-        waiting = [path]
-        while waiting:
-            current = waiting[-1]
-            if current in order or current in self._known:
-                waiting.pop()
-            elif current in entered:
-                order[waiting.pop()] = None
-            else:
-                entered.add(current)
-                waiting += [parent for parent in self._parents(current) if parent not in entered]
-        return list(order)
-
-    def _read(self, path: Path) -> Manifest | ManifestError:
-        if path not in self._manifests:
-            status = status_of(str(path))  # before it is read: what is found is remembered of this status
-            try:
-                manifest = read(path)
-                find = partial(checks.altered, manifest)
-                self._alterations[path] = self.digests.once(path, "alteration", find, status)
-                self._manifests[path] = manifest
-            except ManifestError as error:
-                self._manifests[path] = error
-            except (OSError, RecursionError) as error:
-                self._manifests[path] = ManifestError(f"{path}: cannot be checked ({error})")
-        return self._manifests[path]
-
-    def _examine(self, path: Path) -> Finding:
-        manifest = self._read(path)
-        if isinstance(manifest, ManifestError):
-            return Finding(path, Verdict.TAMPERED, (str(manifest),))
-        if (path.is_symlink() or self._under_link(str(path.parent))) and checks.leads_outside(
-            path, path.parent
-        ):
-            return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
-        try:
-            found = list(self._checks(manifest))
-        except (OSError, RecursionError) as error:
-            return Finding(path, Verdict.TAMPERED, (f"it cannot be checked: {error}",))
-        return _with(Finding(path, Verdict.VERIFIED), found)
-
-    def _checks(self, manifest: Manifest) -> checks.Check:
-        row = self._table.get(manifest.path)
-        return chain(
-            checks.itself(manifest, self._alterations[manifest.path]),
-            checks.files(manifest, self.digests, self._under_link),
-            checks.made_from(manifest, self.digests),
-            checks.code(manifest, self.digests),
-            recorded.check(manifest, self._recorded, self.digests),
-            self._unasked(manifest)
-            if row is None
-            else checks.configured(row, self.configurations[row.label], manifest, self._section_digest),
-        )
-
-    def _unasked(self, manifest: Manifest) -> checks.Check:
-        """An artifact of a known scale that its configuration does not have."""
-        if manifest.run["label"] in self._labels:
-            yield Verdict.STALE, "the configuration does not ask for it any more"
-
-    def _signed(self, path: Path) -> checks.Check:
-        if self.signature is not None and (problem := self.signature(path)) is not None:
+    def _signed(self, path: Path) -> Check:
+        if self._signature is not None and (problem := self._signature(path)) is not None:
             missing = not signature_of(path).exists()
             yield (Verdict.UNVERIFIED if missing else Verdict.TAMPERED), problem
 
@@ -154,7 +77,7 @@ class Audit:
         """Files below a path that none of its manifests names."""
         named: set[str] = set()
         for path in manifests:
-            manifest = self._read(path)
+            manifest = self._freshness.manifest(path)
             if isinstance(manifest, Manifest):
                 folder = str(path.parent)
                 named.update(f"{folder}/{name}" for name in manifest.subjects)
@@ -167,14 +90,14 @@ class Audit:
         """Rows of a scale whose whole folder is audited."""
         if path.parent != RESULTS:
             return
-        for manifest, row in self._table.items():
+        for manifest, row in self._freshness.table.items():
             if row.label == path.name and manifest not in found and not manifest.exists():
-                yield Finding(manifest, Verdict.MISSING, ("it has not been made",))
+                yield Finding(manifest, Verdict.MISSING, (NOT_MADE,))
 
 
 def verify(
     paths: Iterable[Path],
-    configurations: Mapping[str, Configuration],
+    projects: Mapping[str, Project],
     *,
     digests: Digests | None = None,
     signature: Signature | None = None,
@@ -184,37 +107,17 @@ def verify(
 
     Args:
         paths: folders, or manifests.
-        configurations: by results label; artifacts of other labels are checked without their config.
+        projects: by results label; artifacts of other labels are checked without their configuration.
         digests: quick or deep; reads every file without.
         signature: see ``Audit``.
         progress: wraps the list of manifests, for a bar.
     """
-    audit = Audit(configurations, digests or Digests(None), signature)
+    audit = Audit(projects, digests, signature)
     manifests, others = audit.artifacts(paths)
     for path in progress(manifests):
         yield audit.finding(path)
     yield from others
     audit.digests.save()
-
-
-def _with(own: Finding, found: Iterable[tuple[Verdict, str]]) -> Finding:
-    """A finding with more reasons, as bad as the worst of them."""
-    reasons = [*((own.verdict, reason) for reason in own.reasons), *found]
-    reasons.sort(key=lambda item: -SEVERITY[item[0]])
-    if not reasons or SEVERITY[reasons[0][0]] <= SEVERITY[own.verdict]:
-        return replace(own, reasons=tuple(reason for _, reason in reasons))
-    return Finding(own.artifact, reasons[0][0], tuple(reason for _, reason in reasons))
-
-
-def _with_parents(own: Finding, parents: list[Finding]) -> Finding:
-    """A finding that is at least stale where a parent's files are stale or tampered."""
-    wrong = [parent for parent in parents if parent.verdict in (Verdict.STALE, Verdict.TAMPERED)]
-    if not wrong or own.verdict == Verdict.TAMPERED:
-        return own
-    reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
-    if own.verdict == Verdict.STALE:
-        return replace(own, reasons=own.reasons + reasons)
-    return Finding(own.artifact, Verdict.STALE, reasons + own.reasons, inherited=True)
 
 
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:

@@ -13,9 +13,6 @@ from fpc.config.experiment import Experiment
 from fpc.core.files import digest_of
 from fpc.retention.interface import MethodOptions
 
-RUN_PHASES = ("pretrain", "collect", "finetune", "evaluate")
-PHASES = (*RUN_PHASES, "figure", "claims", "report")
-
 
 class FigureSection(Section):
     """How figures are drawn, and which."""

@@ -24,10 +24,11 @@ from ruamel.yaml.scalarstring import FoldedScalarString
 from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
 from fpc.figures.metadata import figure_metadata
+from fpc.lineage.artifact import RESULTS, Row, is_heavy, scale_and_variant
 from fpc.lineage.manifest import ManifestError, read
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import BASE, CONFIGS, load
-from fpc.workflow.run_table import RESULTS, Row, parents, rows, scale_and_variant
+from fpc.workflow.run_table import parents, rows
 
 PIPELINE = Path("dvc.yaml")
 HEADER = """\
@@ -48,11 +49,6 @@ METRICS = "metrics.json"
 # Figures that are lines of `value` over `step`: DVC draws them from the plotted data, by the template
 # `.dvc/plots/curves.json`. Every figure is compared as a picture too.
 CURVES = ("2", "3a", "3b", "3c", "5", "6", "7", "10", "11", "14", "18", "20")
-
-
-def is_heavy(name: str) -> bool:
-    """Whether git ignores this file of an artifact, so that DVC must hold it."""
-    return name.endswith(".safetensors") or name.startswith("games/")
 
 
 def heavy_names(like: Iterable[Row]) -> list[str]:

@@ -16,10 +16,9 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 
 from fpc.core.errors import ConfigError
-from fpc.core.files import digest_of, sha256_of
-from fpc.lineage import checks
-from fpc.lineage.checks import Verdict
-from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.artifact import Row
+from fpc.lineage.freshness import Freshness, freshness
+from fpc.lineage.manifest import Manifest
 from fpc.lineage.signing import signature_of
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.dvc_pipeline import (
@@ -31,7 +30,7 @@ from fpc.workflow.dvc_pipeline import (
     write_pipeline,
 )
 from fpc.workflow.run import RunError
-from fpc.workflow.run_table import Row, parents, section_of
+from fpc.workflow.run_table import RunTable
 
 SHOWN = 10
 
@@ -68,13 +67,16 @@ def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> di
     (DVC writes down the digests of what a stage reads as well.)
     """
     found: dict[str, list[str]] = {}
+    table = RunTable(configuration)
+    fresh = freshness(table)
     stage = {row: name for name, group in groups.items() for row in group}
     for name, group in groups.items():  # parents before children
-        own = [problem for row in group for problem in problems(configuration, row)]
-        read_by = {stage[parent] for row in group for parent in parents(configuration, row)}
+        own = [problem for row in group for problem in problems(fresh, row)]
+        read_by = {stage[parent] for row in group for parent in table.parents(row)}
         own += [f"made from {other}" for other in groups if other in read_by and other in found]
         if own:
             found[name] = own
+    fresh.digests.save()
     return found
 
 
@@ -116,54 +118,39 @@ def _absent_words(absent: Mapping[str, int]) -> Iterator[str]:
         yield from (f"  {name}: {count} output{'s' * (count > 1)}" for name, count in absent.items() if count)
 
 
-def problems(configuration: Configuration, row: Row) -> Iterator[str]:
-    """Why an artifact must not be recorded; nothing where it is sound or not made."""
+def problems(fresh: Freshness, row: Row) -> Iterator[str]:
+    """Why an artifact must not be recorded; nothing where it is current or not made."""
     heavy = [row.folder / name for name in heavy_names([row]) or EXPECTED.get(row.phase, ())]
-    try:
-        manifest = read(row.manifest)
-    except ManifestError as error:
-        if row.manifest.exists():
-            yield str(error)
-        elif any(path.exists() for path in heavy):
+    manifest = fresh.manifest(row.manifest)
+    if not row.manifest.exists():
+        if any(path.exists() for path in heavy):
             yield f"{row.folder} has files but no manifest; run the workflow first"
         return
-    yield from (
-        f"{row.manifest}: {reason}"
-        for verdict, reason in checks.itself(manifest, checks.altered(manifest))
-        if verdict == Verdict.TAMPERED
-    )
-    if _moved(configuration, row, manifest):
-        yield f"{row.manifest} is of another configuration or other parents; run the workflow first"
-    subjects = {row.folder / name: digest for name, digest in manifest.subjects.items()}
-    for file, digest in subjects.items():
-        if file.exists() and sha256_of(file) != digest:
-            yield f"{file} is not the file its manifest names; restore it, or make it again"
-    yield from _loose(row, manifest, heavy)
-    for path in heavy:
-        named = {file for file in subjects if file == path or path in file.parents}
-        found = set(_files(path))
-        if found and found != named:
-            yield f"{path} has {len(found & named)} of its {len(named)} files; dvc checkout restores it"
+    found = fresh.of(row)
+    if not found.is_current:
+        yield from (f"{row.manifest}: {reason}" for reason in found.reasons)
+    if isinstance(manifest, Manifest):
+        yield from _loose(row, manifest)
+        for path in heavy:
+            yield from _halved(path, {row.folder / name for name in manifest.subjects})
 
 
-def _loose(row: Row, manifest: Manifest, heavy: list[Path]) -> Iterator[str]:
-    """Files that git holds: all that the manifest names must be here, and no others."""
-    named = {row.folder / name for name in manifest.subjects}
-    light = {file for file in named if not any(file == path or path in file.parents for path in heavy)}
-    for file in sorted(light):
-        if not file.exists():
-            yield f"{file} is not here; git checkout restores it, or make it again"
+def _loose(row: Row, manifest: Manifest) -> Iterator[str]:
+    """Files in the folder of a run that its manifest does not name."""
     if row.name is None:
+        named = {row.folder / name for name in manifest.subjects}
         known = {row.manifest, signature_of(row.manifest), *named}
         for file in sorted(_files(row.folder)):
             if file not in known and not any(part.startswith(".") for part in file.parts):
                 yield f"{file} is named by no manifest; remove it"
 
 
-def _moved(configuration: Configuration, row: Row, manifest: Manifest) -> bool:
-    made_from = [parent.manifest for parent in parents(configuration, row)]
-    digests = {path.as_posix(): sha256_of(path) for path in made_from if path.exists()}
-    return manifest.section_digest != digest_of(section_of(configuration, row)) or manifest.parents != digests
+def _halved(path: Path, named: set[Path]) -> Iterator[str]:
+    """An output of which a part is here: DVC would record that part as the whole."""
+    whole = {file for file in named if file == path or path in file.parents}
+    found = set(_files(path))
+    if found and found != whole:
+        yield f"{path} has {len(found & whole)} of its {len(whole)} files; dvc checkout restores it"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -3,60 +3,61 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from fpc.core.files import digest_of, sha256_of
 from fpc.domains.registry import load_domain
-from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.artifact import Row, command
+from fpc.lineage.freshness import Freshness, freshness
+from fpc.lineage.verdict import Verdict
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run import Run, RunError, command, forget, open_run
-from fpc.workflow.run_table import Row, parents, section_of
+from fpc.workflow.run import Run, RunError, forget, open_run
+from fpc.workflow.run_table import RunTable
 
 logger = logging.getLogger(__name__)
-
-
-def is_current(row: Row, section: dict[str, Any], made_from: list[Row]) -> bool:
-    """Whether the row is published, whole, from this configuration and from the parents as they are."""
-    try:
-        manifest = read(row.manifest)
-        digests = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in made_from}
-        whole = all(sha256_of(row.folder / name) == digest for name, digest in manifest.subjects.items())
-    except (ManifestError, OSError):
-        return False
-    return whole and manifest.section_digest == digest_of(section) and manifest.parents == digests
+READ_TABLES = ("figure", "claims")  # phases that read tables alone, and hold each against its manifest
 
 
 def execute(configuration: Configuration, row: Row, work: Callable[[Run], None]) -> None:
-    """Do the work of a row and publish it; nothing where it is published already."""
-    section = section_of(configuration, row)
-    made_from = parents(configuration, row)
-    if is_current(row, section, made_from):
+    """Do the work of a row and publish it; nothing where it is current already.
+
+    Raises:
+        RunError: a parent is not made, not current, or lacks files that the work reads.
+    """
+    table = RunTable(configuration)
+    fresh = freshness(table)
+    section, made_from = table.section(row), table.parents(row)
+    if fresh.of(row).is_current:
         logger.info("%s is made already; remove %s to make it again", row.title, row.manifest)
         forget(row, section, made_from)
         return
+    check_parents(fresh, made_from, whole=row.phase not in READ_TABLES)
+    fresh.digests.save()
     with open_run(row, section, made_from) as run:
         work(run)
     logger.info("%s -> %s", row.title, row.folder)
 
 
-def check_inputs(made_from: list[Row]) -> None:
-    """See that every file of the parents is the one its manifest names, before any is read.
+def check_parents(fresh: Freshness, made_from: Iterable[Row], *, whole: bool) -> None:
+    """See that what a row is made from is current; else the row would not be current either.
+
+    Args:
+        fresh: of the project.
+        made_from: the row's parents.
+        whole: see that no file of theirs is absent, either.
 
     Raises:
-        RunError: a parent's file is missing or altered.
+        RunError: a parent is not current, or lacks files.
     """
     for parent in made_from:
         if not parent.manifest.exists():
             continue  # open_run says which command makes it
-        for name, digest in read(parent.manifest).subjects.items():
-            file = parent.folder / name
-            if not file.exists() or sha256_of(file) != digest:
-                state = "is not the file its manifest names" if file.exists() else "is missing"
-                raise RunError(
-                    f"{file} {state}; fetch it (dvc pull), or delete {parent.manifest} and make it again: "
-                    f"{command(parent)}"
-                )
+        found = fresh.of(parent)
+        if not found.is_current or (whole and found.verdict == Verdict.ABSENT):
+            raise RunError(
+                f"{parent.folder}: {found.reasons[0]}. What it is needed for cannot be made before that is "
+                f"put right: fetch it (dvc pull), or delete {parent.manifest} and make it again: "
+                f"{command(parent)}"
+            )
 
 
 def execute_domain_phase(
@@ -65,9 +66,6 @@ def execute_domain_phase(
     """Run a phase that the experiment's domain does (pretrain, collect, finetune, evaluate)."""
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
-    row = Row(configuration.label, phase, experiment, method, seeds)
-
-    check_inputs(parents(configuration, row))
 
     def work(run: Run) -> None:
         verb = getattr(domain, phase)
@@ -76,4 +74,4 @@ def execute_domain_phase(
         else:
             verb(section, method, configuration.options(experiment, method), run)
 
-    execute(configuration, row, work)
+    execute(configuration, Row(configuration.label, phase, experiment, method, seeds), work)

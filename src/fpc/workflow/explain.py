@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from fpc.core.errors import ConfigError, unknown
-from fpc.core.files import sha256_of
-from fpc.lineage.diff import changes
-from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.artifact import RESULTS, Row, command, scale_and_variant
+from fpc.lineage.freshness import Freshness, freshness
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales
-from fpc.workflow.run import RUNS, command
-from fpc.workflow.run_table import RESULTS, Row, parents, rows, scale_and_variant, section_of
+from fpc.workflow.run import RUNS
+from fpc.workflow.run_table import RunTable, rows
 from fpc.workflow.status import RunState, run_states
 
 SHOWN = 3  # of many parents
@@ -30,18 +28,18 @@ def explain_text(path: Path) -> str:
         ConfigError: no configuration has such an artifact.
     """
     configuration, row = row_of(path)
-    reasons = list(reasons_to_run(configuration, row))
-    verdict = (
-        "would be made" if not row.manifest.exists() else "would be made again" if reasons else "is done"
-    )
-    lines = [f"{row.title} ({configuration.label}) {verdict}.", *(f"- {reason}" for reason in reasons)]
-    state = next(item for item in run_states(configuration, [row]))
-    lines += _open(state)
-    if verdict == "is done":
-        lines.append("Its configuration section and its parents are those that its manifest names.")
-        lines += _absent(row)
+    table = RunTable(configuration)
+    fresh = freshness(table)
+    found, made = fresh.of(row), row.manifest.exists()
+    verdict = "is done" if found.is_current else "would be made again" if made else "would be made"
+    lines = [f"{row.title} ({configuration.label}) {verdict}.", *(f"- {reason}" for reason in found.reasons)]
+    lines += _waits_for(fresh, table.parents(row)) if not found.is_current else ()
+    lines += _open(next(item for item in run_states(configuration, [row])))
+    if found.is_current:
+        lines.append("Files, configuration section and parents are those that its manifest names.")
     else:
         lines.append(f"To make it: {command(row)}")
+    fresh.digests.save()
     return "\n".join(lines)
 
 
@@ -70,54 +68,12 @@ def row_of(path: Path) -> tuple[Configuration, Row]:
     raise ConfigError(f"{path}: scale {configuration.label} has no such artifact.{listed}")
 
 
-def reasons_to_run(configuration: Configuration, row: Row) -> Iterator[str]:
-    """Every reason to make a row, in words; none where it is done."""
-    try:
-        manifest = read(row.manifest)
-    except ManifestError as error:
-        yield f"{row.manifest} does not exist" if not row.manifest.exists() else str(error)
-        yield from _missing_parents(configuration, row)
-        return
-    yield from _changed_section(manifest, section_of(configuration, row))
-    yield from _changed_parents(configuration, row, manifest)
-
-
-def _missing_parents(configuration: Configuration, row: Row) -> Iterator[str]:
-    missing = [parent.title for parent in parents(configuration, row) if not parent.manifest.exists()]
-    if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        yield f"made first must be: {', '.join(missing[:SHOWN])}{more}"
-
-
-def _changed_section(manifest: Manifest, section: Mapping[str, Any]) -> Iterator[str]:
-    for key, then, now in changes(manifest.definition["externalParameters"]["section"], section):
-        if not now:
-            yield f"configuration: {key} was {then[0]!r} and is gone"
-        elif not then:
-            yield f"configuration: {key} is new, {now[0]!r}"
-        else:
-            yield f"configuration: {key} was {then[0]!r}, is {now[0]!r}"
-
-
-def _changed_parents(configuration: Configuration, row: Row, manifest: Manifest) -> Iterator[str]:
-    expected = {parent.manifest.as_posix(): parent for parent in parents(configuration, row)}
-    for uri in manifest.parents.keys() - expected.keys():
-        yield f"it was made from {uri}, which is not its parent any more"
-    for uri, parent in expected.items():
-        if uri not in manifest.parents:
-            yield f"{parent.title} is a new parent"
-        elif not parent.manifest.exists():
-            yield f"its parent is not here: {parent.title}"
-        elif sha256_of(parent.manifest) != manifest.parents[uri]:
-            yield f"its parent was made again since: {parent.title}"
-
-
-def _absent(row: Row) -> Iterator[str]:
-    """Files that the workflow does not ask for, such as weights that were not pulled."""
-    subjects = read(row.manifest).subjects
-    absent = [name for name in subjects if not (row.folder / name).exists()]
-    if absent:
-        yield f"{len(absent)} of its {len(subjects)} files are not here ({absent[0]}); dvc pull fetches them."
+def _waits_for(fresh: Freshness, made_from: Iterable[Row]) -> Iterator[str]:
+    """Parents that are made first."""
+    titles = [parent.title for parent in made_from if not fresh.of(parent).is_current]
+    if titles:
+        more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
+        yield f"- waiting for: {', '.join(titles[:SHOWN])}{more}"
 
 
 def _open(state: RunState) -> Iterator[str]:

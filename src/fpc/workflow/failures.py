@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fpc.lineage.artifact import RESULTS, Row, command, seeds_name
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run import command
-from fpc.workflow.run_table import RESULTS, Row, seeds_name
 from fpc.workflow.status import run_states
 
 LINES = 12

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fpc.domains.registry import load_domain
+from fpc.lineage.artifact import RUN_PHASES, Row
 from fpc.lineage.manifest import ManifestError, read
-from fpc.workflow.configuration import RUN_PHASES, Configuration
-from fpc.workflow.run_table import Row, rows, used_experiments
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.run_table import rows, used_experiments
 
 
 def measured_seconds(table: Iterable[Row]) -> list[float]:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from fpc.core.files import digest_of, read_json, sha256_of, write_json
 from fpc.core.interruption import Interrupted
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
+from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.lineage.signing import signature_of
 from fpc.workflow import events
-from fpc.workflow.run_table import RESULTS, Row, scale_and_variant
 
 RUNS = RESULTS / ".runs"
 HEARTBEAT_SECONDS = 1.0
@@ -118,11 +118,6 @@ class Run:
             self._bar.close()
 
 
-def run_identity(row: Row) -> dict[str, Any]:
-    """The row as JSON values, without what it does not have."""
-    return {key: value for key, value in asdict(row).items() if value not in (None, ())}
-
-
 def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
     """Name of the run's folder: the same for the same row, configuration section and parents.
 
@@ -133,20 +128,7 @@ def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
         if not parent.manifest.exists():
             raise RunError(f"{parent.manifest} is missing; run this first: {command(parent)}")
     made_from = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in parents}
-    return digest_of({"row": run_identity(row), "section": section_digest, "parents": made_from})[:24]
-
-
-def command(row: Row) -> str:
-    """The shell command that makes a row."""
-    scale, variant = scale_and_variant(row.label)
-    words = ["fpc", row.phase, f"--scale={scale}"]
-    words += [f"--variant={variant}"] if variant else []
-    words += [f"--experiment={row.experiment}"] if row.experiment else []
-    words += [f"--method={row.method}"] if row.method else []
-    if row.seeds:
-        words.append(f"--seeds={row.seeds[0]}" + (f"-{row.seeds[-1]}" if len(row.seeds) > 1 else ""))
-    words += [f"--name={row.name}"] if row.phase == "figure" else []
-    return " ".join(words)
+    return digest_of({"row": row.identity, "section": section_digest, "parents": made_from})[:24]
 
 
 @contextmanager
@@ -247,7 +229,7 @@ def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError):
         attempts = []
     attempts.append({"started": _now(), "process": os.getpid(), **origin.repository()})
-    write_json(record, {"row": run_identity(row), "attempts": attempts})
+    write_json(record, {"row": row.identity, "attempts": attempts})
     return attempts
 
 
@@ -290,7 +272,7 @@ def _publish(
     if not files:
         raise RunError(f"{row.title}: the phase made no file")
     statement = manifests.build(
-        run=run_identity(row),
+        run=row.identity,
         section=section,
         subjects=manifests.subject(run.output, [path for path in files if path.name != row.manifest.name]),
         parents=parents,

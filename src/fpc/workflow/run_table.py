@@ -6,89 +6,22 @@ Snakemake, ``fpc plan``, ``fpc status`` and the audit all read this one table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fpc.config.experiment import Experiment
 from fpc.figures.metadata import figure_metadata
+from fpc.lineage.artifact import Row
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
 
-RESULTS = Path("results")
 PHASE_OF_TABLE = {
     "training": "finetune",
     "expert_games": "collect",
     "expert_dungeon": "collect",
     "visits": "collect",
 }  # else evaluate
-FIGURE_SUFFIXES = (".svg", ".png", ".csv")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One artifact. ``name`` is a figure's name, or the phase for claims and the report."""
-
-    label: str
-    phase: str
-    experiment: str | None = None
-    method: str | None = None
-    seeds: tuple[int, ...] = ()
-    name: str | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the artifact's files lie."""
-        return self.manifest.parent
-
-    @property
-    def manifest(self) -> Path:
-        """The artifact's manifest: ``manifest.json`` in its own folder, else ``<name>.manifest.json``."""
-        return _manifest(self)
-
-    @property
-    def title(self) -> str:
-        """The row in words."""
-        parts = [self.phase, self.experiment, self.method, self.name]
-        words = " ".join(part for part in parts if part)
-        return f"{words} {seeds_name(self.seeds)}".strip() if self.seeds else words
-
-
-@cache  # the audit asks for the places of thousands of rows, again and again
-def _manifest(row: Row) -> Path:
-    parts: list[str | None]
-    if row.experiment is None:
-        parts = ["figures"] if row.phase == "figure" else []
-    else:
-        parts = [row.experiment, row.phase, row.method, seeds_name(row.seeds)]
-    name = "manifest.json" if row.name is None else f"{row.name}.manifest.json"
-    return RESULTS.joinpath(row.label, *(part for part in parts if part is not None), name)
-
-
-def scale_and_variant(label: str) -> tuple[str, str | None]:
-    """Of a results label: 'laptop+clarified' is variant 'clarified' of scale 'laptop'."""
-    scale, _, variant = label.partition("+")
-    return scale, variant or None
-
-
-def seeds_name(seeds: tuple[int, ...]) -> str:
-    """'seed_3' or 'seeds_0-19'."""
-    return f"seed_{seeds[0]}" if len(seeds) == 1 else f"seeds_{seeds[0]}-{seeds[-1]}"
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of '3', '0-19', 'seed_3' or 'seeds_0-19'.
-
-    Raises:
-        ValueError: the text is none of these.
-    """
-    first, _, last = text.removeprefix("seeds_").removeprefix("seed_").partition("-")
-    seeds = tuple(range(int(first), int(last or first) + 1))
-    if not seeds:
-        raise ValueError(f"'{text}' holds no seed")
-    return seeds
 
 
 def seed_groups(experiment: Experiment) -> list[tuple[int, ...]]:
@@ -210,3 +143,41 @@ def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
     names = matching(configuration, figure_metadata(row.name).experiments)
     reasons = {name: configuration.experiments[name].unequal_budget for name in names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+class RunTable:
+    """The run table of one configuration, each answer worked out once: lineage's view of the project.
+
+    Args:
+        configuration: of a scale, with its variant.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._rows: list[Row] | None = None
+        self._parents: dict[Row, list[Row]] = {}
+        self._sections: dict[Row, dict[str, Any]] = {}
+
+    @property
+    def label(self) -> str:
+        """Name of its folder below the results."""
+        return self.configuration.label
+
+    def rows(self) -> list[Row]:
+        """Every artifact, parents before children."""
+        if self._rows is None:
+            self._rows = rows(self.configuration)
+        return self._rows
+
+    def parents(self, row: Row) -> list[Row]:
+        """The artifacts that a row is made from."""
+        if row not in self._parents:
+            self._parents[row] = parents(self.configuration, row)
+        return self._parents[row]
+
+    def section(self, row: Row) -> dict[str, Any]:
+        """The configuration section of a row; rows that differ in their seeds share it."""
+        key = replace(row, seeds=())
+        if key not in self._sections:
+            self._sections[key] = section_of(self.configuration, row)
+        return self._sections[key]

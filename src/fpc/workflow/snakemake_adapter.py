@@ -1,10 +1,10 @@
-"""What the workflow needs of the run table: inputs and options of each job, and files that let
-content decide reruns.
+"""What Snakemake needs of the run table: inputs and options of each job, and what is current.
 
-Two things are prepared before a DAG is built. Each configuration section stands in a small file of
-its own that the jobs it decides take as an input, so a changed value reruns just those. And file
-times, which neither git nor DVC keep, are restored from the manifests wherever content still
-matches, so a fresh clone has nothing to do. (What was altered afterwards is for the audit to find.)
+Two things are prepared before a DAG is built. Each configuration section stands in a small file of its own
+that the jobs it decides take as an input. And file times, which neither git nor DVC keep, are set by
+content: what is current gets the time at which it was finished, after its section and its parents; what is
+not gets one before its section's, and the section's file says why. So Snakemake wants what
+:mod:`fpc.lineage.freshness` says is not current, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from fpc.core.errors import ConfigError
-from fpc.core.files import digest_of, sha256_of, write_text
-from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.core.files import write_text
+from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row
+from fpc.lineage.freshness import freshness
+from fpc.lineage.manifest import Manifest
+from fpc.lineage.verdict import Finding
 from fpc.workflow.configuration import Configuration, JobResources
 from fpc.workflow.loader import load
-from fpc.workflow.run_table import FIGURE_SUFFIXES, RESULTS, Row, figure_row, parents, rows, section_of
+from fpc.workflow.run_table import RunTable, figure_row, parents
 
 SECTIONS = RESULTS / ".sections"
 TICK = 0.01  # seconds
@@ -38,16 +43,22 @@ def prepare(scale: str, variant: str | None) -> Configuration:
     except ConfigError as error:
         print(f"fpc: {error}", file=sys.stderr, flush=True)
         os._exit(2)  # the workflow engine would turn any exception into code 1 and a traceback
-    table = rows(configuration)
-    published = {row: manifest for row in table if (manifest := _published(row)) is not None}
-    digests = {row: sha256_of(row.manifest) for row in published}
+    table = RunTable(configuration)
+    fresh = freshness(table)
+    outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
-    for row, manifest in published.items():  # parents before children
-        made_from = [parent for parent in parents(configuration, row) if parent in finished]
-        finished[row] = _time(manifest, {parent: digests[parent] for parent in made_from}, finished)
-        _restore_times(manifest, finished[row])
-    for path, group in _sections(table).items():
-        _write_section(path, configuration, group, published)
+    for row in table.rows():  # parents before children
+        manifest = fresh.manifest(row.manifest)
+        found = fresh.of(row)
+        if found.is_current and isinstance(manifest, Manifest):
+            finished[row] = _time(manifest, [finished[parent] for parent in table.parents(row)])
+            _restore_times(manifest, finished[row])
+        elif row.manifest.exists():
+            outdated[row] = found
+            _set_time(row.manifest, LONG_AGO - 1)
+    for path, group in _sections(table.rows()).items():
+        _write_section(path, table.section(group[0]), [outdated[row] for row in group if row in outdated])
+    fresh.digests.save()
     return configuration
 
 
@@ -84,13 +95,6 @@ def job_resources(configuration: Configuration, phase: str, experiment: str | No
     return configuration.plan.resources(domain, phase)
 
 
-def _published(row: Row) -> Manifest | None:
-    try:
-        return read(row.manifest)
-    except ManifestError:
-        return None
-
-
 def _sections(table: Iterable[Row]) -> dict[Path, list[Row]]:
     grouped: dict[Path, list[Row]] = {}
     for row in table:
@@ -98,54 +102,48 @@ def _sections(table: Iterable[Row]) -> dict[Path, list[Row]]:
     return grouped
 
 
-def _write_section(
-    path: Path, configuration: Configuration, group: list[Row], published: dict[Row, Manifest]
-) -> None:
-    """Write a section where it changed; with a time before its artifacts if they were made from it."""
-    section = section_of(configuration, group[0])
-    text = json.dumps(section, indent=2, sort_keys=True) + "\n"
+def _write_section(path: Path, section: Mapping[str, Any], outdated: list[Finding]) -> None:
+    """Write a section where it changed, and with it why artifacts of it are to be made again.
+
+    The workflow compares digests of inputs where times differ, so it must not be the text of an earlier time.
+    """
+    content = dict(section)
+    if outdated:
+        reasons = {item.artifact.as_posix(): list(item.reasons) for item in outdated}
+        content["made again"] = {"noticed": datetime.now(UTC).isoformat(), "because": reasons}
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
-    made = [published[row] for row in group if row in published]
-    if made and all(manifest.section_digest == digest_of(section) for manifest in made):
-        os.utime(path, (LONG_AGO, LONG_AGO))
+    _set_time(path, LONG_AGO)
 
 
 def _finished(manifest: Manifest) -> float:
     return datetime.fromisoformat(manifest.details["metadata"]["finishedOn"]).timestamp()
 
 
-def _time(manifest: Manifest, digests: Mapping[Row, str], finished: Mapping[Row, float]) -> float:
-    """When an artifact was finished, as the workflow shall see it, whatever the clock said.
-
-    After the parents it was made from, so that it is not made again; before any that is another one now
-    (made again by itself), so that it is.
+def _time(manifest: Manifest, parents: Iterable[float]) -> float:
+    """When an artifact was finished, for the workflow: after its parents, whatever the clock said.
 
     Args:
         manifest: the artifact's.
-        digests: of the manifests of its parents that are here.
-        finished: times of those parents.
+        parents: the same of what it was made from.
     """
-    named = manifest.parents
-    same = {row for row, digest in digests.items() if named.get(row.manifest.as_posix()) == digest}
-    after = max([_finished(manifest), *(finished[row] + TICK for row in same)])
-    return min([after, *(finished[row] - TICK for row in digests.keys() - same)])
+    return max([_finished(manifest), LONG_AGO + TICK, *(time + TICK for time in parents)])
 
 
 def _restore_times(manifest: Manifest, finished: float) -> None:
-    """Give the manifest, and a figure's files that still match, the time the artifact was finished."""
+    """Give the manifest, and a figure's files, the time the artifact was finished."""
     _set_time(manifest.path, finished)
     if manifest.path.name == "manifest.json":
         return  # the workflow tracks only the manifest of a run
-    for name, digest in manifest.subjects.items():
-        file = manifest.path.parent / name
-        if file.exists() and sha256_of(file) == digest:
-            _set_time(file, finished)
+    for name in manifest.subjects:
+        _set_time(manifest.path.parent / name, finished)
 
 
 def _set_time(path: Path, seconds: float) -> None:
-    if abs(path.stat().st_mtime - seconds) > 0.001:
-        os.utime(path, (seconds, seconds))
+    with suppress(FileNotFoundError):  # a job may be replacing it
+        if abs(path.stat().st_mtime - seconds) > 0.001:
+            os.utime(path, (seconds, seconds))
 
 
 def closing_words(configuration: Configuration) -> str:

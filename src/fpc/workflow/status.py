@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from fpc.core.files import digest_of, read_json
-from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.artifact import Row
+from fpc.lineage.freshness import Freshness, freshness
+from fpc.lineage.manifest import ManifestError
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run import RUNS, run_identity
-from fpc.workflow.run_table import Row, parents, rows, section_of
+from fpc.workflow.run import RUNS
+from fpc.workflow.run_table import RunTable
 
 STALE_HEARTBEAT_SECONDS = 300.0
 
@@ -36,15 +38,16 @@ class RunState:
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
         values = {key: value for key, value in asdict(self).items() if value is not None and key != "row"}
-        return {**run_identity(self.row), **values}
+        return {**self.row.identity, **values}
 
 
 def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None) -> list[RunState]:
     """State of every row of a configuration, or of some."""
-    open_runs = _open_runs()
-    return [
-        _state(configuration, row, open_runs) for row in (rows(configuration) if chosen is None else chosen)
-    ]
+    table, open_runs = RunTable(configuration), _open_runs()
+    fresh = freshness(table)
+    states = [_state(fresh, row, open_runs) for row in (table.rows() if chosen is None else chosen)]
+    fresh.digests.save()
+    return states
 
 
 def _open_runs() -> dict[str, Path]:
@@ -61,22 +64,19 @@ def _open_runs() -> dict[str, Path]:
     return {key: folder for key, (_, folder) in found.items()}
 
 
-def _state(configuration: Configuration, row: Row, open_runs: Mapping[str, Path]) -> RunState:
-    folder = open_runs.get(digest_of(run_identity(row)))
-    try:
-        manifest = read(row.manifest)
-    except ManifestError:
-        return RunState(row, "waiting") if folder is None else _open_state(row, folder)
+def _state(fresh: Freshness, row: Row, open_runs: Mapping[str, Path]) -> RunState:
+    folder = open_runs.get(digest_of(row.identity))
+    manifest = fresh.manifest(row.manifest)
+    if isinstance(manifest, ManifestError):
+        unmade = "stale" if row.manifest.exists() else "waiting"
+        return RunState(row, unmade) if folder is None else _open_state(row, folder)
     metadata = manifest.details["metadata"]
     open_state = None if folder is None else _open_state(row, folder, since=metadata["finishedOn"])
     if open_state is not None and open_state.state != "waiting":
         return open_state
-    expected = {parent.manifest.as_posix() for parent in parents(configuration, row)}
-    current = manifest.section_digest == digest_of(section_of(configuration, row))
-    current = current and set(manifest.parents) == expected
     return RunState(
         row,
-        "done" if current else "stale",
+        "done" if fresh.of(row).is_current else "stale",
         step=metadata.get("steps"),
         total=metadata.get("steps"),
         steps_per_second=metadata.get("steps_per_second"),

@@ -8,9 +8,9 @@ import pandas as pd
 
 from fpc.core.files import sha256_of
 from fpc.figures.interface import EXPERT
+from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run_table import Row
 
 TABLES = {
     "collect": ("expert_games", "expert_dungeon", "visits"),

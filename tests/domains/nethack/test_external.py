@@ -21,9 +21,9 @@ from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.downloads import DownloadError, download, unpack
 from fpc.domains.nethack.external import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
 from fpc.domains.nethack.sources import externals_of
+from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.run import open_run
-from fpc.workflow.run_table import Row
 
 CONTENT = bytes(range(256)) * 2000
 

@@ -6,10 +6,11 @@ from fpc.claims.claim import ClaimContext
 from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics, to_markdown
 from fpc.claims.seeds import seeds_table
 from fpc.core.files import write_json, write_text
+from fpc.lineage.artifact import Row
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
-from fpc.workflow.run_table import Row, closing_row, parents
+from fpc.workflow.run_table import closing_row, parents
 from fpc.workflow.tables import TABLES, read_tables
 
 SEEDS = "claims_seeds.csv"

@@ -11,9 +11,10 @@ from fpc.figures import style
 from fpc.figures.embedded import SOURCE, content_digest, source_of
 from fpc.figures.interface import Animated, FigureSettings
 from fpc.figures.registry import load_figure
+from fpc.lineage.artifact import command
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
-from fpc.workflow.run import Run, command
+from fpc.workflow.run import Run
 from fpc.workflow.run_table import figure_row, matching, parents, section_of
 from fpc.workflow.tables import read_tables
 

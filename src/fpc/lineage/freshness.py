@@ -1,0 +1,158 @@
+"""Is an artifact what would be made now? The one answer, which everything that asks shows.
+
+Current is an artifact whose files, parents and configuration section are those that its manifest names, and
+whose parents are current, however far back. Files that DVC keeps may be absent where ``dvc.lock`` records
+them. Code and environment are left out: what they moved is for the audit to say, and for people to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+
+from fpc.lineage import checks, dvc_lock
+from fpc.lineage.ancestry import is_inside
+from fpc.lineage.artifact import Row
+from fpc.lineage.digests import Digests
+from fpc.lineage.file_status import is_file, status_of, under_link
+from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.project import Project
+from fpc.lineage.verdict import Check, Finding, Verdict
+
+NOT_MADE = "it has not been made"
+
+
+class Inheritance:
+    """Findings with all that they inherit.
+
+    Args:
+        own: what is to be said of an artifact by itself, by its manifest.
+        parents: manifests that are here of what it was made from.
+    """
+
+    def __init__(self, own: Callable[[Path], Finding], parents: Callable[[Path], list[Path]]) -> None:
+        self._own = own
+        self._parents = parents
+        self._known: dict[Path, Finding] = {}
+
+    def of(self, path: Path) -> Finding:
+        """The finding of an artifact; what is made from something not current is not current either."""
+        for ancestor in self._parents_first(path):
+            own = self._own(ancestor)
+            self._known[ancestor] = own  # where manifests form a circle, this is what a child sees of it
+            self._known[ancestor] = own.with_parents(
+                self._known[parent] for parent in self._parents(ancestor) if parent in self._known
+            )
+        return self._known[path]
+
+    def _parents_first(self, path: Path) -> list[Path]:
+        """The manifest and its ancestors that are not judged yet, parents before children."""
+        order: dict[Path, None] = {}
+        entered: set[Path] = set()
+        waiting = [path]
+        while waiting:
+            current = waiting[-1]
+            if current in order or current in self._known:
+                waiting.pop()
+            elif current in entered:
+                order[waiting.pop()] = None
+            else:
+                entered.add(current)
+                waiting += [parent for parent in self._parents(current) if parent not in entered]
+        return list(order)
+
+
+class Freshness:
+    """One look at the results: manifests are read once, files as often as ``digests`` says.
+
+    Args:
+        projects: by results label; artifacts of other labels are judged without their configuration.
+        digests: quick (remembers) or deep; reads every file without.
+    """
+
+    def __init__(self, projects: Mapping[str, Project], digests: Digests | None = None) -> None:
+        self.digests = digests or Digests(None)
+        self.recorded = dvc_lock.read_lock()
+        self.table = {row.manifest: row for project in projects.values() for row in project.rows()}
+        self._projects = projects
+        self._manifests: dict[Path, Manifest | ManifestError] = {}
+        self._alterations: dict[Path, str] = {}
+        self._under_link = under_link()
+        self._section_digest = checks.section_digests()
+        self.parents = cache(self._find_parents)
+        self._inheritance = Inheritance(self.own, self.parents)
+
+    def of(self, row: Row) -> Finding:
+        """Whether a row is made and current; the reasons say why not."""
+        return self.at(row.manifest)
+
+    def at(self, path: Path) -> Finding:
+        """Whether the artifact with this manifest is made and current."""
+        return self._inheritance.of(path)
+
+    def manifest(self, path: Path) -> Manifest | ManifestError:
+        """The manifest, or why it cannot be read."""
+        if path not in self._manifests:
+            status = status_of(str(path))  # before it is read: what is found is remembered of this status
+            try:
+                manifest = read(path)
+                find = partial(checks.altered, manifest)
+                self._alterations[path] = self.digests.once(path, "alteration", find, status)
+                self._manifests[path] = manifest
+            except ManifestError as error:
+                self._manifests[path] = error
+            except (OSError, RecursionError) as error:
+                self._manifests[path] = ManifestError(f"{path}: cannot be checked ({error})")
+        return self._manifests[path]
+
+    def own(self, path: Path) -> Finding:
+        """The finding of an artifact by itself, nothing inherited."""
+        manifest = self.manifest(path)
+        if isinstance(manifest, ManifestError):
+            if not path.exists() and not path.is_symlink():
+                return Finding(path, Verdict.MISSING, (NOT_MADE,))
+            return Finding(path, Verdict.TAMPERED, (str(manifest),))
+        linked = path.is_symlink() or self._under_link(str(path.parent))
+        if linked and checks.leads_outside(path, path.parent):
+            return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
+        return judged(Finding(path, Verdict.VERIFIED), self._checks(manifest))
+
+    def _find_parents(self, path: Path) -> list[Path]:
+        manifest = self.manifest(path)
+        if isinstance(manifest, ManifestError):
+            return []
+        return [Path(uri) for uri in manifest.parents if is_inside(uri) and is_file(uri)]
+
+    def _checks(self, manifest: Manifest) -> Check:
+        row = self.table.get(manifest.path)
+        return chain(
+            checks.itself(manifest, self._alterations[manifest.path]),
+            checks.files(manifest, self.digests, self._under_link, self._is_recorded),
+            checks.made_from(manifest, self.digests),
+            self._unasked(manifest)
+            if row is None
+            else checks.configured(row, self._projects[row.label], manifest, self._section_digest),
+        )
+
+    def _is_recorded(self, manifest: Manifest, name: str) -> bool:
+        return dvc_lock.holds(manifest, name, self.recorded)
+
+    def _unasked(self, manifest: Manifest) -> Check:
+        """An artifact of a known scale that its configuration does not have."""
+        if manifest.run["label"] in self._projects:
+            yield Verdict.STALE, "the configuration does not ask for it any more"
+
+
+def judged(finding: Finding, found: Iterator[tuple[Verdict, str]]) -> Finding:
+    """A finding with what checks yield; tampered where they cannot read what is there."""
+    try:
+        return finding.with_reasons(list(found))
+    except (OSError, RecursionError) as error:
+        return Finding(finding.artifact, Verdict.TAMPERED, (f"it cannot be checked: {error}",))
+
+
+def freshness(project: Project) -> Freshness:
+    """A quick look at the results of one project."""
+    return Freshness({project.label: project}, Digests())
