@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
 from fpc.core.files import write_json
 from fpc.lineage.manifest import build, subject
+from fpc.lineage.origin import code_of
+from fpc.workflow.entry_points import entry_points
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import parents, rows, section_of
 
@@ -35,7 +36,6 @@ figure: {{names: [figure_9]}}
 
 def publish() -> int:
     """Files and manifests of every row that is not a figure, claims or report; their number."""
-    import_module("fpc.domains.two_state_mdp.domain")  # its modules stand in manifests
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
     configuration = load("many")
@@ -51,6 +51,7 @@ def publish() -> int:
             parents=[parent.manifest for parent in parents(configuration, row)],
             externals={},
             history=history,
+            code=code_of(entry_points(row, section_of(configuration, row))),
         )
         write_json(row.manifest, statement)
     return len(runs)

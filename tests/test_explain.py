@@ -42,7 +42,7 @@ def test_what_is_done_is_done_also_without_weights_that_dvc_keeps() -> None:
     (COLLECT / "expert.safetensors").unlink()
     text = explain_text(COLLECT / "manifest.json")
     assert "is done." in text
-    assert "- expert.safetensors is not here; dvc pull fetches what dvc.lock records" in text
+    assert "- expert.safetensors is not here; dvc pull fetches what is recorded" in text
 
 
 def test_a_changed_value_is_named_with_both_values(project: Path) -> None:

@@ -110,7 +110,7 @@ def files(
         elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
             yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
     kept = [name for name in absent if recorded(manifest, name)]
-    yield from _not_here(Verdict.ABSENT, kept, "; dvc pull fetches what dvc.lock records")
+    yield from _not_here(Verdict.ABSENT, kept, "; dvc pull fetches what is recorded")
     yield from _not_here(Verdict.MISSING, [name for name in absent if name not in kept])
 
 

@@ -106,6 +106,7 @@ def build(
     parents: Iterable[Path],
     externals: Mapping[str, str],
     history: Mapping[str, Any],
+    code: origin.Code,
 ) -> dict[str, Any]:
     """The statement of an artifact.
 
@@ -116,6 +117,7 @@ def build(
         parents: manifests of the artifacts it was made from.
         externals: address -> sha256 of what it was made from that others published.
         history: started, finished, attempts, resume points, steps per second.
+        code: what decided it.
     """
     dependencies = [
         {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
@@ -136,9 +138,9 @@ def build(
                 "resolvedDependencies": dependencies,
             },
             "runDetails": {
-                "builder": {"id": "urn:fpc", "code": {**origin.repository(), "modules": origin.modules()}},
+                "builder": {"id": "urn:fpc", "code": {**origin.repository(), "modules": dict(code.modules)}},
                 "metadata": dict(history),
-                "environment": origin.environment(),
+                "environment": origin.environment(code.packages),
                 "machine": origin.machine(),
             },
         },

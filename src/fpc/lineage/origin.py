@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import metadata
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fpc.core.files import sha256_of
+from fpc.lineage.closure import closure
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
@@ -71,26 +74,30 @@ def decides(module: str) -> bool:
     return not any(fnmatchcase(module, pattern) for pattern in ABOVE_THE_LINE)
 
 
-def modules() -> dict[str, str]:
-    """sha256 of each deciding module that the process has loaded, by path below ``src/``."""
-    found = {}
-    for name, module in sorted(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.split(".")[0] == "fpc" and file:
-            path = Path(file).resolve()
-            key = path.relative_to(SOURCE).as_posix() if path.is_relative_to(PACKAGE) else ""
-            if key in at_start() and decides(key):
-                found[key] = at_start()[key]
-    return found
+@dataclass(frozen=True)
+class Code:
+    """What decides an artifact: modules (path below ``src/``) with sha256, packages with versions."""
+
+    modules: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
 
 
-def environment() -> dict[str, Any]:
+def code_of(entries: Iterable[str]) -> Code:
+    """The code that some entry points reach, as it was when first asked.
+
+    Args:
+        entries: see :func:`fpc.lineage.closure.closure`.
+    """
+    found = closure(entries, SOURCE, decides)
+    return Code(
+        {path: at_start()[path] for path in sorted(found.modules)},
+        {name: metadata.version(name) for name in RECORDED_PACKAGES if name in found.packages},
+    )
+
+
+def environment(packages: Mapping[str, str]) -> dict[str, Any]:
     """Python, the packages that decide numbers, and the digest of the lock file."""
-    packages = {}
-    for name in RECORDED_PACKAGES:
-        if name in sys.modules:
-            packages[name] = metadata.version(name)
-    found: dict[str, Any] = {"python": platform.python_version(), "packages": packages}
+    found: dict[str, Any] = {"python": platform.python_version(), "packages": dict(packages)}
     if REQUIREMENTS.exists():
         found["lock_sha256"] = sha256_of(REQUIREMENTS)
     return found

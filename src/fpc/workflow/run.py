@@ -27,6 +27,7 @@ from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.lineage.signing import signature_of
 from fpc.workflow import events
+from fpc.workflow.entry_points import entry_points
 
 RUNS = RESULTS / ".runs"
 HEARTBEAT_SECONDS = 1.0
@@ -161,7 +162,8 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
     try:
         for needed in (run.state, run.output):
             needed.mkdir(parents=True, exist_ok=True)
-        origin.at_start(), origin.repository()  # the code that runs, not what it is replaced by meanwhile
+        origin.repository()  # the code that runs, not what it is replaced by meanwhile
+        code = origin.code_of(entry_points(row, section))
         for leftover in folder.rglob(".*.tmp"):  # of a write that was killed
             leftover.unlink()
         attempts = _begin(folder, row)
@@ -170,7 +172,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         run.close()
         events.from_table(run.output)
         history = _history(run, attempts)
-        _publish(row, run, section, [parent.manifest for parent in parents], history)
+        _publish(row, run, section, [parent.manifest for parent in parents], history, code)
         _empty(folder)
         finished = True
     except BaseException as error:
@@ -261,7 +263,12 @@ def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _publish(
-    row: Row, run: Run, section: Mapping[str, Any], parents: list[Path], history: Mapping[str, Any]
+    row: Row,
+    run: Run,
+    section: Mapping[str, Any],
+    parents: list[Path],
+    history: Mapping[str, Any],
+    code: origin.Code,
 ) -> None:
     """Write the manifest and move the output to where the row's artifact lives."""
     files = [
@@ -278,6 +285,7 @@ def _publish(
         parents=parents,
         externals=run.externals,
         history=history,
+        code=code,
     )
     write_json(run.output / row.manifest.name, statement)
     if row.name is None:
