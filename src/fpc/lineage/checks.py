@@ -58,8 +58,6 @@ def itself(manifest: Manifest, alteration: str) -> Check:
     absent = sorted(needed - manifest.subjects.keys())
     if absent or not manifest.subjects:
         yield Verdict.TAMPERED, f"the manifest does not name {named(absent) or 'any file'}"
-    if not manifest.has_digest:
-        yield Verdict.BEHIND, "the manifest has no digest of its own, so an edit of it would not show"
 
 
 def row_of(manifest: Manifest) -> Row:
@@ -239,11 +237,13 @@ def section_digests() -> Callable[[Project, Row], str]:
 
 
 def code(manifest: Manifest, digests: Digests) -> Check:
-    """Every module that decided it, and the lock file, are still the same."""
+    """Every module that decided it, and the lock file, are still the same, as far as the manifest says."""
     recorded: Mapping[str, str] = manifest.details["builder"]["code"]["modules"]
     now = origin.at_start()
     if not recorded:
         yield Verdict.BEHIND, "the manifest names no code"
+    if not manifest.has_digest:
+        yield Verdict.BEHIND, "the manifest has no digest of its own, so an edit of it would not show"
     moved = [name for name, digest in recorded.items() if decides(name) and now.get(name) != digest]
     if moved:
         yield Verdict.BEHIND, f"code changed since: {named(moved)}"
