@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 from fpc.core.files import write_json
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build
+from fpc.lineage.origin import Code
 from fpc.workflow.loader import load
 from fpc.workflow.run import RUNS
 from fpc.workflow.run_table import parents, rows, section_of
@@ -64,6 +65,7 @@ def publish(table: list[Row], configuration: Any) -> None:
             parents=made_from,
             externals={},
             history=history,
+            code=Code(),
         )
         write_json(row.manifest, statement)
     for number, row in enumerate(table[PUBLISHED : PUBLISHED + OPEN]):

@@ -19,6 +19,7 @@ from fpc.lineage import manifest as manifests
 from fpc.lineage.ancestry import ancestry, manifest_of
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
+from fpc.lineage.origin import Code
 from fpc.lineage.trace import draw
 from fpc.workflow.loader import load
 from fpc.workflow.phases.finetune import finetune
@@ -69,7 +70,7 @@ def test_an_external_input_is_an_ancestor() -> None:
     built = manifests.build(
         run=statement["predicate"]["buildDefinition"]["externalParameters"]["run"],
         section={}, subjects=[], parents=[COLLECT.manifest], externals={address: digest},
-        history={"startedOn": "", "finishedOn": ""},
+        history={"startedOn": "", "finishedOn": ""}, code=Code(),
     )  # fmt: skip
     PRETRAIN.manifest.write_text(json.dumps(built), encoding="utf-8")
     manifest = read(PRETRAIN.manifest)

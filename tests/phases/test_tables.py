@@ -11,6 +11,7 @@ from fpc.core.files import write_json, write_table
 from fpc.figures.interface import TABLE_NAMES
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build, subject
+from fpc.lineage.origin import Code
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import figure_row, parents
@@ -38,6 +39,7 @@ def collected(configuration: Configuration) -> Row:
         parents=(),
         externals={},
         history={"finishedOn": "2026-01-01T00:00:00+00:00"},
+        code=Code(),
     )
     write_json(row.manifest, statement)
     return row

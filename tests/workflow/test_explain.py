@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.dvc_lock import record_weights
 
 from fpc.core.errors import ConfigError
 from fpc.core.interruption import Interrupted
@@ -16,7 +17,6 @@ from fpc.workflow.phases.collect import collect
 from fpc.workflow.phases.pretrain import pretrain
 from fpc.workflow.run import open_run
 from fpc.workflow.run_table import section_of
-from tests.dvc_lock import record_weights
 
 PRETRAIN = Path("results/tiny/two_state_mdp/pretrain/seed_0")
 COLLECT = Path("results/tiny/two_state_mdp/collect/seed_0")

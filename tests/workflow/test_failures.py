@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.dvc_lock import record_weights
 
 from fpc.workflow.failures import failure_text, log_of
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
-from tests.dvc_lock import record_weights
 
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
