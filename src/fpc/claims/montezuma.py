@@ -54,10 +54,10 @@ def advantage_over_chance(tables: TablesByExperiment, context: ClaimContext) -> 
 def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """Success minus that at step 0 of the same run, at the last step that is not after ``EARLY``."""
     runs = _success(tables, context, method)
-    place = _early(runs)
-    changes = runs.values[:, place] - runs.first
-    note = f"seeds {listed(runs.values[:, place])} from pi*'s {listed(runs.first)}"
-    return one_sample(changes, context, f"{note}, at {runs.steps[place]:,} steps")
+    index = _early(runs)
+    changes = runs.values[:, index] - runs.first
+    note = f"seeds {listed(runs.values[:, index])} from pi*'s {listed(runs.first)}"
+    return one_sample(changes, context, f"{note}, at {runs.steps[index]:,} steps")
 
 
 def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -69,7 +69,7 @@ def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
 
 
 def _early(runs: Runs) -> int:
-    """Place of the last step that is not after ``EARLY``."""
+    """Index of the last step that is not after ``EARLY``."""
     return int(np.searchsorted(runs.steps, EARLY, side="right")) - 1
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fpc.retention.interface import Need
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fpc.workflow.run import Run
 
 
@@ -46,6 +48,10 @@ class Domain(ABC):
         Raises:
             ValueError: ``<key>: <what is wrong, and the mend>``; the key is one of the options.
         """
+
+    def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+        """Name -> how to derive that table from the plotted data of a figure; figures import no domain."""
+        return {}
 
     @abstractmethod
     def training_steps(self, experiment: Any, phase: str) -> Mapping[str, int]:

@@ -23,7 +23,7 @@ from ruamel.yaml.scalarstring import FoldedScalarString
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
-from fpc.figures.metadata import figure_metadata
+from fpc.figures.catalogue import figure_entry
 from fpc.lineage.manifest import ManifestError, read
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import BASE, CONFIGS, load
@@ -147,7 +147,7 @@ def plots(configuration: Configuration) -> list[dict[str, Any] | str]:
                 "template": "curves",
                 "x": {data: "step"},
                 "y": {data: "value"},
-                "title": figure_metadata(name).title,
+                "title": figure_entry(name).title,
             }
             found.append({f"{configuration.label} {name}": curve})
     return found

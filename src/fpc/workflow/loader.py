@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 from fpc.config.experiment import Experiment
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
-from fpc.figures.metadata import figure_metadata, figure_names
+from fpc.figures.catalogue import figure_entry, figure_names
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
@@ -246,7 +246,7 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
     for name in configuration.figure.names:
         if name not in figure_names():
             raise ConfigError(at + unknown("figure", name, figure_names()))
-        for experiment in figure_metadata(name).experiments:
+        for experiment in figure_entry(name).experiments:
             if not fnmatch.filter(configuration.experiments, experiment):
                 listed = ", ".join(configuration.experiments)
                 raise ConfigError(

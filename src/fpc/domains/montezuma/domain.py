@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from fpc.domains.interface import Domain
@@ -10,6 +10,8 @@ from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.retention.interface import MethodOptions, Need
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fpc.workflow.run import Run
 
 
@@ -47,6 +49,12 @@ class Montezuma(Domain):
         from fpc.domains.montezuma.evaluation import evaluate
 
         evaluate(experiment, run)
+
+    def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+        """``rooms`` and ``frames``."""
+        from fpc.domains.montezuma.derived_tables import DERIVED
+
+        return DERIVED
 
     def training_steps(self, experiment: MontezumaExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds: games end before their step limit."""

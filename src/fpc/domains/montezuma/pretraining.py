@@ -16,11 +16,11 @@ from fpc.core.processor import prepare_processor
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment
+from fpc.domains.montezuma.derived_tables import rooms_picture
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import chosen, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.domains.montezuma.rooms_picture import rooms_picture
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
 from fpc.domains.montezuma.training import job_of, starts_in
 
