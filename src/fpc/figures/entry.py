@@ -22,7 +22,7 @@ class Entry:
     title: str  # stands above the figure
     caption: str  # one sentence, for the report
     experiments: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
-    tables: tuple[str, ...] = ("episodes",)  # of ``fpc.figures.interface.TABLE_NAMES``
+    tables: tuple[str, ...] = ("episodes",)  # of ``fpc.core.tables``
     methods: tuple[str, ...] | None = None  # None: all of the experiment's
     derived: tuple[str, ...] = ()  # tables that the domain derives from the plotted data, for drawing
 

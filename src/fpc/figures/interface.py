@@ -10,17 +10,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-TABLE_NAMES = (
-    "episodes",
-    "training",
-    "states",
-    "representation",
-    "dungeon",
-    "expert_games",
-    "expert_dungeon",
-    "visits",
-    "attempts",
-)
 EXPERT = "expert"  # stands for a method in the tables that collect wrote
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
 

@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from fpc.config.experiment import Experiment
+from fpc.core.tables import PHASE_OF_TABLE
 from fpc.figures.catalogue import figure_entry
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
 
 RESULTS = Path("results")
-PHASE_OF_TABLE = {
-    "training": "finetune",
-    "expert_games": "collect",
-    "expert_dungeon": "collect",
-    "visits": "collect",
-}  # else evaluate
 FIGURE_SUFFIXES = (".svg", ".png", ".csv")
 
 

@@ -6,12 +6,13 @@ from fpc.claims.claim import ClaimContext
 from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics
 from fpc.claims.seeds import seeds_table
 from fpc.core.files import write_json, write_text
+from fpc.core.tables import TABLES
 from fpc.reporting.ledger import to_markdown
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
 from fpc.workflow.run_table import Row, closing_row, parents
-from fpc.workflow.tables import TABLES, read_tables
+from fpc.workflow.tables import read_tables
 
 SEEDS = "claims_seeds.csv"
 READ = ("episodes", "representation")
