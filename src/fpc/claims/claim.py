@@ -1,9 +1,9 @@
 """What a claim is, and how a measurement decides it.
 
-One rule holds for all: a claim is *reproduced* where the whole bootstrap interval lies inside the range
-that its criterion names, and *not reproduced* otherwise, also where the interval only reaches out of the
-range: too few seeds never help a claim. It is *not testable* where a table, a method, seeds or steps are
-missing, or where its precondition does not hold (for example: pi* cannot do what it should forget).
+The same rule applies to all: a claim is *reproduced* if the whole bootstrap interval lies in the range given
+by its criterion, and *not reproduced* otherwise, even if only a part of the interval lies outside: having few
+seeds never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
+precondition fails (for example: pi* cannot do what it is supposed to forget).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draws what the catalogue lists: the entry of a figure together with the code that draws it."""
+"""A catalogue entry together with the code that draws it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a figure says of itself: pure data, read while the DAG is built, without drawing anything.
+"""What the catalogue says of a figure: pure data, read while the DAG is built, before anything is drawn.
 
-An entry's type names the family that draws it; the fields are the family's parameters. A figure that is its
-own is an ``Entry``, drawn by ``fpc.figures.bespoke.<name>``.
+The type of an entry selects the family that draws it, and its fields are that family's parameters. A figure
+unlike any other is a plain ``Entry``, drawn by ``fpc.figures.bespoke.<name>``.
 """
 
 from __future__ import annotations
