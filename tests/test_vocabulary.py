@@ -22,7 +22,7 @@ def test_every_phase_has_its_rule_verb_module_section_and_page() -> None:
         assert re.findall(r"^rule (\w+):", rules, re.MULTILINE) == [phase]
         assert f'"workflow/rules/{phase}.smk"' in (ROOT / "Snakefile").read_text(encoding="utf-8")
         assert phase in verbs
-        assert (ROOT / "src" / "fpc" / "phases" / f"{phase}.py").exists()
+        assert (ROOT / "src" / "fpc" / "workflow" / "phases" / f"{phase}.py").exists()
         assert (ROOT / "docs" / "reference" / "phases" / f"{phase}.md").exists()
     for phase in RUN_PHASES:
         assert hasattr(Domain, phase)
