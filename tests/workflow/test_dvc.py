@@ -85,13 +85,6 @@ def test_the_graph_shows_how_claims_come_about() -> None:
 
 
 @pytest.mark.usefixtures("_at_root")
-def test_nothing_is_to_be_made_again_where_no_weights_are() -> None:
-    with Repo(".") as repository, repository.lock:
-        changed = [stage.addressing for stage in repository.index.stages if stage.cmd and stage.changed()]
-    assert changed == [], "run `fpc record --scale laptop`"
-
-
-@pytest.mark.usefixtures("_at_root")
 def test_metrics_and_plots_show_the_science(tmp_path: Path) -> None:
     def dvc(*arguments: str) -> str:
         command = [sys.executable, "-m", "dvc", *arguments]

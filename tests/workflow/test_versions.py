@@ -134,6 +134,9 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     shutil.rmtree(copy)  # nothing but git's files and the remote is left
     assert list(clone.rglob("*.safetensors")) == []
     assert "missing" in run(clone, "fpc", "audit", "verify", code=3)
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")  # no stage needs weights
+    run(clone, "dvc", "pull", "weights/tiny/two_state_mdp/pretrain.dvc")
+    assert [file.relative_to(clone) for file in clone.rglob("*.safetensors")] == [POLICY]
     run(clone, "dvc", "pull")
     assert len(list((clone / FINETUNE).rglob("*.safetensors"))) == 5
     assert run(clone, "fpc", "audit", "verify") == "7 verified\n"
