@@ -137,9 +137,10 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")  # no stage needs weights
     run(clone, "dvc", "pull", "weights/tiny/two_state_mdp/pretrain.dvc")
     assert [file.relative_to(clone) for file in clone.rglob("*.safetensors")] == [POLICY]
-    run(clone, "dvc", "pull")
+    run(clone, "dvc", "pull", "--recursive", "weights/tiny/two_state_mdp")
     assert len(list((clone / FINETUNE).rglob("*.safetensors"))) == 5
     assert run(clone, "fpc", "audit", "verify") == "7 verified\n"
+    assert "Everything is up to date" in run(clone, "dvc", "pull")
     printed = run(clone, "snakemake", "--cores=1", "--dry-run", "--config", "scale=tiny")
     assert "Nothing to be done" in printed
     assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")

@@ -96,8 +96,9 @@ def reference() -> str:
     """The configuration reference as Markdown: every section, key, type, bounds and meaning."""
     parts = [
         "# Configuration reference",
-        "Made from the types in `src/fpc/config/` and the options in `src/fpc/retention/` by "
-        "`fpc config reference`; do not edit. Values and their sources stand in `configs/paper.yaml`.",
+        "Made from the types that validate `configs/` by `fpc config reference`; do not edit. Values and their "
+        "sources stand in `configs/paper.yaml`. Editors with a YAML language server complete and check these files "
+        "as they are written: the first line of each names `configs/schema.json`, made from the same types.",
         _section("Top level", Root),
     ]
     for domain in domain_names():
