@@ -154,6 +154,9 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     assert "weights/tiny/two_state_mdp/finetune.dvc: 1 output" in printed
     assert records(copy) == before
     forget(copy)
+    assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
+    assert records(copy) == {path: md5 for path, md5 in before.items() if Path(path).name != "milestones"}
+    forget(copy)
     for row in ("finetune", "evaluate"):  # not made
         shutil.rmtree(copy / "results" / "tiny" / "two_state_mdp" / row)
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)

@@ -54,15 +54,15 @@ def record(configuration: Configuration) -> list[str]:
         for name, group in groups.items()
         if name not in left_out and any(row.manifest.exists() for row in group)
     }
-    for name, group in sound.items():
-        if name.endswith(".dvc"):
-            list_weights(Path(name), group)
+    empty = [
+        name for name, group in sound.items() if name.endswith(".dvc") and not list_weights(Path(name), group)
+    ]
     try:
         with Repo(".") as repository:
-            absent = {name: _commit(repository, name) for name in sound}
+            absent = {name: _commit(repository, name) for name in sound if name not in empty}
     except (DvcException, LockError) as error:
         raise RunError(f"DVC: {error}") from error
-    done = f"{len(absent)} of {len(groups)} recorded"
+    done = f"{len(sound)} of {len(groups)} recorded"
     if left_out:
         lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
         raise RunError(f"{done}; left out:\n{lines}")
@@ -93,10 +93,13 @@ def heavy_paths(row: Row) -> list[Path]:
     return [row.folder / name for name in sorted(names)]
 
 
-def list_weights(file: Path, group: list[Row]) -> None:
-    """Write into a file of DVC's what it shall hold: what is here, and what it has a record of.
+def list_weights(file: Path, group: list[Row]) -> bool:
+    """Write into a ``*.dvc`` file what it should list: what is here, and what it has a record of.
 
-    Records of runs that are not made keep standing; of runs that nothing asks for any more they go.
+    Records of runs that are not made are kept; those of runs that are no longer asked for are dropped.
+
+    Returns:
+        Whether there is anything to list; without it there is no file.
     """
     recorded = {str(out["path"]): out for out in read_outputs(file)} if file.exists() else {}
     paths: list[str] = []
@@ -106,14 +109,17 @@ def list_weights(file: Path, group: list[Row]) -> None:
             paths += [path for path in named if path in recorded or Path(path).exists()]
         else:
             paths += [path for path in recorded if Path(path).parent == row.folder]
+    if not paths:
+        file.unlink(missing_ok=True)
     if set(paths) == set(recorded):
-        return
+        return bool(paths)
     root = "/".join([".."] * (len(file.parts) - 1))
     outs = [recorded.get(path, {"path": path}) for path in sorted(paths)]
     content = {"wdir": root, "outs": outs}
     stream = io.StringIO()
     YAML().dump(content, stream)
     write_text(file, stream.getvalue())
+    return True
 
 
 def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
