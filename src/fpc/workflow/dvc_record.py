@@ -111,8 +111,9 @@ def list_weights(file: Path, group: list[Row]) -> bool:
             paths += [path for path in recorded if Path(path).parent == row.folder]
     if not paths:
         file.unlink(missing_ok=True)
+        return False
     if set(paths) == set(recorded):
-        return bool(paths)
+        return True
     root = "/".join([".."] * (len(file.parts) - 1))
     outs = [recorded.get(path, {"path": path}) for path in sorted(paths)]
     content = {"wdir": root, "outs": outs}
