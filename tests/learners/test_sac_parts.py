@@ -11,7 +11,8 @@ import torch
 from pydantic import ValidationError
 from torch.distributions import Independent, Normal
 
-from fpc.learners.sac import Actor, Critics, Updater
+from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.update import Updater
 from fpc.learners.sac.networks import stage_of
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import Batch
