@@ -38,6 +38,11 @@ def short_seed_of(*stream: int) -> int:
     return short_seeds_of(*stream, count=1)[0]
 
 
+def rng_of(*stream: int) -> np.random.Generator:
+    """numpy's generator of a stream."""
+    return np.random.default_rng(stream)
+
+
 def generator_of(*stream: int) -> torch.Generator:
     """torch's generator of a stream."""
     import torch

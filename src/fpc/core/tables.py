@@ -32,7 +32,7 @@ class TableSchemaError(ValueError):
 
 
 def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity: Any) -> pd.DataFrame:
-    """The episodes table of ``rows``; ``identity`` are the columns whose value is the same in all of them.
+    """The episodes table of ``rows``; ``identity`` are values of the columns that they do not have.
 
     Raises:
         TableSchemaError: a column is missing, unknown, or of another kind than ``EPISODES_SCHEMA`` says.
@@ -40,7 +40,7 @@ def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity:
     import pandas as pd
 
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    table = table.assign(**{"condition": "", **identity} if "condition" not in table else identity)
+    table = table.assign(**{name: value for name, value in identity.items() if name not in table})
     missing = [name for name in EPISODES_SCHEMA if name not in table]
     if unknown := [name for name in table if name not in EPISODES_SCHEMA] + missing:
         raise TableSchemaError(

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
-
-
 class Report(Protocol):
     """Called as training goes on."""
 
@@ -42,8 +40,8 @@ class Specification:
     checkpoint_seconds: float = 60.0  # at most this much training is lost by a kill
     method: RetentionMethod | None = None  # None adds nothing to the loss
     milestones: tuple[int, ...] = ()
-    # Called with (step, policy, critic) at each milestone, in rising order; a resumed run calls it again,
-    # with equal weights, for those after the checkpoint that it continues from.
+    # Called with (step, policy, critic) for each milestone, in rising order, at that step or at the end of
+    # training; a resumed run calls it again, with equal weights, for those after its checkpoint.
     on_milestone: Callable[[int, Weights, Weights], None] | None = None
 
     @property
@@ -59,7 +57,7 @@ class Trained:
 
     policy: Weights  # what acts, with whatever shares its network
     critic: Weights  # empty where the learner has none, or it is part of the policy's network
-    table: pd.DataFrame  # step, seed, metric, value
+    table: pd.DataFrame  # step, metric, value, and seed (or run, where more than seeds are side by side)
     finished: bool = True  # False where training was stopped before its last step, see the specification
 
 

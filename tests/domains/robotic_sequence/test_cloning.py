@@ -12,8 +12,8 @@ from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_p
 from fpc.domains.robotic_sequence.config import CloneOptions
 from fpc.domains.robotic_sequence.expert import Rollouts
 from fpc.learners.sac.networks import Actor, Critics
-from fpc.learners.sac.update import Updater
 from fpc.learners.sac.options import SACOptions
+from fpc.learners.sac.update import Updater
 
 OPTIONS = CloneOptions(
     transitions=200,

@@ -6,72 +6,29 @@ action, so the policy is evaluated there and not at every step: exact, and fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fpc.core.checkpoint import load_checkpoint, save_checkpoint
-from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
+from fpc.learners.interface import Trained
+from fpc.learners.reinforce.specification import Episodes, ReinforceSpecification
+from fpc.retention.interface import RetentionBatch, RetentionContext
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
     from fpc.retention.interface import Policy
 
 Array = NDArray[np.float64]
+Logs = dict[str, Array]  # means over each update's episodes, [updates, K]
 RETENTION = "retention."
 LOG = "log."
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """What K runs of B episodes and at most T steps did; arrays ``[T, K, B]``."""
-
-    observation: NDArray[np.bool_]  # place in the list of two observations
-    action: NDArray[np.bool_]
-    reward: Array
-    active: NDArray[np.bool_]  # False after the episode's end
-    outcome: Mapping[str, Array]  # measures of whole episodes, [K, B]
-
-
-class Settings(Protocol):
-    """What the learner must be told."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Step size of stochastic gradient descent."""
-
-    @property
-    def gamma(self) -> float:
-        """Discount of the returns."""
-
-    @property
-    def episodes_per_update(self) -> int:
-        """Episodes that one update averages over."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Everything a training run consists of."""
-
-    policy: torch.nn.Module
-    observations: Tensor  # the distinct observations [K, 2, D]
-    rollout: Callable[[], Episodes]
-    skip: Callable[[int], None]  # go on as if rollout had been called so many times
-    settings: Settings
-    updates: int
-    milestones: frozenset[int]
-    publish: Callable[[int], None]  # called at each milestone, with the update
-    report: Callable[[int, Mapping[str, float]], None]
-    state: Path
-    method: RetentionMethod
-    context: RetentionContext
-    online_observations: int = 1
+LOGGED_POINTS = 100  # of each curve in the table
 
 
 def returns_to_go(reward: Array, gamma: float) -> Array:
@@ -128,70 +85,108 @@ def visited(episodes: Episodes, observations: Tensor, count: int) -> Tensor:
     return observations.gather(-2, second.unsqueeze(-1).expand(-1, -1, observations.shape[-1]))
 
 
-def train(training: Training) -> dict[str, Array]:
-    """Train to ``training.updates``, going on from the newest checkpoint where there is one.
+def train(specification: ReinforceSpecification) -> Trained:
+    """Train to the last update, going on from the newest checkpoint where there is one.
 
     A checkpoint is written at each milestone; a resumed run ends with the same bits.
 
     Returns:
-        Means over each update's episodes, ``[updates, K]`` by name.
+        The policy's state and a table (step: updates, run: index of the run, metric, value).
     """
-    first, logs = _begin(training)
-    optimiser = torch.optim.SGD(training.policy.parameters(), lr=training.settings.learning_rate)
-    if first == 0 and 0 in training.milestones:
-        training.publish(0)
-    for update in range(first, training.updates):
-        episodes = training.rollout()
-        loss = _loss(training, episodes, update)
+    first, logs = _begin(specification)
+    if first == 0:
+        _hand_out(specification, 0)
+    options = specification.options
+    optimiser = torch.optim.SGD(specification.policy.parameters(), lr=options.learning_rate)
+    for update in range(first, specification.steps):
+        episodes = specification.rollout()
         optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
+        _loss(specification, episodes, update).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        for name, values in episodes.outcome.items():
-            if name not in logs:
-                logs[name] = np.zeros((training.updates, values.shape[0]))
-            logs[name][update] = values.mean(axis=1)
+        _note(logs, episodes, update, specification.steps)
         done = update + 1
-        if done in training.milestones:
-            training.publish(done)
-            _save(training, done, logs)
-        training.report(done, {name: float(values[update].mean()) for name, values in logs.items()})
-    return logs
+        if _hand_out(specification, done):
+            _save(specification, done, logs)
+        means = {name: float(values[update].mean()) for name, values in logs.items()}
+        specification.report(done, specification.steps, **means)
+    return Trained(specification.policy.state_dict(), {}, _table(logs))
 
 
-def _loss(training: Training, episodes: Episodes, update: int) -> Tensor:
+def _hand_out(specification: ReinforceSpecification, update: int) -> bool:
+    """The weights, where ``update`` is a milestone; whether it is one."""
+    if update not in specification.milestones:
+        return False
+    if specification.on_milestone is not None:
+        specification.on_milestone(update, specification.policy.state_dict(), {})
+    return True
+
+
+def _note(logs: Logs, episodes: Episodes, update: int, updates: int) -> None:
+    for name, values in episodes.outcome.items():
+        if name not in logs:
+            logs[name] = np.zeros((updates, values.shape[0]))
+        logs[name][update] = values.mean(axis=1)
+
+
+def _loss(specification: ReinforceSpecification, episodes: Episodes, update: int) -> Tensor:
     """REINFORCE's loss plus the method's term, ``[K]``."""
-    policy: Policy = training.policy  # type: ignore[assignment]
-    settings = training.settings
-    returns = torch.from_numpy(summed_returns(episodes, settings.gamma))
-    loss = policy_gradient_loss(policy, training.observations, returns, settings.episodes_per_update)
-    online = visited(episodes, training.observations, training.online_observations)
-    batch = RetentionBatch(policy, online, policy.outputs(online), update)
-    penalty = training.method.penalty(batch)
+    policy: Policy = specification.policy  # type: ignore[assignment]
+    observations, options = specification.observations, specification.options
+    returns = torch.from_numpy(summed_returns(episodes, options.gamma))
+    loss = policy_gradient_loss(policy, observations, returns, options.episodes_per_update)
+    if specification.method is None:
+        return loss
+    online = visited(episodes, observations, specification.online_observations)
+    penalty = specification.method.penalty(RetentionBatch(policy, online, policy.outputs(online), update))
     return loss if penalty is None else loss + penalty
 
 
-def _begin(training: Training) -> tuple[int, dict[str, Array]]:
+def _context(specification: ReinforceSpecification) -> RetentionContext:
+    policy: Policy = specification.policy  # type: ignore[assignment]
+    rng = torch.Generator().manual_seed(0)
+    return RetentionContext(policy, specification.teacher, specification.expert, None, rng)
+
+
+def _begin(specification: ReinforceSpecification) -> tuple[int, Logs]:
     """First update and logs so far; the method is prepared, or restored with the policy."""
-    checkpoint = load_checkpoint(training.state)
+    checkpoint, method = load_checkpoint(specification.state), specification.method
     if checkpoint is None:
-        training.method.prepare(training.context)
+        if method is not None:
+            method.prepare(_context(specification))
         return 0, {}
     groups: dict[str, dict[str, Tensor]] = {RETENTION: {}, LOG: {}, "": {}}
     for name, value in checkpoint.tensors.items():
         prefix = next(prefix for prefix in groups if name.startswith(prefix))
         groups[prefix][name.removeprefix(prefix)] = value
-    training.policy.load_state_dict(groups[""])
-    training.method.load_state_dict(groups[RETENTION], training.context)
-    training.skip(checkpoint.step)
+    specification.policy.load_state_dict(groups[""])
+    if method is not None:
+        method.load_state_dict(groups[RETENTION], _context(specification))
+    specification.skip(checkpoint.step)
     logs = {}
     for name, value in groups[LOG].items():
-        logs[name] = np.zeros((training.updates, value.shape[1]))
+        logs[name] = np.zeros((specification.steps, value.shape[1]))
         logs[name][: len(value)] = value.numpy()
     return checkpoint.step, logs
 
 
-def _save(training: Training, update: int, logs: Mapping[str, Array]) -> None:
-    tensors = dict(training.policy.state_dict())
-    tensors |= {RETENTION + name: value for name, value in training.method.state_dict().items()}
+def _save(specification: ReinforceSpecification, update: int, logs: Logs) -> None:
+    tensors = dict(specification.policy.state_dict())
+    if specification.method is not None:
+        state = specification.method.state_dict()
+        tensors |= {RETENTION + name: value for name, value in state.items()}
     tensors |= {LOG + name: torch.from_numpy(values[:update].copy()) for name, values in logs.items()}
-    save_checkpoint(training.state, update, tensors, {})
+    save_checkpoint(specification.state, update, tensors, {})
+
+
+def _table(logs: Mapping[str, Array]) -> pd.DataFrame:
+    """step (updates before), run, metric, value: means over at most ``LOGGED_POINTS`` bins of updates."""
+    import pandas as pd
+
+    parts = []
+    for metric, values in logs.items():
+        edges = np.unique(np.linspace(0, len(values), LOGGED_POINTS + 1).astype(int))
+        means = np.add.reduceat(values, edges[:-1], axis=0) / np.diff(edges)[:, None]
+        steps, runs = np.indices(means.shape)
+        columns = {"step": edges[:-1][steps.ravel()], "run": runs.ravel()}
+        parts.append(pd.DataFrame({**columns, "metric": metric, "value": means.ravel()}))
+    return pd.concat(parts, ignore_index=True)
