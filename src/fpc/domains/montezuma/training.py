@@ -15,8 +15,6 @@ from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
 from fpc.retention.expert_data import ExpertDataset
 
-_HERE = "fpc.domains.montezuma.training"
-
 
 def environment_of(
     environment: dict[str, Any],
@@ -80,10 +78,8 @@ def specification_of(
     network = experiment.network.model_dump(mode="json")
     begins = None if starts is None else str(starts)
     return APPOSpecification(
-        environment=Call(
-            f"{_HERE}:environment_of", {"environment": environment, "task": task, "starts": begins}
-        ),
-        network=Call(f"{_HERE}:network_of", {"network": network, "environment": environment}),
+        environment=Call.of(environment_of, environment=environment, task=task, starts=begins),
+        network=Call.of(network_of, network=network, environment=environment),
         options=options,
         rnd=rnd,
         **more,
@@ -92,4 +88,4 @@ def specification_of(
 
 def expert_of(collected: Path) -> Call:
     """The expert data in the folder of ``collect``."""
-    return Call(f"{_HERE}:data_of", {"path": str(collected / EXPERT)})
+    return Call.of(data_of, path=str(collected / EXPERT))

@@ -7,21 +7,20 @@ from typing import Any
 from fpc.domains.finetuning import CRITIC, Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
+from fpc.domains.nethack.expert_sequences import open_sequences
+from fpc.domains.nethack.training import environment_of, network_of
 from fpc.learners.appo import APPO, APPOSpecification, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.retention.interface import MethodOptions, Need
 
-ENVIRONMENT = "fpc.domains.nethack.training:environment_of"
-NETWORK = "fpc.domains.nethack.training:network_of"
-EXPERT = "fpc.domains.nethack.expert_sequences:open_sequences"
-
 
 def specification_of(experiment: NetHackExperiment, options: APPOOptions, **more: Any) -> APPOSpecification:
     """A run of APPO on the experiment's task with its network; ``more`` are the other fields."""
-    environment = {"environment": experiment.environment.model_dump(mode="json")}
-    network = {"network": experiment.network.model_dump(mode="json")}
     return APPOSpecification(
-        environment=Call(ENVIRONMENT, environment), network=Call(NETWORK, network), options=options, **more
+        environment=Call.of(environment_of, environment=experiment.environment.model_dump(mode="json")),
+        network=Call.of(network_of, network=experiment.network.model_dump(mode="json")),
+        options=options,
+        **more,
     )
 
 
@@ -31,10 +30,10 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
     work = Finetuning.of(run, method, chosen, options.steps)
     critic, expert = work.pi_star(CRITIC), None
     if work.needs(Need.EXPERT_DATA):
-        expert = Call(EXPERT, {"folder": str(run.parents["collect"])})
+        expert = Call.of(open_sequences, folder=str(run.parents["collect"]))
     specification = specification_of(
         experiment,
-        _appo_options(experiment, work),
+        appo_options(experiment, work),
         trainable=options.appo.train if work.pretrained else "all",
         initial_policy=work.pi_star(),
         initial_critic=critic if critic is not None and critic.exists() else None,
@@ -44,7 +43,7 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
     work.finish(APPO().train(specification))
 
 
-def _appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions:
+def appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions:
     """Methods that add a term have an entropy bonus of their own, `scratch` a schedule (released code)."""
     options = experiment.finetune.appo if work.pretrained else experiment.finetune.appo.from_scratch()
     if not work.method_class.needs:

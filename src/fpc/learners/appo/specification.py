@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ class Call:
 
     function: str
     arguments: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], **arguments: Any) -> Call:
+        """The call of a function that another process can import."""
+        return cls(f"{function.__module__}:{function.__name__}", arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
