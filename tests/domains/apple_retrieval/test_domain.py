@@ -15,7 +15,7 @@ from fpc.domains.apple_retrieval.domain import DOMAIN
 from fpc.domains.apple_retrieval.training import spread
 from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.learners import reinforce
+from fpc.learners.reinforce import train as reinforce
 from fpc.retention.interface import Need
 from fpc.retention.registry import load_method
 
@@ -148,7 +148,7 @@ def test_one_pi_star_for_all_seeds_or_one_for_each() -> None:
 
 
 def test_episodic_memory_cannot_be_met() -> None:
-    assert load_method("episodic_memory").needs - DOMAIN.provides == {Need.REPLAY_BUFFER}
+    assert load_method("episodic_memory").needs - DOMAIN.learner.provides == {Need.REPLAY_BUFFER}
 
 
 def test_conditions_are_listed_once() -> None:

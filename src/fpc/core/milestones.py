@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpc.core.files import write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write_milestone(folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
+    """Write the weights after ``step`` environment steps into ``folder``, atomically."""
+    write_tensors(milestone_path(folder, step), weights)
 
 
 def milestone_path(folder: Path, step: int) -> Path:
