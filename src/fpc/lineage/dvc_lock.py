@@ -57,7 +57,7 @@ def read_outputs(source: Path) -> list[Mapping[str, Any]]:
     try:
         content = YAML(typ="safe").load(source.read_text(encoding="utf-8"))
         stages = [content] if source.suffix == ".dvc" else list(content["stages"].values())
-        return [out for stage in stages for out in stage.get("outs", ())]
+        return [dict(out) for stage in stages for out in stage.get("outs", ())]
     except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(source, error) from error
 
