@@ -43,8 +43,9 @@ reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper
 test: setup ## all tests
 	@$(BIN)/pytest
 
-lint: setup ## format, lint and types, as CI checks them
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
+lint: setup ## format, lint, types and the order of imports, as CI checks them
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && \
+	  $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
 
 docs: setup ## build the documentation into site/
 	@$(BIN)/fpc config reference && $(BIN)/python docs/rooms.py && $(BIN)/mkdocs build --strict

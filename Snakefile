@@ -21,6 +21,7 @@ report: "workflow/report/workflow.rst"
 
 localrules:
     all,
+    tables,
     figures,
     record,
 
@@ -29,6 +30,11 @@ rule all:
     default_target: True
     input:
         adapter.files(TABLE),
+
+
+rule tables:
+    input:
+        adapter.files(tables_of(config.get("experiment"))),
 
 
 rule figures:

@@ -27,8 +27,10 @@ from stable_baselines3.common.logger import Logger
 
 from fpc.core.files import write_json
 from fpc.core.processor import prepare_processor
-from fpc.learners.sac import Actor, Critics, ReplayBuffer, Updater
+from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
+from fpc.learners.sac.replay_buffer import ReplayBuffer
+from fpc.learners.sac.update import Updater
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionContext
 from fpc.retention.registry import load_method

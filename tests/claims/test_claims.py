@@ -1,4 +1,4 @@
-"""Verdicts on hand-made tables."""
+"""Outcomes on hand-made tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 from scipy.stats import spearmanr
 
 from fpc.claims import measures
-from fpc.claims.claim import ClaimContext, NotTestable, Result, Verdict
-from fpc.claims.evaluate import CLAIMS, by_experiment, evaluate_claims, metrics, summary, to_markdown
+from fpc.claims.claim import ClaimContext, NotTestable, Outcome, Result
+from fpc.claims.evaluate import all_claims, by_experiment, claims_of, evaluate_claims, metrics
 from fpc.claims.seeds import seeds_table
 from fpc.core.statistics import interquartile_mean
 from fpc.domains.registry import domain_names
+from fpc.reporting.ledger import summary, to_markdown
 
 from . import conftest as made
 
@@ -23,21 +24,21 @@ Tables = dict[str, dict[str, pd.DataFrame]]
 VARIANTS = ("two_stages", "shift", "known_first", "small_memory")
 
 
-def verdicts(tables: Tables, context: ClaimContext = CONTEXT) -> dict[str, Result]:
+def outcomes(tables: Tables, context: ClaimContext = CONTEXT) -> dict[str, Result]:
     """Results by the claim's id."""
     return {result.claim.id: result for result in evaluate_claims(tables, context)}
 
 
 def test_what_the_paper_says_is_reproduced(paper_like: Tables) -> None:
-    for name, result in verdicts(paper_like).items():
-        expected = Verdict.REPRODUCED
+    for name, result in outcomes(paper_like).items():
+        expected = Outcome.REPRODUCED
         if any(part in name for part in (*VARIANTS, "mdp_cloning")):
-            expected = Verdict.NOT_TESTABLE
-        assert result.verdict == expected, (name, result.reason)
+            expected = Outcome.NOT_TESTABLE
+        assert result.outcome == expected, (name, result.reason)
 
 
 def test_numbers_by_hand(paper_like: Tables) -> None:
-    found = verdicts(paper_like)
+    found = outcomes(paper_like)
     # Seeds lie 0.02 apart around the height; the interquartile mean of five is that of the middle three.
     assert found["robotic_bc_keeps_far"].measured == pytest.approx((0.93 + 0.95 + 0.97) / 3)
     assert found["robotic_bc_solves_more_than_vanilla"].measured == pytest.approx(0.7)
@@ -50,12 +51,12 @@ def test_numbers_by_hand(paper_like: Tables) -> None:
     assert result.low <= result.measured <= result.high < 0.2  # type: ignore[operator]
 
 
-def test_metrics_hold_each_measured_number_and_count_the_verdicts(paper_like: Tables) -> None:
+def test_metrics_hold_each_measured_number_and_count_the_outcomes(paper_like: Tables) -> None:
     results = evaluate_claims(paper_like, CONTEXT)
     found = metrics(results)
     counted = found.pop("verdicts")
-    for verdict in Verdict:
-        assert counted[verdict] == sum(result.verdict == verdict for result in results)
+    for outcome in Outcome:
+        assert counted[outcome] == sum(result.outcome == outcome for result in results)
     assert found["robotic_sequence"]["robotic_bc_keeps_far"] == pytest.approx(0.95)
     measured = {result.claim.id: result.measured for result in results if result.measured is not None}
     assert {name: value for part in found.values() for name, value in part.items()} == measured
@@ -81,8 +82,8 @@ def test_the_contrary_is_not_reproduced(
 ) -> None:
     episodes = made.episodes_of({**made.FAR, **far}, {**made.WHOLE, **whole}, made.LIKELIHOOD)
     paper_like["robotic_sequence"]["episodes"] = episodes
-    result = verdicts(paper_like)[name]
-    assert result.verdict == Verdict.NOT_REPRODUCED, result.reason
+    result = outcomes(paper_like)[name]
+    assert result.outcome == Outcome.NOT_REPRODUCED, result.reason
     assert result.measured is not None
 
 
@@ -92,20 +93,20 @@ def test_likelihood_and_layers_that_return_are_not_reproduced(paper_like: Tables
         "episodes": made.episodes_of(made.FAR, made.WHOLE, back),
         "representation": made.representation_of((0.2, 0.9)),
     }
-    found = verdicts(paper_like)
-    assert found["robotic_relearned_policy_differs"].verdict == Verdict.NOT_REPRODUCED
-    assert found["robotic_late_layers_change"].verdict == Verdict.NOT_REPRODUCED
+    found = outcomes(paper_like)
+    assert found["robotic_relearned_policy_differs"].outcome == Outcome.NOT_REPRODUCED
+    assert found["robotic_late_layers_change"].outcome == Outcome.NOT_REPRODUCED
 
 
 def test_an_interval_across_the_threshold_is_not_enough(paper_like: Tables) -> None:
     episodes = made.episodes_of({**made.FAR, "vanilla": (1.0, 0.18, 0.7)}, made.WHOLE)
     episodes.loc[(episodes["seed"] == 4) & (episodes["value"] == 0.22), "value"] = 0.9
     paper_like["robotic_sequence"]["episodes"] = episodes
-    result = verdicts(paper_like)["robotic_vanilla_forgets"]
+    result = outcomes(paper_like)["robotic_vanilla_forgets"]
     assert result.low is not None
     assert result.high is not None
     assert result.low < 0.2 < result.high
-    assert result.verdict == Verdict.NOT_REPRODUCED
+    assert result.outcome == Outcome.NOT_REPRODUCED
 
 
 def test_toys_by_contrary_tables(paper_like: Tables) -> None:
@@ -115,32 +116,32 @@ def test_toys_by_contrary_tables(paper_like: Tables) -> None:
     paper_like["apple_retrieval"]["episodes"] = made.apples(
         lambda distance, _: 0.6 - distance / 60, lambda c: c
     )
-    found = verdicts(paper_like)
-    assert found["two_state_mdp_coverage_value"].verdict == Verdict.NOT_REPRODUCED
+    found = outcomes(paper_like)
+    assert found["two_state_mdp_coverage_value"].outcome == Outcome.NOT_REPRODUCED
     fitted = found["two_state_mdp_cloning_value"]  # rewards solved for from the claim's own numbers
-    assert fitted.verdict == Verdict.NOT_TESTABLE
+    assert fitted.outcome == Outcome.NOT_TESTABLE
     assert "no evidence" in fitted.reason
     for name in ("larger_distance_more_forgetting", "smaller_signal_larger_ratio"):
-        assert found[f"apple_{name}"].verdict == Verdict.NOT_REPRODUCED, name
+        assert found[f"apple_{name}"].outcome == Outcome.NOT_REPRODUCED, name
 
 
 def test_what_is_missing_is_said(paper_like: Tables) -> None:
     nothing = evaluate_claims({}, CONTEXT)
-    assert {result.verdict for result in nothing} == {Verdict.NOT_TESTABLE}
+    assert {result.outcome for result in nothing} == {Outcome.NOT_TESTABLE}
     assert all("no tables of" in result.reason for result in nothing)
 
     many = ClaimContext("demo", minimum_seeds=6, resamples=50)
-    assert "5 seed(s); 6 are asked for" in verdicts(paper_like, many)["robotic_vanilla_forgets"].reason
+    assert "5 seed(s); 6 are asked for" in outcomes(paper_like, many)["robotic_vanilla_forgets"].reason
 
     robotic = paper_like["robotic_sequence"]
     del robotic["representation"]
     robotic["episodes"] = robotic["episodes"].query("method != 'ewc' and step < 500_000")
-    found = verdicts(paper_like)
+    found = outcomes(paper_like)
     assert "representation is missing" in found["robotic_late_layers_change"].reason
     assert "no success of ewc" in found["robotic_ewc_above_vanilla"].reason
     assert "500,000" in found["robotic_bc_solves_most"].reason
     robotic["episodes"] = made.episodes_of({"vanilla": (0.4, 0.0, 0.0)}, made.WHOLE)
-    assert "pi* starts at 0.40" in verdicts(paper_like)["robotic_vanilla_forgets"].reason
+    assert "pi* starts at 0.40" in outcomes(paper_like)["robotic_vanilla_forgets"].reason
 
 
 def test_unequal_budgets_are_not_compared(paper_like: Tables) -> None:
@@ -148,23 +149,23 @@ def test_unequal_budgets_are_not_compared(paper_like: Tables) -> None:
     episodes = robotic["episodes"]
     shorter = (episodes["method"] == "vanilla") & (episodes["step"] == 500_000)
     robotic["episodes"] = episodes[~shorter]
-    assert "budgets" in verdicts(paper_like)["robotic_bc_solves_more_than_vanilla"].reason
+    assert "budgets" in outcomes(paper_like)["robotic_bc_solves_more_than_vanilla"].reason
 
 
 def test_vanilla_like_scratch_says_nothing_where_nobody_learns(paper_like: Tables) -> None:
     nobody = dict.fromkeys(made.WHOLE, (0.0, 0.0, 0.0))
     paper_like["robotic_sequence"]["episodes"] = made.episodes_of(made.FAR, nobody)
-    result = verdicts(paper_like)["robotic_vanilla_no_better_than_scratch"]
-    assert result.verdict == Verdict.NOT_TESTABLE
+    result = outcomes(paper_like)["robotic_vanilla_no_better_than_scratch"]
+    assert result.outcome == Outcome.NOT_TESTABLE
     assert "no method reaches" in result.reason
 
 
 def test_variants_have_tables_of_their_own(paper_like: Tables) -> None:
     paper_like["robotic_sequence_shift_10"] = paper_like["robotic_sequence"]
     paper_like["robotic_sequence_shift_0.01"] = paper_like["robotic_sequence"]
-    found = verdicts(paper_like)
-    assert found["robotic_shift_10"].verdict == Verdict.REPRODUCED
-    assert found["robotic_shift_0.01"].verdict == Verdict.NOT_REPRODUCED
+    found = outcomes(paper_like)
+    assert found["robotic_shift_10"].outcome == Outcome.REPRODUCED
+    assert found["robotic_shift_0.01"].outcome == Outcome.NOT_REPRODUCED
 
 
 def test_rank_correlation_agrees_with_scipy() -> None:
@@ -188,7 +189,7 @@ def test_records_are_json_and_complete(paper_like: Tables) -> None:
     text = json.dumps(records, allow_nan=False)
     keys = "id domain statement paper_source paper_value measured interval level seeds verdict reason tables"
     assert all(set(keys.split()) <= record.keys() for record in json.loads(text))
-    assert len({record["id"] for record in records}) == len(records) == len(CLAIMS)
+    assert len({record["id"] for record in records}) == len(records) == len(all_claims())
     assert {record["domain"] for record in records} <= set(domain_names())
 
 
@@ -198,16 +199,22 @@ def test_markdown_shows_every_claim(paper_like: Tables) -> None:
     assert all(result.claim.statement.replace("|", "\\|") in text for result in results)
     assert summary(results) in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == len(CLAIMS) + 5  # a head for each domain
+    assert len(rows) == len(all_claims()) + 5  # a head for each domain
     assert all(line.replace("\\|", "").count("|") == 7 for line in rows)
     assert to_markdown(evaluate_claims(paper_like, CONTEXT), CONTEXT) == text
 
 
 def test_claims_are_stated_without_their_results() -> None:
-    for claim in CLAIMS:
+    for claim in all_claims():
         assert claim.above is not None or claim.below is not None, claim.id
         assert claim.statement.endswith("."), claim.id
         assert claim.criterion.startswith("interval "), claim.id
+
+
+def test_domains_are_listed_in_the_order_asked_for() -> None:
+    order = list(dict.fromkeys(claim.domain for claim in all_claims(["robotic_sequence", "nethack"])))
+    assert order == ["robotic_sequence", "nethack", "apple_retrieval", "montezuma", "two_state_mdp"]
+    assert claims_of("measures_of_nothing") == ()
 
 
 def test_tables_are_split_by_experiment() -> None:

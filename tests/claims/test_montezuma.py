@@ -1,4 +1,4 @@
-"""Verdicts about Montezuma's Revenge on hand-made tables."""
+"""Outcomes about Montezuma's Revenge on hand-made tables."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fpc.claims.claim import ClaimContext, Result, Verdict, hold
-from fpc.claims.evaluate import CLAIMS
+from fpc.claims.claim import ClaimContext, Outcome, Result, evaluate_claim
+from fpc.claims.evaluate import all_claims
 from fpc.claims.montezuma import CLAIMS as MONTEZUMA
 from fpc.claims.seeds import seeds_table
 
@@ -19,13 +19,15 @@ CONTEXT = ClaimContext("tiny", resamples=300)
 def verdicts(**changes: Any) -> dict[str, Result]:
     """Results by the claim's name, on tables changed so."""
     tables = {"montezuma": {"episodes": made.montezuma(**changes)}}
-    return {claim.id.removeprefix("montezuma_"): hold(claim, tables, CONTEXT) for claim in MONTEZUMA}
+    return {
+        claim.id.removeprefix("montezuma_"): evaluate_claim(claim, tables, CONTEXT) for claim in MONTEZUMA
+    }
 
 
 def test_what_the_paper_says_is_reproduced() -> None:
     found = verdicts()
-    assert {name: r.reason for name, r in found.items() if r.verdict != Verdict.REPRODUCED} == {}
-    assert set(MONTEZUMA) <= set(CLAIMS)
+    assert {name: r.reason for name, r in found.items() if r.outcome != Outcome.REPRODUCED} == {}
+    assert set(MONTEZUMA) <= set(all_claims())
 
 
 def test_numbers_by_hand() -> None:
@@ -73,7 +75,7 @@ def changed(table: dict[str, Any], **methods: Any) -> dict[str, Any]:
 )
 def test_the_contrary_is_not_reproduced(name: str, changes: dict[str, Any]) -> None:
     result = verdicts(**changes)[name]
-    assert result.verdict == Verdict.NOT_REPRODUCED, result.reason
+    assert result.outcome == Outcome.NOT_REPRODUCED, result.reason
     assert result.measured is not None
 
 
@@ -85,7 +87,7 @@ def test_every_claim_has_its_contrary() -> None:
 def test_a_short_budget_speaks_of_success_and_not_of_returns() -> None:
     found = verdicts(steps=(0, 30_000, 60_000), seeds=3)
     far = {name for name in found if name.endswith("far")}
-    assert {name for name, result in found.items() if result.verdict == Verdict.NOT_TESTABLE} == set(
+    assert {name for name, result in found.items() if result.outcome == Outcome.NOT_TESTABLE} == set(
         found
     ) - far
     assert "60,000 steps; the claim speaks of 20,000,000" in found["behavioral_cloning_above_vanilla"].reason
@@ -95,7 +97,7 @@ def test_a_short_budget_speaks_of_success_and_not_of_returns() -> None:
 def test_a_pi_star_that_does_not_know_the_room_cannot_forget_it() -> None:
     ignorant = {method: (0.5, middle, last) for method, (_, middle, last) in made.SUCCESS.items()}
     result = verdicts(success=ignorant)["vanilla_forgets_far"]
-    assert result.verdict == Verdict.NOT_TESTABLE
+    assert result.outcome == Outcome.NOT_TESTABLE
     assert "pi* starts at 0.50" in result.reason
 
 
@@ -103,10 +105,10 @@ def test_what_is_missing_is_said() -> None:
     episodes = made.montezuma()
     others = episodes[episodes["probe"] != "room_7"]
     tables = {"montezuma": {"episodes": others}}
-    found = {claim.id: hold(claim, tables, CONTEXT) for claim in MONTEZUMA}
+    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in MONTEZUMA}
     assert "Far is one probe room_<k>; found none" in found["montezuma_vanilla_forgets_far"].reason
     tables = {"montezuma": {"episodes": episodes[episodes["probe"] != "random"]}}
-    found = {claim.id: hold(claim, tables, CONTEXT) for claim in MONTEZUMA}
+    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in MONTEZUMA}
     assert "random policy was not measured" in found["montezuma_pi_star_knows_far"].reason
 
 

@@ -1,4 +1,4 @@
-"""Verdicts about NetHack on hand-made tables."""
+"""Outcomes about NetHack on hand-made tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from fpc.claims.claim import ClaimContext, Result, Verdict, hold
-from fpc.claims.evaluate import CLAIMS, evaluate_claims, to_markdown
+from fpc.claims.claim import ClaimContext, Outcome, Result, evaluate_claim
+from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.nethack import CLAIMS as NETHACK
 from fpc.claims.seeds import seeds_table
+from fpc.reporting.ledger import to_markdown
 
 from . import nethack_tables as made
 
@@ -20,13 +21,13 @@ CONTEXT = ClaimContext("tiny", resamples=300)
 def verdicts(**changes: Any) -> dict[str, Result]:
     """Results by the claim's name, on tables changed so."""
     tables = {"nethack": {"episodes": made.nethack(**changes)}}
-    return {claim.id.removeprefix("nethack_"): hold(claim, tables, CONTEXT) for claim in NETHACK}
+    return {claim.id.removeprefix("nethack_"): evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
 
 
 def test_what_the_paper_says_is_reproduced() -> None:
     found = verdicts()
-    assert {name: r.reason for name, r in found.items() if r.verdict != Verdict.REPRODUCED} == {}
-    assert set(NETHACK) <= set(CLAIMS)
+    assert {name: r.reason for name, r in found.items() if r.outcome != Outcome.REPRODUCED} == {}
+    assert set(NETHACK) <= set(all_claims())
 
 
 def test_numbers_by_hand() -> None:
@@ -76,7 +77,7 @@ SAME = (5000.0, 5000.0)
 )
 def test_the_contrary_is_not_reproduced(name: str, changes: dict[str, Any]) -> None:
     result = verdicts(**changes)[name]
-    assert result.verdict == Verdict.NOT_REPRODUCED, result.reason
+    assert result.outcome == Outcome.NOT_REPRODUCED, result.reason
     assert result.measured is not None
 
 
@@ -87,27 +88,29 @@ def test_every_claim_has_its_contrary() -> None:
 
 def test_a_short_budget_does_not_speak_of_long_runs() -> None:
     found = verdicts(steps=(0, 1_000_000, 2_000_000))
-    long = {name for name, result in found.items() if result.verdict == Verdict.NOT_TESTABLE}
+    long = {name for name, result in found.items() if result.outcome == Outcome.NOT_TESTABLE}
     scores = {f"{name}_score" for name in ("kickstarting", "behavioral_cloning", "ewc")}
     assert long == {"kickstarting_improves_on_pi_star", "ewc_rises_then_decays", *scores}
     assert "25,000,000" in found["kickstarting_improves_on_pi_star"].reason
 
 
 def test_three_seeds_suffice_here_and_two_do_not() -> None:
-    assert verdicts(seeds=3)["vanilla_falls_below_pi_star"].verdict == Verdict.REPRODUCED
+    assert verdicts(seeds=3)["vanilla_falls_below_pi_star"].outcome == Outcome.REPRODUCED
     result = verdicts(seeds=2)["vanilla_falls_below_pi_star"]
-    assert result.verdict == Verdict.NOT_TESTABLE
+    assert result.outcome == Outcome.NOT_TESTABLE
     assert "3 are asked for" in result.reason
     tables = {"nethack": {"episodes": made.nethack(seeds=1)}}
-    alone = {claim.id: hold(claim, tables, replace(CONTEXT, minimum_seeds=1)) for claim in NETHACK}
+    alone = {claim.id: evaluate_claim(claim, tables, replace(CONTEXT, minimum_seeds=1)) for claim in NETHACK}
     result = alone["nethack_vanilla_falls_below_pi_star"]
-    assert result.verdict == Verdict.NOT_TESTABLE
+    assert result.outcome == Outcome.NOT_TESTABLE
     assert result.reason.startswith("one seed gives no interval")
 
 
 def test_the_page_names_the_smaller_number_of_seeds() -> None:
     results = evaluate_claims({"nethack": {"episodes": made.nethack(seeds=3)}}, CONTEXT)
-    assert "at least 5 a method; nethack: 3" in to_markdown(results, CONTEXT)
+    text = to_markdown(results, CONTEXT)
+    assert "at least 5 a method; " in text
+    assert "; nethack: 3, where an interval is about the seeds' range" in text
 
 
 def test_without_something_to_lose_nothing_is_said() -> None:
@@ -115,17 +118,17 @@ def test_without_something_to_lose_nothing_is_said() -> None:
     result = verdicts(scores=poor)["vanilla_falls_below_pi_star"]
     assert "nothing to forget" in result.reason
     near = verdicts(scores={**made.SCORES, "scratch": (0.0, 4800.0)})["vanilla_no_better_than_scratch"]
-    assert near.verdict == Verdict.NOT_TESTABLE
+    assert near.outcome == Outcome.NOT_TESTABLE
     assert "scratch ends at 4800" in near.reason
 
 
 def test_what_is_missing_is_said() -> None:
     episodes = made.nethack()
     tables = {"nethack": {"episodes": episodes[episodes["probe"] != "level_4"]}}
-    found = {claim.id: hold(claim, tables, CONTEXT) for claim in NETHACK}
+    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
     assert "level_<k>" in found["nethack_vanilla_forgets_far"].reason
     tables = {"nethack": {"episodes": episodes[episodes["method"] != "ewc"]}}
-    found = {claim.id: hold(claim, tables, CONTEXT) for claim in NETHACK}
+    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
     assert "no score of ewc" in found["nethack_ewc_above_vanilla"].reason
 
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import CLAIMS, evaluate_claims
+from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.seeds import seeds_table
+from fpc.reporting.embedding import compact_picture
 from fpc.reporting.page import ReportFigure, render_report
 
-SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
-FIGURE = ReportFigure("figure_3c", "Success on the whole <sequence>", SVG, "step,value\n0,1\n")
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """A picture of these pixels, uint8 ``[height, width, 3]``."""
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+PIXELS = np.zeros((40, 60, 3), dtype=np.uint8)
+PIXELS[:20, :, 0], PIXELS[:, 30:, 2] = 213, 114
+PNG = png_of(PIXELS)
+CSV = "step,value\n0,1\n"
+FIGURE = ReportFigure("figure_3c", "Success on the whole <sequence>", "All <stages> in a row.", PNG, CSV)
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
@@ -77,7 +94,7 @@ def test_is_accessible(text: str) -> None:
 
 
 def test_shows_every_claim_figure_and_seed(text: str) -> None:
-    assert all(f'id="{claim.id}"' in text for claim in CLAIMS)
+    assert all(f'id="{claim.id}"' in text for claim in all_claims())
     assert "Figure 3c" in text
     assert "0123abc" in text
     assert "(M=30,c=0.5)" in text
@@ -89,11 +106,28 @@ def test_shows_every_claim_figure_and_seed(text: str) -> None:
 def test_escapes_what_comes_from_files(text: str) -> None:
     assert "A &lt;report&gt;" in text
     assert "whole &lt;sequence&gt;" in text
+    assert "All &lt;stages&gt; in a row." in text
 
 
 def test_is_the_same_twice(text: str) -> None:
-    assert FIGURE.picture.startswith("data:image/svg+xml;base64,PHN2Zy")
-    assert text.count("data:image/svg+xml") == 1
+    again = ReportFigure(FIGURE.name, FIGURE.title, FIGURE.caption, PNG, CSV)
+    assert (again.picture, again.download) == (FIGURE.picture, FIGURE.download)
+    assert text.count(FIGURE.picture) == text.count(FIGURE.download) == 1
+
+
+def test_pictures_and_tables_are_whole_but_small() -> None:
+    media_type, _, content = FIGURE.picture.partition(";base64,")
+    assert media_type == "data:image/webp"
+    with Image.open(BytesIO(base64.b64decode(content))) as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), PIXELS)  # few colours: nothing is lost
+    _, _, content = FIGURE.download.partition("data:application/gzip;base64,")
+    assert gzip.decompress(base64.b64decode(content)).decode() == CSV
+
+
+def test_a_picture_of_many_colours_hardly_changes() -> None:
+    ramp = np.stack([np.add.outer(np.arange(100), np.arange(150)).astype(np.uint8)] * 3, axis=-1)
+    with Image.open(BytesIO(compact_picture(png_of(ramp)))) as picture:
+        assert np.abs(np.asarray(picture.convert("RGB"), dtype=int) - ramp).max() <= 3
 
 
 def test_without_figures_or_seeds() -> None:
@@ -102,7 +136,7 @@ def test_without_figures_or_seeds() -> None:
 
 
 def test_a_film_plays_only_when_it_is_asked_for() -> None:
-    moving = ReportFigure("film_6", "Attempts", SVG, "", b"GIF89a")
+    moving = ReportFigure("film_6", "Attempts", "The first attempts.", PNG, "", b"GIF89a")
     page = Page(
         render_report(
             "Film", "tiny", [], [FIGURE, moving], seeds_table(pd.DataFrame(columns=["measure"])), {}

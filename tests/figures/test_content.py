@@ -12,15 +12,16 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from fpc.figures import figure_7, figure_8, style, table_6
+from fpc.figures import style
+from fpc.figures.catalogue import figure_names, paper_order
+from fpc.figures.drawing import load_figure
+from fpc.figures.families.success_curves import probe_title
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.metadata import figure_names
-from fpc.figures.registry import load_figure, paper_order
-from fpc.figures.success_curves import probe_title
 from fpc.figures.summary import per_run, summarise
 from fpc.figures.variants import Variants
 
 SETTINGS = FigureSettings("tiny", resamples=200)
+figure_7, figure_8, table_6 = (load_figure(name) for name in ("figure_7", "figure_8", "table_6"))
 Episodes = Callable[..., pd.DataFrame]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,27 +14,28 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from fpc.figures import style
-from fpc.figures.film_6 import COLUMNS
+from fpc.figures.bespoke.film_6 import COLUMNS
+from fpc.figures.catalogue import figure_entry, figure_names
+from fpc.figures.drawing import load_figure
 from fpc.figures.interface import EXPERT, FigureSettings, MissingData
-from fpc.figures.metadata import figure_metadata, figure_names
-from fpc.figures.registry import load_figure, paper_order
+from fpc.workflow.phases.figure import derived_tables
 
 TOYS = {"figure_9", "figure_10", "figure_11"}
-NAMES = sorted(set(figure_names()) - TOYS, key=paper_order)
-PICTURES = {"figure_12": ["room", "x", "y", "visits"], "film_6": COLUMNS}  # of one run: no interval
-CURVES = [name for name in NAMES if name not in PICTURES]
+NAMES = [name for name in figure_names() if name not in TOYS]
+WITHOUT_INTERVAL = {"figure_12": ["room", "x", "y", "visits"], "film_6": COLUMNS}  # of one run
+CURVES = [name for name in NAMES if name not in WITHOUT_INTERVAL]
 SETTINGS = FigureSettings("tiny", resamples=100, stamp="scale tiny · 5 seeds · 200k steps")
 Tables = dict[str, pd.DataFrame]
 
 
 def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
     """The figure's tables, reduced to its methods as the phase does."""
-    metadata = figure_metadata(name)
-    tables = make_tables(metadata.experiments)
-    chosen = {key: tables[key] for key in metadata.tables}
-    if metadata.methods is None:
+    entry = figure_entry(name)
+    tables = make_tables(entry.experiments)
+    chosen = {key: tables[key] for key in entry.tables}
+    if entry.methods is None:
         return chosen
-    kept = (*metadata.methods, EXPERT)
+    kept = (*entry.methods, EXPERT)
     return {key: table[table["method"].isin(kept)] for key, table in chosen.items()}
 
 
@@ -44,9 +44,9 @@ def drawn(
     request: pytest.FixtureRequest, make_tables: Callable[..., Tables]
 ) -> tuple[str, pd.DataFrame, Figure]:
     """Name, plotted data and figure."""
-    module = load_figure(request.param)
-    data = module.data(tables_of(request.param, make_tables), SETTINGS)
-    return request.param, data, module.draw(data, SETTINGS)
+    drawn = load_figure(request.param)
+    data = drawn.data(tables_of(request.param, make_tables), SETTINGS)
+    return request.param, data, drawn.draw(data, SETTINGS, **derived_tables(drawn.entry, data))
 
 
 def visible_texts(figure: Figure) -> list[Text]:
@@ -80,7 +80,7 @@ def test_legend_stamp_and_title_are_apart_from_the_data(drawn: tuple[str, pd.Dat
         for second, other in boxes[place + 1 :]:
             overlap = Bbox.intersection(one, other)
             assert overlap is None or min(overlap.width, overlap.height) < 2.0, (name, first, second)
-    assert figure.get_suptitle() == figure_metadata(name).title
+    assert figure.get_suptitle() == figure_entry(name).title
 
 
 def tight(axes: Axes, canvas: FigureCanvasAgg) -> Bbox | None:
@@ -92,10 +92,11 @@ def test_files_are_the_same_twice(
     drawn: tuple[str, pd.DataFrame, Figure], make_tables: Callable[..., Tables], tmp_path: Path
 ) -> None:
     name, data, figure = drawn
-    module = load_figure(name)
-    again = module.data(tables_of(name, make_tables), SETTINGS)
+    reloaded = load_figure(name)
+    again = reloaded.data(tables_of(name, make_tables), SETTINGS)
+    redrawn = reloaded.draw(again, SETTINGS, **derived_tables(reloaded.entry, again))
     first = style.save(figure, data, tmp_path / "first", name, {"digest": "0a1b"})
-    second = style.save(module.draw(again, SETTINGS), again, tmp_path / "second", name, {"digest": "0a1b"})
+    second = style.save(redrawn, again, tmp_path / "second", name, {"digest": "0a1b"})
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.suffix
     assert {path.suffix for path in first} == {".svg", ".png", ".csv"}
@@ -104,8 +105,8 @@ def test_files_are_the_same_twice(
 
 def test_plotted_data_say_how_many_seeds_and_which_interval(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
     name, data, _ = drawn
-    if name in PICTURES:
-        assert list(data.columns) == PICTURES[name]
+    if name in WITHOUT_INTERVAL:
+        assert list(data.columns) == WITHOUT_INTERVAL[name]
         return
     assert {"seeds", "value", "low", "high", "level"} <= set(data.columns)
     lines = data[data["level"].notna()]
@@ -129,17 +130,7 @@ def test_nothing_to_show_is_said(name: str, make_tables: Callable[..., Tables]) 
 def test_one_seed_is_drawn_without_interval(name: str, make_tables: Callable[..., Tables]) -> None:
     tables = tables_of(name, make_tables)
     single = {key: table[table["seed"] == 0] for key, table in tables.items()}
-    module = load_figure(name)
-    data = module.data(single, SETTINGS)
+    single_seed = load_figure(name)
+    data = single_seed.data(single, SETTINGS)
     assert data["low"].isna().all()
-    assert isinstance(module.draw(data, SETTINGS), Figure)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_declares_the_interface(name: str) -> None:
-    module = load_figure(name)
-    metadata = figure_metadata(name)
-    declared = (metadata.title, metadata.experiments, metadata.methods, metadata.tables)
-    assert declared == (module.TITLE, module.EXPERIMENTS, module.METHODS, module.TABLES)
-    assert list(inspect.signature(module.data).parameters) == ["tables", "settings"]
-    assert list(inspect.signature(module.draw).parameters) == ["data", "settings"]
+    assert isinstance(single_seed.draw(data, SETTINGS), Figure)

@@ -9,22 +9,30 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageColor
 
+from fpc.domains.montezuma.derived_tables import frames as frames_of
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.filming import film
 from fpc.domains.montezuma.passages import walk
-from fpc.figures import film_6
-from fpc.figures.interface import Animated, FigureSettings
-from fpc.figures.registry import load_figure
+from fpc.figures.bespoke import film_6
+from fpc.figures.catalogue import figure_entry
+from fpc.figures.drawing import load_figure
+from fpc.figures.interface import FigureSettings
 from tests.domains.montezuma.ways import start
 
 from .montezuma_tables import make_montezuma
 
+ENTRY = figure_entry("film_6")
 SETTINGS = FigureSettings("tiny")
 
 
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
-    return film_6.data(make_montezuma(["montezuma"]), SETTINGS)
+    return film_6.data(ENTRY, make_montezuma(["montezuma"]), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def frames(data: pd.DataFrame) -> pd.DataFrame:
+    return frames_of(data)
 
 
 def test_it_shows_the_first_attempts_of_the_first_seed(data: pd.DataFrame) -> None:
@@ -54,14 +62,23 @@ def test_frames_begin_at_the_start_and_end_with_the_room() -> None:
 
 def test_an_altered_attempt_is_refused(data: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="RAM's digest"):
-        film_6.draw(data.assign(digest="0" * 64), SETTINGS)
+        frames_of(data.assign(digest="0" * 64))
 
 
-def test_the_animation_lasts_as_long_as_the_longest_and_marks_outcomes(data: pd.DataFrame) -> None:
-    assert isinstance(load_figure("film_6"), Animated)
-    assert not isinstance(load_figure("figure_6"), Animated)
-    content = film_6.animate(data, SETTINGS)
-    assert content == film_6.animate(data, SETTINGS)
+def test_each_attempt_has_its_frames(data: pd.DataFrame, frames: pd.DataFrame) -> None:
+    assert set(frames["attempt"]) == set(data.index)
+    lengths = frames.groupby("attempt")["frame"].agg(["min", "max", "count"])
+    assert (lengths["min"] == 0).all()
+    assert (lengths["max"] + 1 == lengths["count"]).all()
+    assert lengths["count"].tolist() == [len(actions) // 2 + 1 for actions in data["actions"]]
+
+
+def test_the_animation_lasts_as_long_as_the_longest_and_marks_outcomes(
+    data: pd.DataFrame, frames: pd.DataFrame
+) -> None:
+    content = film_6.animate(ENTRY, data, frames)
+    assert content == load_figure("film_6").animate(data, frames=frames)
+    assert load_figure("figure_6").animate(data) is None
     picture = Image.open(BytesIO(content))
     assert picture.n_frames == 27  # 25 steps, the start, and the outcome  # type: ignore[attr-defined]
     picture.seek(26)

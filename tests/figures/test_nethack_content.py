@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fpc.figures import figure_3a, figure_4, figure_5, figure_15, figure_16, table_4, table_5
+from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings, MissingData
 
 from .nethack_tables import make_nethack
 
+figure_3a, figure_4, figure_5, figure_15, figure_16, table_4, table_5 = (
+    load_figure(name)
+    for name in ("figure_3a", "figure_4", "figure_5", "figure_15", "figure_16", "table_4", "table_5")
+)
 SETTINGS = FigureSettings("tiny", resamples=100)
 NAMES = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
 

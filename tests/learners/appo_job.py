@@ -71,6 +71,6 @@ def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> 
 
 
 if __name__ == "__main__":
-    from fpc.learners.appo.train import train
+    from fpc.learners.appo.train import train_job
 
-    train(Job.of(json.loads(sys.argv[1])), lambda step, total, **measures: None)
+    train_job(Job.of(json.loads(sys.argv[1])), lambda step, total, **measures: None)

@@ -23,7 +23,8 @@ from fpc.core.files import read_tensors, write_tensors
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.learner import LinearSchedule
 from fpc.learners.appo.settings import settings
-from fpc.learners.appo.train import Trained, TrainingFailed, train
+from fpc.learners.appo.train import TrainingFailed, train_job
+from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
 from tests.learners.appo_job import job
 
@@ -32,7 +33,7 @@ KICKSTARTING = {"method": "kickstarting", "options": {"coefficient": 0.5, "decay
 
 
 def run(work: Any) -> Trained:
-    return train(work, lambda step, total, **measures: None)
+    return train_job(work, lambda step, total, **measures: None)
 
 
 def encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -86,9 +87,9 @@ def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trai
     work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
     assert kill_after(work, 200) < 640
     resumed = run(work)
-    assert same(resumed.network, undisturbed.network)
+    assert same(resumed.policy, undisturbed.policy)
     assert same(resumed.critic, undisturbed.critic)
-    pd.testing.assert_frame_equal(resumed.metrics, undisturbed.metrics)
+    pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
 
 
 def _step(folder: Path) -> int:
@@ -97,18 +98,18 @@ def _step(folder: Path) -> int:
 
 def test_only_the_core_and_the_heads_move(pi_star: Path, undisturbed: Trained) -> None:
     before = read_tensors(pi_star)
-    assert same(encoder(before), encoder(undisturbed.network))
+    assert same(encoder(before), encoder(undisturbed.policy))
     for name in ("core.weight_ih_l0", "policy.weight", "baseline.weight"):
-        assert not torch.equal(before[name], undisturbed.network[name])
+        assert not torch.equal(before[name], undisturbed.policy[name])
 
 
 def test_metrics_have_episodes_and_a_rate_that_falls_to_zero(undisturbed: Trained) -> None:
-    table = undisturbed.metrics
+    table = undisturbed.table
     assert list(table.columns) == ["step", "seed", "metric", "value"]
     assert {"return", "length", "depth", "turns", "penalty", "entropy"} <= set(table["metric"])
     rates = table[table["metric"] == "learning_rate"]
     assert rates["value"].iloc[0] == pytest.approx(1e-3)
-    assert undisturbed.metrics["step"].max() <= 640
+    assert undisturbed.table["step"].max() <= 640
 
 
 def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:
@@ -131,7 +132,7 @@ def test_the_rate_falls_in_a_line_to_zero() -> None:
 
 def test_moving_statistics_move_and_nothing_else_of_the_encoder(tmp_path: Path, pi_star: Path) -> None:
     trained = run(job(tmp_path, steps=64, initial=str(pi_star), appo={"batch_norm": "moving"}))
-    before, after = encoder(read_tensors(pi_star)), encoder(trained.network)
+    before, after = encoder(read_tensors(pi_star)), encoder(trained.policy)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert all(
@@ -142,7 +143,7 @@ def test_moving_statistics_move_and_nothing_else_of_the_encoder(tmp_path: Path, 
 def test_critic_pretraining_leaves_the_policy_alone(tmp_path: Path, pi_star: Path) -> None:
     trained = run(job(tmp_path, steps=96, trainable="critic", initial=str(pi_star)))
     before = read_tensors(pi_star)
-    moved = {name for name in before if not torch.equal(before[name], trained.network[name])}
+    moved = {name for name in before if not torch.equal(before[name], trained.policy[name])}
     assert moved == {"baseline.weight", "baseline.bias"}
     assert {"baseline.weight", "baseline.bias"} < set(trained.critic)
     write_tensors(tmp_path / "critic.safetensors", trained.critic)
@@ -177,7 +178,7 @@ def test_a_broken_newest_checkpoint_is_passed_over(
     newest.write_bytes(newest.read_bytes()[:-100])
     again = run(work)
     assert "trying the one before" in caplog.text
-    assert same(again.network, expected.network)
+    assert same(again.policy, expected.policy)
     for path in work.checkpoints.glob("*.safetensors"):
         path.write_bytes(b"nothing")
     with pytest.raises(NoUsableCheckpoint, match="none of its 2 checkpoints"):
@@ -228,10 +229,10 @@ def test_asynchronous_runs_end_and_resume(tmp_path: Path, pi_star: Path) -> None
     trained = run(work)
     before = read_tensors(tmp_path / "milestones" / "step_0.safetensors")
     assert same(before, read_tensors(pi_star))
-    assert not torch.equal(before["policy.weight"], trained.network["policy.weight"])
-    assert "return" in set(trained.metrics["metric"])
+    assert not torch.equal(before["policy.weight"], trained.policy["policy.weight"])
+    assert "return" in set(trained.table["metric"])
     longer = job(tmp_path, **{**_changes(work), "steps": 640})
-    assert run(longer).metrics["step"].max() > 320
+    assert run(longer).table["step"].max() > 320
 
 
 def _changes(work: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.train import Trained
+from fpc.learners.interface import Trained
 from tests.domains.montezuma.ways import STATES, options
 from tests.learners.appo_job import APPO, job
 from tests.learners.test_appo import kill_after, run, same
@@ -55,18 +55,18 @@ def test_a_kill_changes_nothing(tmp_path: Path, undisturbed: Trained) -> None:
     work = novelty(tmp_path)
     assert kill_after(work, 300) < 1280
     resumed = run(work)
-    assert same(resumed.network, undisturbed.network)
-    pd.testing.assert_frame_equal(resumed.metrics, undisturbed.metrics)
+    assert same(resumed.policy, undisturbed.policy)
+    pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
 
 
 def test_everything_learns_and_is_reported(tmp_path: Path, undisturbed: Trained) -> None:
     first = novelty(tmp_path).make_network().state_dict()
-    assert all(not torch.equal(first[name], value) for name, value in undisturbed.network.items())
-    metrics = undisturbed.metrics
+    assert all(not torch.equal(first[name], value) for name, value in undisturbed.policy.items())
+    metrics = undisturbed.table
     assert {"return", "score", "success", "rooms", "room_7", "intrinsic_reward"} <= set(metrics["metric"])
     assert (metrics.loc[metrics["metric"] == "intrinsic_reward", "value"] > 0).all()
     assert metrics.loc[metrics["metric"] == "length", "value"].max() <= 20
 
 
 def test_another_seed_is_another_run(tmp_path: Path, undisturbed: Trained) -> None:
-    assert not same(run(novelty(tmp_path, seed=4)).network, undisturbed.network)
+    assert not same(run(novelty(tmp_path, seed=4)).policy, undisturbed.policy)

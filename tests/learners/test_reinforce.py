@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpc.domains.apple_retrieval.policy import ApplePolicy
-from fpc.learners.reinforce import (
+from fpc.learners.reinforce.train import (
     Episodes,
     policy_gradient_loss,
     returns_to_go,

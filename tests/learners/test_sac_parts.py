@@ -11,11 +11,10 @@ import torch
 from pydantic import ValidationError
 from torch.distributions import Independent, Normal
 
-from fpc.learners.sac import Actor, Critics, Updater
-from fpc.learners.sac.networks import stage_of
+from fpc.learners.sac.networks import Actor, Critics, stage_of
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import Batch
-from fpc.learners.sac.update import squashed_sample, target_values, temperature_gradient
+from fpc.learners.sac.update import Updater, squashed_sample, target_values, temperature_gradient
 from fpc.retention.interface import RetentionBatch, RetentionMethod
 
 STAGES, OBSERVATIONS, ACTIONS = 3, 7, 2

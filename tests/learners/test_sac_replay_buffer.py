@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.learners.sac import ReplayBuffer
+from fpc.learners.sac.replay_buffer import ReplayBuffer
 
 
 def filled(capacity: int, added: int, protected: int = 0, share: float | None = None) -> ReplayBuffer:

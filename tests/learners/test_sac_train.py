@@ -18,9 +18,11 @@ import pytest
 import torch
 
 from fpc.core.checkpoint import load_checkpoint
-from fpc.learners.sac import Actor, Critics, Trained, train
+from fpc.core.seeds import short_seed_of
+from fpc.learners.interface import Trained, Weights
+from fpc.learners.sac import SAC, SACSpecification
+from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
-from fpc.learners.sac.train import episode_seed
 from fpc.retention.behavioral_cloning import BehavioralCloning
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
@@ -111,12 +113,13 @@ def run(state: Path, steps: int, environment: ThereAndBack | None = None, **chan
     arguments: dict[str, Any] = {
         "stages": STAGES,
         "steps": steps,
-        "seed": 3,
+        "seeds": (3,),
         "state": state,
         "report": lambda step, total, **measures: None,
         "checkpoint_seconds": 0.0,
     }
-    return train(environment or ThereAndBack(), OPTIONS, **{**arguments, **changes})
+    arguments |= {"environment": environment or ThereAndBack(), "options": OPTIONS}
+    return SAC().train(SACSpecification(**{**arguments, **changes}))
 
 
 def run_with_memory(state: Path, die_at: int | None = None, **changes: Any) -> Trained:
@@ -125,29 +128,29 @@ def run_with_memory(state: Path, die_at: int | None = None, **changes: Any) -> T
 
 
 def weights(trained: Trained) -> dict[str, torch.Tensor]:
-    found = {f"actor.{name}": value for name, value in trained.actor.state_dict().items()}
-    return found | {f"critics.{name}": value for name, value in trained.critics.state_dict().items()}
+    found = {f"actor.{name}": value for name, value in trained.policy.items()}
+    return found | {f"critics.{name}": value for name, value in trained.critic.items()}
 
 
 def assert_equal_to_the_bit(one: Trained, other: Trained) -> None:
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
-    assert one.metrics.equals(other.metrics)
+    assert one.table.equals(other.table)
 
 
 def test_it_learns_both_stages(tmp_path: Path) -> None:
     reported: list[dict[str, float]] = []
     trained = run(tmp_path, 4_000, report=lambda step, total, **measures: reported.append(measures))
-    episodes = trained.metrics[trained.metrics["metric"] == "success"]["value"]
+    episodes = trained.table[trained.table["metric"] == "success"]["value"]
     assert episodes.iloc[:5].mean() < 0.5
     assert episodes.iloc[-20:].mean() > 0.9
     assert trained.finished
     assert reported[0] == {}  # where the run begins
     assert {"return", "length", "success", "stages_solved"} == set(reported[1])
-    recorded = set(trained.metrics["metric"])
+    recorded = set(trained.table["metric"])
     assert {"critic_loss", "actor_loss", "temperature_0", "temperature_1", "updates"} <= recorded
-    assert dict(trained.metrics.dtypes.astype(str)) == {
+    assert dict(trained.table.dtypes.astype(str)) == {
         "step": "int64",
         "seed": "int64",
         "metric": "object",
@@ -166,7 +169,7 @@ def test_a_killed_run_continues_to_the_same_bits(tmp_path: Path) -> None:
     assert 700 < checkpoint.step < 700 + 450
     milestones: list[int] = []
     continued = run_with_memory(
-        killed, milestones=(0, 600, 1_300), on_milestone=lambda step, actor, critics: milestones.append(step)
+        killed, milestones=(0, 600, 1_300), on_milestone=lambda step, policy, critic: milestones.append(step)
     )
     assert milestones == [1_300]
     assert_equal_to_the_bit(whole, continued)
@@ -192,54 +195,44 @@ def test_stopping_leaves_a_checkpoint_and_says_so(tmp_path: Path) -> None:
 def test_milestones_come_at_exact_steps_with_the_weights_of_then(tmp_path: Path) -> None:
     seen: dict[int, torch.Tensor] = {}
 
-    def keep(step: int, actor: Actor, critics: Critics) -> None:
-        seen[step] = actor.head_weight.detach().clone()
+    def keep(step: int, policy: Weights, critic: Weights) -> None:
+        seen[step] = policy["head_weight"].clone()
 
     trained = run(tmp_path, 400, milestones=(0, 199, 250, 400), on_milestone=keep)
     assert list(seen) == [0, 199, 250, 400]
     assert torch.equal(seen[0], seen[199])  # updates begin at step 200
     assert not torch.equal(seen[199], seen[250])
-    assert torch.equal(seen[400], trained.actor.head_weight)
+    assert torch.equal(seen[400], trained.policy["head_weight"])
 
 
 def test_every_episode_has_a_seed_of_its_own(tmp_path: Path) -> None:
     environment = ThereAndBack()
     run(tmp_path, 300, environment)
-    assert environment.seeds == [episode_seed(3, number) for number in range(len(environment.seeds))]
+    assert environment.seeds == [short_seed_of(3, number) for number in range(len(environment.seeds))]
     assert len(set(environment.seeds)) == len(environment.seeds) > 5
-    assert episode_seed(3, 1) != episode_seed(4, 1)
+    assert short_seed_of(3, 1) != short_seed_of(4, 1)
 
 
 def test_fine_tuning_starts_from_what_it_is_given(tmp_path: Path) -> None:
     first = run(tmp_path / "first", 300)
-    given = {"initial_actor": first.actor.state_dict(), "initial_critic": first.critics.state_dict()}
+    given = {"initial_policy": first.policy, "initial_critic": first.critic}
     seen: list[tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]] = []
 
     def start(options: SACOptions) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        def keep(step: int, actor: Actor, critics: Critics) -> None:
-            copies = [{k: v.clone() for k, v in part.state_dict().items()} for part in (actor, critics)]
-            seen.append((copies[0], copies[1]))
+        def keep(step: int, *weights: Weights) -> None:
+            policy, critic = ({k: v.clone() for k, v in part.items()} for part in weights)
+            seen.append((policy, critic))
 
-        train(
-            ThereAndBack(),
-            options,
-            stages=STAGES,
-            steps=1,
-            seed=4,
-            state=tmp_path / f"start_{len(seen)}",
-            report=lambda step, total, **measures: None,
-            milestones=(0,),
-            on_milestone=keep,
-            **given,
-        )
+        state = tmp_path / f"start_{len(seen)}"
+        run(state, 1, options=options, seeds=(4,), milestones=(0,), on_milestone=keep, **given)
         return seen[-1]
 
     actor, critics = start(OPTIONS)
-    assert all(torch.equal(value, given["initial_actor"][name]) for name, value in actor.items())
+    assert all(torch.equal(value, given["initial_policy"][name]) for name, value in actor.items())
     assert all(torch.equal(value, given["initial_critic"][name]) for name, value in critics.items())
     actor, critics = start(OPTIONS.model_copy(update={"reset_heads": True, "reset_critic": True}))
-    assert torch.equal(actor["trunk.1.weight"], given["initial_actor"]["trunk.1.weight"])
-    assert not torch.equal(actor["head_weight"], given["initial_actor"]["head_weight"])
+    assert torch.equal(actor["trunk.1.weight"], given["initial_policy"]["trunk.1.weight"])
+    assert not torch.equal(actor["head_weight"], given["initial_policy"]["head_weight"])
     assert not torch.equal(critics["weights.0"], given["initial_critic"]["weights.0"])
 
 

@@ -8,14 +8,18 @@ import pandas as pd
 import pytest
 
 from fpc.core.files import write_json, write_table
-from fpc.figures.interface import TABLE_NAMES
+from fpc.core.tables import PHASE_OF_TABLE
+from fpc.domains.registry import domain_names, load_domain
+from fpc.figures.catalogue import catalogue
+from fpc.figures.entry import Entry
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build, subject
 from fpc.lineage.origin import Code
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
+from fpc.workflow.phases.figure import derived_tables
 from fpc.workflow.run_table import figure_row, parents
-from fpc.workflow.tables import TABLES, TableError, read_row, read_tables
+from fpc.workflow.tables import TableError, read_row, read_tables
 
 
 @pytest.fixture(name="configuration")
@@ -80,6 +84,15 @@ def test_figures_read_the_phases_that_make_their_tables(configuration: Configura
     assert methods == {None, "vanilla", "kickstarting"}
 
 
-def test_every_table_that_a_figure_may_name_is_read_from_some_phase() -> None:
-    known = {name for names in TABLES.values() for name in names}
-    assert set(TABLE_NAMES) <= known
+def test_every_table_that_a_figure_names_is_left_by_a_phase_or_derived_by_its_domain() -> None:
+    for name, (domain, entry) in catalogue().items():
+        assert domain in domain_names(), name
+        assert set(entry.tables) <= set(PHASE_OF_TABLE), name
+        assert set(entry.derived) <= set(load_domain(domain).derived_tables()), name
+        assert entry.caption.endswith("."), name
+
+
+def test_a_table_that_the_domain_does_not_derive_is_refused() -> None:
+    entry = Entry(name="figure_9", title="", caption="", experiments=(), derived=("rooms",))
+    with pytest.raises(ValueError, match="unknown table derived by two_state_mdp 'rooms'"):
+        derived_tables(entry, pd.DataFrame())

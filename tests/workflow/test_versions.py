@@ -50,10 +50,19 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
     return {str(path.relative_to(folder)): (sha256_of(path), path.stat().st_mtime_ns) for path in files}
 
 
-def locked(project: Path) -> dict[str, str]:
-    """Path -> md5 of every output in ``dvc.lock``."""
-    stages = YAML(typ="safe", pure=True).load(project / "dvc.lock")["stages"]
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+def records(project: Path) -> dict[str, str]:
+    """Path -> md5 of every output that is recorded, in ``dvc.lock`` and below ``weights``."""
+    yaml = YAML(typ="safe", pure=True)
+    stages = [yaml.load(file) for file in (project / "weights").rglob("*.dvc")]
+    if (project / "dvc.lock").exists():
+        stages += yaml.load(project / "dvc.lock")["stages"].values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
+
+
+def forget(project: Path) -> None:
+    """Remove every record."""
+    (project / "dvc.lock").unlink()
+    shutil.rmtree(project / "weights")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_chain(project, "tiny")
     assert "dvc.yaml has no stages of scale tiny" in run(project, "fpc", "record", "--scale=tiny", code=2)
     run(project, "fpc", "config", "stages", "--scale=tiny")
-    assert "7 stages recorded" in run(project, "snakemake", "--cores=1", "record", "--config", "scale=tiny")
+    assert "7 of 7 recorded" in run(project, "snakemake", "--cores=1", "record", "--config", "scale=tiny")
     commit(project, "tiny chain")
     return project
 
@@ -103,7 +112,7 @@ def test_repro_after_a_changed_comment_asks_snakemake_and_deletes_nothing(copy: 
     with (copy / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
         file.write("# a comment\n")
     printed = run(copy, "dvc", "repro")
-    assert "Running stage 'tiny_pretrain_two_state_mdp'" in printed
+    assert "Running stage 'tiny_tables@two_state_mdp'" in printed
     assert "Nothing to be done" in printed
     after = state(copy / "results")
     visible = {name for name in before if not name.startswith(".")}  # .logs and .sections may move
@@ -125,9 +134,13 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     shutil.rmtree(copy)  # nothing but git's files and the remote is left
     assert list(clone.rglob("*.safetensors")) == []
     assert run(clone, "fpc", "audit", "verify") == "4 verified, 3 absent\n"
-    run(clone, "dvc", "pull")
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")  # no stage needs weights
+    run(clone, "dvc", "pull", "weights/tiny/two_state_mdp/pretrain.dvc")
+    assert [file.relative_to(clone) for file in clone.rglob("*.safetensors")] == [POLICY]
+    run(clone, "dvc", "pull", "--recursive", "weights/tiny/two_state_mdp")
     assert len(list((clone / FINETUNE).rglob("*.safetensors"))) == 5
     assert run(clone, "fpc", "audit", "verify") == "7 verified\n"
+    assert "Everything is up to date" in run(clone, "dvc", "pull")
     printed = run(clone, "snakemake", "--cores=1", "--dry-run", "--config", "scale=tiny")
     assert "Nothing to be done" in printed
     assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")
@@ -135,30 +148,45 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
 
 
 def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(copy: Path) -> None:
-    before = locked(copy)
+    before = records(copy)
     shutil.rmtree(copy / FINETUNE / "milestones")  # not pulled
     printed = run(copy, "fpc", "record", "--scale=tiny")
-    assert "tiny_finetune_two_state_mdp: 1 output" in printed
-    assert locked(copy) == before
-    (copy / "dvc.lock").unlink()
+    assert "weights/tiny/two_state_mdp/finetune.dvc: 1 output" in printed
+    assert records(copy) == before
+    forget(copy)
+    printed = run(copy, "fpc", "record", "--scale=tiny", code=1)  # nothing says that they can be fetched
+    assert "2 of 7 recorded" in printed
+    assert "step_2000.safetensors" in printed
+    forget(copy)
     for row in ("finetune", "evaluate"):  # not made
         shutil.rmtree(copy / "results" / "tiny" / "two_state_mdp" / row)
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
     assert "evaluate/vanilla/seed_0/manifest.json is not here" in printed
-    recorded = locked(copy)
+    recorded = records(copy)
     assert recorded[str(POLICY)] == before[str(POLICY)]
     assert not any("finetune" in path or "figures" in path for path in recorded)
 
 
 def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
-    before = locked(copy)
+    before = records(copy)
     with (copy / POLICY).open("ab") as file:
         file.write(b"altered")
     next((copy / FINETUNE / "milestones").iterdir()).unlink()
     printed = run(copy, "snakemake", "--cores=1", "record", "--config", "scale=tiny", code=1)
     assert "policy.safetensors is not the file that was made (size differs)" in printed
     assert "milestones has 4 of its 5 files" in printed
-    assert locked(copy) == before
+    assert records(copy) == before
+
+
+def test_the_audit_compares_what_dvc_recorded_of_weights(copy: Path) -> None:
+    file = Path("weights/tiny/two_state_mdp/pretrain.dvc")
+    text = (copy / file).read_text(encoding="utf-8")
+    (copy / file).write_text(text.replace(records(copy)[str(POLICY)], "0" * 32), encoding="utf-8")
+    printed = run(copy, "fpc", "audit", "verify", code=1)
+    assert f"{file} records another {POLICY.name} (md5 differs)" in printed
+    (copy / file).write_text("outs: [nothing]\n", encoding="utf-8")
+    printed = run(copy, "fpc", "audit", "verify", code=2)
+    assert f"{file}: not a file of DVC" in printed
 
 
 def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> None:
@@ -166,7 +194,7 @@ def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> N
     with (copy / "results/tiny/figures/figure_9.png").open("ab") as file:
         file.write(b"altered")
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
-    assert "5 stages recorded; left out:\n  tiny_figures:\n" in printed
+    assert "5 of 7 recorded; left out:\n  tiny_figures:\n" in printed
     assert "  tiny_report:\n    made from tiny_figures" in printed
     assert (copy / "dvc.lock").read_bytes() == before  # DVC writes down what a stage reads, too
 
@@ -178,7 +206,7 @@ def test_a_signed_project_is_in_order_for_the_audit_and_for_dvc(copy: Path, tmp_
     assert run(copy, "fpc", "audit", "verify", "--key", f"{key}.pub") == "7 verified\n"
     assert run(copy, "fpc", "audit", "verify") == "7 verified\n"
     assert "up to date" in run(copy, "dvc", "status")
-    assert "7 stages recorded" in run(copy, "fpc", "record", "--scale=tiny")
+    assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
     assert (copy / "dvc.lock").read_bytes() == lock
     assert "up to date" in run(copy, "dvc", "status")
     changed = run(copy, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
@@ -187,7 +215,7 @@ def test_a_signed_project_is_in_order_for_the_audit_and_for_dvc(copy: Path, tmp_
 
 
 def test_what_dvc_says_is_printed_once(copy: Path) -> None:
-    (copy / "dvc.lock").unlink()
+    forget(copy)
     lines = run(copy, "fpc", "record", "--scale=tiny").splitlines()
     assert "Updating lock file 'dvc.lock'" in lines
     assert not any("INFO dvc" in line for line in lines)  # as this project prints its own
@@ -199,7 +227,7 @@ def test_record_is_the_drivers_and_never_a_job(copy: Path, tmp_path: Path) -> No
     tripwire.parent.mkdir()
     tripwire.write_text(f"#!/bin/sh\ntouch {submitted}\nexit 1\n", encoding="utf-8")
     tripwire.chmod(0o755)
-    (copy / "dvc.lock").unlink()
+    forget(copy)
     slurm = ("--executor=slurm", "--jobs=1", "--slurm-init-seconds-before-status-checks=1")
     printed = run(
         copy,
@@ -210,7 +238,7 @@ def test_record_is_the_drivers_and_never_a_job(copy: Path, tmp_path: Path) -> No
         "scale=tiny",
         path=f"{tripwire.parent}:{os.environ['PATH']}",
     )
-    assert "7 stages recorded" in printed
+    assert "7 of 7 recorded" in printed
     assert (copy / "dvc.lock").exists()
     assert not submitted.exists()
 

@@ -92,3 +92,17 @@ def figure_inputs(wildcards):
 def closing_inputs(phase):
     """Inputs of claims or report."""
     return adapter.job_inputs(CONFIGURATION, closing_row(CONFIGURATION, phase))
+
+
+def tables_of(experiment):
+    """Rows of the tables of probes: of one experiment, or of all (None).
+
+    An experiment that no figure reads is an error, with the names of those that are read.
+    """
+    found = [row for row in TABLE if row.phase == "evaluate"]
+    names = list(dict.fromkeys(row.experiment for row in found))
+    if experiment not in (None, *names):
+        raise WorkflowError(
+            f"--config experiment={experiment}: scale {LABEL} has {', '.join(names)}"
+        )
+    return [row for row in found if experiment in (None, row.experiment)]

@@ -1,9 +1,9 @@
-"""What a claim is, and how a measurement becomes a verdict.
+"""What a claim is, and how a measurement decides it.
 
-One rule holds for all: a claim is *reproduced* where the whole bootstrap interval lies inside the range
-that its criterion names, and *not reproduced* otherwise, also where the interval only reaches out of the
-range: too few seeds never help a claim. It is *not testable* where a table, a method, seeds or steps are
-missing, or where its precondition does not hold (for example: pi* cannot do what it should forget).
+The same rule applies to all: a claim is *reproduced* if the whole bootstrap interval lies in the range given
+by its criterion, and *not reproduced* otherwise, even if only a part of the interval lies outside: having few
+seeds never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
+precondition fails (for example: pi* cannot do what it is supposed to forget).
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ Tables = Mapping[str, "pd.DataFrame"]  # episodes, training, states, representat
 TablesByExperiment = Mapping[str, Tables]
 
 
-class Verdict(StrEnum):
-    """How a claim fared."""
+class Outcome(StrEnum):
+    """What came of a claim; ``verdict`` in ``claims.json``."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not_reproduced"
     NOT_TESTABLE = "not_testable"
+
+    @property
+    def words(self) -> str:
+        """The outcome for a reader."""
+        return self.value.replace("_", " ")
 
 
 class NotTestable(Exception):
@@ -45,6 +50,7 @@ class ClaimContext:
     seed: int = 0
     minimum_seeds: int = 5
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # experiment -> its tables
+    domains: tuple[str, ...] = ()  # the order in which their claims are listed; others follow by name
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,10 @@ def claim_of(
 
 @dataclass(frozen=True)
 class Result:
-    """A claim held against the tables."""
+    """A claim tested against the tables."""
 
     claim: Claim
-    verdict: Verdict
+    outcome: Outcome
     reason: str
     measured: float | None = None
     low: float | None = None
@@ -138,31 +144,31 @@ class Result:
             "interval": [self.low, self.high],
             "level": self.level,
             "seeds": self.seeds,
-            "verdict": str(self.verdict),
+            "verdict": str(self.outcome),
             "reason": self.reason,
             "tables": list(self.tables),
         }
 
 
-def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Result:
-    """Hold one claim against the tables."""
+def evaluate_claim(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Result:
+    """Test one claim against the tables."""
     paths = tuple(path for name in claim.experiments for path in context.paths.get(name, ()))
     missing = [name for name in claim.experiments if name not in tables]
     if missing:
         return Result(
-            claim, Verdict.NOT_TESTABLE, f"scale {context.scale} has no tables of {', '.join(missing)}"
+            claim, Outcome.NOT_TESTABLE, f"scale {context.scale} has no tables of {', '.join(missing)}"
         )
     try:
         chosen = {name: tables[name] for name in claim.experiments}
-        measurement = claim.measure(chosen, asked_of(claim, context))
+        measurement = claim.measure(chosen, context_for(claim, context))
     except NotTestable as error:
-        return Result(claim, Verdict.NOT_TESTABLE, str(error), tables=paths)
+        return Result(claim, Outcome.NOT_TESTABLE, str(error), tables=paths)
     estimate = measurement.estimate
-    verdict, reason = _judge(claim, estimate)
+    outcome, reason = _judge(claim, estimate)
     reason += _other_sequence(claim, tables)
     return Result(
         claim,
-        verdict,
+        outcome,
         f"{reason}; {measurement.note}" if measurement.note else reason,
         _finite(estimate.value),
         _finite(estimate.low),
@@ -173,7 +179,7 @@ def hold(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Res
     )
 
 
-def asked_of(claim: Claim, context: ClaimContext) -> ClaimContext:
+def context_for(claim: Claim, context: ClaimContext) -> ClaimContext:
     """The context with the number of seeds that the claim asks for."""
     if claim.minimum_seeds is None:
         return context
@@ -192,17 +198,17 @@ def _other_sequence(claim: Claim, tables: TablesByExperiment) -> str:
     return f"; measured on {', '.join(found)} (the paper: {', '.join(claim.stages)})"
 
 
-def _judge(claim: Claim, estimate: Estimate) -> tuple[Verdict, str]:
+def _judge(claim: Claim, estimate: Estimate) -> tuple[Outcome, str]:
     if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
-        return Verdict.NOT_TESTABLE, "one seed gives no interval"
+        return Outcome.NOT_TESTABLE, "one seed gives no interval"
     inside = [
         estimate.low > claim.above if claim.above is not None else True,
         estimate.high < claim.below if claim.below is not None else True,
     ]
     found = f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
     if all(inside):
-        return Verdict.REPRODUCED, f"{found}: {claim.criterion}"
-    return Verdict.NOT_REPRODUCED, f"{found}: not {claim.criterion}"
+        return Outcome.REPRODUCED, f"{found}: {claim.criterion}"
+    return Outcome.NOT_REPRODUCED, f"{found}: not {claim.criterion}"
 
 
 def _finite(value: float) -> float | None:

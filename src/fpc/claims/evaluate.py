@@ -1,29 +1,42 @@
-"""Holds every claim against the tables and writes the outcome down to be read."""
+"""Tests every claim against the tables; a domain's claims stand in ``fpc.claims.<domain>``."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from fpc.claims import apple_retrieval, montezuma, nethack, robotic_sequence, two_state_mdp
-from fpc.claims.claim import Claim, ClaimContext, Result, TablesByExperiment, Verdict, asked_of, hold
+import fpc.claims
+from fpc.claims.claim import Claim, ClaimContext, Outcome, Result, TablesByExperiment, evaluate_claim
+from fpc.domains.registry import domain_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLAIMS: tuple[Claim, ...] = (
-    *two_state_mdp.CLAIMS,
-    *apple_retrieval.CLAIMS,
-    *robotic_sequence.CLAIMS,
-    *nethack.CLAIMS,
-    *montezuma.CLAIMS,
-)
-WORDS = {
-    Verdict.REPRODUCED: "reproduced",
-    Verdict.NOT_REPRODUCED: "not reproduced",
-    Verdict.NOT_TESTABLE: "not testable",
-}
+
+@cache
+def claims_of(domain: str) -> tuple[Claim, ...]:
+    """``CLAIMS`` of the module that is called as the domain; none where there is no such module.
+
+    Raises:
+        ValueError: a claim there is about another domain.
+    """
+    if domain not in {module.name for module in iter_modules(fpc.claims.__path__)}:
+        return ()
+    claims: tuple[Claim, ...] = import_module(f"fpc.claims.{domain}").CLAIMS
+    for claim in claims:
+        if claim.domain != domain:
+            raise ValueError(f"claims/{domain}.py: {claim.id} is about {claim.domain}")
+    return claims
+
+
+def all_claims(first: Sequence[str] = ()) -> list[Claim]:
+    """Every domain's claims: those of ``first`` in that order, then those of other domains by name."""
+    names = dict.fromkeys([*first, *domain_names()])
+    return [claim for name in names for claim in claims_of(name)]
 
 
 def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
@@ -36,75 +49,15 @@ def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.
 
 
 def evaluate_claims(tables_by_experiment: TablesByExperiment, context: ClaimContext) -> list[Result]:
-    """Every claim with its verdict, in the order of the domains."""
-    return [hold(claim, tables_by_experiment, context) for claim in CLAIMS]
-
-
-def summary(results: Sequence[Result]) -> str:
-    """How many claims fared how, in words."""
-    counts = Counter(result.verdict for result in results)
-    return ", ".join(f"{counts[verdict]} {WORDS[verdict]}" for verdict in Verdict)
+    """Every claim with its outcome, in the order of ``context.domains``."""
+    return [evaluate_claim(claim, tables_by_experiment, context) for claim in all_claims(context.domains)]
 
 
 def metrics(results: Sequence[Result]) -> dict[str, Any]:
-    """Verdicts counted, and domain -> claim -> measured number: what ``dvc metrics`` shows and compares."""
-    counts = Counter(result.verdict for result in results)
-    found: dict[str, Any] = {"verdicts": {str(verdict): counts[verdict] for verdict in Verdict}}
+    """Outcomes counted, and domain -> claim -> measured number: what ``dvc metrics`` shows and compares."""
+    counts = Counter(result.outcome for result in results)
+    found: dict[str, Any] = {"verdicts": {str(outcome): counts[outcome] for outcome in Outcome}}
     for result in results:
         if result.measured is not None:
             found.setdefault(result.claim.domain, {})[result.claim.id] = result.measured
     return found
-
-
-def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
-    """The claims as a page: the rule, then a table for each domain."""
-    lines = [
-        f"# Claims at scale {context.scale}",
-        "",
-        f"{summary(results)}.",
-        "",
-        "A claim is reproduced where its whole bootstrap interval "
-        f"({context.level:.0%}, interquartile mean over seeds) lies in the range that was fixed beforehand, "
-        "and not reproduced otherwise. It is not testable where tables, methods, steps or seeds "
-        f"({_seeds_asked_for(results, context)}) are missing.",
-    ]
-    for domain in dict.fromkeys(result.claim.domain for result in results):
-        lines += ["", f"## {domain}", "", "| claim | paper | measured | rule | seeds | verdict |"]
-        lines += ["|---|---|---|---|---|---|"]
-        lines += [_row(result) for result in results if result.claim.domain == domain]
-    return "\n".join(lines) + "\n"
-
-
-def _seeds_asked_for(results: Sequence[Result], context: ClaimContext) -> str:
-    """How many, and in which domains fewer do."""
-    fewer = {
-        result.claim.domain: found
-        for result in results
-        if (found := asked_of(result.claim, context).minimum_seeds) < context.minimum_seeds
-    }
-    few = [
-        f"{domain}: {count}, where an interval is about the seeds' range" for domain, count in fewer.items()
-    ]
-    return "; ".join([f"at least {context.minimum_seeds} a method", *few])
-
-
-def measured_text(result: Result) -> str:
-    """The measured number with its interval; empty where nothing was measured."""
-    if result.measured is None:
-        return ""
-    if result.low is None or result.high is None:
-        return f"{result.measured:.3g}"
-    return f"{result.measured:.3g} [{result.low:.3g}, {result.high:.3g}]"
-
-
-def _row(result: Result) -> str:
-    claim = result.claim
-    cells = [
-        f"{claim.statement}",
-        f"{claim.paper_value} ({claim.paper_source})",
-        measured_text(result),
-        f"{claim.quantity}: {claim.criterion}",
-        str(result.seeds or ""),
-        f"**{WORDS[result.verdict]}**: {result.reason}",
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

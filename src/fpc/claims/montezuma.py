@@ -39,25 +39,25 @@ def _success(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
     return runs
 
 
-def advantage_over_chance(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+def advantage_over_random(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """pi*'s success minus a random policy's in the same attempts, from the runs of vanilla."""
     runs = runs_of(tables[EXPERIMENT], context, "vanilla", probe=far_probe(tables[EXPERIMENT], ROOM))
     episodes = measures.table(tables[EXPERIMENT], "episodes")
     rows = episodes[(episodes["probe"] == RANDOM) & (episodes["method"] == "vanilla")]
-    chance = rows[rows["measure"] == "success"].groupby("seed")["value"].mean().to_numpy()
-    if len(chance) != len(runs.first):
+    random = rows[rows["measure"] == "success"].groupby("seed")["value"].mean().to_numpy()
+    if len(random) != len(runs.first):
         raise NotTestable("a random policy was not measured beside pi*")
-    note = f"pi* {listed(runs.first)}, random {listed(chance)}"
-    return one_sample(runs.first - chance, context, note)
+    note = f"pi* {listed(runs.first)}, random {listed(random)}"
+    return one_sample(runs.first - random, context, note)
 
 
 def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """Success minus that at step 0 of the same run, at the last step that is not after ``EARLY``."""
     runs = _success(tables, context, method)
-    place = _early(runs)
-    changes = runs.values[:, place] - runs.first
-    note = f"seeds {listed(runs.values[:, place])} from pi*'s {listed(runs.first)}"
-    return one_sample(changes, context, f"{note}, at {runs.steps[place]:,} steps")
+    index = _early(runs)
+    changes = runs.values[:, index] - runs.first
+    note = f"seeds {listed(runs.values[:, index])} from pi*'s {listed(runs.first)}"
+    return one_sample(changes, context, f"{note}, at {runs.steps[index]:,} steps")
 
 
 def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -69,7 +69,7 @@ def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
 
 
 def _early(runs: Runs) -> int:
-    """Place of the last step that is not after ``EARLY``."""
+    """Index of the last step that is not after ``EARLY``."""
     return int(np.searchsorted(runs.steps, EARLY, side="right")) - 1
 
 
@@ -136,7 +136,7 @@ CLAIMS = (
         "pi* is good in Room 7.",
         ("Section 4, Figure 6", "near 1"),
         "pi*'s success minus a random policy's in the same attempts",
-        advantage_over_chance,
+        advantage_over_random,
         above=0.0,
     ),
     _claim(

@@ -62,8 +62,8 @@ def push_wall_after_100k(tables: TablesByExperiment, context: ClaimContext) -> M
     success = runs_of(tables[EXPERIMENT], context, "vanilla", probe=STAGES[-1])
     at_least_steps(success, EARLY)
     knows(success)
-    place = int(np.argmax(success.steps >= EARLY))
-    return one_sample(success.values[:, place], context, f"at {success.steps[place]:,} steps")
+    index = int(np.argmax(success.steps >= EARLY))
+    return one_sample(success.values[:, index], context, f"at {success.steps[index]:,} steps")
 
 
 def far_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

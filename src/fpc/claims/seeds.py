@@ -5,8 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 KEYS = ["experiment", "condition", "method", "probe", "measure"]
-
-
 MEASURES = ("success", "score", "return")
 
 
@@ -25,8 +23,8 @@ def seeds_table(episodes: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=columns)
     rows = rows.assign(condition=rows["condition"].fillna("") if "condition" in rows else "")
-    place = rows["measure"].map(MEASURES.index)
-    rows = rows[place == place.groupby([rows["experiment"], rows["probe"]]).transform("min")]
+    rank = rows["measure"].map(MEASURES.index)
+    rows = rows[rank == rank.groupby([rows["experiment"], rows["probe"]]).transform("min")]
     last = rows.groupby([*KEYS, "seed"], observed=True)["step"].transform("max")
     final = rows[rows["step"] == last]
     means = final.groupby([*KEYS, "seed", "step"], observed=True)["value"].mean().reset_index()

@@ -12,13 +12,13 @@ import typer
 
 from fpc.cli.audit import audit
 from fpc.cli.inspection import config, explain, plan, status
-from fpc.cli.nethack import export_policy, fetch, import_policy
 from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.versions import record
 from fpc.core import interruption, logs
 from fpc.core.checkpoint import NoUsableCheckpoint
 from fpc.core.errors import ConfigError, unknown
+from fpc.domains.registry import domain_commands
 from fpc.lineage.manifest import ManifestError
 from fpc.workflow.run import RunError
 
@@ -33,9 +33,8 @@ app = typer.Typer(
 app.command()(plan)
 app.command()(status)
 app.command()(explain)
-app.command()(fetch)
-app.command()(import_policy)
-app.command()(export_policy)
+for command in domain_commands(lambda scale: load_configuration(scale, None).experiments):
+    app.command()(command)
 audit.command()(export)
 audit.command()(keygen)
 audit.command()(sign)

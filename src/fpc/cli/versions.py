@@ -23,7 +23,7 @@ def stages(
 
 
 def record(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Record in DVC what runs have made: digests in dvc.lock, weights in the cache.
+    """Record in DVC what runs have made: digests in dvc.lock and weights/, contents in the cache.
 
     For the driver alone, after the jobs: DVC locks the whole project. Snakemake's target `record`
     does this.

@@ -1,10 +1,15 @@
-"""Domains by name: a folder of this package with a ``domain.py``, and a ``config.py``."""
+"""Domains by name: a folder of this package with a ``domain.py`` and a ``config.py``.
+
+A ``commands.py`` adds verbs of the domain's own to the command line.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from fpc.config.experiment import Experiment
 from fpc.domains.interface import Domain
@@ -17,7 +22,7 @@ def domain_names() -> tuple[str, ...]:
 
 
 @cache
-def load_domain(name: str) -> Domain:
+def load_domain(name: str) -> Domain[Any]:
     """The domain called ``name`` (one of ``domain_names()``)."""
     domain = import_module(f"fpc.domains.{name}.domain").DOMAIN
     assert isinstance(domain, Domain)
@@ -27,11 +32,24 @@ def load_domain(name: str) -> Domain:
 
 @cache
 def experiment_type(name: str) -> type[Experiment]:
-    """The type of a domain's experiments: the only ``Experiment`` subclass of ``fpc.domains.<name>.config``."""
+    """The type of a domain's experiments: the only ``Experiment`` of ``fpc.domains.<name>.config``."""
     module = import_module(f"fpc.domains.{name}.config")
     (found,) = (
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Experiment) and value.__module__ == module.__name__
     )
+    return found
+
+
+def domain_commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> list[Callable[..., None]]:
+    """Verbs that domains add to the command line: what ``commands`` of their ``commands.py`` returns.
+
+    Args:
+        experiments: gives the validated experiments of a scale, by name.
+    """
+    found: list[Callable[..., None]] = []
+    for name in domain_names():
+        if (Path(__file__).parent / name / "commands.py").exists():
+            found += import_module(f"fpc.domains.{name}.commands").commands(experiments)
     return found

@@ -1,26 +1,15 @@
-"""What every figure file defines, and what it may know when it is drawn."""
+"""What the code of a figure defines, and what it may know when it draws."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-TABLE_NAMES = (
-    "episodes",
-    "training",
-    "states",
-    "representation",
-    "dungeon",
-    "expert_games",
-    "expert_dungeon",
-    "visits",
-    "attempts",
-)
 EXPERT = "expert"  # stands for a method in the tables that collect wrote
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
 
@@ -57,15 +46,14 @@ class FigureSettings:
         return f"interquartile mean, {self.level:.0%} interval"
 
 
-class FigureModule(Protocol):
-    """A file ``figures/figure_<id>.py``, ``figures/table_<id>.py`` or ``figures/film_<id>.py``."""
+@runtime_checkable
+class Drawing(Protocol):
+    """A module of ``fpc.figures.families`` or ``fpc.figures.bespoke``: functions of a catalogue entry.
 
-    TITLE: str
-    EXPERIMENTS: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
-    METHODS: tuple[str, ...] | None  # None: all of the experiment's
-    TABLES: tuple[str, ...]  # of TABLE_NAMES
+    ``entry`` is of the type that belongs to the module.
+    """
 
-    def data(self, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    def data(self, entry: Any, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
         """The plotted data, tidy; ``tables`` hold all experiments of the figure one below the other.
 
         Raises:
@@ -73,15 +61,17 @@ class FigureModule(Protocol):
         """
         ...
 
-    def draw(self, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-        """Draw what ``data`` returned."""
+    def draw(
+        self, entry: Any, data: pd.DataFrame, settings: FigureSettings, **derived: pd.DataFrame
+    ) -> Figure:
+        """Draw what ``data`` returned; each table of ``entry.derived`` is an argument of its name."""
         ...
 
 
 @runtime_checkable
 class Animated(Protocol):
-    """A figure that also moves."""
+    """A drawing that also moves."""
 
-    def animate(self, data: pd.DataFrame, settings: FigureSettings) -> bytes:
+    def animate(self, entry: Any, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes:
         """A GIF of what ``data`` returned."""
         ...

@@ -100,14 +100,14 @@ def ordered_looks(labels: Sequence[str]) -> list[Look]:
     """Looks of lines that have an order, such as the values of an option; each has its own marker."""
     colours = ordered_map()(np.linspace(0.0, 1.0, max(len(labels), 2)))
     return [
-        Look(label, to_hex(colours[place]), MARKERS[place % len(MARKERS)])
-        for place, label in enumerate(labels)
+        Look(label, to_hex(colours[index]), MARKERS[index % len(MARKERS)])
+        for index, label in enumerate(labels)
     ]
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
     """Methods as they stand in every legend; those the paper does not have come last, by name."""
-    rank = {name: place for place, name in enumerate(ORDER)}
+    rank = {name: index for index, name in enumerate(ORDER)}
     return sorted(set(methods), key=lambda name: (rank.get(name, len(ORDER)), name))
 
 

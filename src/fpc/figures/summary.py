@@ -51,8 +51,8 @@ def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
     """Mean (or sum) of ``value`` in each 1/25 of the budget, a row a run and bin; ``step``: its middle."""
     width = max(last, 1.0) / BINS
-    place = np.minimum(rows["step"] // width, BINS - 1)
-    moved = rows.assign(step=(place + 0.5) * width)
+    index = np.minimum(rows["step"] // width, BINS - 1)
+    moved = rows.assign(step=(index + 0.5) * width)
     groups = moved.groupby([*by, "seed", "step"], observed=True)["value"]
     return groups.agg(statistic).reset_index()
 
@@ -82,8 +82,8 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -
         for number, pattern in enumerate(patterns.T):
             block = table.loc[pattern, pattern_of_step == number]
             part = _statistics(block, settings)
-            for place, column in enumerate(by):
-                part.insert(place, column, cast(tuple[str, ...], key)[place])
+            for index, column in enumerate(by):
+                part.insert(index, column, cast(tuple[str, ...], key)[index])
             parts.append(part)
     result = pd.concat(parts, ignore_index=True)
     return result.sort_values([*by, "statistic", "step"], ignore_index=True)

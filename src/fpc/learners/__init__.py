@@ -1,1 +1,1 @@
-"""Learners: gradient ascent, REINFORCE and Soft Actor-Critic."""
+"""Learners: gradient ascent, REINFORCE, Soft Actor-Critic and APPO; ``interface`` says what they share."""

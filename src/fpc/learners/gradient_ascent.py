@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
+from fpc.learners.interface import Learner, Specification, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 IMAGINARY_STEP = 1e-100  # no subtraction takes place, so it may be as small as this
+Value = Callable[[Any], Any]
 
 
-def derivative(value: Callable[[Any], Any], theta: float) -> float:
+@dataclass(frozen=True, kw_only=True)
+class GradientAscentSpecification(Specification):
+    """Policies by name, each with the value it climbs; ``steps`` and ``milestones`` count updates.
+
+    Values are analytic in pieces, and written so that they take complex numbers.
+    """
+
+    values: Mapping[str, Value]
+    start: Mapping[str, float]
+    learning_rate: float
+
+
+class GradientAscent(Learner[GradientAscentSpecification]):
+    """Exact and over in a second: it keeps no checkpoint, and has nothing to give to a method."""
+
+    name: ClassVar[str] = "gradient_ascent"
+
+    def train(self, specification: GradientAscentSpecification) -> Trained:
+        """Climb every value; ``policy`` has a float64 number by name, ``table`` a column ``condition``."""
+        import pandas as pd
+
+        steps, rate = specification.steps, specification.learning_rate
+        paths = {
+            name: gradient_ascent(value, specification.start[name], rate, steps)
+            for name, value in specification.values.items()
+        }
+        if specification.on_milestone is not None:
+            for step in specification.milestones:
+                specification.on_milestone(step, _policy(paths, step), {})
+        specification.report(steps, steps)
+        columns = {"step": range(steps + 1), "seed": specification.seeds[0], "metric": "theta"}
+        tables = [pd.DataFrame({**columns, "value": path, "condition": name}) for name, path in paths.items()]
+        return Trained(_policy(paths, steps), {}, pd.concat(tables, ignore_index=True))
+
+
+def _policy(paths: Mapping[str, NDArray[np.float64]], step: int) -> Any:
+    import torch
+
+    return {name: torch.tensor(path[step], dtype=torch.float64) for name, path in paths.items()}
+
+
+def derivative(value: Value, theta: float) -> float:
     """``d value / d theta``, exact to rounding by a complex step (Squire and Trapp 1998).
 
     Args:
         value: analytic in pieces, and written so that it takes complex numbers.
         theta: where; on the seam of two pieces the piece that ``value`` takes there counts.
     """
-    return float(np.imag(value(complex(theta, IMAGINARY_STEP))) / IMAGINARY_STEP)
+    return float(value(complex(theta, IMAGINARY_STEP)).imag / IMAGINARY_STEP)
 
 
-def gradient_ascent(
-    value: Callable[[Any], Any], start: float, learning_rate: float, updates: int
-) -> NDArray[np.float64]:
+def gradient_ascent(value: Value, start: float, learning_rate: float, updates: int) -> NDArray[np.float64]:
     """``theta <- clip(theta + learning_rate * d value / d theta, 0, 1)``, repeated.
 
     Source: paper, appendix on the two-state MDPs (fine-tuning is gradient ascent on v0).
@@ -31,6 +75,8 @@ def gradient_ascent(
     Returns:
         ``[updates + 1]`` float64: theta before the first update and after each.
     """
+    import numpy as np
+
     trajectory = np.empty(updates + 1)
     trajectory[0] = theta = start
     for update in range(updates):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fpc.lineage.artifact import RUN_PHASES
 
+VERBS = (*RUN_PHASES, "derived_tables")  # of a domain: each makes an artifact of its own
 IN_TEXT = re.compile(r"fpc(?:\.\w+)+(?::\w+)?")
 
 
@@ -95,7 +96,7 @@ def _walk(node: ast.AST, verb: str) -> Iterator[ast.AST]:
 
 
 def _is_other_phase(name: str, verb: str) -> bool:
-    return name in RUN_PHASES and name != verb
+    return name in VERBS and name != verb
 
 
 def _names(node: ast.AST, package: list[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -16,6 +17,7 @@ from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Check, Finding, Verdict
 
 DVC_LOCK = Path("dvc.lock")
+WEIGHTS = Path("weights")
 MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
 
 
@@ -26,28 +28,44 @@ class Output:
     path: Path
     md5: str
     size: int
+    source: Path
 
 
-def read_lock(lock: Path = DVC_LOCK) -> Mapping[Path, list[Output]]:
-    """What ``dvc.lock`` names, by the folder that holds it; empty where there is no such file.
+def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, list[Output]]:
+    """What ``dvc.lock`` and ``weights/**.dvc`` record, by the folder that holds it; empty without them.
 
     Raises:
-        ConfigError: it is not a lock file of DVC.
+        ConfigError: one of them is not a file of DVC.
     """
-    if not lock.exists():
-        return {}
     found: dict[Path, list[Output]] = {}
-    try:
-        stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
-        for stage in stages.values():
-            for out in stage.get("outs", ()):
-                item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]))
-                found.setdefault(item.path.parent, []).append(item)
-    except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(
-            f"{lock}: not a lock file of DVC ({error}); restore it: git checkout {lock}"
-        ) from error
+    for source in [*([lock] if lock.exists() else []), *sorted(weights.rglob("*.dvc"))]:
+        try:
+            for out in read_outputs(source):
+                if "md5" in out:
+                    item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]), source)
+                    found.setdefault(item.path.parent, []).append(item)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unreadable(source, error) from error
     return found
+
+
+def read_outputs(source: Path) -> list[Mapping[str, Any]]:
+    """The outputs that a file of DVC's records: of every stage of ``dvc.lock``, or of one file ``*.dvc``.
+
+    Raises:
+        ConfigError: it is not a file of DVC.
+    """
+    try:
+        content = YAML(typ="safe").load(source.read_text(encoding="utf-8"))
+        stages = [content] if source.suffix == ".dvc" else list(content["stages"].values())
+        return [dict(out) for stage in stages for out in stage.get("outs", ())]
+    except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, error: Exception) -> ConfigError:
+    kind = "file" if source.suffix == ".dvc" else "lock file"
+    return ConfigError(f"{source}: not a {kind} of DVC ({error}); restore it: git checkout {source}")
 
 
 def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]]) -> bool:
@@ -79,11 +97,11 @@ def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Di
         if not inside and manifest.path.name != "manifest.json":
             continue  # of a row that shares the folder
         if not inside:
-            yield Verdict.STALE, f"{DVC_LOCK} records {name}, which the manifest does not name; {MEND}"
+            yield Verdict.STALE, f"{item.source} records {name}, which the manifest does not name; {MEND}"
         elif _size(manifest, name) != item.size:
-            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (of another size); {MEND}"
+            yield Verdict.STALE, f"{item.source} records another {name} (of another size); {MEND}"
         elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
-            yield Verdict.STALE, f"{DVC_LOCK} records another {name} (md5 differs); {MEND}"
+            yield Verdict.STALE, f"{item.source} records another {name} (md5 differs); {MEND}"
 
 
 def _is_whole(path: Path, manifest: Manifest) -> bool:
@@ -98,4 +116,4 @@ def folders(place: Path, recorded: Mapping[Path, list[Output]], digests: Digests
         if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(place):
             continue  # ``check`` sees the former
         if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
-            yield Finding(item.path, Verdict.STALE, (f"{DVC_LOCK} records another content; {MEND}",))
+            yield Finding(item.path, Verdict.STALE, (f"{item.source} records another content; {MEND}",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,41 +10,43 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from fpc.claims.claim import Outcome
 from fpc.claims.seeds import KEYS
-
-VERDICTS = {"reproduced": "reproduced", "not_reproduced": "not reproduced", "not_testable": "not testable"}
+from fpc.reporting.embedding import compact_picture, compressed, data_uri
+from fpc.reporting.ledger import measured_text
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as it was published: its SVG, its plotted data as CSV text, and its film where it has one."""
+    """A figure as it was published: its PNG, its plotted data as CSV text, and its film where it has one."""
 
     name: str
     title: str
-    svg: bytes
+    caption: str
+    png: bytes
     csv: str
     gif: bytes | None = None
 
     @property
     def heading(self) -> str:
         """``figure_3c`` as Figure 3c."""
-        kind, _, number = self.name.partition("_")
-        return f"{kind.capitalize()} {number}"
+        form, _, number = self.name.partition("_")
+        return f"{form.capitalize()} {number}"
 
     @property
     def picture(self) -> str:
-        """The SVG as a data URI."""
-        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+        """The picture as a data URI."""
+        return data_uri(compact_picture(self.png), "image/webp")
 
     @property
     def film(self) -> str | None:
         """The GIF as a data URI."""
-        return None if self.gif is None else f"data:image/gif;base64,{base64.b64encode(self.gif).decode()}"
+        return None if self.gif is None else data_uri(self.gif, "image/gif")
 
     @property
     def download(self) -> str:
-        """The plotted data as a data URI."""
-        return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(self.csv.encode()).decode()}"
+        """The plotted data, compressed, as a data URI."""
+        return data_uri(compressed(self.csv), "application/gzip")
 
 
 def render_report(
@@ -79,12 +80,12 @@ def render_report(
     return environment.get_template("report.html.j2").render(
         title=title,
         scale=scale,
-        counts=[(words, sum(claim["verdict"] == key for claim in claims)) for key, words in VERDICTS.items()],
+        counts=[(outcome.words, sum(claim["verdict"] == outcome for claim in claims)) for outcome in Outcome],
         domains=_by_domain(claims),
         figures=figures,
         seeds=_seed_rows(seeds),
         details=details,
-        verdicts=VERDICTS,
+        words={outcome.value: outcome.words for outcome in Outcome},
     )
 
 
@@ -94,11 +95,7 @@ def _by_domain(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict
 
 
 def _measured(claim: Mapping[str, Any]) -> str:
-    if claim["measured"] is None:
-        return "–"
-    low, high = claim["interval"]
-    interval = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
-    return f"{claim['measured']:.3g}{interval}"
+    return measured_text(claim["measured"], *claim["interval"]) or "–"
 
 
 def _seed_rows(seeds: pd.DataFrame) -> list[dict[str, Any]]:

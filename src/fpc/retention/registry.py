@@ -60,3 +60,8 @@ def load_method(name: str) -> type[RetentionMethod]:
         f"no retention method is called '{name}'.{did_you_mean(name, methods)} "
         f"There are: {', '.join(methods)}; a new one is a file src/fpc/retention/{name}.py."
     )
+
+
+def method_name(method: RetentionMethod) -> str:
+    """The name of a method's class."""
+    return next(name for name, method_class in _methods().items() if method_class is type(method))

@@ -17,7 +17,7 @@ from fpc.retention.interface import MethodOptions
 class FigureSection(Section):
     """How figures are drawn, and which."""
 
-    names: tuple[str, ...] = Field(description="Figures to draw, by file name in src/fpc/figures/.")
+    names: tuple[str, ...] = Field(description="Figures to draw, by name, of src/fpc/figures/catalogue/.")
     interval: Literal["paper", "iqm"] = Field(
         description="`paper`: mean with 90 % interval, as the paper draws; `iqm`: IQM with 95 % interval."
     )

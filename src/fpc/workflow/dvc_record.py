@@ -1,68 +1,130 @@
-"""Records in DVC what runs have made: digests in ``dvc.lock``, weights in the cache.
+"""Records in DVC what runs have made: weights and recordings in its cache, digests in git.
+
+What git does not hold of an experiment's phase is listed in ``weights/<scale>/<experiment>/<phase>.dvc``,
+with the digests of all of it. Tables, figures, claims and the report are stages of ``dvc.yaml``, and
+``dvc.lock`` has their digests.
 
 The workflow's driver does this, after the jobs and never inside one: DVC locks the whole project. It is
-``dvc commit -f`` of each stage, with two differences. Only what manifests vouch for is recorded. And
+``dvc commit -f`` of each of these, with two differences. Only what manifests vouch for is recorded. And
 outputs that are not here (a run not made yet, weights not pulled) keep the record they have, so a
 partial tree can be recorded.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from fpc.core.errors import ConfigError
-from fpc.lineage.artifact import Row
+from fpc.core.files import write_text
+from fpc.lineage.artifact import Row, is_heavy
+from fpc.lineage.dvc_lock import WEIGHTS, read_outputs
 from fpc.lineage.freshness import Freshness, freshness
-from fpc.lineage.manifest import Manifest
+from fpc.lineage.manifest import Manifest, read
 from fpc.lineage.signing import signature_of
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.dvc_pipeline import (
-    EXPECTED,
-    PIPELINE,
-    heavy_names,
-    recorded_scales,
-    stage_rows,
-    write_pipeline,
-)
+from fpc.workflow.dvc_pipeline import PIPELINE, recorded_scales, stage_name, write_pipeline
 from fpc.workflow.run import RunError
-from fpc.workflow.run_table import RunTable
+from fpc.workflow.run_table import RunTable, rows
 
 SHOWN = 10
 
 
 def record(configuration: Configuration) -> list[str]:
-    """Record the stages of a scale that have been made; returns what was done, in words.
+    """Record what has been made of a scale; returns what was done, in words.
 
     Raises:
-        ConfigError: ``dvc.yaml`` has no stages of this scale.
-        RunError: DVC refuses, or some stages were left out: a file is not the one its manifest names, the
-            configuration asks for another run now, or they are made from such. All others are recorded.
+        ConfigError: ``dvc.yaml`` has no stages of this scale, or a file of DVC's cannot be read.
+        RunError: DVC refuses, or something was left out: a file is not the one its manifest names, the
+            configuration asks for another run now, or it is made from such. All else is recorded.
     """
     check_scale(configuration)
     write_pipeline()
-    absent: dict[str, int] = {}
-    groups = stage_rows(configuration)
+    groups = targets(configuration)
     left_out = unsound(configuration, groups)
+    sound = {
+        name: group
+        for name, group in groups.items()
+        if name not in left_out and any(row.manifest.exists() for row in group)
+    }
+    empty = [
+        name for name, group in sound.items() if name.endswith(".dvc") and not list_weights(Path(name), group)
+    ]
     try:
         with Repo(".") as repository:
-            for name, group in groups.items():
-                if name not in left_out and any(row.manifest.exists() for row in group):
-                    absent[name] = _commit(repository, name)
+            absent = {name: _commit(repository, name) for name in sound if name not in empty}
     except (DvcException, LockError) as error:
         raise RunError(f"DVC: {error}") from error
+    done = f"{len(sound)} of {len(groups)} recorded"
     if left_out:
         lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
-        raise RunError(f"{len(absent)} stages recorded; left out:\n{lines}")
-    return [f"{len(absent)} stages recorded in dvc.lock", *_absent_words(absent)]
+        raise RunError(f"{done}; left out:\n{lines}")
+    return [done, *_absent_words(absent)]
+
+
+def targets(configuration: Configuration) -> dict[str, list[Row]]:
+    """What DVC records together (a stage, or a file ``*.dvc``) -> its rows, parents before children."""
+    groups = groupby(rows(configuration), key=lambda row: (row.phase, row.experiment))
+    return {_target(configuration.label, *key): list(group) for key, group in groups}
+
+
+def _target(label: str, phase: str, experiment: str | None) -> str:
+    if phase == "evaluate":
+        return stage_name(label, "tables", experiment)
+    if experiment is None:
+        return stage_name(label, "figures" if phase == "figure" else phase)
+    return (WEIGHTS / label / experiment / f"{phase}.dvc").as_posix()
+
+
+def heavy_paths(row: Row) -> list[Path]:
+    """What git does not hold of a run: files, and folders of files, that its manifest names.
+
+    Raises:
+        ManifestError: the manifest cannot be read.
+    """
+    names = {name.partition("/")[0] for name in read(row.manifest).subjects if is_heavy(name)}
+    return [row.folder / name for name in sorted(names)]
+
+
+def list_weights(file: Path, group: list[Row]) -> bool:
+    """Write into a ``*.dvc`` file what it should list: what is here, and what it has a record of.
+
+    Records of runs that are not made are kept; those of runs that are no longer asked for are dropped.
+
+    Returns:
+        Whether there is anything to list; without it there is no file.
+    """
+    recorded = {str(out["path"]): out for out in read_outputs(file)} if file.exists() else {}
+    paths: list[str] = []
+    for row in group:
+        if row.manifest.exists():
+            named = [path.as_posix() for path in heavy_paths(row)]
+            paths += [path for path in named if path in recorded or Path(path).exists()]
+        else:
+            paths += [path for path in recorded if Path(path).parent == row.folder]
+    if not paths:
+        file.unlink(missing_ok=True)
+        return False
+    if set(paths) == set(recorded):
+        return True
+    root = "/".join([".."] * (len(file.parts) - 1))
+    outs = [recorded.get(path, {"path": path}) for path in sorted(paths)]
+    content = {"wdir": root, "outs": outs}
+    stream = io.StringIO()
+    YAML().dump(content, stream)
+    write_text(file, stream.getvalue())
+    return True
 
 
 def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
-    """Stage -> why it must not be recorded: a run of it is not sound, or of a stage that it reads.
+    """Target -> why it must not be recorded: a run of it is not sound, or of a target that it reads.
 
     (DVC writes down the digests of what a stage reads as well.)
     """
@@ -102,13 +164,9 @@ def check_scale(configuration: Configuration) -> None:
     )
 
 
-def _commit(repository: Repo, name: str) -> int:
-    """Record one stage; returns how many of its outputs are not here."""
-    with repository.lock:
-        (stage,) = repository.stage.collect(name)
-        stage.save(allow_missing=True, run_cache=False)
-        stage.commit(allow_missing=True)
-        stage.dump(update_pipeline=False)
+def _commit(repository: Repo, target: str) -> int:
+    """Record one target; returns how many of its outputs are not here."""
+    (stage,) = repository.commit(target, force=True, allow_missing=True)
     return sum(not out.exists for out in stage.outs)
 
 
@@ -120,18 +178,16 @@ def _absent_words(absent: Mapping[str, int]) -> Iterator[str]:
 
 def problems(fresh: Freshness, row: Row) -> Iterator[str]:
     """Why an artifact must not be recorded; nothing where it is current or not made."""
-    heavy = [row.folder / name for name in heavy_names([row]) or EXPECTED.get(row.phase, ())]
-    manifest = fresh.manifest(row.manifest)
     if not row.manifest.exists():
-        if any(path.exists() for path in heavy):
+        if row.name is None and any(_files(row.folder)):
             yield f"{row.folder} has files but no manifest; run the workflow first"
         return
-    found = fresh.of(row)
+    found, manifest = fresh.of(row), fresh.manifest(row.manifest)
     if not found.is_current:
         yield from (f"{row.manifest}: {reason}" for reason in found.reasons)
     if isinstance(manifest, Manifest):
         yield from _loose(row, manifest)
-        for path in heavy:
+        for path in heavy_paths(row):
             yield from _halved(path, {row.folder / name for name in manifest.subjects})
 
 

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 from fpc.config.experiment import Experiment
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
-from fpc.figures.metadata import figure_metadata, figure_names
+from fpc.figures.catalogue import figure_entry, figure_names
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
@@ -71,7 +71,6 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     )
     for name in experiments:
         _check_methods(configuration, name, origin)
-        _check_memory(configuration, name, origin)
         _check_fit(configuration, name, origin)
     _check_figures(configuration, origin)
     return configuration
@@ -180,13 +179,13 @@ def _method(name: str, value: dict[str, dict[str, Any]], origin: Origin) -> dict
 
 
 def _check_pair(name: str, domain_name: str, origin: Origin) -> None:
-    domain = load_domain(domain_name)
-    lacking = load_method(name).needs - domain.provides
+    learner = load_domain(domain_name).learner
+    lacking = load_method(name).needs - learner.provides
     if lacking:
-        possible = [other for other in method_names() if load_method(other).needs <= domain.provides]
+        possible = [other for other in method_names() if load_method(other).needs <= learner.provides]
         raise ConfigError(
             _at(("methods", name, domain_name), origin)
-            + f"{name} needs {', '.join(sorted(lacking))}, which {domain.learner} "
+            + f"{name} needs {', '.join(sorted(lacking))}, which {learner.name} "
             f"(the learner of {domain_name}) does not have. Methods for it: {', '.join(possible)}."
         )
 
@@ -216,20 +215,6 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
         )
 
 
-def _check_memory(configuration: Configuration, name: str, origin: Origin) -> None:
-    """A method keeps no more states than the experiment collects."""
-    section = configuration.experiments[name]
-    collected = getattr(getattr(section, "collect", None), "states", None)
-    for method in configuration.methods_of(name):
-        size = getattr(configuration.options(name, method), "memory_size", None)
-        if size is not None and collected is not None and size > collected:
-            raise ConfigError(
-                _at(("methods", method, section.domain, "memory_size"), origin)
-                + f"{size} is more than experiment '{name}' collects ({collected} states). "
-                f"Lower it, or raise experiments.{name}.collect.states."
-            )
-
-
 def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
     """What only the domain knows about methods in its experiments."""
     section = configuration.experiments[name]
@@ -238,7 +223,8 @@ def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
             load_domain(section.domain).check(section, method, configuration.options(name, method))
         except ValueError as error:
             key, _, text = str(error).partition(": ")
-            raise ConfigError(_at(("methods", method, section.domain, key), origin) + text) from error
+            where = _at(("methods", method, section.domain, key), origin) + f"in experiment '{name}': "
+            raise ConfigError(where + text) from error
 
 
 def _check_figures(configuration: Configuration, origin: Origin) -> None:
@@ -246,7 +232,7 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
     for name in configuration.figure.names:
         if name not in figure_names():
             raise ConfigError(at + unknown("figure", name, figure_names()))
-        for experiment in figure_metadata(name).experiments:
+        for experiment in figure_entry(name).experiments:
             if not fnmatch.filter(configuration.experiments, experiment):
                 listed = ", ".join(configuration.experiments)
                 raise ConfigError(

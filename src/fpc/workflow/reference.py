@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from ruamel.yaml import YAML
 
 from fpc.core.files import write_text
 from fpc.domains.registry import domain_names, experiment_type
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
+from fpc.workflow.loader import BASE, load
 
 SCHEMA = Path("configs/schema.json")
 REFERENCE = Path("docs/reference/configuration.md")
@@ -43,39 +45,61 @@ def as_yaml(configuration: Configuration) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of a complete configuration (``paper.yaml``); overlays hold any part of it."""
-    whole = Root.model_json_schema()
-    definitions = whole.setdefault("$defs", {})
-    experiments = []
-    for domain in domain_names():
-        name = experiment_type(domain).__name__
-        definitions |= _with_definitions(name, experiment_type(domain))
-        experiments.append({"$ref": f"#/$defs/{name}"})
-    whole["properties"]["experiments"]["additionalProperties"] = {"anyOf": experiments}
-    methods: dict[str, Any] = {}
-    for method in method_names():
-        options = load_method(method).Options
-        name = f"{load_method(method).__name__}Options"
-        definitions |= _with_definitions(name, options)
-        domains = {domain: {"$ref": f"#/$defs/{name}"} for domain in domain_names()}
-        methods[method] = {"type": "object", "properties": domains, "additionalProperties": False}
-    whole["properties"]["methods"] |= {"properties": methods, "additionalProperties": False}
-    return whole
+    """JSON schema of the files in ``configs/``, for editors: a part of a configuration, as overlays hold it.
+
+    Each key has its type, bounds and meaning; none is required, and unknown ones are errors. What only the
+    whole can tell (that nothing is missing, that values fit together) is for the loader.
+    """
+    experiments = {domain: experiment_type(domain) for domain in domain_names()}
+    options = {method: load_method(method).Options for method in method_names()}
+    types: list[type[BaseModel]] = [Root, *experiments.values(), *options.values()]
+    references, whole = models_json_schema([(model, "validation") for model in types])
+    definitions = whole["$defs"]
+    for definition in definitions.values():
+        definition.pop("required", None)
+        _remove_titles(definition)
+    options_of = {method: references[options[method], "validation"] for method in options}
+    of_domain = {domain: references[model, "validation"] for domain, model in experiments.items()}
+    for reference_to in of_domain.values():
+        keys = definitions[reference_to["$ref"].rsplit("/", 1)[1]]["properties"]
+        keys["extends"] = {"type": "string", "description": "Experiment whose values are taken first."}
+        keys["method_options"] |= {"anyOf": [_choice(options_of), {"type": "null"}]}
+    root = definitions.pop(references[Root, "validation"]["$ref"].rsplit("/", 1)[1])
+    root["properties"]["experiments"] |= {
+        "properties": {name: of_domain[value.domain] for name, value in load(BASE).experiments.items()},
+        "additionalProperties": {"anyOf": list(of_domain.values())},
+    }
+    domains = {method: _choice(dict.fromkeys(of_domain, option)) for method, option in options_of.items()}
+    root["properties"]["methods"] |= _choice(domains)
+    return {**root, "$defs": definitions}
 
 
-def _with_definitions(name: str, model: type[BaseModel]) -> dict[str, Any]:
-    """A model's schema and its sections', whose names two domains may share, under the model's name."""
-    own = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
-    inner = own.pop("$defs", {})
-    return {name: own, **{f"{name}.{key}": value for key, value in inner.items()}}
+def _choice(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _remove_titles(definition: dict[str, Any]) -> None:
+    definition.pop("title", None)
+    for value in definition.get("properties", {}).values():
+        value.pop("title", None)
+
+
+def schema_text() -> str:
+    """The schema as a file, each type on a line of its own."""
+    whole = schema()
+    types = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.pop("$defs").items()]
+    root = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
+    return "{\n" + ",\n".join([*root, '"$defs": {\n' + ",\n".join(types) + "\n}"]) + "\n}\n"
 
 
 def reference() -> str:
     """The configuration reference as Markdown: every section, key, type, bounds and meaning."""
     parts = [
         "# Configuration reference",
-        "Made from the types in `src/fpc/config/` and the options in `src/fpc/retention/` by "
-        "`fpc config reference`; do not edit. Values and their sources stand in `configs/paper.yaml`.",
+        "Generated by `fpc config reference` from the types that validate `configs/`; do not edit. Values "
+        "and their sources are in `configs/paper.yaml`. Editors with a YAML language server complete and "
+        "check these files as you type: the first line of each names `configs/schema.json`, which is "
+        "generated from the same types.",
         _section("Top level", Root),
     ]
     for domain in domain_names():
@@ -132,6 +156,6 @@ def _allowed(value: dict[str, Any]) -> str:
 
 def write_reference() -> list[Path]:
     """Write both files; returns their paths."""
-    write_text(SCHEMA, json.dumps(schema(), indent=2, sort_keys=True) + "\n")
+    write_text(SCHEMA, schema_text())
     write_text(REFERENCE, reference())
     return [SCHEMA, REFERENCE]

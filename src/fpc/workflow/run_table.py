@@ -11,17 +11,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fpc.config.experiment import Experiment
-from fpc.figures.metadata import figure_metadata
+from fpc.core.tables import PHASE_OF_TABLE
+from fpc.figures.catalogue import figure_entry
 from fpc.lineage.artifact import Row
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
-
-PHASE_OF_TABLE = {
-    "training": "finetune",
-    "expert_games": "collect",
-    "expert_dungeon": "collect",
-    "visits": "collect",
-}  # else evaluate
 
 
 def seed_groups(experiment: Experiment) -> list[tuple[int, ...]]:
@@ -39,9 +33,7 @@ def pretrain_seeds(experiment: Experiment, seeds: tuple[int, ...]) -> tuple[int,
 
 def used_experiments(configuration: Configuration) -> list[str]:
     """Experiments that a configured figure reads, in the configuration's order."""
-    patterns = {
-        pattern for name in configuration.figure.names for pattern in figure_metadata(name).experiments
-    }
+    patterns = {pattern for name in configuration.figure.names for pattern in figure_entry(name).experiments}
     return matching(configuration, tuple(patterns))
 
 
@@ -87,7 +79,7 @@ def parents(configuration: Configuration, row: Row) -> list[Row]:
     """The artifacts that ``row`` is made from."""
     if row.phase == "figure":
         assert row.name is not None
-        return _read_by(configuration, figure_metadata(row.name).experiments, row.name)
+        return _read_by(configuration, figure_entry(row.name).experiments, row.name)
     if row.phase == "claims":
         return _read_by(configuration, tuple(used_experiments(configuration)), None)
     if row.phase == "report":
@@ -114,7 +106,7 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
     """Runs whose tables a figure (or all claims) read."""
-    metadata = None if figure is None else figure_metadata(figure)
+    metadata = None if figure is None else figure_entry(figure)
     tables = () if metadata is None else metadata.tables
     phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
     found = []
@@ -140,7 +132,7 @@ def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:
 def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
     """Why budgets differ in the experiments of a figure, which its stamp says."""
     assert row.name is not None
-    names = matching(configuration, figure_metadata(row.name).experiments)
+    names = matching(configuration, figure_entry(row.name).experiments)
     reasons = {name: configuration.experiments[name].unequal_budget for name in names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 

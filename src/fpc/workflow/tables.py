@@ -7,16 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 import pandas as pd
 
 from fpc.core.files import sha256_of
+from fpc.core.tables import TABLES
 from fpc.figures.interface import EXPERT
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.configuration import Configuration
-
-TABLES = {
-    "collect": ("expert_games", "expert_dungeon", "visits"),
-    "evaluate": ("episodes", "representation", "states", "dungeon", "attempts"),
-    "finetune": ("training",),
-}
 
 
 class TableError(ValueError):

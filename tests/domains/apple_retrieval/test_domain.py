@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from fpc.core.files import read_tensors
 from fpc.domains.apple_retrieval.domain import DOMAIN
 from fpc.domains.apple_retrieval.training import spread
-from fpc.figures import figure_10, figure_11
+from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.learners import reinforce
+from fpc.learners.reinforce import train as reinforce
 from fpc.retention.interface import Need
 from fpc.retention.registry import load_method
 
@@ -148,7 +148,7 @@ def test_one_pi_star_for_all_seeds_or_one_for_each() -> None:
 
 
 def test_episodic_memory_cannot_be_met() -> None:
-    assert load_method("episodic_memory").needs - DOMAIN.provides == {Need.REPLAY_BUFFER}
+    assert load_method("episodic_memory").needs - DOMAIN.learner.provides == {Need.REPLAY_BUFFER}
 
 
 def test_conditions_are_listed_once() -> None:
@@ -160,6 +160,7 @@ def test_figures(chain: Path, vanilla: pd.DataFrame) -> None:
     training = pd.read_parquet(make_run(chain, "finetune", "vanilla").output / "training.parquet")
     tables = {"episodes": vanilla, "training": training.assign(method="vanilla")}
     settings = FigureSettings(scale="tiny", resamples=50)
+    figure_10, figure_11 = load_figure("figure_10"), load_figure("figure_11")
     by_distance, by_signal = figure_10.data(tables, settings), figure_11.data(tables, settings)
     assert set(by_distance["condition"]) == {"M=10,c=0.5", "M=30,c=0.5"}
     assert set(by_signal["condition"]) == {"M=30,c=0.25", "M=30,c=0.5"}
@@ -167,6 +168,6 @@ def test_figures(chain: Path, vanilla: pd.DataFrame) -> None:
     exact = skill(vanilla, "phase_2").loc["M=30,c=0.25"]
     assert drop.set_index("step")["value"].to_dict() == pytest.approx((exact[0] - exact).to_dict(), abs=1e-9)
     for figure, data in ((figure_10, by_distance), (figure_11, by_signal)):
-        assert len(figure.draw(data, settings).axes) == len(figure.SHOWN)
+        assert len(figure.draw(data, settings).axes) == 3
         with pytest.raises(MissingData):
             figure.data({}, settings)

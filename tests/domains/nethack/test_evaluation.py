@@ -10,12 +10,13 @@ from torch import Tensor
 
 from fpc.core.files import write_tensors
 from fpc.domains.nethack.divergence import divergence, divergence_rows, read_divergence_data
+from fpc.domains.nethack.entries import capture
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.sokoban import sokoban_states
-from fpc.domains.nethack.start_states import capture, write_start_states
+from fpc.domains.nethack.start_states import write_start_states
 from fpc.workflow.run import Run
 
 from .games_of_chance import NETWORK, experiment, task

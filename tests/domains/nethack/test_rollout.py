@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from fpc.core.files import write_tensors
+from fpc.domains.nethack.entries import capture
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import Episode, in_batches, new_episodes, play, sample_actions
-from fpc.domains.nethack.start_states import capture
 
 from .games_of_chance import NETWORK, task
 

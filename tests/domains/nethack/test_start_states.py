@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 
 from fpc.domains.nethack.action_space import KEYS, action_of
+from fpc.domains.nethack.entries import capture, entry_states, replay
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.sokoban import is_first_level, sokoban_states
 from fpc.domains.nethack.start_states import (
     StartState,
     by_probe,
-    capture,
-    entry_states,
     read_start_states,
-    replay,
     write_start_states,
 )
 

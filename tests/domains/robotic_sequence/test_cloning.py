@@ -11,8 +11,9 @@ from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_comp
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.config import CloneOptions
 from fpc.domains.robotic_sequence.expert import Rollouts
-from fpc.learners.sac import Actor, Critics, Updater
+from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
+from fpc.learners.sac.update import Updater
 
 OPTIONS = CloneOptions(
     transitions=200,

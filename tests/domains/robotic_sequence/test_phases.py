@@ -151,7 +151,7 @@ def test_pretraining_by_sac_alone(tmp_path: Path, tiny_experiment: RoboticSequen
 
 
 def test_the_domain_serves_every_need() -> None:
-    assert DOMAIN.provides == frozenset(Need)
+    assert DOMAIN.learner.provides == frozenset(Need)
 
 
 def test_training_steps(tiny_experiment: RoboticSequenceExperiment) -> None:

@@ -10,7 +10,8 @@ import pytest
 from fpc.core.files import read_tensors
 from fpc.domains.two_state_mdp.config import TwoStateMDPExperiment
 from fpc.domains.two_state_mdp.domain import DOMAIN
-from fpc.figures import figure_9
+from fpc.figures.bespoke.figure_9 import PANELS
+from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.retention.interface import MethodOptions
 from fpc.workflow.run import Run
@@ -99,6 +100,7 @@ def test_a_method_without_pi_star_is_refused(tmp_path: Path) -> None:
 
 
 def test_figure_9(chain: Path) -> None:
+    figure_9 = load_figure("figure_9")
     output = chain / "evaluate/output"
     tables = {name: pd.read_parquet(output / f"{name}.parquet") for name in ("episodes", "states")}
     settings = FigureSettings(scale="tiny")
@@ -108,6 +110,6 @@ def test_figure_9(chain: Path) -> None:
     assert path.loc[15000, "value"] == pytest.approx(20 / 9, abs=1e-4)
     assert (data["line"] == "curve").sum() == 2 * 101
     figure = figure_9.draw(data, settings)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(figure_9.PANELS.values())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(PANELS.values())
     with pytest.raises(MissingData):
         figure_9.data({}, settings)

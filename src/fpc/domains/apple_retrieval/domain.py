@@ -7,24 +7,20 @@ the configuration's order, seeds fastest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment
-from fpc.domains.interface import Domain
-from fpc.retention.interface import MethodOptions, Need
+from fpc.domains.interface import Domain, Run
+from fpc.learners.interface import Learner
+from fpc.learners.reinforce import Reinforce
+from fpc.retention.interface import MethodOptions
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
-
-class AppleRetrieval(Domain):
+class AppleRetrieval(Domain[AppleRetrievalExperiment]):
     """Close is phase 1 (to the apple), Far is phase 2 (back home)."""
 
     name: ClassVar[str] = "apple_retrieval"
-    learner: ClassVar[str] = "reinforce"
-    provides: ClassVar[frozenset[Need]] = frozenset(
-        {Need.TEACHER, Need.EXPERT_DATA, Need.ONLINE_OBSERVATIONS}
-    )
+    learner: ClassVar[Learner[Any]] = Reinforce()
 
     def pretrain(self, experiment: AppleRetrievalExperiment, run: Run) -> None:
         """REINFORCE on phase 2: ``policy.safetensors`` (weight, bias: float64 ``[K]``)."""
@@ -52,7 +48,11 @@ class AppleRetrieval(Domain):
         """Every probe on every milestone: ``episodes.parquet``."""
         from fpc.domains.apple_retrieval import evaluation
 
-        evaluation.evaluate(experiment, method, run)
+        evaluation.evaluate(experiment, run)
+
+    def collected_states(self, experiment: AppleRetrievalExperiment) -> int:
+        """What the configuration says."""
+        return experiment.collect.states
 
     def training_steps(self, experiment: AppleRetrievalExperiment, phase: str) -> Mapping[str, int]:
         """Environment steps (at most), updates and episodes of all seeds of a run together."""

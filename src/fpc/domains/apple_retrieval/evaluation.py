@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fpc.core.files import read_tensors, write_table
+from fpc.core.files import read_tensors
+from fpc.core.tables import NO_EPISODE
 from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment
 from fpc.domains.apple_retrieval.environment import Task
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.domains.apple_retrieval.rollout import Grid
 from fpc.domains.apple_retrieval.streams import Streams
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
+from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
+from fpc.domains.interface import Run
 
 GROUPS: dict[Task, str] = {"phase_1": "close", "phase_2": "far", "whole": "whole"}
-COLUMNS = ["domain", "experiment", "condition", "method", "seed", "step"]
-COLUMNS += ["probe", "group", "episode", "measure", "value"]
-NO_EPISODE = -1  # the measure is of the policy itself
 
 
-def evaluate(experiment: AppleRetrievalExperiment, method: str, run: Run) -> None:
+def evaluate(experiment: AppleRetrievalExperiment, run: Run) -> None:
     """``episodes.parquet``: success and return of every episode of every probe and milestone.
 
     Measures of the policy itself have episode -1: ``weight_ratio`` (|b| / |w|, probe whole) and
     ``correct_probability`` (of the right direction, in phase 1 and in phase 2).
     """
     grid = Grid(experiment.environment, run.seeds)
-    folder = run.parents["finetune"] / "milestones"
-    steps = sorted(int(path.stem.removeprefix("step_")) for path in folder.glob("step_*.safetensors"))
-    parts = []
-    for number, step in enumerate(steps):
-        tensors = read_tensors(folder / f"step_{step}.safetensors")
+
+    def measure(milestone: Milestone) -> Measured:
+        tensors = read_tensors(milestone.weights)
         policy = ApplePolicy(tensors["weight"], tensors["bias"])
-        for probe, episode, measure, values in _measures(grid, policy, step, experiment.evaluate.episodes):
-            parts.append(_rows(grid, step, probe, episode, measure, values))
-        run.report(number + 1, len(steps))
-    table = pd.concat(parts, ignore_index=True)
-    table = table.assign(domain="apple_retrieval", experiment=run.experiment, method=method)
-    write_table(run.output / "episodes.parquet", table[COLUMNS])
+        measured = _measures(grid, policy, milestone.step, experiment.evaluate.episodes)
+        return {"episodes": pd.concat([_rows(grid, *item) for item in measured], ignore_index=True)}
+
+    evaluate_milestones(experiment.domain, run, measure)
 
 
 def _measures(
@@ -65,7 +57,7 @@ def _measures(
 
 
 def _rows(
-    grid: Grid, step: int, probe: Task, episode: NDArray[np.int64], measure: str, values: NDArray[np.float64]
+    grid: Grid, probe: Task, episode: NDArray[np.int64], measure: str, values: NDArray[np.float64]
 ) -> pd.DataFrame:
     """One row for each run and episode."""
     conditions, seeds = (np.array(column) for column in zip(*grid.runs, strict=True))
@@ -73,7 +65,6 @@ def _rows(
         {
             "condition": np.repeat(conditions, len(episode)),
             "seed": np.repeat(seeds, len(episode)),
-            "step": np.int64(step),
             "probe": probe,
             "group": GROUPS[probe],
             "episode": np.tile(episode, len(seeds)),

@@ -13,7 +13,7 @@ from torch import Tensor
 from fpc.domains.apple_retrieval.config import EnvironmentSection
 from fpc.domains.apple_retrieval.environment import Task, VectorAppleRetrieval
 from fpc.domains.apple_retrieval.policy import ApplePolicy
-from fpc.learners.reinforce import Episodes
+from fpc.learners.reinforce.specification import Episodes
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fpc.core.seeds import named_generator
 
 
 class Streams:
@@ -19,11 +20,7 @@ class Streams:
     """
 
     def __init__(self, runs: Sequence[tuple[str, int]], purpose: str) -> None:
-        self.generators = []
-        for condition, seed in runs:
-            digest = hashlib.sha256(f"{purpose} {condition}".encode()).digest()
-            words = np.frombuffer(digest[:16], dtype=np.uint32).tolist()
-            self.generators.append(np.random.Generator(np.random.PCG64([seed, *words])))
+        self.generators = [named_generator(seed, f"{purpose} {condition}") for condition, seed in runs]
 
     def draw(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Uniform numbers in [0, 1), ``[K, *shape]``."""

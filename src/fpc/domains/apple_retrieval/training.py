@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,35 +12,19 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_json, write_table, write_tensors
+from fpc.core.milestones import write_milestone
 from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment, ReinforceSection
 from fpc.domains.apple_retrieval.environment import Task
 from fpc.domains.apple_retrieval.policy import ApplePolicy
 from fpc.domains.apple_retrieval.rollout import Grid
 from fpc.domains.apple_retrieval.streams import Streams
-from fpc.learners import reinforce
+from fpc.domains.finetuning import EXPERT, POLICY, TRAINING, run_fields
+from fpc.domains.interface import Run
+from fpc.learners.interface import Weights
+from fpc.learners.reinforce import Reinforce, ReinforceSpecification
 from fpc.retention.expert_data import ExpertDataset
-from fpc.retention.interface import MethodOptions, RetentionContext, RetentionMethod
+from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
-PRETRAINED, EXPERT = "policy.safetensors", "expert.safetensors"
-LOGGED_POINTS = 100  # of each curve in training.parquet
-
-
-@dataclass(frozen=True)
-class Learning:
-    """What pre-training and fine-tuning do not share."""
-
-    task: Task
-    section: ReinforceSection
-    updates: int
-    milestones: frozenset[int]
-    publish: Callable[[int], None]
-    method: RetentionMethod
-    context: RetentionContext
-    online_observations: int = 1
 
 
 def pretrain(experiment: AppleRetrievalExperiment, run: Run) -> None:
@@ -50,17 +32,15 @@ def pretrain(experiment: AppleRetrievalExperiment, run: Run) -> None:
     section = experiment.pretrain
     grid = Grid(experiment.environment, run.seeds)
     policy = ApplePolicy.new(Streams(grid.runs, "initialisation"), section.initial_range)
-    none = load_method("scratch")(MethodOptions())
-    learning = Learning(
-        task="phase_2",
-        section=section,
-        updates=section.updates,
-        milestones=frozenset({section.updates}),
-        publish=lambda update: write_policy(run, PRETRAINED, policy),
-        method=none,
-        context=RetentionContext(policy, None, None, None, torch.Generator()),
+    specification = ReinforceSpecification(
+        **run_fields(run),
+        **_task(grid, policy, "phase_2", section, run.phase),
+        steps=section.updates,
+        milestones=(section.updates,),
     )
-    _learn(grid, policy, learning, run)
+    trained = Reinforce().train(specification)
+    write_tensors(run.output / POLICY, trained.policy)
+    _write_training(trained.table, grid, section, run)
 
 
 def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
@@ -91,90 +71,71 @@ def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
 
 def finetune(experiment: AppleRetrievalExperiment, method: str, options: MethodOptions, run: Run) -> None:
     """REINFORCE on the whole task with a retention method."""
-    section = experiment.finetune
-    grid = Grid(experiment.environment, run.seeds)
-    kind = load_method(method)
-    teacher = expert = None
-    if "pretrain" in run.parents:
-        teacher = read_policy(run, grid).requires_grad_(False)
-    if "collect" in run.parents:
-        tensors = read_tensors(run.parents["collect"] / EXPERT)
-        expert = ExpertDataset({name: spread(value, grid) for name, value in tensors.items()})
-    if kind.pretrained and teacher is not None:
+    section, grid = experiment.finetune, Grid(experiment.environment, run.seeds)
+    method_class = load_method(method)
+    teacher = read_policy(run, grid).requires_grad_(False) if "pretrain" in run.parents else None
+    if method_class.pretrained and teacher is not None:
         policy = deepcopy(teacher).requires_grad_(True)
     else:
         policy = ApplePolicy.new(Streams(grid.runs, "initialisation of scratch"), section.initial_range)
     updates = section.updates if options.steps is None else ceil(options.steps / section.episodes_per_update)
-    steps = np.linspace(0, updates, section.milestones + 1).round().astype(int)
-    learning = Learning(
-        task="whole",
-        section=section,
-        updates=updates,
-        milestones=frozenset(steps.tolist()),
-        publish=lambda update: write_policy(
-            run, f"milestones/step_{update * section.episodes_per_update}.safetensors", policy
-        ),
-        method=kind(options),
-        context=RetentionContext(policy, teacher, expert, None, torch.Generator().manual_seed(0)),
+    milestones = np.linspace(0, updates, section.milestones + 1).round().astype(int)
+
+    def keep(update: int, weights: Weights, critic: Weights) -> None:
+        write_milestone(run.output, update * section.episodes_per_update, weights)
+
+    specification = ReinforceSpecification(
+        **run_fields(run),
+        **_task(grid, policy, "whole", section, run.phase),
+        steps=updates,
+        milestones=tuple(milestones.tolist()),
+        on_milestone=keep,
+        method=method_class(options),
+        teacher=teacher,
+        expert=_expert(run, grid),
         online_observations=section.online_observations,
     )
-    _learn(grid, policy, learning, run)
+    trained = Reinforce().train(specification)
+    _write_training(trained.table, grid, section, run)
 
 
-def _learn(grid: Grid, policy: ApplePolicy, learning: Learning, run: Run) -> None:
-    """Train, and write ``training.parquet``."""
-    section = learning.section
-    streams = Streams(grid.runs, run.phase)
-    shape = grid.uniform_shape(section.episodes_per_update)
-    logs = reinforce.train(
-        reinforce.Training(
-            policy=policy,
-            observations=grid.observations,
-            rollout=lambda: grid.rollout(policy, streams.draw(shape), learning.task),
-            skip=lambda draws: streams.skip(draws, shape),
-            settings=section,
-            updates=learning.updates,
-            milestones=learning.milestones,
-            publish=learning.publish,
-            report=lambda update, metrics: run.report(update, learning.updates, **metrics),
-            state=run.state,
-            method=learning.method,
-            context=learning.context,
-            online_observations=learning.online_observations,
-        )
-    )
-    write_table(run.output / "training.parquet", _training_table(logs, grid, section.episodes_per_update))
+def _task(
+    grid: Grid, policy: ApplePolicy, task: Task, section: ReinforceSection, purpose: str
+) -> dict[str, Any]:
+    """Fields of a specification: what is learned, with random numbers of the streams of ``purpose``."""
+    streams, shape = Streams(grid.runs, purpose), grid.uniform_shape(section.episodes_per_update)
+    return {
+        "options": section,
+        "policy": policy,
+        "observations": grid.observations,
+        "rollout": lambda: grid.rollout(policy, streams.draw(shape), task),
+        "skip": lambda draws: streams.skip(draws, shape),
+    }
 
 
-def _training_table(logs: dict[str, reinforce.Array], grid: Grid, episodes_per_update: int) -> pd.DataFrame:
+def _expert(run: Run, grid: Grid) -> ExpertDataset | None:
+    if "collect" not in run.parents:
+        return None
+    tensors = read_tensors(run.parents["collect"] / EXPERT)
+    return ExpertDataset({name: spread(value, grid) for name, value in tensors.items()})
+
+
+def _write_training(table: pd.DataFrame, grid: Grid, section: ReinforceSection, run: Run) -> None:
     """step (episodes before the update), seed, metric, value, condition; means over bins of updates."""
     conditions, seeds = (np.array(column) for column in zip(*grid.runs, strict=True))
-    parts = []
-    for metric, values in logs.items():
-        edges = np.unique(np.linspace(0, len(values), LOGGED_POINTS + 1).astype(int))
-        means = np.add.reduceat(values, edges[:-1], axis=0) / np.diff(edges)[:, None]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "step": np.repeat(edges[:-1] * episodes_per_update, len(seeds)),
-                    "seed": np.tile(seeds, len(means)),
-                    "metric": metric,
-                    "value": means.ravel(),
-                    "condition": np.tile(conditions, len(means)),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def write_policy(run: Run, name: str, policy: ApplePolicy) -> None:
-    """Write w and b of all runs under ``run.output``."""
-    write_tensors(run.output / name, policy.state_dict())
+    columns = {
+        "step": table["step"] * section.episodes_per_update,
+        "seed": seeds[table["run"]],
+        "metric": table["metric"],
+        "value": table["value"],
+        "condition": conditions[table["run"]],
+    }
+    write_table(run.output / TRAINING, pd.DataFrame(columns))
 
 
 def read_policy(run: Run, grid: Grid) -> ApplePolicy:
     """pi* of each run of the grid."""
-    tensors = read_tensors(run.parents["pretrain"] / PRETRAINED)
+    tensors = read_tensors(run.parents["pretrain"] / POLICY)
     return ApplePolicy(spread(tensors["weight"], grid), spread(tensors["bias"], grid))
 
 

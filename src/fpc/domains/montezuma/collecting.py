@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,14 +10,13 @@ from torch import Tensor
 
 from fpc.core.files import write_tensors
 from fpc.core.processor import prepare_processor
+from fpc.core.seeds import rng_of
+from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
 from fpc.domains.montezuma.training import starts_in
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
 _COLLECT = 4409  # tells these episodes from others of the run's seed
 _BATCH = 16
@@ -63,7 +61,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     network, options = policy_of(experiment, pi_star), experiment.collect
     environment = experiment.environment
     width = environment.frame_stack * environment.screen_size**2
-    generator = np.random.default_rng([run.seed, _COLLECT])
+    generator = rng_of(run.seed, _COLLECT)
     reservoir = Reservoir(options.states, width, generator)
     starts = starts_in(pi_star / STARTS, environment.room)
     limited = environment.model_copy(update={"max_steps": options.max_steps})

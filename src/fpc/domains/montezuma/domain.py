@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fpc.domains.interface import Domain
+from fpc.domains.interface import Domain, Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.retention.interface import MethodOptions, Need
+from fpc.learners.appo import APPO
+from fpc.learners.interface import Learner
+from fpc.retention.interface import MethodOptions
 
 if TYPE_CHECKING:
-    from fpc.workflow.run import Run
+    import pandas as pd
 
 
-class Montezuma(Domain):
+class Montezuma(Domain[MontezumaExperiment]):
     """Close are the rooms before Room 7, where games start; Far is Room 7 and what comes after."""
 
     name: ClassVar[str] = "montezuma"
-    learner: ClassVar[str] = "appo"
-    provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
+    learner: ClassVar[Learner[Any]] = APPO()
 
     def pretrain(self, experiment: MontezumaExperiment, run: Run) -> None:
         """The expert's start states and demonstrations, and ``policy.safetensors``."""
@@ -47,6 +48,16 @@ class Montezuma(Domain):
         from fpc.domains.montezuma.evaluation import evaluate
 
         evaluate(experiment, run)
+
+    def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+        """``rooms`` and ``frames``."""
+        from fpc.domains.montezuma.derived_tables import DERIVED
+
+        return DERIVED
+
+    def collected_states(self, experiment: MontezumaExperiment) -> int:
+        """What the configuration says."""
+        return experiment.collect.states
 
     def training_steps(self, experiment: MontezumaExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds: games end before their step limit."""

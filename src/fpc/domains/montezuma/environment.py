@@ -13,6 +13,7 @@ import cv2
 import gymnasium
 import numpy as np
 
+from fpc.core.seeds import rng_of
 from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator
 from fpc.domains.montezuma.rooms import room_number
@@ -77,7 +78,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         self.action_space = gymnasium.spaces.Discrete(ACTIONS)  # type: ignore[assignment]
         self.stack = np.zeros(shape, np.uint8)
         self.episode = -1
-        self.generator = np.random.default_rng([*self.stream, 0])
+        self.generator = rng_of(*self.stream, 0)
         self._known: dict[StartState, tuple[bytes, int, np.ndarray]] = {}
         self.attempt: RoomAttempt | None = None
         self.steps, self.score, self.last_action = 0, 0.0, 0
@@ -91,7 +92,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
             super().reset(seed=seed)
             self.stream, self.episode = (seed,), -1
         self.episode += 1
-        self.generator = np.random.default_rng([*self.stream, self.episode])
+        self.generator = rng_of(*self.stream, self.episode)
         start = (options or {}).get("start")
         if start is None and self.starts:
             start = self.starts[int(self.generator.integers(len(self.starts)))]
@@ -143,7 +144,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         self.emulator.reset()
         self.emulator.load(snapshot["emulator"].tobytes())
         self.stack[:] = snapshot["stack"]
-        self.generator = np.random.default_rng(0)
+        self.generator = rng_of(0)
         self.generator.bit_generator.state = snapshot["generator"]
         for name in ("episode", "steps", "score", "last_action"):
             setattr(self, name, snapshot[name])

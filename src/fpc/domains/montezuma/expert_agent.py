@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fpc.core.files import read_tensors, write_table, write_tensors
+from fpc.domains.finetuning import run_fields
+from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import (
     PROGRESS,
     Found,
@@ -20,29 +21,29 @@ from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import walk
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.domains.montezuma.training import job_of
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
+from fpc.domains.montezuma.training import specification_of
+from fpc.learners.appo import APPO
 
 _PLAY = 5501  # tells these games from others of the run's seed
 
 
 def play_expert(experiment: MontezumaExperiment, run: Run) -> Found:
     """Train the agent, play its games, and note the ways into every room that it found."""
-    from fpc.learners.appo.train import train
-
     options = experiment.pretrain.expert.ppo_rnd
     assert options is not None  # the configuration checks it
     pretrain = experiment.pretrain
     weights, table = run.state / "expert.safetensors", run.state / "expert.parquet"
     if not table.exists():
-        job = job_of(
-            experiment, pretrain.appo, pretrain.rnd, run, steps=options.steps, state=run.state / "expert"
+        specification = specification_of(
+            experiment,
+            pretrain.appo,
+            pretrain.rnd,
+            steps=options.steps,
+            **run_fields(run, run.state / "expert"),
         )
-        trained = train(job, run.report)
-        write_tensors(weights, trained.network)
-        write_table(table, trained.metrics)
+        trained = APPO().train(specification)
+        write_tensors(weights, trained.policy)
+        write_table(table, trained.table)
     network = MontezumaNetwork(experiment.network, experiment.environment)
     network.load_state_dict(read_tensors(weights))
     network.eval()

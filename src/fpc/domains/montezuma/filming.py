@@ -1,4 +1,4 @@
-"""Pictures of attempts: their actions played again, without chance."""
+"""Frames of attempts: their actions played again, deterministically."""
 
 from __future__ import annotations
 

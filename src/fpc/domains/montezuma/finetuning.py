@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from fpc.core.files import write_table
-from fpc.domains.milestones import milestone_steps
+from fpc.domains.finetuning import Finetuning
+from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.training import expert_of, job_of
+from fpc.domains.montezuma.training import expert_of, specification_of
+from fpc.learners.appo import APPO
 from fpc.retention.interface import MethodOptions, Need
-from fpc.retention.registry import load_method
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
 
 def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions, run: Run) -> None:
     """Write the milestones' weights and ``training.parquet``."""
-    from fpc.learners.appo.train import train
-
-    kind, options = load_method(method), experiment.finetune
-    steps = chosen.steps or options.steps
-    appo = options.appo
-    more: dict[str, Any] = {}
-    if kind.pretrained:
-        more["initial"] = str(run.parents["pretrain"] / "policy.safetensors")
-    else:
-        appo = appo.model_copy(update={"learning_rate_schedule": appo.scratch_learning_rate_schedule})
-    if Need.EXPERT_DATA in kind.needs:
-        more |= expert_of(run)
-    job = job_of(
+    options = experiment.finetune
+    work = Finetuning.of(run, method, chosen, options.steps)
+    specification = specification_of(
         experiment,
-        appo,
+        options.appo if work.pretrained else options.appo.from_scratch(),
         options.rnd,
-        run,
-        steps=steps,
-        state=run.state,
-        method=method,
-        options=chosen.model_dump(mode="json"),
-        milestones=milestone_steps(steps, options.evaluate_every),
-        milestone_folder=str(run.output / "milestones"),
-        **more,
+        initial_policy=work.pi_star(),
+        expert=expert_of(run.parents["collect"]) if work.needs(Need.EXPERT_DATA) else None,
+        **work.fields(options.evaluate_every),
     )
-    trained = train(job, run.report)
-    write_table(run.output / "training.parquet", trained.metrics)
+    work.finish(APPO().train(specification))

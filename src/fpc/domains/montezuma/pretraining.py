@@ -6,28 +6,27 @@ Each stage leaves its result in the run's folder, and a resumed run goes on with
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
 from fpc.core.processor import prepare_processor
+from fpc.domains.finetuning import POLICY, TRAINING, run_fields
+from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment
+from fpc.domains.montezuma.derived_tables import rooms_picture
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import chosen, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.domains.montezuma.rooms_picture import rooms_picture
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
-from fpc.domains.montezuma.training import job_of, starts_in
+from fpc.domains.montezuma.training import specification_of, starts_in
+from fpc.learners.appo import APPO
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
-POLICY, STARTS, DEMONSTRATIONS = "policy.safetensors", "start_states.json", "demonstrations.json"
+STARTS, DEMONSTRATIONS = "start_states.json", "demonstrations.json"
 EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"
 FIRST_VISITS = "first_visits.parquet"
 TRAINED = "trained.parquet"  # in the run's state
@@ -49,7 +48,7 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
         _find_the_way(experiment, run)
     starts_in(run.output / STARTS, experiment.environment.room)
     table = _cloned(experiment, run) if experiment.pretrain.recipe == "clone" else _trained(experiment, run)
-    write_table(run.output / "training.parquet", pd.concat([table, _probe(experiment, run)]))
+    write_table(run.output / TRAINING, pd.concat([table, _probe(experiment, run)]))
 
 
 def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
@@ -81,25 +80,22 @@ def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
 
 def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     """APPO with RND on games that begin in the room."""
-    from fpc.learners.appo.train import train
-
     table, options = run.state / TRAINED, experiment.pretrain
     if table.exists() and (run.output / POLICY).exists():
         return pd.read_parquet(table)
-    job = job_of(
+    specification = specification_of(
         experiment,
         options.appo,
         options.rnd,
-        run,
         steps=options.steps,
-        state=run.state / "training",
         task=options.task,
         starts=run.output / STARTS,
+        **run_fields(run, run.state / "training"),
     )
-    trained = train(job, run.report)
-    write_tensors(run.output / POLICY, trained.network)
-    write_table(table, trained.metrics)
-    return trained.metrics
+    trained = APPO().train(specification)
+    write_tensors(run.output / POLICY, trained.policy)
+    write_table(table, trained.table)
+    return trained.table
 
 
 def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from fpc.core.seeds import rng_of
 from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.environment import MontezumaEnvironment, Task
 from fpc.domains.montezuma.network import MontezumaNetwork
@@ -49,7 +50,7 @@ class _Player:
         self.place, self.environment = place, environment
         environment.stream, environment.episode, environment.task = episode.stream, -1, episode.task
         self.observation, _ = environment.reset(options={"start": episode.start})
-        self.generator = np.random.default_rng([*episode.stream, _ACTIONS])
+        self.generator = rng_of(*episode.stream, _ACTIONS)
         self.actions: list[int] = []
 
     def step(self, action: int) -> EpisodeRecord | None:

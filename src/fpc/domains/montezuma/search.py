@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fpc.core.checkpoint import load_checkpoint, save_checkpoint
+from fpc.core.seeds import rng_of
 from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import ACTIONS, CELL, INVENTORY, ROOM, Emulator, X, Y
 from fpc.domains.montezuma.rooms import room_number
@@ -31,7 +32,7 @@ class Search:
 
     def __init__(self, options: GoExploreOptions, seed: int, stream: int, steps: int) -> None:
         self.options, self.seed, self.stream, self.total = options, seed, stream, steps
-        self.generator = np.random.default_rng([seed, stream])
+        self.generator = rng_of(seed, stream)
         self.emulator = Emulator()
         self.emulator.reset()
         self.parents: list[int] = [-1]

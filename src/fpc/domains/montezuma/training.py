@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from fpc.domains.finetuning import EXPERT
 from fpc.domains.montezuma.config import EnvironmentOptions, MontezumaExperiment, NetworkOptions
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import read_start_states
-from fpc.learners.appo.job import Job
+from fpc.learners.appo import APPOSpecification, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
 from fpc.retention.expert_data import ExpertDataset
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
-_HERE = "fpc.domains.montezuma.training"
 
 
 def environment_of(
@@ -68,44 +64,28 @@ def data_of(path: str) -> ExpertDataset:
     return ExpertDataset.read(Path(path))
 
 
-def job_of(
+def specification_of(
     experiment: MontezumaExperiment,
-    appo: APPOOptions,
+    options: APPOOptions,
     rnd: RNDOptions,
-    run: Run,
     *,
-    steps: int,
-    state: Path,
     task: Literal["game", "room"] = "game",
     starts: Path | None = None,
     **more: Any,
-) -> Job:
-    """A training job; ``more`` are further fields."""
+) -> APPOSpecification:
+    """A run of APPO with RND on the game, or from ``starts`` on; ``more`` are the other fields."""
     environment = experiment.environment.model_dump(mode="json")
-    return Job(
-        environment=f"{_HERE}:environment_of",
-        environment_arguments={
-            "environment": environment,
-            "task": task,
-            "starts": None if starts is None else str(starts),
-        },
-        network=f"{_HERE}:network_of",
-        network_arguments={
-            "network": experiment.network.model_dump(mode="json"),
-            "environment": environment,
-        },
-        appo=appo.model_dump(mode="json"),
-        rnd=rnd.model_dump(mode="json"),
-        seed=run.seed,
-        steps=steps,
-        trainable="all",
-        state=str(state),
-        checkpoint_seconds=run.checkpoint_seconds,
+    network = experiment.network.model_dump(mode="json")
+    begins = None if starts is None else str(starts)
+    return APPOSpecification(
+        environment=Call.of(environment_of, environment=environment, task=task, starts=begins),
+        network=Call.of(network_of, network=network, environment=environment),
+        options=options,
+        rnd=rnd,
         **more,
     )
 
 
-def expert_of(run: Run) -> dict[str, Any]:
-    """Fields of a job that learns from the expert data."""
-    path = run.parents["collect"] / "expert.safetensors"
-    return {"expert": f"{_HERE}:data_of", "expert_arguments": {"path": str(path)}}
+def expert_of(collected: Path) -> Call:
+    """The expert data in the folder of ``collect``."""
+    return Call.of(data_of, path=str(collected / EXPERT))

@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.core.metric_log import MetricLog
+from fpc.core.seeds import rng_of
 from fpc.domains.nethack.config import CloneOptions
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import GameStreams
@@ -216,6 +216,6 @@ def split(games: Games, held_out: float, seed: int) -> tuple[list[int], list[int
     """Games to learn from and a share held out (at least one where two games or more are there)."""
     numbers = list(games.games)
     count = min(len(numbers) - 1, math.ceil(held_out * len(numbers))) if held_out > 0 else 0
-    order = np.random.default_rng(np.random.SeedSequence([seed, len(numbers)])).permutation(len(numbers))
+    order = rng_of(seed, len(numbers)).permutation(len(numbers))
     apart = {numbers[int(place)] for place in order[:count]}
     return [game for game in numbers if game not in apart], [game for game in numbers if game in apart]

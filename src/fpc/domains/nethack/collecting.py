@@ -11,8 +11,10 @@ from torch import Tensor
 
 from fpc.core.files import write_table, write_tensors
 from fpc.core.processor import prepare_processor
+from fpc.core.seeds import seed_of
+from fpc.domains.interface import Run
 from fpc.domains.nethack.config import CollectOptions, NetHackExperiment
-from fpc.domains.nethack.environment import episode_seed
+from fpc.domains.nethack.entries import entry_states
 from fpc.domains.nethack.expert_sequences import STORED_FILE
 from fpc.domains.nethack.games import read_game
 from fpc.domains.nethack.metrics import METRICS
@@ -28,11 +30,10 @@ from fpc.domains.nethack.sources import (
     read_game_list,
     write_game_list,
 )
-from fpc.domains.nethack.start_states import StartState, entry_states, write_start_states
+from fpc.domains.nethack.start_states import StartState, write_start_states
 
 if TYPE_CHECKING:
     from fpc.domains.nethack.expert import GameRecord
-    from fpc.workflow.run import Run
 
 USES = ("games", "starts", "sokoban")  # of the run's seed
 GAMES_AT_ONCE = 16  # games of the expert between two looks at how many entries there are
@@ -53,7 +54,7 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
         ValueError: the games cannot be used, or the expert does not get to the Far level.
     """
     prepare_processor()
-    seeds = {use: episode_seed(run.seed, 100 + number) for number, use in enumerate(USES)}
+    seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(USES)}
     _write_probes(experiment, run, seeds)
     games, held_out = _games(experiment, run, seeds["games"])
     options = experiment.collect
@@ -87,7 +88,7 @@ def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordin
     same = options.source is None or options.source == experiment.pretrain.source
     source = options.source or experiment.pretrain.source
     if same and pretrained.exists():
-        run.externals |= externals_of(source)
+        run.externals.update(externals_of(source))
         return read_game_list(pretrained)
     games = obtain_games(
         source,
@@ -97,7 +98,7 @@ def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordin
         state=run.state,
         report=lambda done: run.report(done, source.games),
     )
-    run.externals |= externals_of(source)
+    run.externals.update(externals_of(source))
     return games, []
 
 

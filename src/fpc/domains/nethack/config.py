@@ -6,9 +6,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.learners.appo.options import APPOOptions
+
+
+def _is_zero(value: object) -> bool:
+    return value == 0
 
 
 class EnvironmentOptions(Section):
@@ -143,6 +147,12 @@ class FinetuneOptions(Section):
     appo: APPOOptions = Field(description="APPO.")
     steps: PositiveInt = Field(description="Environment steps of every method.")
     evaluate_every: PositiveInt = Field(description="Environment steps between milestones; also one at 0.")
+    retention_entropy_coefficient: NonNegativeFloat = Field(
+        default=0.0,
+        exclude_if=_is_zero,  # younger than published results: where it is not used, digests stay
+        description="Weight of the entropy bonus with methods that add a term to the loss, in place of "
+        "`appo.entropy_coefficient`.",
+    )
 
 
 class EvaluateOptions(Section):

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpc.core.files import write_tensors
+from fpc.domains.finetuning import run_fields
+from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.domains.nethack.finetuning import job_of
+from fpc.domains.nethack.finetuning import specification_of
+from fpc.learners.appo import APPO
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fpc.workflow.run import Run
 
 
 def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, run: Run) -> pd.DataFrame:
@@ -30,18 +31,15 @@ def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, r
     Returns:
         Metrics of pi*'s games: step, seed, metric, value.
     """
-    from fpc.learners.appo.train import train
-
     options = experiment.pretrain
-    job = job_of(
+    specification = specification_of(
         experiment,
         options.appo.model_copy(update={"warm_up_steps": 0}),
-        run,
         steps=options.critic.steps,
         trainable="critic",
-        state=run.state / "critic",
-        initial=str(policy),
+        initial_policy=policy,
+        **run_fields(run, run.state / "critic"),
     )
-    trained = train(job, run.report)
+    trained = APPO().train(specification)
     write_tensors(target, trained.critic)
-    return trained.metrics
+    return trained.table

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from fpc.domains.interface import Domain
+from fpc.domains.interface import Domain, Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.retention.interface import MethodOptions, Need
+from fpc.learners.appo import APPO
+from fpc.learners.interface import Learner
+from fpc.retention.interface import MethodOptions
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
-
-class NetHack(Domain):
+class NetHack(Domain[NetHackExperiment]):
     """Close is dungeon level 1, where games start; Far are deeper levels and Sokoban."""
 
     name: ClassVar[str] = "nethack"
-    learner: ClassVar[str] = "appo"
-    provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
+    learner: ClassVar[Learner[Any]] = APPO()
 
     def pretrain(self, experiment: NetHackExperiment, run: Run) -> None:
         """``policy.safetensors``, ``critic.safetensors``, ``training.parquet`` and the games cloned."""
@@ -44,7 +42,7 @@ class NetHack(Domain):
 
         evaluate(experiment, run)
 
-    def check(self, experiment: NetHackExperiment, method: str, options: Any) -> None:
+    def check(self, experiment: NetHackExperiment, method: str, options: MethodOptions) -> None:
         """Batches of the expert's sequences are whole, and EWC can estimate its Fisher information."""
         length = experiment.finetune.appo.rollout
         for key in ("batch_size", "fisher_samples"):

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
 from nle import nethack
 from nle.env.base import NLE
 
+from fpc.core.seeds import seed_of, short_seeds_of
 from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.metrics import GameMetrics
-
-if TYPE_CHECKING:
-    from fpc.domains.nethack.start_states import StartState
+from fpc.domains.nethack.start_states import StartState, digest_of_screen
 
 OBSERVATION_KEYS = ("tty_chars", "tty_colors", "tty_cursor", "glyphs", "blstats", "message")
 _ALWAYS_OBSERVED = ("glyphs", "blstats", "message", "program_state", "internal")  # NLE appends these
@@ -72,13 +71,8 @@ def make_game(
 
 def seed_game(game: NLE, seed: int) -> None:
     """Fix the chance of the game that the next ``reset`` begins; equal seeds give equal games."""
-    core, display = np.random.SeedSequence(seed).generate_state(2)
-    game.seed(core=int(core), disp=int(display), reseed=False)
-
-
-def episode_seed(*stream: int) -> int:
-    """Seed of one episode of a stream, e.g. of (run's seed, environment, episode)."""
-    return int(np.random.SeedSequence(stream).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    core, display = short_seeds_of(seed, count=2)
+    game.seed(core=core, disp=display, reseed=False)
 
 
 class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
@@ -123,7 +117,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
             self._stream, self._episode = (seed,), 0
         else:
             self._episode += 1
-            seed = episode_seed(*self._stream, self._episode)
+            seed = seed_of(*self._stream, self._episode)
         start: StartState | None = (options or {}).get("start")
         self._from_start_state = start is not None
         if start is None:
@@ -179,8 +173,6 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         """
         if self._from_start_state:
             raise ValueError("a game from a start state has no snapshot: play it again from its start")
-        from fpc.domains.nethack.start_states import digest_of_screen
-
         return {
             "stream": list(self._stream),
             "episode": self._episode,
@@ -195,8 +187,6 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         Raises:
             ValueError: the game took another course, e.g. under another version of NLE.
         """
-        from fpc.domains.nethack.start_states import digest_of_screen
-
         self._stream = tuple(int(word) for word in snapshot["stream"])
         self._episode = int(snapshot["episode"])
         self._from_start_state = False

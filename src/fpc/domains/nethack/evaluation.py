@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from fpc.core.files import write_table
-from fpc.domains.milestones import find_milestones
+from fpc.core.milestones import find_milestones
+from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
+from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
-from fpc.domains.nethack.rollout import Episode, EpisodeRecord, new_episodes
+from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
 from fpc.domains.nethack.start_states import StartState, by_probe, read_start_states
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fpc.workflow.run import Run
-
 CLOSE, FINAL, SOKOBAN = "level_1", "final", "sokoban"
-TABLES = ("dungeon", "episodes")  # the last one is written last: it is the commit
-EPISODE_COLUMNS = ["step", "probe", "group", "episode", "measure", "value"]
 DUNGEON_COLUMNS = ["seed", "step", "episode", "turn", "depth"]
 
 
@@ -32,60 +27,38 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     Raises:
         ValueError: the fine-tuned run left no milestones, or an input does not fit the configuration.
     """
-    milestones = find_milestones(run.parents["finetune"])
-    evaluation = Evaluation(experiment, run, milestones)
     with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
-        for step in milestones:
-            folder = run.state / f"step_{step}"
-            if not (folder / "episodes.parquet").exists():
-                for name, table in evaluation.measure(rollouts, step).items():
-                    write_table(folder / f"{name}.parquet", table)
-            evaluation.finish(step)
-    for name in TABLES:
-        tables = [pd.read_parquet(run.state / f"step_{step}" / f"{name}.parquet") for step in milestones]
-        write_table(run.output / f"{name}.parquet", pd.concat(tables, ignore_index=True))
+        probes = Probes(experiment, run, rollouts)
+        evaluate_milestones(experiment.domain, run, probes.measure, episodes=probes.episodes)
 
 
-class Evaluation:
+class Probes:
     """What every milestone of a run is measured with."""
 
-    def __init__(self, experiment: NetHackExperiment, run: Run, milestones: dict[int, Path]) -> None:
-        self.experiment, self.run, self.milestones = experiment, run, milestones
+    def __init__(self, experiment: NetHackExperiment, run: Run, rollouts: Rollouts) -> None:
+        self.experiment, self.run, self.rollouts = experiment, run, rollouts
+        milestones = find_milestones(run.parents["finetune"])
+        self.whole = {min(milestones), max(milestones)}  # the steps that are also given the `final` games
         self.far = f"level_{experiment.collect.far_level}"
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
         self.final = self._request(experiment.evaluate.final_episodes, FINAL, experiment.evaluate.max_steps)
-        self.whole = {min(milestones), max(milestones)}
-        self.total = sum(self._episodes(step) for step in milestones)
-        self.done = 0
-        self.data = None
         data = run.parents["collect"] / "divergence.safetensors"
-        if data.exists():
-            self.data = read_divergence_data(data)
-        self.common = {
-            "domain": experiment.domain,
-            "experiment": run.experiment,
-            "condition": "",
-            "method": run.method,
-            "seed": run.seed,
-        }
+        self.data = read_divergence_data(data) if data.exists() else None
 
-    def measure(self, rollouts: Rollouts, step: int) -> dict[str, pd.DataFrame]:
-        """Tables of one milestone, by name."""
-        path = self.milestones[step]
-        requests = self.requests | ({FINAL: self.final} if step in self.whole else {})
-        played = rollouts.play(path, requests, lambda done: self.run.report(self.done + done, self.total))
-        rows = [row for probe, records in played.items() for row in self._rows(probe, records)]
-        rows += self._divergence(path)
-        episodes = pd.DataFrame([self.common | {"step": step} | row for row in rows])
-        return {
-            "dungeon": self._dungeon(step, played.get(FINAL, [])),
-            "episodes": episodes[[*self.common, *EPISODE_COLUMNS]],
-        }
+    def measure(self, milestone: Milestone) -> Measured:
+        """Rows of ``episodes``, and where the ``final`` games reached deeper levels."""
+        requests = self._requests_at(milestone.step)
+        played = self.rollouts.play(milestone.weights, requests, milestone.report)
+        rows = [row for probe, records in played.items() for row in _rows(probe, records)]
+        rows += self._divergence(milestone.weights)
+        return {"episodes": rows, "dungeon": self._dungeon(milestone.step, played.get(FINAL, []))}
 
-    def finish(self, step: int) -> None:
-        """Count a milestone as done."""
-        self.done += self._episodes(step)
-        self.run.report(self.done, self.total)
+    def episodes(self, step: int) -> int:
+        """How many are played with the milestone at ``step``."""
+        return sum(len(request.episodes) for request in self._requests_at(step).values())
+
+    def _requests_at(self, step: int) -> dict[str, Request]:
+        return self.requests | ({FINAL: self.final} if step in self.whole else {})
 
     def _probes(self, path: Path) -> dict[str, Request]:
         options = self.experiment.evaluate
@@ -101,12 +74,7 @@ class Evaluation:
 
     def _request(self, starts: int | Sequence[StartState], probe: str, max_steps: int) -> Request:
         environment = self.experiment.environment.model_copy(update={"max_steps": max_steps})
-        episodes: list[Episode] = new_episodes(self.run.seed, probe, starts)
-        return Request(episodes, environment)
-
-    def _episodes(self, step: int) -> int:
-        final = [self.final] if step in self.whole else []
-        return sum(len(request.episodes) for request in [*self.requests.values(), *final])
+        return Request(new_episodes(self.run.seed, probe, starts), environment)
 
     def _divergence(self, path: Path) -> list[dict[str, Any]]:
         """Rows of the divergence from pi*; none where it cannot be told.
@@ -117,29 +85,28 @@ class Evaluation:
             return []
         network = load_policy(path, self.experiment.network)
         if "features" in self.data:
-            pi_star = load_policy(
-                self.run.parents["pretrain"] / "policy.safetensors", self.experiment.network
-            )
-            if not same_encoder(network, pi_star):
+            original = self.run.parents["pretrain"] / "policy.safetensors"
+            if not same_encoder(network, load_policy(original, self.experiment.network)):
                 return []
         return divergence_rows(network, self.data, self.experiment.collect.far_level)
 
-    def _rows(self, probe: str, records: Sequence[EpisodeRecord]) -> list[dict[str, Any]]:
-        group = {CLOSE: "close", FINAL: "whole"}.get(probe, "far")
-        rows = []
-        for record in records:
-            measures = {"return": record.score, **record.metrics}
-            if probe == SOKOBAN:
-                measures["pits_filled"] = record.pits_filled
-            names = {"probe": probe, "group": group, "episode": record.number}
-            rows += [names | {"measure": measure, "value": value} for measure, value in measures.items()]
-        return rows
-
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
-        """Where the ``final`` games reached deeper levels; empty for milestones without such games."""
+        """A row for each deeper level reached; empty for milestones without such games."""
         rows = [
             (self.run.seed, step, record.number, turn, depth)
             for record in records
             for turn, depth in record.dungeon
         ]
         return pd.DataFrame(rows, columns=DUNGEON_COLUMNS).astype("int64")
+
+
+def _rows(probe: str, records: Sequence[EpisodeRecord]) -> list[dict[str, Any]]:
+    group = {CLOSE: "close", FINAL: "whole"}.get(probe, "far")
+    rows = []
+    for record in records:
+        measures = {"return": record.score, **record.metrics}
+        if probe == SOKOBAN:
+            measures["pits_filled"] = record.pits_filled
+        names = {"probe": probe, "group": group, "episode": record.number}
+        rows += [names | {"measure": measure, "value": value} for measure, value in measures.items()]
+    return rows

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.core.seeds import rng_of
 from fpc.domains.nethack.action_space import ACTION_COUNT
 from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
 
@@ -46,7 +47,7 @@ class GameOrder:
     def take(self, stream: int) -> int:
         """Give a stream its next game."""
         turn, place = divmod(self.taken, len(self.games))
-        order = np.random.default_rng(np.random.SeedSequence([self.seed, turn])).permutation(len(self.games))
+        order = rng_of(self.seed, turn).permutation(len(self.games))
         self.taken += 1
         self.current[stream], self.read[stream] = self.games[int(order[place])], 0
         return self.current[stream]

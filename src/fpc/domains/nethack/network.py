@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fpc.core.seeds import seed_of
 from fpc.domains.nethack.blocks import (
     FIRST_MAP_ROW,
     MAP_ROWS,
@@ -66,7 +66,7 @@ class NetHackNetwork(nn.Module):
     @classmethod
     def seeded(cls, options: NetworkOptions, seed: int, actions: int = ACTIONS) -> Self:
         """A network whose first weights depend on the seed alone; the global generator is left as it was."""
-        word = int(np.random.SeedSequence([seed]).generate_state(1, np.uint64)[0]) >> 1
+        word = seed_of(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(word)
             return cls(options, actions)

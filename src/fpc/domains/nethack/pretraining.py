@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.processor import prepare_processor
+from fpc.core.seeds import seed_of
+from fpc.domains.finetuning import CRITIC, POLICY, TRAINING
+from fpc.domains.interface import Run
 from fpc.domains.nethack.cloning import clone, split, updates_of
 from fpc.domains.nethack.config import CloneOptions, NetHackExperiment
-from fpc.domains.nethack.environment import episode_seed
 from fpc.domains.nethack.games import count_actions
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
@@ -33,11 +34,7 @@ from fpc.domains.nethack.sources import (
     write_game_list,
 )
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
 USES = ("network", "games", "cloning")  # of the run's seed
-POLICY, CRITIC = "policy.safetensors", "critic.safetensors"
 CLONED, CRITIC_TABLE, ACTIONS = "cloned.parquet", "critic.parquet", "actions.json"  # in the run's state
 PROBE, PROBE_BATCH = "level_1", 32
 
@@ -59,19 +56,19 @@ def pretrain(experiment: NetHackExperiment, run: Run) -> None:
     if options.recipe == "clone":
         assert options.clone is not None  # the configuration checks it
         tables.append(_cloned(experiment, options.clone, run))
-        run.externals |= externals_of(options.source)
+        run.externals.update(externals_of(options.source))
     else:
         assert options.published is not None
         _copy_published(Path(options.published), experiment, run)
     if options.critic.steps:
         tables.append(_critic(experiment, run))
     tables.append(_probe(experiment, run))
-    write_table(run.output / "training.parquet", pd.concat(tables, ignore_index=True))
+    write_table(run.output / TRAINING, pd.concat(tables, ignore_index=True))
 
 
 def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> pd.DataFrame:
     """Play or fetch games, clone them into ``policy.safetensors``; returns the table of cloning."""
-    seeds = {use: episode_seed(run.seed, number) for number, use in enumerate(USES)}
+    seeds = {use: seed_of(run.seed, number) for number, use in enumerate(USES)}
     source = experiment.pretrain.source
     table = run.state / CLONED
     if table.exists() and (run.output / POLICY).exists():

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import NetHackEnvironment, episode_seed
+from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.start_states import StartState
 from fpc.learners.recurrence import unroll
@@ -52,12 +53,11 @@ def new_episodes(seed: int, probe: str, starts: int | Sequence[StartState]) -> l
     """
     word = int.from_bytes(probe.encode(), "big")
     if isinstance(starts, int):
-        starts_or_seeds: list[int | StartState] = [episode_seed(seed, word, n, 0) for n in range(starts)]
+        starts_or_seeds: list[int | StartState] = [seed_of(seed, word, n, 0) for n in range(starts)]
     else:
         starts_or_seeds = list(starts)
     return [
-        Episode(number, start, episode_seed(seed, word, number, 1))
-        for number, start in enumerate(starts_or_seeds)
+        Episode(number, start, seed_of(seed, word, number, 1)) for number, start in enumerate(starts_or_seeds)
     ]
 
 

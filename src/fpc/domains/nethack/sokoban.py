@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from nle import nethack
 
+from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import NetHackEnvironment, episode_seed
-from fpc.domains.nethack.start_states import StartState, capture
+from fpc.domains.nethack.entries import capture
+from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.start_states import StartState
 
 PROBE = "sokoban"
 DUNGEON = 4  # Sokoban's number in blstats
@@ -35,7 +37,7 @@ def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> li
         for number in range(tries):
             if len(states) == count:
                 return states
-            found = _enter(player, episode_seed(seed, number))
+            found = _enter(player, seed_of(seed, number))
             states += [found] if found is not None else []
     finally:
         player.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpc.core.files import read_json, write_json
+from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions, SourceOptions
 from fpc.domains.nethack.recordings import Recording, Recordings, index_recordings
 
@@ -70,11 +71,10 @@ def play_expert(
     report: Report | None = None,
 ) -> list[GameRecord]:
     """Let our expert play games ``first`` to ``first + count`` of the sequence that ``seed`` stands for."""
-    from fpc.domains.nethack.environment import episode_seed
     from fpc.domains.nethack.expert import play_games
     from fpc.domains.nethack.parallel_rollout import processes_wanted
 
-    seeds = [episode_seed(seed, number) for number in range(first, first + count)]
+    seeds = [seed_of(seed, number) for number in range(first, first + count)]
     return play_games(
         environment,
         seeds,

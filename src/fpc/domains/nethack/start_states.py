@@ -7,18 +7,15 @@ section 4 and figure 5, which needed a changed NLE for its save points).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from fpc.core.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from fpc.domains.nethack.config import EnvironmentOptions
-    from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.action_space import ACTION_OF_KEY
 
 Screen = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -49,8 +46,6 @@ class StartState:
     @property
     def last_action(self) -> int:
         """The action of the last key; 0 where it is no action's."""
-        from fpc.domains.nethack.action_space import ACTION_OF_KEY
-
         return max(0, int(ACTION_OF_KEY[self.keys[-1]])) if self.keys else 0
 
     def check_wizard(self, wizard: bool) -> None:
@@ -67,16 +62,6 @@ class StartState:
                 f"{self.digest[:12]}...; the file was altered or made with another version of nle: "
                 "run collect again"
             )
-
-
-def replay(environment: NetHackEnvironment, start: StartState) -> dict[str, np.ndarray]:
-    """Bring ``environment`` to the start state; returns the observation.
-
-    Raises:
-        ValueError: another screen was reached, or the environment is of the other mode.
-    """
-    observation, _ = environment.reset(options={"start": start})
-    return observation
 
 
 def write_start_states(path: Path, states: Iterable[StartState]) -> None:
@@ -134,57 +119,3 @@ def _parse(path: Path, number: int, row: Any) -> StartState:
     except ValueError as error:
         raise ValueError(f"{where}.keys must be hexadecimal digits ({error}); run collect again") from error
     return StartState(row["probe"], row["seed"], keys, row["digest"], row["wizard"])
-
-
-class Game(Protocol):
-    """What is needed of an expert's game; `expert.GameRecord` is one."""
-
-    @property
-    def seed(self) -> int:
-        """The game's seed."""
-        ...
-
-    @property
-    def actions(self) -> np.ndarray:
-        """All its actions uint8."""
-        ...
-
-    @property
-    def level_entries(self) -> dict[int, int]:
-        """Actions before each depth was first reached."""
-        ...
-
-
-def entry_states(
-    environment: EnvironmentOptions, games: Iterable[Game], depth: int, count: int
-) -> list[StartState]:
-    """First entries to ``depth`` (probe ``level_<depth>``) in the order of the games, at most ``count``.
-
-    Raises:
-        ValueError: a game's actions lead elsewhere when they are played again.
-    """
-    from fpc.domains.nethack.action_space import KEYS
-    from fpc.domains.nethack.environment import NetHackEnvironment
-
-    player = NetHackEnvironment(environment)
-    states: list[StartState] = []
-    try:
-        for game in games:
-            if len(states) < count and depth in game.level_entries:
-                actions = game.actions[: game.level_entries[depth]].tolist()
-                keys = tuple(KEYS[action] for action in actions)
-                states.append(capture(player, f"level_{depth}", game.seed, keys))
-                if (reached := player.metrics.depth) < depth:
-                    raise ValueError(
-                        f"{states[-1].name}: the expert's {len(keys)} actions lead to level {reached}; "
-                        "its games were recorded with another version of nle: play them again"
-                    )
-    finally:
-        player.close()
-    return states
-
-
-def capture(environment: NetHackEnvironment, probe: str, seed: int, keys: Sequence[int]) -> StartState:
-    """The start state that ``keys`` lead to."""
-    environment.press_keys(seed, keys)
-    return StartState(probe, seed, tuple(keys), digest_of_screen(*environment.screen()), environment.wizard)

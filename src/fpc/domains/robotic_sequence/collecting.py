@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_json, write_tensors
 from fpc.core.processor import prepare_processor
-from fpc.domains.robotic_sequence.config import CollectOptions, EnvironmentOptions
+from fpc.core.seeds import seeds_of
+from fpc.domains.interface import Run
+from fpc.domains.robotic_sequence.config import CollectOptions, RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.domains.robotic_sequence.expert import Rollouts, roll_out
 from fpc.domains.robotic_sequence.probes import make_start_states
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.learners.sac import Actor
+from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
 USES = ("rollouts", "order", "analysis", "actions", "starts")
 
 
-def collect(environment: EnvironmentOptions, options: CollectOptions, sac: SACOptions, run: Run) -> None:
+def collect(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Write ``expert.safetensors``, ``analysis.safetensors`` and ``start_states.json``."""
     prepare_processor()
+    environment, options = experiment.environment, experiment.collect
     sequence = RoboticSequence(environment)
-    actor = new_actor(sequence, sac)
+    actor = new_actor(sequence, experiment.pretrain.sac)
     actor.load_state_dict(read_tensors(run.parents["pretrain"] / "policy.safetensors"))
-    words = np.random.SeedSequence([run.seed, len(USES)]).generate_state(len(USES), np.uint64) >> np.uint64(1)
-    seeds = {use: int(word) for use, word in zip(USES, words, strict=True)}
+    seeds = dict(zip(USES, seeds_of(run.seed, len(USES), count=len(USES)), strict=True))
     total = options.states + len(environment.pretrained_stages) * options.analysis_states
     expert = _expert(sequence, actor, options.states, seeds)
     run.report(options.states, total)

@@ -46,9 +46,9 @@ def _stage(value: Any) -> Any:
 class EnvironmentOptions(Section):
     """The sequence."""
 
-    stages: tuple[Annotated[StageOptions, BeforeValidator(_stage)], ...] = Field(
-        min_length=1, description="Tasks in the order in which they must be solved."
-    )
+    stages: tuple[
+        Annotated[StageOptions, BeforeValidator(_stage, json_schema_input_type=str | StageOptions)], ...
+    ] = Field(min_length=1, description="Tasks in the order in which they must be solved.")
     pretrained_stages: tuple[NonNegativeInt, ...] = Field(
         min_length=1, description="Indices of the stages pi* is trained on (Far); the others are Close."
     )

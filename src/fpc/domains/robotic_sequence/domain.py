@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
-from fpc.domains.interface import Domain
+from fpc.domains.interface import Domain, Run
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
-from fpc.retention.interface import MethodOptions, Need
+from fpc.learners.interface import Learner
+from fpc.learners.sac import SAC
+from fpc.retention.interface import MethodOptions
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
 
-
-class RoboticSequence(Domain):
+class RoboticSequence(Domain[RoboticSequenceExperiment]):
     """Close stages come first and are new to pi*; Far stages are those it was pre-trained on."""
 
     name: ClassVar[str] = "robotic_sequence"
-    learner: ClassVar[str] = "sac"
-    provides: ClassVar[frozenset[Need]] = frozenset(Need)
+    learner: ClassVar[Learner[Any]] = SAC()
 
     def pretrain(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
         """``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""
         from fpc.domains.robotic_sequence.pretraining import pretrain
 
-        pretrain(experiment.environment, experiment.pretrain, run)
+        pretrain(experiment, run)
 
     def collect(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
         """``expert.safetensors``, ``analysis.safetensors`` and ``start_states.json``."""
         from fpc.domains.robotic_sequence.collecting import collect
 
-        collect(experiment.environment, experiment.collect, experiment.pretrain.sac, run)
+        collect(experiment, run)
 
     def finetune(
         self, experiment: RoboticSequenceExperiment, method: str, options: MethodOptions, run: Run
@@ -38,7 +36,7 @@ class RoboticSequence(Domain):
         """``milestones/step_<n>.safetensors`` (``actor.``..., ``critic.``...) and ``training.parquet``."""
         from fpc.domains.robotic_sequence.finetuning import finetune
 
-        finetune(experiment.environment, experiment.finetune, method, options, run)
+        finetune(experiment, method, options, run)
 
     def evaluate(
         self, experiment: RoboticSequenceExperiment, method: str, options: MethodOptions, run: Run
@@ -47,6 +45,10 @@ class RoboticSequence(Domain):
         from fpc.domains.robotic_sequence.evaluation import evaluate
 
         evaluate(experiment, run)
+
+    def collected_states(self, experiment: RoboticSequenceExperiment) -> int:
+        """What the configuration says."""
+        return experiment.collect.states
 
     def training_steps(self, experiment: RoboticSequenceExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds: episodes may end early, and SAC's pre-training may stop early."""

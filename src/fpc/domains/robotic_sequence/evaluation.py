@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from fpc.core.files import read_json, read_tensors, write_table
+from fpc.core.files import read_json, read_tensors
 from fpc.core.processor import prepare_processor
-from fpc.domains.milestones import find_milestones
+from fpc.core.seeds import short_seed_of
+from fpc.core.tables import NO_EPISODE
+from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
+from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence import analysis
 from fpc.domains.robotic_sequence.collecting import new_actor
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
@@ -19,14 +22,9 @@ from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_name
 from fpc.domains.robotic_sequence.expert import Act
 from fpc.domains.robotic_sequence.probes import probes_of, run_probe
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.learners.sac import Critics
+from fpc.learners.sac.networks import Critics
 
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
-ANALYSIS_EPISODE = -1  # the mark of a row that is a mean over states, not an episode's
-TABLES = ("representation", "states", "episodes")  # the last one is written last: it is the commit
-EPISODE_COLUMNS = ["step", "probe", "group", "episode", "measure", "value"]
+Rows = list[dict[str, Any]]
 
 
 def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
@@ -36,22 +34,10 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
         ValueError: the fine-tuned run left no milestones.
     """
     prepare_processor()
-    milestones = find_milestones(run.parents["finetune"])
-    session = Evaluation(experiment, run)
-    for number, (step, path) in enumerate(milestones.items()):
-        folder = run.state / f"step_{step}"
-        if not (folder / "episodes.parquet").exists():
-            for name, table in session.measure(step, read_tensors(path)).items():
-                write_table(folder / f"{name}.parquet", table)
-        run.report(number + 1, len(milestones))
-    for name in TABLES:
-        parts = [run.state / f"step_{step}" / f"{name}.parquet" for step in milestones]
-        tables = [pd.read_parquet(part) for part in parts if part.exists()]
-        if tables:
-            write_table(run.output / f"{name}.parquet", pd.concat(tables, ignore_index=True))
+    evaluate_milestones(experiment.domain, run, Probes(experiment, run).measure)
 
 
-class Evaluation:
+class Probes:
     """What every milestone of a run is measured with."""
 
     def __init__(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
@@ -60,13 +46,8 @@ class Evaluation:
         self.actor = new_actor(self.environment, self.sac)
         self.names = probe_names(experiment.environment.stages)
         self.starts: dict[str, Any] = read_json(run.parents["collect"] / "start_states.json")
-        self.common = {
-            "domain": experiment.domain,
-            "experiment": run.experiment,
-            "condition": "",
-            "method": run.method,
-            "seed": run.seed,
-        }
+        identity = identity_of(experiment.domain, run)
+        self.common = {name: identity[name] for name in ("experiment", "method", "seed")}
         if self.options.analysis:
             self.analysed = read_tensors(run.parents["collect"] / "analysis.safetensors")
             pretrained = run.parents["pretrain"]
@@ -74,29 +55,29 @@ class Evaluation:
             self.original.load_state_dict(read_tensors(pretrained / "policy.safetensors"))
             self.original_critics = self._critics(read_tensors(pretrained / "critic.safetensors"))
 
-    def measure(self, step: int, weights: dict[str, Tensor]) -> dict[str, pd.DataFrame]:
-        """Tables of one milestone, by name."""
+    def measure(self, milestone: Milestone) -> Measured:
+        """Rows of ``episodes`` and, with analysis, tables of CKA and of states."""
+        weights, step = read_tensors(milestone.weights), milestone.step
         self.actor.load_state_dict(_part(weights, "actor."))
         act = self._controller(step)
-        episodes: list[dict[str, Any]] = []
+        episodes: Rows = []
         for probe in probes_of(self.environment.options):
             starts = self.starts[probe.name]
             episodes += run_probe(self.environment, act, probe, starts, self.options.episodes)
-        tables = {}
-        if self.options.analysis:
-            critic_weights = _part(weights, "critic.")
-            critics = self._critics(critic_weights) if critic_weights else None
-            alignment, states, likelihoods = self._analyse(critics)
-            episodes += likelihoods
-            common = {name: self.common[name] for name in ("experiment", "method", "seed")}
-            tables["representation"] = _table(common | {"step": step}, alignment)
-            tables["states"] = pd.concat(states, ignore_index=True).assign(**common, step=step)
-        tables["episodes"] = _table(self.common | {"step": step}, episodes)[[*self.common, *EPISODE_COLUMNS]]
-        return tables
+        if not self.options.analysis:
+            return {"episodes": episodes}
+        critic_weights = _part(weights, "critic.")
+        critics = self._critics(critic_weights) if critic_weights else None
+        alignment, states, likelihoods = self._analyse(critics)
+        representation = [self.common | {"step": step} | row for row in alignment]
+        return {
+            "episodes": episodes + likelihoods,
+            "representation": pd.DataFrame(representation),
+            "states": pd.concat(states, ignore_index=True).assign(**self.common, step=step),
+        }
 
     def _controller(self, step: int) -> Act:
-        word = np.random.SeedSequence([self.run.seed, step]).generate_state(1)[0]
-        generator = torch.Generator().manual_seed(int(word))
+        generator = torch.Generator().manual_seed(short_seed_of(self.run.seed, step))
         deterministic = not self.options.stochastic
         return lambda seen: self.actor.act(seen, deterministic=deterministic, generator=generator)
 
@@ -106,13 +87,11 @@ class Evaluation:
         critics.load_state_dict(weights)
         return critics
 
-    def _analyse(
-        self, critics: Critics | None
-    ) -> tuple[list[dict[str, Any]], list[pd.DataFrame], list[dict[str, Any]]]:
+    def _analyse(self, critics: Critics | None) -> tuple[Rows, list[pd.DataFrame], Rows]:
         """Rows of CKA, tables of states and rows of mean log-likelihoods, over the pre-trained stages."""
-        alignment: list[dict[str, Any]] = []
+        alignment: Rows = []
         states: list[pd.DataFrame] = []
-        likelihoods: list[dict[str, Any]] = []
+        likelihoods: Rows = []
         for stage in self.environment.options.pretrained_stages:
             chosen = self.analysed["stage"] == stage
             observations = self.analysed["observations"][chosen]
@@ -123,7 +102,7 @@ class Evaluation:
             first, second = analysis.principal_components(observations).T
             columns = {"state": np.arange(len(values)), "pc1": first, "pc2": second, "log_likelihood": values}
             states.append(pd.DataFrame({"stage": name, **columns}))
-            row = {"probe": name, "group": "far", "episode": ANALYSIS_EPISODE}
+            row = {"probe": name, "group": "far", "episode": NO_EPISODE}
             likelihoods.append(row | {"measure": "log_likelihood", "value": float(values.mean())})
         return alignment, states, likelihoods
 
@@ -140,7 +119,3 @@ class Evaluation:
 
 def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-
-
-def _table(common: dict[str, Any], rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame([common | row for row in rows])

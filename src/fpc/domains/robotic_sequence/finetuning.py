@@ -2,59 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from fpc.core.files import read_tensors, write_table, write_tensors
-from fpc.domains.milestones import milestone_path, milestone_steps
-from fpc.domains.robotic_sequence.config import EnvironmentOptions, FinetuneOptions
+from fpc.core.files import read_tensors
+from fpc.core.milestones import write_milestone
+from fpc.domains.finetuning import CRITIC, EXPERT, POLICY, Finetuning
+from fpc.domains.interface import Run
+from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
-from fpc.learners.sac import Actor, Critics, train
+from fpc.learners.interface import Weights
+from fpc.learners.sac import SAC, SACSpecification
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import MethodOptions, Need
-from fpc.retention.registry import load_method
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
-
-EXPERT_NEEDS = frozenset({Need.EXPERT_DATA, Need.REPLAY_BUFFER})
 
 
-def finetune(
-    environment: EnvironmentOptions, options: FinetuneOptions, method: str, chosen: MethodOptions, run: Run
-) -> None:
-    """Write the milestones' weights and ``training.parquet``."""
-    kind = load_method(method)
-    steps = chosen.steps or options.steps
-    pretrained = run.parents.get("pretrain")
-    start = pretrained if kind.pretrained else None
-    expert = None
-    if kind.needs & EXPERT_NEEDS:
-        expert = ExpertDataset.read(run.parents["collect"] / "expert.safetensors")
-    teacher = None
-    if Need.TEACHER in kind.needs:
-        teacher = read_tensors(run.parents["pretrain"] / "policy.safetensors")
+def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodOptions, run: Run) -> None:
+    """Write the milestones' weights (``actor.``..., ``critic.``...) and ``training.parquet``."""
+    options = experiment.finetune
+    work = Finetuning.of(run, method, chosen, options.steps)
+    expert, teacher = None, None
+    if work.needs(Need.EXPERT_DATA, Need.REPLAY_BUFFER):
+        expert = ExpertDataset.read(run.parents["collect"] / EXPERT)
+    if work.needs(Need.TEACHER):
+        teacher = read_tensors(run.parents["pretrain"] / POLICY)
 
-    def keep(step: int, actor: Actor, critics: Critics) -> None:
-        weights = {f"actor.{name}": value for name, value in actor.state_dict().items()}
+    def keep(step: int, policy: Weights, critic: Weights) -> None:
+        weights = {f"actor.{name}": value for name, value in policy.items()}
         if options.keep_critics:
-            weights |= {f"critic.{name}": value for name, value in critics.state_dict().items()}
-        write_tensors(milestone_path(run.output, step), weights)
+            weights |= {f"critic.{name}": value for name, value in critic.items()}
+        write_milestone(run.output, step, weights)
 
-    trained = train(
-        RoboticSequence(environment),
-        options.sac,
-        stages=len(environment.stages),
-        steps=steps,
-        seed=run.seed,
-        state=run.state,
-        report=run.report,
-        checkpoint_seconds=run.checkpoint_seconds,
-        method=kind(chosen),
-        expert=expert,
+    specification = SACSpecification(
+        **work.fields(options.evaluate_every) | {"on_milestone": keep},
+        environment=RoboticSequence(experiment.environment),
+        options=options.sac,
+        stages=len(experiment.environment.stages),
+        initial_policy=_weights(work.pi_star(POLICY)),
+        initial_critic=_weights(work.pi_star(CRITIC)),
         teacher=teacher,
-        initial_actor=None if start is None else read_tensors(start / "policy.safetensors"),
-        initial_critic=None if start is None else read_tensors(start / "critic.safetensors"),
-        milestones=milestone_steps(steps, options.evaluate_every),
-        on_milestone=keep,
+        expert=expert,
     )
-    write_table(run.output / "training.parquet", trained.metrics)
+    work.finish(SAC().train(specification))
+
+
+def _weights(path: Path | None) -> Weights | None:
+    return None if path is None else read_tensors(path)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
-import numpy as np
 import pandas as pd
 import torch
 
@@ -15,17 +14,27 @@ from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.processor import prepare_processor
+from fpc.core.seeds import generator_of, short_seeds_of
+from fpc.domains.finetuning import CRITIC, POLICY, TRAINING, run_fields
+from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
-from fpc.domains.robotic_sequence.config import CloneOptions, EnvironmentOptions, PretrainOptions
+from fpc.domains.robotic_sequence.collecting import new_actor
+from fpc.domains.robotic_sequence.config import (
+    CloneOptions,
+    EnvironmentOptions,
+    PretrainOptions,
+    RoboticSequenceExperiment,
+)
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.learners.sac import Actor, Critics, Updater, train
-
-if TYPE_CHECKING:
-    from fpc.workflow.run import Run
+from fpc.learners.interface import Trained, Weights
+from fpc.learners.sac import SAC, SACSpecification
+from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.update import Updater
 
 LOG = "log"  # among the kept tensors: the table so far
+SAC_STATE = "sac"  # in the run's state
 SOLVED = "solved.json"  # in the run's state: the step at which pi* was good enough
 
 
@@ -38,24 +47,27 @@ class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self.env.reset(seed=seed, options={**(options or {}), "stages": stages})
 
 
-def pretrain(environment: EnvironmentOptions, options: PretrainOptions, run: Run) -> None:
+def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet`` of pi*."""
     prepare_processor()
+    environment, options = experiment.environment, experiment.pretrain
     log = MetricLog()
     if options.recipe == "clone":
         assert options.clone is not None  # the configuration checks it
         actor, critics = _cloned(environment, options, options.clone, run, log)
     else:
-        actor, critics = new_networks(RoboticSequence(environment), options, _generator(run.seed, 0))
+        actor, critics = new_networks(RoboticSequence(environment), options, generator_of(run.seed, 0))
     tables = []
     if options.steps:
-        initial = (actor, critics) if options.recipe == "clone" else None
-        actor, critics, table = _trained(environment, options, run, initial)
-        tables.append(table)
+        initial = (actor.state_dict(), critics.state_dict()) if options.recipe == "clone" else (None, None)
+        trained = _trained(environment, options, run, *initial)
+        actor.load_state_dict(dict(trained.policy))
+        critics.load_state_dict(dict(trained.critic))
+        tables.append(trained.table)
     _probe(RoboticSequence(environment), actor, options, run.seed, log)
-    write_tensors(run.output / "policy.safetensors", actor.state_dict())
-    write_tensors(run.output / "critic.safetensors", critics.state_dict())
-    write_table(run.output / "training.parquet", pd.concat([log.table(run.seed), *tables], ignore_index=True))
+    write_tensors(run.output / POLICY, actor.state_dict())
+    write_tensors(run.output / CRITIC, critics.state_dict())
+    write_table(run.output / TRAINING, pd.concat([log.table(run.seed), *tables], ignore_index=True))
 
 
 def new_networks(
@@ -77,13 +89,8 @@ def sampled(actor: Actor, generator: torch.Generator) -> Act:
     return lambda observation: actor.act(observation, generator=generator)
 
 
-def _generator(seed: int, use: int) -> torch.Generator:
-    word = np.random.SeedSequence([seed, use]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(word) >> 1)
-
-
 def _check_seeds(seed: int, count: int) -> list[int]:
-    return [int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(count)]
+    return short_seeds_of(seed, 1, count=count)
 
 
 def _probe(
@@ -100,44 +107,45 @@ def _was_solved(state: Path) -> bool:
     """Whether training had stopped because pi* was good enough, when the run was interrupted."""
     if not (state / SOLVED).exists():
         return False
-    checkpoint = load_checkpoint(state / "sac")
+    checkpoint = load_checkpoint(state / SAC_STATE)
     return checkpoint is not None and checkpoint.step >= read_json(state / SOLVED)["step"]
 
 
 def _trained(
-    environment: EnvironmentOptions, options: PretrainOptions, run: Run, initial: tuple[Actor, Critics] | None
-) -> tuple[Actor, Critics, pd.DataFrame]:
+    environment: EnvironmentOptions,
+    options: PretrainOptions,
+    run: Run,
+    initial_policy: Weights | None,
+    initial_critic: Weights | None,
+) -> Trained:
     """SAC on the pre-trained stages, until each is solved or the steps are spent."""
     checked = RoboticSequence(environment)
+    checked_actor = new_actor(checked, options.sac)
     seeds = _check_seeds(run.seed, options.probe_episodes)
     solved = _was_solved(run.state)
 
-    def check(step: int, actor: Actor, critics: Critics) -> None:
+    def check(step: int, policy: Weights, critic: Weights) -> None:
         nonlocal solved
-        rates = [
-            success_rate(checked, deterministic(actor), stage, seeds)
-            for stage in environment.pretrained_stages
-        ]
+        checked_actor.load_state_dict(dict(policy))
+        act = deterministic(checked_actor)
+        rates = [success_rate(checked, act, stage, seeds) for stage in environment.pretrained_stages]
         solved = min(rates) >= options.stop_success
         if solved:
             write_json(run.state / SOLVED, {"step": step})
 
-    trained = train(
-        PretrainedStagesOnly(RoboticSequence(environment)),
-        options.sac,
+    specification = SACSpecification(
+        **run_fields(run, run.state / SAC_STATE),
+        environment=PretrainedStagesOnly(RoboticSequence(environment)),
+        options=options.sac,
         stages=len(environment.stages),
         steps=options.steps,
-        seed=run.seed,
-        state=run.state / "sac",
-        report=run.report,
-        checkpoint_seconds=run.checkpoint_seconds,
-        initial_actor=None if initial is None else initial[0].state_dict(),
-        initial_critic=None if initial is None else initial[1].state_dict(),
-        milestones=range(options.probe_every, options.steps + 1, options.probe_every),
+        initial_policy=initial_policy,
+        initial_critic=initial_critic,
+        milestones=tuple(range(options.probe_every, options.steps + 1, options.probe_every)),
         on_milestone=check,
         stop=lambda: solved,
     )
-    return trained.actor, trained.critics, trained.metrics
+    return SAC().train(specification)
 
 
 def _cloned(
@@ -145,7 +153,7 @@ def _cloned(
 ) -> tuple[Actor, Critics]:
     """The cloned actor and its critics; each is kept in the run's state once it is made."""
     sequence = RoboticSequence(environment)
-    actor, critics = new_networks(sequence, options, _generator(run.seed, 0))
+    actor, critics = new_networks(sequence, options, generator_of(run.seed, 0))
     data = _expert_data(sequence, cloning, run.seed)
     total = cloning.updates + cloning.critic_updates
 
@@ -162,10 +170,10 @@ def _cloned(
         log.restore(["cloning_loss"], tensors.pop(LOG))
         actor.load_state_dict(tensors)
     else:
-        clone(actor, data, cloning, _generator(run.seed, 2), reporter(0))
+        clone(actor, data, cloning, generator_of(run.seed, 2), reporter(0))
         write_tensors(kept, {**actor.state_dict(), LOG: log.tensor()})
     if cloning.critic_updates:
-        controller = sampled(actor, _generator(run.seed, 3))
+        controller = sampled(actor, generator_of(run.seed, 3))
         own = [
             roll_out(sequence, controller, stage, cloning.critic_transitions, run.seed + 1)
             for stage in environment.pretrained_stages
@@ -174,7 +182,7 @@ def _cloned(
         frozen = options.sac.model_copy(update={"critic_warmup_updates": cloning.critic_updates})
         targets = Critics(*_shape(sequence, options))
         targets.load_state_dict(critics.state_dict())
-        updater = Updater(actor, critics, targets, frozen, _generator(run.seed, 4))
+        updater = Updater(actor, critics, targets, frozen, generator_of(run.seed, 4))
         evaluate_policy(
             updater, Rollouts.joined([data, *own]), cloning.critic_updates, reporter(cloning.updates)
         )

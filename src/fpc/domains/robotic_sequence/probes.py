@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fpc.core.seeds import short_seeds_of
 from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import Observation, RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, finish_episode
@@ -44,8 +45,7 @@ def make_start_states(environment: RoboticSequence, count: int, seed: int) -> di
     """``count`` start states a probe: environment seeds, each with the digest of its observation."""
     found: dict[str, Any] = {}
     for number, probe in enumerate(probes_of(environment.options)):
-        words = np.random.SeedSequence([seed, number]).generate_state(count)
-        seeds = [int(word) for word in words]
+        seeds = short_seeds_of(seed, number, count=count)
         digests = []
         for start in seeds:
             observation, _ = environment.reset(seed=start, options={"stages": probe.stages})

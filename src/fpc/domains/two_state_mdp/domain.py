@@ -5,38 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fpc.domains.interface import Domain
+from fpc.domains.finetuning import EXPERT, POLICY, TRAINING, run_fields
+from fpc.domains.interface import Domain, Run
 from fpc.domains.two_state_mdp.config import CloningGap, Rewards, TwoStateMDPExperiment
-from fpc.retention.interface import MethodOptions, Need
+from fpc.learners.gradient_ascent import GradientAscent, GradientAscentSpecification, Value
+from fpc.learners.interface import Learner
+from fpc.retention.interface import MethodOptions
+from fpc.retention.registry import load_method
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from fpc.workflow.run import Run
+    Paths = dict[str, NDArray[np.float64]]  # theta before the first update and after each, by gap
 
 STATES = ("s0", "s1")
 
 
-class TwoStateMDP(Domain):
+class TwoStateMDP(Domain[TwoStateMDPExperiment]):
     """Close is s0, Far is s1; the policy is one number theta for each gap."""
 
     name: ClassVar[str] = "two_state_mdp"
-    learner: ClassVar[str] = "gradient_ascent"
-    provides: ClassVar[frozenset[Need]] = frozenset()
+    learner: ClassVar[Learner[Any]] = GradientAscent()
 
     def pretrain(self, experiment: TwoStateMDPExperiment, run: Run) -> None:
         """``policy.safetensors``: theta of pi* by gap, float64; ``training.parquet``."""
-        from fpc.domains.two_state_mdp.mdp import gaps_by_name
+        from fpc.domains.two_state_mdp.mdp import gaps_by_name, value_from_s1
 
-        gaps = gaps_by_name(experiment.environment.gaps)
-        paths = {name: _pretraining(gap, experiment) for name, gap in gaps.items()}
-        _write_policy(run.output / "policy.safetensors", {name: path[-1] for name, path in paths.items()})
-        _write_training(run, {name: (gaps[name], path) for name, path in paths.items()})
-        run.report(experiment.pretrain.updates, experiment.pretrain.updates)
+        section, gaps = experiment.pretrain, gaps_by_name(experiment.environment.gaps)
+        climbed = [name for name, gap in gaps.items() if not isinstance(gap, CloningGap)]
+        start = dict.fromkeys(climbed, section.initial_theta)
+        values = {name: partial(value_from_s1, gap=gaps[name]) for name in climbed}
+        paths = _climb(run, values, start, section.learning_rate, section.updates)
+        paths |= {name: _perturbed(gap) for name, gap in gaps.items() if isinstance(gap, CloningGap)}
+        _write_policy(run.output / POLICY, {name: paths[name][-1] for name in gaps})
+        _write_training(run, gaps, paths)
 
     def collect(self, experiment: TwoStateMDPExperiment, run: Run) -> None:
         """``expert.safetensors``: the states as one-hots and pi*'s probability of reaching or keeping s1."""
@@ -45,7 +51,7 @@ class TwoStateMDP(Domain):
         from fpc.core.files import read_tensors, write_json, write_tensors
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, stay_probability
 
-        policy = read_tensors(run.parents["pretrain"] / "policy.safetensors")
+        policy = read_tensors(run.parents["pretrain"] / POLICY)
         gaps = gaps_by_name(experiment.environment.gaps)
         outputs = [
             [theta, float(stay_probability(gaps[name])(theta))]
@@ -56,7 +62,7 @@ class TwoStateMDP(Domain):
             "observations": torch.eye(len(STATES)).expand(len(gaps), -1, -1),
             "outputs": torch.tensor(outputs).unsqueeze(-1),
         }
-        write_tensors(run.output / "expert.safetensors", expert)
+        write_tensors(run.output / EXPERT, expert)
         write_json(run.output / "start_states.json", {"close": "s0", "far": "s1", "whole": "s0"})
         run.report(len(STATES), len(STATES))
 
@@ -67,56 +73,56 @@ class TwoStateMDP(Domain):
         import numpy as np
 
         from fpc.core.files import read_tensors
+        from fpc.core.milestones import write_milestone
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, value_from_s0
-        from fpc.learners.gradient_ascent import gradient_ascent
-        from fpc.retention.registry import load_method
 
         if not load_method(method).pretrained:
             raise ValueError(
                 f"two_state_mdp has no new initialisation for '{method}': the paper fine-tunes pi* only. "
                 "Remove two_state_mdp from that method's entry under `methods`."
             )
-        section = experiment.finetune
+        section, gaps = experiment.finetune, gaps_by_name(experiment.environment.gaps)
         updates = options.steps or section.updates
-        policy = read_tensors(run.parents["pretrain"] / "policy.safetensors")
-        paths = {}
-        for name, gap in gaps_by_name(experiment.environment.gaps).items():
-            value = partial(value_from_s0, gap=gap)
-            path = gradient_ascent(value, policy[name].item(), section.learning_rate, updates)
-            paths[name] = (gap, path)
-        for step in np.unique(np.linspace(0, updates, section.milestones + 1).astype(int)):
-            milestone = run.output / "milestones" / f"step_{step}.safetensors"
-            _write_policy(milestone, {name: path[step] for name, (_, path) in paths.items()})
-        _write_training(run, paths)
-        run.report(updates, updates)
+        start = {name: theta.item() for name, theta in read_tensors(run.parents["pretrain"] / POLICY).items()}
+        values = {name: partial(value_from_s0, gap=gap) for name, gap in gaps.items()}
+        milestones = np.unique(np.linspace(0, updates, section.milestones + 1).astype(int)).tolist()
+        paths = _climb(
+            run,
+            values,
+            start,
+            section.learning_rate,
+            updates,
+            milestones=tuple(milestones),
+            on_milestone=lambda step, policy, critic: write_milestone(run.output, step, policy),
+        )
+        _write_training(run, gaps, paths)
 
     def evaluate(
         self, experiment: TwoStateMDPExperiment, method: str, options: MethodOptions, run: Run
     ) -> None:
         """``episodes.parquet`` with exact measures; ``states.parquet`` with the curve of v0 over theta."""
-        import pandas as pd
-
         from fpc.core.files import read_tensors, write_table
+        from fpc.core.tables import EPISODES_SCHEMA
+        from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
         from fpc.domains.two_state_mdp.mdp import gaps_by_name
 
         gaps = gaps_by_name(experiment.environment.gaps)
-        rows = []
-        for path in (run.parents["finetune"] / "milestones").glob("step_*.safetensors"):
-            step = int(path.stem.removeprefix("step_"))
-            for name, theta in read_tensors(path).items():
-                rows += [
-                    (self.name, run.experiment, name, method, seed, step, probe, group, 0, measure, value)
+
+        def measure(milestone: Milestone) -> Measured:
+            policy = read_tensors(milestone.weights)
+            return {
+                "episodes": [
+                    {"condition": name, "seed": seed, "episode": 0, **row}
+                    for name, theta in policy.items()
                     for seed in run.seeds
-                    for probe, group, measure, value in _measures(theta.item(), gaps[name])
+                    for row in _measures(theta.item(), gaps[name])
                 ]
-        columns = ["domain", "experiment", "condition", "method", "seed", "step"]
-        columns += ["probe", "group", "episode", "measure", "value"]
-        episodes = pd.DataFrame(rows, columns=columns).sort_values(columns, ignore_index=True)
-        write_table(run.output / "episodes.parquet", episodes)
+            }
+
+        evaluate_milestones(self.name, run, measure, order=list(EPISODES_SCHEMA))
         curve = _curve(gaps, experiment.evaluate.curve_points)
         identity = {"domain": self.name, "experiment": run.experiment, "method": method}
         write_table(run.output / "states.parquet", curve.assign(**identity, seed=run.seeds[0], step=0))
-        run.report(len(rows), len(rows))
 
     def training_steps(self, experiment: TwoStateMDPExperiment, phase: str) -> Mapping[str, int]:
         """Updates only: values are exact, no environment is stepped."""
@@ -124,18 +130,27 @@ class TwoStateMDP(Domain):
         return {"environment_steps": 0, "updates": updates.get(phase, 0), "episodes": 0}
 
 
-def _pretraining(gap: Rewards, experiment: TwoStateMDPExperiment) -> NDArray[np.float64]:
-    """theta along pre-training: the perturbed optimum, or gradient ascent on v1."""
+def _climb(
+    run: Run,
+    values: Mapping[str, Value],
+    start: Mapping[str, float],
+    learning_rate: float,
+    updates: int,
+    **more: Any,
+) -> Paths:
+    """theta along gradient ascent on each value."""
+    specification = GradientAscentSpecification(
+        **run_fields(run), values=values, start=start, learning_rate=learning_rate, steps=updates, **more
+    )
+    table = GradientAscent().train(specification).table
+    return {name: table[table["condition"] == name]["value"].to_numpy() for name in values}
+
+
+def _perturbed(gap: CloningGap) -> NDArray[np.float64]:
+    """theta before and after the perturbation of the optimum."""
     import numpy as np
 
-    from fpc.domains.two_state_mdp.mdp import value_from_s1
-    from fpc.learners.gradient_ascent import gradient_ascent
-
-    if isinstance(gap, CloningGap):
-        return np.array([1.0, 1.0 - gap.perturbation])
-    section = experiment.pretrain
-    value = partial(value_from_s1, gap=gap)
-    return gradient_ascent(value, section.initial_theta, section.learning_rate, section.updates)
+    return np.array([1.0, 1.0 - gap.perturbation])
 
 
 def _write_policy(path: Path, thetas: Mapping[str, float]) -> None:
@@ -146,7 +161,7 @@ def _write_policy(path: Path, thetas: Mapping[str, float]) -> None:
     write_tensors(path, {name: torch.tensor(theta, dtype=torch.float64) for name, theta in thetas.items()})
 
 
-def _write_training(run: Run, paths: Mapping[str, tuple[Rewards, NDArray[np.float64]]]) -> None:
+def _write_training(run: Run, gaps: Mapping[str, Rewards], paths: Paths) -> None:
     """theta and v0 after each update (in equal steps, 1,000 at most a gap)."""
     import numpy as np
     import pandas as pd
@@ -155,7 +170,8 @@ def _write_training(run: Run, paths: Mapping[str, tuple[Rewards, NDArray[np.floa
     from fpc.domains.two_state_mdp.mdp import value_from_s0
 
     parts = []
-    for name, (gap, path) in paths.items():
+    for name, gap in gaps.items():
+        path = paths[name]
         steps = np.unique(np.linspace(0, len(path) - 1, 1001).astype(np.int64))
         kept = path[steps]
         for metric, values in (("theta", kept), ("value", value_from_s0(kept, gap))):
@@ -163,18 +179,19 @@ def _write_training(run: Run, paths: Mapping[str, tuple[Rewards, NDArray[np.floa
     table = pd.concat(parts, ignore_index=True)
     per_seed = [table.assign(seed=seed) for seed in run.seeds]
     columns = ["step", "seed", "metric", "value", "condition"]
-    write_table(run.output / "training.parquet", pd.concat(per_seed, ignore_index=True)[columns])
+    write_table(run.output / TRAINING, pd.concat(per_seed, ignore_index=True)[columns])
 
 
-def _measures(theta: float, gap: Rewards) -> list[tuple[str, str, str, float]]:
-    """(probe, group, measure, value): v0; the skill of staying in s1; the skill of reaching it."""
+def _measures(theta: float, gap: Rewards) -> list[dict[str, Any]]:
+    """v0; the skill of staying in s1; the skill of reaching it."""
     from fpc.domains.two_state_mdp.mdp import stay_probability, value_from_s0
 
-    return [
+    rows = (
         ("whole", "whole", "value", float(value_from_s0(theta, gap))),
         ("s1", "far", "stay_probability", float(stay_probability(gap)(theta))),
         ("s0", "close", "reach_probability", theta),
-    ]
+    )
+    return [dict(zip(("probe", "group", "measure", "value"), row, strict=True)) for row in rows]
 
 
 def _curve(gaps: Mapping[str, Rewards], points: int) -> pd.DataFrame:

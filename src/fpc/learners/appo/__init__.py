@@ -2,5 +2,29 @@
 
 ``job`` says what to train, ``actor_critic`` holds student and teacher, ``learner`` adds the method's
 term and writes checkpoints, ``sampling`` continues games after a kill, ``policies`` is what a retention
-method sees, ``train`` is the way in.
+method sees, ``train`` runs all of it.
 """
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from fpc.learners.appo.specification import APPOSpecification, Call
+from fpc.learners.interface import Learner, Trained
+from fpc.retention.interface import Need
+
+
+class APPO(Learner[APPOSpecification]):
+    """On-policy, asynchronous or serial: it has no replay buffer."""
+
+    name: ClassVar[str] = "appo"
+    provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
+
+    def train(self, specification: APPOSpecification) -> Trained:
+        """See :func:`fpc.learners.appo.train.train`."""
+        from fpc.learners.appo.train import train
+
+        return train(specification)
+
+
+__all__ = ["APPO", "APPOSpecification", "Call"]

@@ -44,10 +44,7 @@ class APPOOptions(Section):
     clip_ratio: PositiveFloat = Field(description="The probability ratio is cut to 1 + this and its inverse.")
     clip_value: PositiveFloat = Field(description="A value moves no more than this in an update.")
     value_coefficient: NonNegativeFloat = Field(description="Weight of the value loss.")
-    entropy_coefficient: NonNegativeFloat = Field(
-        description="Weight of the entropy bonus; with an LSTM policy only of `scratch` and `vanilla`, and 0 "
-        "with every other method."
-    )
+    entropy_coefficient: NonNegativeFloat = Field(description="Weight of the entropy bonus.")
     max_grad_norm: NonNegativeFloat = Field(description="The gradient's norm is cut to this; 0 does not cut.")
     reward_scale: PositiveFloat = Field(description="Multiplies rewards before they are cut.")
     reward_clip: PositiveFloat = Field(description="Rewards are cut to this size.")
@@ -64,6 +61,10 @@ class APPOOptions(Section):
     warm_up_steps: NonNegativeInt = Field(
         description="Environment steps in which a fine-tuned run only samples; part of its budget."
     )
+
+    def from_scratch(self) -> Self:
+        """The options of a run from a new initialisation."""
+        return self.model_copy(update={"learning_rate_schedule": self.scratch_learning_rate_schedule})
 
     @model_validator(mode="after")
     def _batches_are_whole(self) -> Self:

@@ -27,8 +27,6 @@ def settings(job: Job, hidden: int) -> AttrDict:
     What Sample Factory would do by itself and we do (saving, normalising observations) is off.
     """
     appo = job.options_of_appo
-    method = job.make_method()
-    adds_term = method is not None and bool(method.needs)
     chosen: dict[str, Any] = {
         "env": ENVIRONMENT,
         "algo": "APPO",
@@ -70,7 +68,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "ppo_clip_value": appo.clip_value,
         "value_loss_coeff": appo.value_coefficient,
         "exploration_loss": "entropy",
-        "exploration_loss_coeff": 0.0 if adds_term and job.recurrent else appo.entropy_coefficient,
+        "exploration_loss_coeff": appo.entropy_coefficient,
         "kl_loss_coeff": 0.0,
         "with_vtrace": False,
         "value_bootstrap": False,

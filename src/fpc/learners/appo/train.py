@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,9 @@ from sample_factory.utils.utils import log as sample_factory_log
 
 from fpc.core import interruption
 from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
+from fpc.core.milestones import milestone_path
 from fpc.core.processor import prepare_processor
 from fpc.learners.appo.actor_critic import make_actor_critic
 from fpc.learners.appo.environment import make_environment
@@ -25,29 +26,36 @@ from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import NORMALIZER
 from fpc.learners.appo.runner import ParallelRetentionRunner, SerialRetentionRunner
 from fpc.learners.appo.settings import ENVIRONMENT, settings
+from fpc.learners.appo.specification import APPOSpecification
+from fpc.learners.interface import Trained
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
+
+    from fpc.learners.interface import Report
 
 
 class TrainingFailed(RuntimeError):
     """Sample Factory stopped before the budget was used."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training gives: the network's weights, the critic with its normaliser, and the metrics."""
+def train(specification: APPOSpecification) -> Trained:
+    """Train one run, see ``train_job``; progress is reported after every batch.
 
-    network: dict[str, Tensor]
-    critic: dict[str, Tensor]
-    metrics: pd.DataFrame
+    The learner may be a process of its own, so milestones are left in ``specification.state`` and handed
+    out at the end of training; each is removed then.
+    """
+    trained = train_job(specification.job(), specification.report)
+    for step in sorted(specification.milestones):
+        path = milestone_path(specification.state, step)
+        if specification.on_milestone is not None and path.exists():
+            specification.on_milestone(step, read_tensors(path), {})
+            path.unlink()
+    return trained
 
 
-def train(job: Job, report: Callable[..., None]) -> Trained:
+def train_job(job: Job, report: Report) -> Trained:
     """Train until ``job.steps`` environment steps, from the newest checkpoint if there is one.
-
-    ``report(step, total, **measures)`` is called after every batch.
 
     Raises:
         NoUsableCheckpoint: checkpoints exist and none can be read.
@@ -63,7 +71,7 @@ def train(job: Job, report: Callable[..., None]) -> Trained:
     return _trained(job)
 
 
-def _run(job: Job, report: Callable[..., None]) -> None:
+def _run(job: Job, report: Report) -> None:
     reset_global_context()
     register_env(ENVIRONMENT, make_environment)
     global_model_factory().register_actor_critic_factory(make_actor_critic)
@@ -123,8 +131,6 @@ def _trained(job: Job) -> Trained:
 
 def _with_episodes(table: pd.DataFrame, rows: Path, seed: int) -> pd.DataFrame:
     import pandas as pd
-
-    from fpc.core.files import read_json, read_tensors
 
     log = MetricLog()
     log.restore(read_json(rows.with_suffix(".json")), read_tensors(rows)["rows"])

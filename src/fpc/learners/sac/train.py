@@ -7,57 +7,27 @@ the run's, so the environment has no state that a checkpoint would have to hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.core.metric_log import MetricLog
 from fpc.core.processor import prepare_processor
+from fpc.core.seeds import generators_of, short_seed_of
+from fpc.learners.interface import Trained
 from fpc.learners.sac.networks import Actor, Critics
-from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer
+from fpc.learners.sac.specification import SACSpecification
 from fpc.learners.sac.update import Updater, selected
-from fpc.retention.interface import ExpertData, RetentionContext, RetentionMethod
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fpc.retention.interface import RetentionContext
 
 MEASURE_EVERY = 500  # updates between two rows of losses and temperatures
 STREAMS = ("initialisation", "exploration", "updates", "retention")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training gives; ``finished`` is False where ``stop`` ended it early."""
-
-    actor: Actor
-    critics: Critics
-    metrics: pd.DataFrame
-    finished: bool
-
-
-def episode_seed(seed: int, episode: int) -> int:
-    """Seed of one episode's reset; episodes of one run, and of different runs, are independent."""
-    return int(np.random.SeedSequence([seed, episode]).generate_state(1)[0])
-
-
-def generators_of(seed: int) -> dict[str, torch.Generator]:
-    """One independent generator for each use of chance."""
-    words = np.random.SeedSequence([seed]).generate_state(len(STREAMS), np.uint64)
-    found = {}
-    for name, word in zip(STREAMS, words, strict=True):
-        found[name] = torch.Generator()
-        found[name].manual_seed(int(word) & (2**63 - 1))
-    return found
 
 
 def sizes_of(environment: gymnasium.Env[Any, Any], stages: int) -> tuple[int, int]:
@@ -83,52 +53,56 @@ def sizes_of(environment: gymnasium.Env[Any, Any], stages: int) -> tuple[int, in
 class Session:
     """Everything a run has in memory; ``save`` and ``restore`` cover all of it."""
 
-    def __init__(
-        self,
-        environment: gymnasium.Env[Any, Any],
-        options: SACOptions,
-        stages: int,
-        seed: int,
-        method: RetentionMethod | None,
-    ) -> None:
-        self.environment, self.options, self.seed, self.method = environment, options, seed, method
-        self.generators = generators_of(seed)
-        sizes = sizes_of(environment, stages)
-        chance = self.generators["initialisation"]
-        self.shape = (*sizes, stages, options)
-        self.actor, self.critics = Actor(*self.shape, chance), Critics(*self.shape, chance)
-        self.updater = Updater(
-            self.actor, self.critics, Critics(*self.shape), options, self.generators["updates"], method
-        )
-        self.buffer = ReplayBuffer(options.buffer_size, *sizes)
+    def __init__(self, specification: SACSpecification) -> None:
+        self.specification = specification
+        self.environment, self.options = specification.environment, specification.options
+        self.method = specification.method
+        self.generators = generators_of(specification.seed, STREAMS)
+        sizes = sizes_of(self.environment, specification.stages)
+        rng = self.generators["initialisation"]
+        self.shape = (*sizes, specification.stages, self.options)
+        self.actor, self.critics = Actor(*self.shape, rng), Critics(*self.shape, rng)
+        targets, updates = Critics(*self.shape), self.generators["updates"]
+        self.updater = Updater(self.actor, self.critics, targets, self.options, updates, self.method)
+        self.buffer = ReplayBuffer(self.options.buffer_size, *sizes)
         self.log = MetricLog()
+        self.milestones = frozenset(specification.milestones)
         self.step = self.episode = 0
 
-    def start_from(
-        self, initial_actor: Mapping[str, Tensor] | None, initial_critic: Mapping[str, Tensor] | None
-    ) -> None:
-        """Load pre-trained weights as the options want them; then targets equal the critics."""
-        chance = self.generators["initialisation"]
-        if initial_actor is not None:
-            self.actor.load_state_dict(dict(initial_actor))
+    def start(self) -> None:
+        """Load pre-trained weights as the options want them, and prepare the method."""
+        policy, critic = self.specification.initial_policy, self.specification.initial_critic
+        rng = self.generators["initialisation"]
+        if policy is not None:
+            self.actor.load_state_dict(dict(policy))
             if self.options.reset_heads:
-                self.actor.reset_heads(chance)
-        if initial_critic is not None and not self.options.reset_critic:
-            self.critics.load_state_dict(dict(initial_critic))
+                self.actor.reset_heads(rng)
+        if critic is not None and not self.options.reset_critic:
+            self.critics.load_state_dict(dict(critic))
             if self.options.reset_heads:
-                self.critics.reset_heads(chance)
+                self.critics.reset_heads(rng)
         self.updater.targets.load_state_dict(self.critics.state_dict())
+        if self.method is not None:
+            self.method.prepare(self.context())
+        self._hand_out()
 
-    def context(self, expert: ExpertData | None, teacher: Mapping[str, Tensor] | None) -> RetentionContext:
+    def context(self) -> RetentionContext:
         """What the retention method may use."""
-        policy = None
-        if teacher is not None:
-            policy = Actor(*self.shape)
-            policy.load_state_dict(dict(teacher))
-            policy.requires_grad_(False)
-        return RetentionContext(self.actor, policy, expert, self.buffer, self.generators["retention"])
+        teacher = None
+        if self.specification.teacher is not None:
+            teacher = Actor(*self.shape)
+            teacher.load_state_dict(dict(self.specification.teacher))
+            teacher.requires_grad_(False)
+        expert, rng = self.specification.expert, self.generators["retention"]
+        return RetentionContext(self.actor, teacher, expert, self.buffer, rng)
 
-    def save(self, folder: Path) -> None:
+    def _hand_out(self) -> None:
+        """The weights, where this step is a milestone."""
+        on_milestone = self.specification.on_milestone
+        if on_milestone is not None and self.step in self.milestones:
+            on_milestone(self.step, self.actor.state_dict(), self.critics.state_dict())
+
+    def save(self) -> None:
         """Write a checkpoint."""
         tensors = {f"updater.{name}": value for name, value in self.updater.tensors().items()}
         tensors |= {f"buffer.{name}": value for name, value in self.buffer.tensors().items()}
@@ -138,9 +112,9 @@ class Session:
             tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
         counters = {"episode": self.episode, "updates": self.updater.updates}
         state = {"counters": counters, "buffer": self.buffer.state(), "metrics": self.log.names}
-        save_checkpoint(folder, self.step, tensors, state)
+        save_checkpoint(self.specification.state, self.step, tensors, state)
 
-    def restore(self, checkpoint: Checkpoint, context: RetentionContext) -> None:
+    def restore(self, checkpoint: Checkpoint) -> None:
         """Back to what ``save`` wrote."""
         tensors, state = checkpoint.tensors, checkpoint.state
         self.step, self.episode = checkpoint.step, state["counters"]["episode"]
@@ -150,17 +124,17 @@ class Session:
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         if self.method is not None:
-            self.method.load_state_dict(selected(tensors, "method"), context)
+            self.method.load_state_dict(selected(tensors, "method"), self.context())
 
     def action(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Uniform at first, then sampled from the actor."""
-        chance = self.generators["exploration"]
+        rng = self.generators["exploration"]
         if self.step < self.options.random_steps:
             drawn: NDArray[np.float32] = (
-                torch.empty(self.actor.action_size).uniform_(-1, 1, generator=chance).numpy()
+                torch.empty(self.actor.action_size).uniform_(-1, 1, generator=rng).numpy()
             )
             return drawn
-        return self.actor.act(observation, generator=chance)
+        return self.actor.act(observation, generator=rng)
 
     def learn(self) -> None:
         """A round of updates where one is due."""
@@ -172,9 +146,9 @@ class Session:
             if self.updater.updates % MEASURE_EVERY == 0:
                 self.log.add(self.step, updates=self.updater.updates, **self.updater.measures())
 
-    def run_episode(self, steps: int, after_step: Callable[[], None]) -> dict[str, float]:
+    def run_episode(self, steps: int) -> dict[str, float]:
         """One episode, or its part up to step ``steps``; measures of a whole one, else nothing."""
-        observation, _ = self.environment.reset(seed=episode_seed(self.seed, self.episode))
+        observation, _ = self.environment.reset(seed=short_seed_of(self.specification.seed, self.episode))
         total, length, over = 0.0, 0, False
         info: dict[str, Any] = {}
         while not over and self.step < steps:
@@ -186,7 +160,7 @@ class Session:
             total, length, over = total + float(reward), length + 1, terminated or truncated
             self.step += 1
             self.learn()
-            after_step()
+            self._hand_out()
         if not over:
             return {}
         self.episode += 1
@@ -196,69 +170,45 @@ class Session:
         return measures
 
 
-def train(
-    environment: gymnasium.Env[Any, Any],
-    options: SACOptions,
-    *,
-    stages: int,
-    steps: int,
-    seed: int,
-    state: Path,
-    report: Callable[..., None],
-    method: RetentionMethod | None = None,
-    expert: ExpertData | None = None,
-    teacher: Mapping[str, Tensor] | None = None,
-    initial_actor: Mapping[str, Tensor] | None = None,
-    initial_critic: Mapping[str, Tensor] | None = None,
-    milestones: Sequence[int] = (),
-    on_milestone: Callable[[int, Actor, Critics], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-    checkpoint_seconds: float = 60.0,
-) -> Trained:
-    """Train for ``steps`` environment steps, from the newest checkpoint in ``state`` if there is one.
+def train(specification: SACSpecification) -> Trained:
+    """Train for ``specification.steps`` environment steps, from the newest checkpoint if there is one.
 
-    Observations are float32 ``[D]`` and end in the one-hot of ``stages`` entries, actions lie in
-    [-1, 1]. ``info["value_terminal"]`` (default: terminated) tells whether the value function ends
-    with a transition; ``info["success"]`` and ``info["stages_solved"]`` are read at an episode's end.
-    ``report(step, total, **measures)`` is called after every episode, ``on_milestone(step, actor,
-    critics)`` after exactly that many steps (again, with equal weights, for those after the
-    checkpoint a resume starts from), ``stop()`` between episodes.
+    Progress is reported after every episode; ``on_milestone`` is called after exactly so many steps.
 
     Raises:
-        ValueError: the environment does not keep to this contract.
+        ValueError: the environment does not keep to the specification's contract.
         NoUsableCheckpoint: checkpoints exist and none can be read.
         Interrupted: a signal asked to stop; all was saved after the episode under way.
     """
     prepare_processor()
-    session = Session(environment, options, stages, seed, method)
-    context = session.context(expert, teacher)
-    wanted = frozenset(milestones)
-
-    def hand_out() -> None:
-        if on_milestone is not None and session.step in wanted:
-            on_milestone(session.step, session.actor, session.critics)
-
-    checkpoint = load_checkpoint(state)
+    session = Session(specification)
+    checkpoint = load_checkpoint(specification.state)
     if checkpoint is not None:
-        session.restore(checkpoint, context)
+        session.restore(checkpoint)
     else:
-        session.start_from(initial_actor, initial_critic)
-        if method is not None:
-            method.prepare(context)
-        hand_out()
-    report(session.step, steps)
-    saved = time.monotonic()
+        session.start()
     with interruption.deferred():
-        while session.step < steps:
-            if stop is not None and stop():
-                break
-            measures = session.run_episode(steps, hand_out)
-            report(session.step, steps, **measures)
-            asked = interruption.received() is not None
-            if measures and (asked or time.monotonic() - saved >= checkpoint_seconds):
-                session.save(state)
-                saved = time.monotonic()
-                interruption.check()
+        _run(session, specification)
         if checkpoint is None or checkpoint.step < session.step:
-            session.save(state)
-    return Trained(session.actor, session.critics, session.log.table(seed), session.step >= steps)
+            session.save()
+    return Trained(
+        policy=session.actor.state_dict(),
+        critic=session.critics.state_dict(),
+        table=session.log.table(specification.seed),
+        finished=session.step >= specification.steps,
+    )
+
+
+def _run(session: Session, specification: SACSpecification) -> None:
+    """Episodes until the steps are spent or ``stop`` says so; saves between them in time."""
+    steps, stop = specification.steps, specification.stop
+    specification.report(session.step, steps)
+    saved = time.monotonic()
+    while session.step < steps and not (stop is not None and stop()):
+        measures = session.run_episode(steps)
+        specification.report(session.step, steps, **measures)
+        due = time.monotonic() - saved >= specification.checkpoint_seconds
+        if measures and (due or interruption.received() is not None):
+            session.save()
+            saved = time.monotonic()
+            interruption.check()

@@ -1,17 +1,19 @@
-"""claims: hold every claim of the paper against the tables of this scale, and list every seed."""
+"""claims: test every claim of the paper against the tables of this scale, and list every seed."""
 
 from __future__ import annotations
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics, to_markdown
+from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics
 from fpc.claims.seeds import seeds_table
 from fpc.core.files import write_json, write_text
+from fpc.core.tables import TABLES
 from fpc.lineage.artifact import Row
+from fpc.reporting.ledger import to_markdown
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
 from fpc.workflow.run_table import closing_row, parents
-from fpc.workflow.tables import TABLES, read_tables
+from fpc.workflow.tables import read_tables
 
 SEEDS = "claims_seeds.csv"
 READ = ("episodes", "representation")
@@ -29,6 +31,7 @@ def claims(configuration: Configuration) -> None:
         seed=section.seed,
         minimum_seeds=section.minimum_seeds,
         paths=table_paths(made_from),
+        domains=tuple(dict.fromkeys(item.domain for item in configuration.experiments.values())),
     )
 
     def work(run: Run) -> None:

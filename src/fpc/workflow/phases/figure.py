@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from fpc.core.errors import unknown
 from fpc.core.files import digest_of, write_bytes
+from fpc.domains.registry import load_domain
 from fpc.figures import style
+from fpc.figures.catalogue import figure_domain
+from fpc.figures.drawing import load_figure
 from fpc.figures.embedded import SOURCE, content_digest, source_of
-from fpc.figures.interface import Animated, FigureSettings
-from fpc.figures.registry import load_figure
+from fpc.figures.entry import Entry
+from fpc.figures.interface import FigureSettings
 from fpc.lineage.artifact import command
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
@@ -30,33 +34,51 @@ def stamp(configuration: Configuration, tables: Mapping[str, pd.DataFrame], name
     return " | ".join(parts)
 
 
+def derived_tables(entry: Entry, data: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables that an entry names as derived, from the plotted data, made by the figure's domain.
+
+    Raises:
+        ValueError: the domain derives no such table.
+    """
+    if not entry.derived:
+        return {}
+    domain = load_domain(figure_domain(entry.name))
+    known = domain.derived_tables()
+    for name in entry.derived:
+        if name not in known:
+            raise ValueError(f"{entry.name}: {unknown(f'table derived by {domain.name}', name, known)}")
+    return {name: known[name](data) for name in entry.derived}
+
+
 def figure(configuration: Configuration, name: str) -> None:
     """Draw the figure called ``name`` and publish its three files."""
     row = figure_row(configuration, name)
-    module = load_figure(name)
+    drawn = load_figure(name)
 
     def work(run: Run) -> None:
-        tables = read_tables(configuration, parents(configuration, row), {"episodes", *module.TABLES})
+        tables = read_tables(configuration, parents(configuration, row), {"episodes", *drawn.entry.tables})
         settings = FigureSettings(
             scale=configuration.label,
             interval=configuration.figure.interval,
             resamples=configuration.figure.resamples,
             seed=configuration.figure.seed,
-            stamp=stamp(configuration, tables, matching(configuration, module.EXPERIMENTS)),
+            stamp=stamp(configuration, tables, matching(configuration, drawn.entry.experiments)),
         )
-        data = module.data(tables, settings)
+        data = drawn.data(tables, settings)
         published = data.assign(scale=configuration.label)
         digest = content_digest(published)
         metadata = {
-            "Title": module.TITLE,
+            "Title": drawn.entry.title,
             "Source": command(row),
             "Content": digest,
             "Identifier": digest_of(section_of(configuration, row)),
             "Stamp": settings.stamp,
         }
         published[SOURCE] = source_of(command(row), digest)
-        style.save(module.draw(data, settings), published, run.output, name, metadata)
-        if isinstance(module, Animated):
-            write_bytes(run.output / f"{name}.gif", module.animate(data, settings))
+        derived = derived_tables(drawn.entry, data)
+        style.save(drawn.draw(data, settings, **derived), published, run.output, name, metadata)
+        film = drawn.animate(data, **derived)
+        if film is not None:
+            write_bytes(run.output / f"{name}.gif", film)
 
     execute(configuration, row, work)

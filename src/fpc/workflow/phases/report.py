@@ -7,7 +7,7 @@ from io import StringIO
 import pandas as pd
 
 from fpc.core.files import read_json, sha256_of, write_text
-from fpc.figures.metadata import figure_metadata
+from fpc.figures.catalogue import figure_entry
 from fpc.lineage.artifact import command
 from fpc.reporting.page import ReportFigure, render_report
 from fpc.workflow.configuration import Configuration
@@ -26,10 +26,11 @@ def report(configuration: Configuration) -> None:
         figures = []
         for name in configuration.figure.names:
             folder = figure_row(configuration, name).folder
-            svg, csv = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_text("utf-8")
+            png, csv = (folder / f"{name}.png").read_bytes(), (folder / f"{name}.csv").read_text("utf-8")
             film = folder / f"{name}.gif"
             gif = film.read_bytes() if film.exists() else None
-            figures.append(ReportFigure(name, figure_metadata(name).title, svg, csv, gif))
+            entry = figure_entry(name)
+            figures.append(ReportFigure(name, entry.title, entry.caption, png, csv, gif))
         seeds = pd.read_csv(StringIO((claims_row.folder / SEEDS).read_text("utf-8")))
         page = render_report(
             title=configuration.report.title,

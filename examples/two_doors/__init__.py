@@ -1,0 +1,1 @@
+"""Two doors: the left one is new, the right one is what pi* knows."""

@@ -1,0 +1,60 @@
+"""The tables that phases leave (each ``<name>.parquet``), and the schema of the episodes table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = {
+    "collect": ("expert_games", "expert_dungeon", "visits"),
+    "finetune": ("training",),
+    "evaluate": ("episodes", "representation", "states", "dungeon", "attempts"),
+}
+PHASE_OF_TABLE = {name: phase for phase, names in TABLES.items() for name in names}
+
+EPISODES = "episodes"
+# One row for each measure of each episode of each probe, or of a policy itself (episode -1). A letter is
+# numpy's kind of the column: O text, i whole number, f floating point.
+EPISODES_SCHEMA: Mapping[str, str] = {
+    "domain": "O",
+    "experiment": "O",
+    "condition": "O",  # "" where an experiment has one condition only
+    "method": "O",
+    "seed": "i",
+    "step": "i",  # of the milestone
+    "probe": "O",
+    "group": "O",  # close, far or whole
+    "episode": "i",
+    "measure": "O",
+    "value": "f",
+}
+NO_EPISODE = -1  # of a row that is about the policy, not about one of its episodes
+
+
+class TableSchemaError(ValueError):
+    """A table lacks a column or has one of another kind."""
+
+
+def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity: Any) -> pd.DataFrame:
+    """The episodes table of ``rows``; ``identity`` are values of the columns that they do not have.
+
+    Raises:
+        TableSchemaError: a column is missing, unknown, or of another kind than ``EPISODES_SCHEMA`` says.
+    """
+    import pandas as pd
+
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    table = table.assign(**{name: value for name, value in identity.items() if name not in table})
+    missing = [name for name in EPISODES_SCHEMA if name not in table]
+    if unknown := [name for name in table if name not in EPISODES_SCHEMA] + missing:
+        raise TableSchemaError(
+            f"episodes: {', '.join(map(str, unknown))} missing or unknown; "
+            f"the columns are {', '.join(EPISODES_SCHEMA)}"
+        )
+    for name, kind in EPISODES_SCHEMA.items():
+        if table[name].dtype.kind != kind:
+            raise TableSchemaError(f"episodes: column {name} is {table[name].dtype}, not of kind '{kind}'")
+    return table[list(EPISODES_SCHEMA)]

@@ -1,0 +1,72 @@
+"""What fine-tuning with a retention method shares, whatever the domain and its learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpc.core.files import write_table
+from fpc.core.milestones import milestone_steps, write_milestone
+from fpc.domains.interface import Run
+from fpc.learners.interface import Trained, Weights
+from fpc.retention.interface import MethodOptions, Need, RetentionMethod
+from fpc.retention.registry import load_method
+
+POLICY, CRITIC, EXPERT = "policy.safetensors", "critic.safetensors", "expert.safetensors"
+TRAINING = "training.parquet"
+
+
+def run_fields(run: Run, state: Path | None = None) -> dict[str, Any]:
+    """Fields of a ``Specification`` that follow from the run; ``state`` is by default the run's."""
+    return {
+        "seeds": run.seeds,
+        "state": state or run.state,
+        "report": run.report,
+        "checkpoint_seconds": run.checkpoint_seconds,
+    }
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """One method at work on one run."""
+
+    run: Run
+    method_class: type[RetentionMethod]
+    options: MethodOptions
+    steps: int  # the method's own, else the experiment's
+
+    @classmethod
+    def of(cls, run: Run, method: str, options: MethodOptions, steps: int) -> Finetuning:
+        """The work of ``method``; ``steps`` are the experiment's."""
+        return cls(run, load_method(method), options, options.steps or steps)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether training starts from pi*."""
+        return self.method_class.pretrained
+
+    def needs(self, *needs: Need) -> bool:
+        """Whether the method needs one of these."""
+        return not self.method_class.needs.isdisjoint(needs)
+
+    def pi_star(self, name: str = POLICY) -> Path | None:
+        """A file of pi* that training starts from; None for a method that starts from nothing."""
+        return self.run.parents["pretrain"] / name if self.pretrained else None
+
+    def fields(self, every: int) -> dict[str, Any]:
+        """Fields of a ``Specification``, with a milestone at every so many steps."""
+        return run_fields(self.run) | {
+            "steps": self.steps,
+            "method": self.method_class(self.options),
+            "milestones": milestone_steps(self.steps, every),
+            "on_milestone": self.keep,
+        }
+
+    def keep(self, step: int, policy: Weights, critic: Weights) -> None:
+        """Write a milestone."""
+        write_milestone(self.run.output, step, policy)
+
+    def finish(self, trained: Trained) -> None:
+        """Write the table of training."""
+        write_table(self.run.output / TRAINING, trained.table)

@@ -1,0 +1,80 @@
+"""Tables that follow from others by the rules of the game: what is drawn of rooms and attempts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fpc.domains.montezuma.rooms import ROOM_OF_RAM, grid_position
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDE, LOW, HIGH = 20, 15, 32  # cells of eight pixels in a room: x is 0 to 159, y 120 (its floor) to 255
+
+
+def rooms(visits: pd.DataFrame) -> pd.DataFrame:
+    """All 24 rooms, numbered in the order of visits, with the visits in each.
+
+    Args:
+        visits: columns ``room, x, y, visits``; x and y in cells of eight pixels.
+
+    Returns:
+        Columns ``room``, ``row``, ``column`` (in the pyramid, from 0), ``counts`` (float64 ``[17, 20]``,
+        the floor first; None where there was no visit).
+    """
+    found = []
+    for room in sorted(ROOM_OF_RAM.values()):
+        rows = visits[visits["room"] == room]
+        counts = np.zeros((HIGH - LOW, WIDE)) if len(rows) else None
+        if counts is not None:
+            cells = (rows["y"].clip(LOW, HIGH - 1) - LOW, rows["x"].clip(0, WIDE - 1))
+            np.add.at(counts, cells, rows["visits"])
+        found.append((room, *grid_position(room), counts))
+    return pd.DataFrame(found, columns=["room", "row", "column", "counts"])
+
+
+def rooms_picture(visits: pd.DataFrame) -> Figure:
+    """The pyramid with all visits; ``visits`` has the columns room, x, y, visits."""
+    from matplotlib.figure import Figure
+
+    from fpc.core.grid_map import draw_grid_map
+
+    figure = Figure(figsize=(6.75, 3.4), layout="constrained")
+    draw_grid_map(figure.subplots(), rooms(visits), float(visits["visits"].max()) if len(visits) else 1.0)
+    return figure
+
+
+def frames(attempts: pd.DataFrame) -> pd.DataFrame:
+    """What attempts look like while they are in their room: their actions played again, deterministically.
+
+    Args:
+        attempts: columns ``probe`` (``room_<n>``), ``seed``, ``start`` and ``actions`` (hexadecimal, two
+            digits each, as the game got them), ``digest`` (of the RAM that ``start`` leads to).
+
+    Returns:
+        Columns ``attempt`` (index of the row in ``attempts``), ``frame`` (from 0, the start), ``rgb`` (uint8
+        ``[153, 160, 3]``).
+
+    Raises:
+        ValueError: a start state is not reached.
+    """
+    from fpc.domains.montezuma.emulator import Emulator
+    from fpc.domains.montezuma.filming import film
+    from fpc.domains.montezuma.start_states import StartState
+
+    emulator = Emulator()
+    found = []
+    for attempt, (probe, seed, start, digest, actions) in enumerate(
+        attempts[["probe", "seed", "start", "digest", "actions"]].itertuples(index=False)
+    ):
+        room = int(str(probe).removeprefix("room_"))
+        state = StartState(room, int(seed), tuple(bytes.fromhex(start)), str(digest))
+        shown = film(emulator, state, bytes.fromhex(actions))
+        found += [(attempt, number, rgb) for number, rgb in enumerate(shown)]
+    return pd.DataFrame(found, columns=["attempt", "frame", "rgb"])
+
+
+DERIVED = {"rooms": rooms, "frames": frames}

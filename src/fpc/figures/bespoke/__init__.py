@@ -1,0 +1,1 @@
+"""Figures that are their own, one file each."""

@@ -1,0 +1,95 @@
+"""Table 5: scores of earlier work on NetHack's Human Monk beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fpc.figures import style
+from fpc.figures.bespoke.table_4 import PAPER, cell_text, number
+from fpc.figures.entry import Entry
+from fpc.figures.final_games import BY, final_runs
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.summary import summarise
+from fpc.figures.text_table import write_table
+
+# As the paper prints them: score and deviation; fine-tuned methods are in Table 4.
+PRIOR: dict[str, tuple[float, float | None]] = {
+    "DQN, offline": (0, None),
+    "CQL": (366, 35),
+    "IQL": (267, 28),
+    "cloning (CDGPT5)": (1059, 159),
+    "cloning, scaled (π*)": (5218, None),
+    "scratch + KS": (2090, 123),
+    "scratch + BC": (2809, 103),
+    "LDD*": (2100, None),
+}
+SCALED = "cloning, scaled (π*)"
+
+
+def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    """One row a model of earlier work; for ours one a statistic.
+
+    Columns ``model, method, step, seeds, statistic, value, low, high, level, paper, paper_deviation``:
+    ``value`` is the mean score of our final games, ``paper`` the printed score.
+
+    Raises:
+        MissingData: there are no final games.
+    """
+    runs = final_runs(tables["episodes"], ["score"])
+    if runs.empty:
+        raise MissingData(f"{entry.title}: no final games")
+    ours = summarise(runs, BY, settings)
+    ours["model"] = [SCALED if name == style.PI_STAR else _model(str(name)) for name in ours["method"]]
+    ours["paper"] = [PAPER.get(str(name), (np.nan,))[0] for name in ours["method"]]
+    shown = {name: values for name, values in PRIOR.items() if name not in set(ours["model"])}
+    prior = pd.DataFrame(
+        [
+            {"model": name, "paper": score, "paper_deviation": np.nan if deviation is None else deviation}
+            for name, (score, deviation) in shown.items()
+        ]
+    )
+    columns = ["model", "method", "step", "seeds", "statistic", "value", "low", "high", "level"]
+    columns += ["paper", "paper_deviation"]
+    return pd.concat([prior, ours], ignore_index=True).reindex(columns=columns)
+
+
+def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
+    """Earlier work above, fine-tuning below."""
+    prior = data[data["method"].isna()]
+    ours = data[data["statistic"] == settings.statistic]
+    present = set(ours["method"])
+    methods = [*({style.PI_STAR} & present), *style.in_order(present - {style.PI_STAR})]
+    columns = ["model", "paper", "paper_deviation", "value", "low", "high"]
+    ordered = [prior, *(ours[ours["method"] == method] for method in methods)]
+    cells = [
+        [str(model), _paper_text(paper, deviation), _measured(*measured)]
+        for model, paper, deviation, *measured in pd.concat(ordered)[columns].itertuples(index=False)
+    ]
+    level = f"{float(ours['level'].iloc[0]):.0%} interval"
+    heads = [(text, "#000000") for text in ("model", "score in the paper", f"ours, {level}")]
+    with style.theme():
+        figure = style.new_figure(0.9 + 0.24 * (len(cells) + 0.6))
+        write_table(figure.subplots(), heads, cells, first=1.0)
+        figure.suptitle(entry.title, x=0.01, ha="left")
+        return style.finish(figure, settings)
+
+
+def _model(method: str) -> str:
+    label = style.look_of(method).label
+    if method == "scratch":
+        return label
+    return "fine-tuning (vanilla)" if method == "vanilla" else f"fine-tuning + {label}"
+
+
+def _paper_text(score: float, deviation: float) -> str:
+    if np.isnan(score):
+        return "–"
+    return number(score) + ("" if np.isnan(deviation) else f" ± {number(deviation)}")
+
+
+def _measured(value: float, low: float, high: float) -> str:
+    return "–" if np.isnan(value) else cell_text(value, low, high, np.nan).replace("\n", " ")

@@ -1,0 +1,110 @@
+"""What the catalogue says of a figure: pure data, read while the DAG is built, before anything is drawn.
+
+The type of an entry selects the family that draws it, and its fields are that family's parameters. A figure
+unlike any other is a plain ``Entry``, drawn by ``fpc.figures.bespoke.<name>``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from fpc.figures.variants import Variants
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One figure, film or table of the paper."""
+
+    family: ClassVar[str | None] = None  # module of fpc.figures.families; None: a file of its own
+
+    name: str  # figure_<id>, film_<id> or table_<id>, as in ``figure.names`` of the configuration
+    title: str  # stands above the figure
+    caption: str  # one sentence, for the report
+    experiments: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
+    tables: tuple[str, ...] = ("episodes",)  # of ``fpc.core.tables``
+    methods: tuple[str, ...] | None = None  # None: all of the experiment's
+    derived: tuple[str, ...] = ()  # tables that the domain derives from the plotted data, for drawing
+
+    @property
+    def module(self) -> str:
+        """The module that draws it."""
+        if self.family is None:
+            return f"fpc.figures.bespoke.{self.name}"
+        return f"fpc.figures.families.{self.family}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuccessCurves(Entry):
+    """Success over steps.
+
+    A panel is a probe or a variant of the experiment (or there is one panel only); within a panel,
+    colour tells methods or variants apart, and Far probes are dashed.
+    """
+
+    family: ClassVar[str | None] = "success_curves"
+
+    probes: Literal["stages", "whole", "all"] = "all"
+    panels: Literal["probe", "variant", "one"] = "probe"
+    colours: Literal["method", "variant"] = "method"
+    variants: Variants | None = None
+    pi_star: bool = False  # pi*'s level, a grey line where a probe is Far
+    columns: int | None = None  # None: two, or three where there are five panels or more
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMetrics(Entry):
+    """Metrics of NetHack games in training, a panel each, with pi*'s level."""
+
+    family: ClassVar[str | None] = "training_metrics"
+
+    tables: tuple[str, ...] = ("episodes", "training")
+    metrics: tuple[tuple[str, str, str], ...]  # metric, the panel's title, label of its y axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class DungeonDensity(Entry):
+    """How deep NetHack games are after so many turns, a panel a player."""
+
+    family: ClassVar[str | None] = "dungeon_density"
+
+    tables: tuple[str, ...] = ("episodes", "dungeon", "expert_games", "expert_dungeon")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MontezumaCurves(Entry):
+    """Return in training, or success from the start states of the Far room, on Montezuma's Revenge.
+
+    ``lines`` tells lines apart: methods, variants of the experiment, or both. With both, the first experiment
+    shows every method but ``varied``, and each variant shows ``varied`` alone.
+    """
+
+    family: ClassVar[str | None] = "montezuma_curves"
+
+    quantity: Literal["return", "success"] = "return"
+    panels: Literal["one", "variant"] = "one"
+    lines: Literal["method", "variant", "both"] = "method"
+    variants: Variants | None = None
+    varied: str = "behavioral_cloning"
+
+    @property
+    def known_variants(self) -> Variants:
+        """``variants``, where the figure has them.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.variants is None:
+            raise ValueError(f"{self.name}: lines or panels are variants, but the entry names none")
+        return self.variants
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppleCurves(Entry):
+    """AppleRetrieval's measures in conditions that differ in one option."""
+
+    family: ClassVar[str | None] = "apple_curves"
+
+    tables: tuple[str, ...] = ("episodes", "training")
+    vary: Literal["distance", "signal"]  # M or c
+    panels: tuple[Literal["forgetting", "success", "reached", "weight_ratio"], ...]

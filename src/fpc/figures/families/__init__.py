@@ -1,0 +1,1 @@
+"""Figures that are alike: one file a family, one function for the data and one to draw them."""

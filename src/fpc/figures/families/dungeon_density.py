@@ -1,0 +1,170 @@
+"""How deep games are after so many turns: Figures 4 and 16.
+
+The paper shows kernel densities of about a thousand games. Levels are whole numbers, which a kernel
+would smear, and a kernel has no answer where all games stay on one level: here a cell is the share of
+all games that go on at that turn and whose deepest level so far is that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from fpc.figures import style
+from fpc.figures.entry import DungeonDensity
+from fpc.figures.final_games import FINAL, final_runs, last_step
+from fpc.figures.interface import EXPERT, FigureSettings, MissingData
+from fpc.figures.summary import summarise
+from fpc.retention.registry import load_method
+
+PAPER_TURNS = 50_000  # the end of the paper's axis
+TURNS = 60  # intervals of the turns
+COLUMNS = 4
+
+
+def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    """Rows of ``part`` share (a cell) and depth (mean of the games' deepest levels).
+
+    Columns ``part, method`` (also ``pi_star`` and ``expert``), ``turn`` (the cell's middle), ``width``,
+    ``depth, games, seeds, statistic, value, low, high, level``. Seeds count the same. pi* is shown where
+    the table dungeon holds games at step 0.
+
+    Raises:
+        MissingData: no game's way through the dungeon is known.
+    """
+    players = {name: (ways, ends) for name, ways, ends in _players(tables) if not (ways.empty or ends.empty)}
+    if not players:
+        raise MissingData(f"{entry.title}: no final game's way through the dungeon, and none of the expert")
+    longest = max(float(ends["turns"].max()) for _, ends in players.values())
+    edges = np.linspace(0.0, min(max(longest, 1.0), PAPER_TURNS), TURNS + 1)
+    cells = [_cells(ways, ends, edges).assign(method=name) for name, (ways, ends) in players.items()]
+    runs = final_runs(tables["episodes"], ["depth"])
+    runs = runs[runs["method"].isin(list(players))]
+    parts = [pd.concat(cells).assign(part="share", width=edges[1] - edges[0])]
+    if EXPERT in players:
+        depth = float(tables["expert_games"]["depth"].mean())
+        parts.append(pd.DataFrame([{"part": "depth", "method": EXPERT, "value": depth, "low": np.nan}]))
+    if not runs.empty:
+        parts.append(summarise(runs.assign(step=0), ["method"], settings).assign(part="depth"))
+    columns = ["part", "method", "turn", "width", "depth", "games"]
+    columns += ["seeds", "statistic", "value", "low", "high", "level"]
+    return pd.concat(parts, ignore_index=True).reindex(columns=columns)
+
+
+def draw(entry: DungeonDensity, data: pd.DataFrame, settings: FigureSettings) -> Figure:
+    """A panel a player: the expert, pi*, then the methods; their titles say how deep games end."""
+    cells = data[data["part"] == "share"]
+    depths = data[(data["part"] == "depth") & data["statistic"].isin([settings.statistic, np.nan])]
+    present = set(cells["method"])
+    first = [name for name in (EXPERT, style.PI_STAR) if name in present]
+    players = [*first, *style.in_order(present - set(first))]
+    columns = min(COLUMNS, len(players))
+    lines = ceil(len(players) / columns)
+    norm = LogNorm(vmin=float(min(cells["value"].min(), 0.1)), vmax=1.0)
+    colours = style.ordered_map().reversed()  # rare is light, as the empty ground
+    with style.theme():
+        figure = style.new_figure(2.1 * lines + 0.9)
+        grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        for index, axes in enumerate(grid.flat):
+            if index >= len(players):
+                axes.axis("off")
+                continue
+            name = players[index]
+            _draw_cells(axes, cells[cells["method"] == name], norm, colours)
+            axes.set_title(f"{_label(name)}\n{_mean_depth(depths[depths['method'] == name])}")
+            if index + columns >= len(players):
+                axes.set_xlabel("turns")
+                axes.tick_params(labelbottom=True)
+            if index % columns == 0:
+                axes.set_ylabel("deepest dungeon level")
+        _axes_limits(grid[0, 0], cells)
+        percent = PercentFormatter(xmax=1.0)
+        bar = figure.colorbar(
+            mpl.cm.ScalarMappable(norm, colours), ax=grid, pad=0.01, aspect=30, format=percent
+        )
+        bar.set_label("share of all games")
+        figure.suptitle(entry.title, x=0.01, ha="left")
+        return style.finish(figure, settings)
+
+
+def _players(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Name, changes of the deepest level (seed, episode, turn, depth), games (seed, episode, turns)."""
+    empty = pd.DataFrame(columns=["method", "seed", "step", "episode", "turn", "depth"])
+    if "dungeon" not in tables:
+        raise MissingData("no table dungeon: evaluate writes where games reached deeper levels")
+    yield EXPERT, tables.get("expert_dungeon", empty), tables.get("expert_games", empty)
+    episodes, dungeon = tables["episodes"], tables["dungeon"]
+    final = episodes[(episodes["probe"] == FINAL) & (episodes["measure"] == "turns")]
+    ends = final.rename(columns={"value": "turns"})
+    starting = [name for name in dungeon["method"].unique() if load_method(name).pretrained]
+    yield style.PI_STAR, _start_of(dungeon, starting), _start_of(ends, starting)
+    for method in dungeon["method"].unique():
+        ways, games = (last_step(rows[rows["method"] == method]) for rows in (dungeon, ends))
+        yield str(method), ways, games
+
+
+def _start_of(rows: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """Games of pi*: step 0 of the first method that starts from it, for all play the same policy."""
+    found = rows[rows["method"].isin(methods) & (rows["step"] == 0)]
+    return found[found["method"] == found["method"].min()] if len(found) else found
+
+
+def _cells(ways: pd.DataFrame, ends: pd.DataFrame, edges: NDArray[np.float64]) -> pd.DataFrame:
+    """Share of the games in each cell, seeds counting the same; empty cells are left out."""
+    middles = (edges[:-1] + edges[1:]) / 2
+    changes = {key: rows.sort_values("turn") for key, rows in ways.groupby(["seed", "episode"])}
+    games_of_seed = ends.groupby("seed")["episode"].count()
+    deepest = int(ways["depth"].max())
+    shares = np.zeros((len(middles), deepest + 1))
+    for seed, episode, turns in ends[["seed", "episode", "turns"]].itertuples(index=False):
+        alive = middles <= turns
+        depth = np.ones(len(middles), dtype=np.int64)  # games start on level 1
+        if (rows := changes.get((seed, episode))) is not None:
+            index = np.searchsorted(rows["turn"].to_numpy(), middles, side="right")
+            levels = np.concatenate([[1], rows["depth"].to_numpy(dtype=np.int64)])
+            depth = np.maximum(levels[index], 1)
+        shares[np.flatnonzero(alive), depth[alive]] += 1.0 / games_of_seed[seed] / len(games_of_seed)
+    turn, depth = np.nonzero(shares)
+    return pd.DataFrame(
+        {"turn": middles[turn], "depth": depth, "value": shares[turn, depth], "games": len(ends)}
+    )
+
+
+def _draw_cells(axes: Axes, cells: pd.DataFrame, norm: LogNorm, colours: mpl.colors.Colormap) -> None:
+    if cells.empty:
+        return
+    width = float(cells["width"].iloc[0])
+    intervals = (cells["turn"] / width - 0.5).round().astype(int).to_numpy()
+    levels = cells["depth"].astype(int).to_numpy()
+    shares = np.full((levels.max() + 1, intervals.max() + 1), np.nan)
+    shares[levels, intervals] = cells["value"]
+    turns, depths = np.arange(shares.shape[1] + 1) * width, np.arange(shares.shape[0] + 1) - 0.5
+    axes.pcolormesh(turns, depths, shares, norm=norm, cmap=colours)
+
+
+def _axes_limits(axes: Axes, cells: pd.DataFrame) -> None:
+    axes.set_xlim(0.0, float((cells["turn"] + cells["width"] / 2).max()))
+    axes.set_ylim(0.5, max(float(cells["depth"].max()), 2.0) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
+def _label(name: str) -> str:
+    return "expert" if name == EXPERT else style.look_of(name).label
+
+
+def _mean_depth(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return " \n "
+    value, low, high = rows[["value", "low", "high"]].iloc[0]
+    return f"mean end {value:.2f}\n" + (" " if np.isnan(low) else f"[{low:.2f}, {high:.2f}]")

@@ -1,0 +1,189 @@
+"""Curves of the return and of success in a room, on Montezuma's Revenge: Figures 3b, 6, 13, 17 and 19."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from fpc.figures import style
+from fpc.figures.entry import MontezumaCurves
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
+
+RANDOM = "random"  # the probe of a random policy, and its line
+RANDOM_LOOK = style.Look("random policy", "#444444")
+BY = ["experiment", "method"]
+FIRST_KEY = 100.0  # points: the least there is to earn
+
+
+def data(
+    entry: MontezumaCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings
+) -> pd.DataFrame:
+    """Curves of all experiments; where lines are of both kinds, ``line`` is the method or the variant.
+
+    Returns:
+        Columns ``experiment, method, step, seeds, statistic, value, low, high, level``; of success also
+        ``probe``. The method ``pi_star`` is pi* at step 0, ``random`` a random policy.
+
+    Raises:
+        MissingData: there is nothing to show.
+    """
+    if entry.quantity == "success":
+        return _successes(tables, settings)
+    curves = _returns(tables, settings)
+    if entry.lines != "both":
+        return curves
+    plain = curves["experiment"] == entry.experiments[0]
+    of_variant = ~plain & (curves["method"] != style.PI_STAR)
+    kept = curves[of_variant | (plain & (curves["method"] != entry.varied))]
+    return kept.assign(line=kept["method"].where(~of_variant, kept["experiment"]))
+
+
+def draw(entry: MontezumaCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
+    """One panel, or one a variant; the title of one of success is the room."""
+    finish_axes = _success_axis if entry.quantity == "success" else _return_axis
+    if entry.panels == "variant":
+        variants = entry.known_variants
+        names = variants.ordered(data["experiment"].unique())
+        panels = [(variants.label(name), data[data["experiment"] == name]) for name in names]
+    else:
+        panels = [(_rooms(data) if entry.quantity == "success" else "", data)]
+    if entry.lines == "method":
+        return _draw(entry.title, panels, _method_looks(data), "method", settings, finish_axes)
+    if entry.lines == "variant":
+        looks = _variant_looks(entry, data)
+        panels = [(title, rows[rows["method"] != style.PI_STAR]) for title, rows in panels]
+        return _draw(entry.title, panels, looks, "experiment", settings, finish_axes)
+    plain = data["experiment"] == entry.experiments[0]
+    looks = _method_looks(data[plain]) | _variant_looks(entry, data[~plain])
+    return _draw(entry.title, panels, looks, "line", settings, finish_axes)
+
+
+def _rooms(rows: pd.DataFrame) -> str:
+    """The probed rooms in words."""
+    return ", ".join(probe.replace("room_", "Room ") for probe in sorted(set(rows["probe"]) - {RANDOM}))
+
+
+def _variant_looks(entry: MontezumaCurves, rows: pd.DataFrame) -> dict[str, style.Look]:
+    names = entry.known_variants.ordered(rows["experiment"].unique())
+    labels = [entry.known_variants.label(name) for name in names]
+    return dict(zip(names, style.ordered_looks(labels), strict=True))
+
+
+def _returns(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    """Mean return (points of the game) of the games that a run finished in each 1/25 of the budget.
+
+    Returns:
+        Columns ``experiment, method, step`` (the bin's middle), ``seeds, statistic, value, low, high,
+        level``; the method ``pi_star`` is its return from the start at step 0.
+
+    Raises:
+        MissingData: no game was finished in training.
+    """
+    training = tables["training"]
+    rows = training[training["metric"] == "score"]
+    if rows.empty:
+        raise MissingData("no game was finished in training")
+    runs = binned(rows, float(training["step"].max()), BY)
+    episodes = tables["episodes"]
+    start = before_fine_tuning(per_run(episodes[episodes["probe"] == "start"], "return", BY), BY)
+    return pd.concat(
+        [summarise(part, BY, settings) for part in (runs, start) if len(part)], ignore_index=True
+    )
+
+
+def _successes(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    """Success of attempts from the start states of the Far room.
+
+    Returns:
+        Columns ``experiment, method, probe, step, seeds, statistic, value, low, high, level``; methods
+        ``pi_star`` (step 0) and ``random`` (a random policy in the same attempts).
+
+    Raises:
+        MissingData: there are no such attempts.
+    """
+    episodes = tables["episodes"]
+    far = episodes[(episodes["group"] == "far") & (episodes["measure"] == "success")]
+    attempts = far[far["probe"] != RANDOM]
+    if attempts.empty:
+        raise MissingData("no attempts in the Far room")
+    by = [*BY, "probe"]
+    runs = per_run(attempts, "success", by)
+    random = per_run(far[far["probe"] == RANDOM].assign(method=RANDOM), "success", by)
+    random = random.groupby([*by, "seed"])["value"].mean().reset_index().assign(step=0)
+    parts = (runs, before_fine_tuning(runs, by), random)
+    return pd.concat([summarise(part, by, settings) for part in parts if len(part)], ignore_index=True)
+
+
+def _draw(
+    title: str,
+    panels: Sequence[tuple[str, pd.DataFrame]],
+    looks: Mapping[str, style.Look],
+    key: str,
+    settings: FigureSettings,
+    finish_axes: Callable[[Axes], None],
+) -> Figure:
+    """A panel for each (title, rows), side by side; a line for each value of the column ``key``.
+
+    pi*'s and a random policy's levels are drawn across.
+    """
+    with style.theme():
+        figure = style.new_figure(3.3 if len(panels) == 1 else 2.9)
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+        rows = pd.concat([part for _, part in panels], ignore_index=True)
+        for axes, (heading, part) in zip(grid.flat, panels, strict=True):
+            shown = part[part["statistic"] == settings.statistic]
+            for name, look in looks.items():
+                style.band(axes, shown[shown[key] == name], look)
+            for name, look, dashes in _levels():
+                for value in shown.loc[shown["method"] == name, "value"]:
+                    axes.axhline(value, color=look.colour, linestyle=dashes, linewidth=1.2, zorder=1)
+            axes.set_title(heading)
+            axes.set_xlim(left=0)
+            style.steps_axis(axes)
+            finish_axes(axes)
+        handles = [
+            Line2D([], [], color=look.colour, marker=look.marker, label=look.label) for look in looks.values()
+        ]
+        handles += [
+            Line2D([], [], color=look.colour, linestyle=dashes, linewidth=1.2, label=look.label)
+            for name, look, dashes in _levels()
+            if (rows["method"] == name).any()
+        ]
+        style.legend_below(figure, handles)
+        figure.suptitle(title, x=0.01, ha="left")
+        return style.finish(figure, settings)
+
+
+def _method_looks(rows: pd.DataFrame) -> dict[str, style.Look]:
+    """Looks of the methods in ``rows``, in the order of every legend."""
+    methods = set(rows["method"]) - {style.PI_STAR, RANDOM}
+    return {name: style.look_of(name) for name in style.in_order(methods)}
+
+
+def _return_axis(axes: Axes) -> None:
+    """The y axis of returns."""
+    axes.set_ylim(0, max(FIRST_KEY, axes.get_ylim()[1]))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_ylabel("return (points)")
+    axes.label_outer()
+
+
+def _success_axis(axes: Axes) -> None:
+    """The y axis of success rates."""
+    style.rate_axis(axes, "success rate")
+    axes.label_outer()
+
+
+def _levels() -> tuple[tuple[str, style.Look, Literal["-", ":"]], ...]:
+    before = style.look_of(style.PI_STAR)
+    return (
+        (style.PI_STAR, style.Look(f"{before.label} at step 0", before.colour), "-"),
+        (RANDOM, RANDOM_LOOK, ":"),
+    )

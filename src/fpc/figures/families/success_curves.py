@@ -1,0 +1,144 @@
+"""Success over steps, in panels: what Figures 2, 3c, 7 and 21-27 have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from fpc.figures import style
+from fpc.figures.entry import SuccessCurves
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.summary import before_fine_tuning, per_run, summarise
+
+BY = ["experiment", "method", "probe", "group"]
+PANEL_HEIGHT = 1.75  # inches
+FURNITURE_HEIGHT = 1.15  # inches for title, legend, axis label and stamp
+
+
+def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+    """Columns ``experiment, method, probe, group, step, seeds, statistic, value, low, high, level``."""
+    episodes = tables["episodes"]
+    chosen = episodes[episodes["measure"] == "success"]
+    if entry.probes != "all":
+        chosen = chosen[(chosen["group"] == "whole") == (entry.probes == "whole")]
+    if entry.methods is not None:
+        chosen = chosen[chosen["method"].isin(entry.methods)]
+    if chosen.empty:
+        raise MissingData(f"{entry.title}: no episodes with the measure success")
+    runs = per_run(chosen, "success", BY)
+    result = summarise(runs, BY, settings)
+    if entry.pi_star:
+        result = pd.concat([result, _pi_star(runs, settings)], ignore_index=True)
+    return result
+
+
+def draw(entry: SuccessCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
+    """One panel after the other, the legend below them."""
+    rows = data[data["statistic"] == settings.statistic]
+    panels = _panels(entry, rows)
+    columns = min(entry.columns or (2 if len(panels) <= 4 else 3), len(panels))
+    lines = ceil(len(panels) / columns)
+    with style.theme():
+        figure = style.new_figure(lines * PANEL_HEIGHT + FURNITURE_HEIGHT)
+        grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        looks = _looks(entry, rows)
+        for axes, (title, part) in zip(grid.flat, panels, strict=False):
+            axes.set_title(title)
+            _draw_panel(entry, axes, part, looks)
+        _label_outer(grid, len(panels))
+        handles = _legend_handles(rows, looks)
+        if len(panels) < lines * columns:
+            grid[-1, -1].legend(handles=handles, loc="center", handlelength=2.4)
+        else:
+            style.legend_below(figure, handles)
+        figure.suptitle(entry.title, x=0.01, ha="left")
+        return style.finish(figure, settings)
+
+
+def _panels(entry: SuccessCurves, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    if entry.panels == "one":
+        return [("", rows)]
+    if entry.panels == "variant" and entry.variants is not None:
+        names = entry.variants.ordered(rows["experiment"].unique())
+        return [(entry.variants.label(name), rows[rows["experiment"] == name]) for name in names]
+    probes = rows[["probe", "group"]].drop_duplicates().sort_values("probe")
+    return [
+        (probe_title(str(probe), str(group)), rows[rows["probe"] == probe])
+        for probe, group in probes.itertuples(index=False)
+    ]
+
+
+def _looks(entry: SuccessCurves, rows: pd.DataFrame) -> dict[str, style.Look]:
+    if entry.colours == "method" or entry.variants is None:
+        methods = style.in_order(set(rows["method"]) - {style.PI_STAR})
+        return {name: style.look_of(name) for name in methods}
+    names = entry.variants.ordered(rows["experiment"].unique())
+    labels = [entry.variants.label(name) for name in names]
+    return dict(zip(names, style.ordered_looks(labels), strict=True))
+
+
+def _draw_panel(
+    entry: SuccessCurves, axes: Axes, part: pd.DataFrame, looks: Mapping[str, style.Look]
+) -> None:
+    key = "experiment" if entry.colours == "variant" else "method"
+    for name, look in looks.items():
+        lines = part[(part[key] == name) & (part["method"] != style.PI_STAR)]
+        for (_, group), line in lines.groupby(["probe", "group"]):
+            style.band(axes, line, look, style.LINE_STYLES[str(group)])
+    for value in part.loc[part["method"] == style.PI_STAR, "value"]:
+        axes.axhline(value, color=style.look_of(style.PI_STAR).colour, linewidth=1.2, zorder=1)
+    style.rate_axis(axes, None)
+    style.steps_axis(axes, None)
+
+
+def _legend_handles(rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, markersize=4, label=look.label)
+        for look in looks.values()
+    ]
+    if {"close", "far"} <= set(rows["group"]):
+        handles.append(Line2D([], [], color="#444444", label="Close"))
+        handles.append(Line2D([], [], color="#444444", linestyle=style.LINE_STYLES["far"], label="Far"))
+    if (rows["method"] == style.PI_STAR).any():
+        look = style.look_of(style.PI_STAR)
+        handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=f"{look.label} at step 0"))
+    return handles
+
+
+def probe_title(probe: str, group: str) -> str:
+    """``2_peg-unplug-side`` of group far becomes ``3 peg-unplug-side (Far)``."""
+    if group == "whole":
+        return "whole sequence"
+    index, _, stage = probe.partition("_")
+    number = f"{int(index) + 1} " if index.isdigit() else ""
+    return f"{number}{stage or probe} ({group.capitalize()})"
+
+
+def _label_outer(grid: NDArray[Any], used: int) -> None:
+    """Labels at the left and below; cells without a panel stay empty."""
+    lines, columns = grid.shape
+    for index in range(lines * columns):
+        line, column = divmod(index, columns)
+        axes = grid[line, column]
+        if index >= used:
+            axes.axis("off")
+            continue
+        if column == 0:
+            axes.set_ylabel("success rate")
+        if index + columns >= used:
+            axes.tick_params(labelbottom=True)
+        if line == lines - 1:
+            axes.set_xlabel("environment steps")
+
+
+def _pi_star(runs: pd.DataFrame, settings: FigureSettings) -> pd.DataFrame:
+    """Success at step 0 of the methods that start from pi*, on the Far probes."""
+    before = before_fine_tuning(runs[runs["group"] == "far"], BY)
+    return pd.DataFrame() if before.empty else summarise(before, BY, settings)

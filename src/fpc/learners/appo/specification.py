@@ -1,0 +1,70 @@
+"""What a run of APPO needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpc.learners.appo.job import Job, Trainable
+from fpc.learners.appo.options import APPOOptions
+from fpc.learners.appo.rnd_options import RNDOptions
+from fpc.learners.interface import Specification
+from fpc.retention.registry import method_name
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function by name (``module:function``) and its arguments as JSON values, for another process."""
+
+    function: str
+    arguments: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], **arguments: Any) -> Call:
+        """The call of a function that another process can import."""
+        return cls(f"{function.__module__}:{function.__name__}", arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class APPOSpecification(Specification):
+    """One run of APPO; Sample Factory's processes make ``environment``, ``network`` and ``expert`` by name.
+
+    All three are called with the seed as well, ``environment`` also with ``place`` and ``started_at``, see
+    :class:`fpc.learners.appo.job.Job`. With ``rnd`` the policy has no memory, and intrinsic rewards.
+    """
+
+    environment: Call
+    network: Call
+    options: APPOOptions
+    rnd: RNDOptions | None = None
+    trainable: Trainable = "all"
+    initial_policy: Path | None = None  # safetensors of pi*; without it from a new initialisation
+    initial_critic: Path | None = None
+    expert: Call | None = None
+
+    def job(self) -> Job:
+        """The run as plain values."""
+        method = self.method
+        return Job(
+            environment=self.environment.function,
+            environment_arguments=self.environment.arguments,
+            network=self.network.function,
+            network_arguments=self.network.arguments,
+            appo=self.options.model_dump(mode="json"),
+            rnd=None if self.rnd is None else self.rnd.model_dump(mode="json"),
+            seed=self.seed,
+            steps=self.steps,
+            trainable=self.trainable,
+            state=str(self.state),
+            checkpoint_seconds=self.checkpoint_seconds,
+            method=None if method is None else method_name(method),
+            options=None if method is None else method.options.model_dump(mode="json"),
+            initial=None if self.initial_policy is None else str(self.initial_policy),
+            critic=None if self.initial_critic is None else str(self.initial_critic),
+            expert=None if self.expert is None else self.expert.function,
+            expert_arguments=None if self.expert is None else self.expert.arguments,
+            milestones=self.milestones,
+            milestone_folder=str(self.state / "milestones") if self.milestones else None,
+        )

@@ -1,0 +1,31 @@
+"""A claim is added in its domain's file, and in no other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from tests.additions import append_to_last_tuple, code_blocks, copied_project, dry_run, run
+
+OUTCOMES = """
+import pandas as pd
+from fpc.claims.claim import ClaimContext
+from fpc.claims.evaluate import evaluate_claims
+tables = {"robotic_sequence": {"episodes": pd.read_parquet("episodes.parquet")}}
+for result in evaluate_claims(tables, ClaimContext("tiny", resamples=50)):
+    print(result.claim.id, result.outcome)
+"""
+
+
+def test_a_claim_is_one_entry(tmp_path: Path, paper_like: dict[str, dict[str, pd.DataFrame]]) -> None:
+    project = copied_project(tmp_path, "small")
+    (entry,) = code_blocks("add-a-claim.md")
+    append_to_last_tuple(project / "src" / "fpc" / "claims" / "robotic_sequence.py", entry)
+    printed = dry_run(project)
+    assert "results/tiny/claims.json" in printed
+    paper_like["robotic_sequence"]["episodes"].to_parquet(project / "episodes.parquet")
+    outcomes = dict(line.split() for line in run(project, [sys.executable, "-c", OUTCOMES]).splitlines())
+    assert outcomes["robotic_ewc_keeps_far"] == "reproduced"
+    assert outcomes["robotic_bc_keeps_far"] == "reproduced"
