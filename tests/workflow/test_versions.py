@@ -156,7 +156,7 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     forget(copy)
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)  # nothing says that they can be fetched
     assert "2 of 7 recorded" in printed
-    assert "step_2000.safetensors" in printed
+    assert "5 files (milestones/step_0.safetensors" in printed
     forget(copy)
     for row in ("finetune", "evaluate"):  # not made
         shutil.rmtree(copy / "results" / "tiny" / "two_state_mdp" / row)
@@ -195,7 +195,8 @@ def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> N
         file.write(b"altered")
     printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
     assert "5 of 7 recorded; left out:\n  tiny_figures:\n" in printed
-    assert "  tiny_report:\n    made from tiny_figures" in printed
+    figure = "results/tiny/figures/figure_9.manifest.json"
+    assert f"  tiny_report:\n    results/tiny/report.manifest.json: parent {figure} is tampered" in printed
     assert (copy / "dvc.lock").read_bytes() == before  # DVC writes down what a stage reads, too
 
 

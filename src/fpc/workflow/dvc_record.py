@@ -135,8 +135,7 @@ def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> di
     for name, group in groups.items():  # parents before children
         own = [problem for row in group for problem in problems(fresh, row)]
         read_by = {stage[parent] for row in group for parent in table.parents(row)}
-        own += [f"made from {other}" for other in groups if other in read_by and other in found]
-        if own:
+        if own := own or [f"made from {other}" for other in groups if other in read_by and other in found]:
             found[name] = own
     fresh.digests.save()
     return found
