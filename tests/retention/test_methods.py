@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_behavioral_cloning_with_a_smaller_memory() -> None:
     student = policy(1.0)
     method = BehavioralCloning(BehavioralCloningOptions(coefficient=1.0, batch_size=64, memory_size=1))
     method.prepare(context(student, policy(0.0)))
-    assert set(method.expert.sample(64, method.generator).observations.flatten().tolist()) == {1.0}
+    assert set(method.sampler.sample().observations.flatten().tolist()) == {1.0}
 
 
 def ewc(student: BernoulliPolicy, floor: float = 1e-5) -> EWC:
@@ -163,6 +164,13 @@ def test_ewc_does_not_anchor_again_on_resume() -> None:
     resumed.load_state_dict(method.state_dict(), context(student, student))
     assert expected > 0
     assert resumed.penalty(batch(student, [1.0])).item() == expected
+
+
+def test_ewc_names_what_it_cannot_estimate() -> None:
+    together = BernoulliPolicy(torch.zeros(2), torch.zeros(2))
+    options = EWCOptions(coefficient=1.0, fisher_samples=4, fisher_floor=0.0, fisher_batches=2)
+    with pytest.raises(ValueError, match="set it to null"):
+        EWC(options).prepare(replace(context(policy(0.0), policy(0.0)), student=together, run_dimensions=1))
 
 
 def test_ewc_refuses_anchors_of_another_policy() -> None:
