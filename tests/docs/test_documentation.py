@@ -60,7 +60,7 @@ def test_two_files_add_the_example_to_the_run_table(project: Path, example_metho
 def test_penalty_of_the_example(example_method: str) -> None:
     module = importlib.import_module("fpc.retention.l2")
     actor = Actor(10, 4, 2, SACOptions(hidden_sizes=(8, 8)), torch.Generator().manual_seed(0))
-    context = RetentionContext(actor, None, None, None, torch.Generator())
+    context = RetentionContext(actor, None, None, None, torch.Generator(), run_dimensions=0)
     method = module.L2(module.L2Options(coefficient=0.5))
     method.prepare(context)
     observations = torch.zeros(3, 10)

@@ -105,7 +105,9 @@ def recurrent() -> Case:
         teacher_outputs = teacher.outputs(online)
 
     def new_context() -> RetentionContext:
-        return RetentionContext(student, teacher, expert, None, torch.Generator().manual_seed(9))
+        return RetentionContext(
+            student, teacher, expert, None, torch.Generator().manual_seed(9), run_dimensions=0
+        )
 
     def answers() -> list[Tensor]:
         sample = expert.sampler(8, torch.Generator().manual_seed(2)).sample()

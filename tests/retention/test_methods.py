@@ -47,7 +47,8 @@ def context(student: BernoulliPolicy, teacher: BernoulliPolicy) -> RetentionCont
             "terminated": torch.zeros(100),
         }
     )
-    return RetentionContext(student, teacher, expert, Buffer(), torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    return RetentionContext(student, teacher, expert, Buffer(), generator, run_dimensions=0)
 
 
 def batch(student: BernoulliPolicy, observations: list[float], update: int = 0) -> RetentionBatch:
@@ -200,7 +201,7 @@ def test_episodic_memory_protects_the_first_transitions() -> None:
     ],
 )
 def test_what_is_needed_and_missing_is_named(method: object, lacks: str) -> None:
-    nothing = RetentionContext(policy(0.0), None, None, None, torch.Generator())
+    nothing = RetentionContext(policy(0.0), None, None, None, torch.Generator(), run_dimensions=0)
     with pytest.raises(ValueError, match=lacks):
         method.prepare(nothing)
 

@@ -159,7 +159,7 @@ class RetentionContext:
     expert: ExpertData | None
     replay_buffer: ProtectedBuffer | None
     generator: torch.Generator
-    run_dimensions: int = 0
+    run_dimensions: int
 
 
 @dataclass(frozen=True)

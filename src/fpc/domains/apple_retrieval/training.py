@@ -58,7 +58,7 @@ def pretrain(experiment: AppleRetrievalExperiment, run: Run) -> None:
         milestones=frozenset({section.updates}),
         publish=lambda update: write_policy(run, PRETRAINED, policy),
         method=none,
-        context=RetentionContext(policy, None, None, None, torch.Generator()),
+        context=RetentionContext(policy, None, None, None, torch.Generator(), run_dimensions=1),
     )
     _learn(grid, policy, learning, run)
 
@@ -115,7 +115,9 @@ def finetune(experiment: AppleRetrievalExperiment, method: str, options: MethodO
             run, f"milestones/step_{update * section.episodes_per_update}.safetensors", policy
         ),
         method=kind(options),
-        context=RetentionContext(policy, teacher, expert, None, torch.Generator().manual_seed(0)),
+        context=RetentionContext(
+            policy, teacher, expert, None, torch.Generator().manual_seed(0), run_dimensions=1
+        ),
         online_observations=section.online_observations,
     )
     _learn(grid, policy, learning, run)

@@ -144,7 +144,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
                 length = self.job.options_of_appo.rollout
                 expert = ExpertSequences(self.job.open_expert, teacher, length)
         self.generator = torch.Generator().manual_seed(self.job.seed)
-        self.context = RetentionContext(self.student, teacher, expert, None, self.generator)
+        self.context = RetentionContext(self.student, teacher, expert, None, self.generator, run_dimensions=0)
 
     def _method_needs_something(self) -> bool:
         return self.method is not None and bool(self.method.needs)

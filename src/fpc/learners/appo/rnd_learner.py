@@ -36,7 +36,7 @@ class RNDLearner(RetentionLearner):
             teacher = FeedforwardCategoricalPolicy(self._frozen_network(initial))
         data = self.job.open_data() if self.job.expert is not None else None
         self.generator = torch.Generator().manual_seed(self.job.seed)
-        self.context = RetentionContext(self.student, teacher, data, None, self.generator)
+        self.context = RetentionContext(self.student, teacher, data, None, self.generator, run_dimensions=0)
 
     def _prepare(self) -> None:
         super()._prepare()

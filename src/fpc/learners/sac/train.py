@@ -126,7 +126,8 @@ class Session:
             policy = Actor(*self.shape)
             policy.load_state_dict(dict(teacher))
             policy.requires_grad_(False)
-        return RetentionContext(self.actor, policy, expert, self.buffer, self.generators["retention"])
+        generator = self.generators["retention"]
+        return RetentionContext(self.actor, policy, expert, self.buffer, generator, run_dimensions=0)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint."""
