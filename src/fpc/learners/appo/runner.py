@@ -157,7 +157,7 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
     def _see_that_all_live(self) -> None:
         """End training when a process died: the others would wait for it for ever."""
         processes = [self.learners[0].event_loop.process, *self.sampler.processes]
-        if self.stopped or all(process.exitcode is None for process in processes):  # None before it starts, too
+        if self.stopped or all(process.exitcode is None for process in processes):  # None before it starts
             return
         for process in processes:
             if process.is_alive():
