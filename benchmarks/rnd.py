@@ -26,12 +26,12 @@ from fpc.core.files import write_json
 from fpc.core.processor import prepare_processor
 from fpc.domains.montezuma.training import job_of
 from fpc.learners.appo.learner import RetentionLearner
-from fpc.learners.appo.novelty import NoveltyLearner
+from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.runner import SerialRetentionRunner
 from fpc.workflow.loader import load
 
 
-class PlainLearner(NoveltyLearner):
+class PlainLearner(RNDLearner):
     """APPO alone."""
 
     _prepare_batch = RetentionLearner._prepare_batch

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from fpc.config.base import NonNegativeFloat
-from fpc.retention.interface import MethodOptions, RetentionBatch, RetentionContext, RetentionMethod
+from fpc.retention.interface import (
+    MethodOptions,
+    Policy,
+    RetentionBatch,
+    RetentionContext,
+    RetentionMethod,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,27 +35,29 @@ class L2(RetentionMethod):
     label: ClassVar[str] = "L2"
     colour: ClassVar[str] = "#56B4E9"
     Options: ClassVar[type[MethodOptions]] = L2Options
-    anchors: dict[str, Tensor]
+    anchors: Tensor
+    run_dimensions: int
 
     def prepare(self, context: RetentionContext) -> None:
         """Anchor at the student's parameters, which are pi*'s before the first update."""
-        parameters = context.student.anchored_parameters()
-        self.anchors = {name: value.detach().clone() for name, value in parameters.items()}
+        self.run_dimensions = context.run_dimensions
+        self.anchors = self._flat_parameters(context.student).detach().clone()
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted squared distance, ``[...]``: one value a run."""
+        """The weighted squared distance, ``[*runs]``."""
+        coefficient: float = self.options.coefficient
+        return (self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient
+
+    def _flat_parameters(self, student: Policy) -> Tensor:
         from fpc.retention import losses
 
-        runs = batch.observations.dim() - 2
-        parameters = losses.flatten_parameters(batch.student.anchored_parameters().values(), runs)
-        anchors = losses.flatten_parameters(self.anchors.values(), runs)
-        coefficient: float = self.options.coefficient
-        return (parameters - anchors).square().sum(-1) * coefficient
+        return losses.flatten_parameters(student.anchored_parameters().values(), self.run_dimensions)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The anchors: a resumed student is no longer pi*."""
-        return self.anchors
+        """The anchors ``[*runs, M]``: a resumed student is no longer pi*."""
+        return {"anchors": self.anchors}
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
         """Restore the anchors."""
-        self.anchors = dict(state)
+        self.run_dimensions = context.run_dimensions
+        self.anchors = state["anchors"].to(self._flat_parameters(context.student).device)

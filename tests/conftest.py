@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import fpc.retention
+from fpc.retention import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,6 +25,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "tests" / "tiny.yaml", tmp_path / "configs" / "tiny.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def example_method(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of the example's method; its file counts as copied to where methods are."""
+    monkeypatch.setattr(fpc.retention, "__path__", [*fpc.retention.__path__, str(ROOT / "examples")])
+    registry._methods.cache_clear()
+    importlib.invalidate_caches()
+    yield "l2"
+    monkeypatch.undo()
+    registry._methods.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -6,34 +6,20 @@ import importlib
 import re
 import runpy
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-import fpc.retention
 from fpc.figures.catalogue import figure_names
 from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
-from fpc.retention import registry
 from fpc.retention.interface import RetentionBatch, RetentionContext
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-@pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The example's folder counts as part of the package, as if its file had been copied there."""
-    monkeypatch.setattr(fpc.retention, "__path__", [*fpc.retention.__path__, str(ROOT / "examples")])
-    registry._methods.cache_clear()
-    importlib.invalidate_caches()
-    yield
-    monkeypatch.undo()
-    registry._methods.cache_clear()
 
 
 def test_generated_pages_are_current() -> None:
@@ -62,7 +48,7 @@ def test_every_figure_and_variant_is_listed() -> None:
     assert names - set(re.findall(r"`(\w+)`", page)) == set()
 
 
-def test_two_files_add_the_example_to_the_run_table(project: Path, example: None) -> None:
+def test_two_files_add_the_example_to_the_run_table(project: Path, example_method: str) -> None:
     shutil.copy(ROOT / "examples" / "l2.yaml", project / "configs" / "variants" / "l2.yaml")
     configuration = load("paper", "l2")
     seeds = configuration.experiments["robotic_sequence"].seeds
@@ -71,10 +57,10 @@ def test_two_files_add_the_example_to_the_run_table(project: Path, example: None
     assert {row.phase for row in found} == {"finetune", "evaluate"}
 
 
-def test_penalty_of_the_example(example: None) -> None:
+def test_penalty_of_the_example(example_method: str) -> None:
     module = importlib.import_module("fpc.retention.l2")
     actor = Actor(10, 4, 2, SACOptions(hidden_sizes=(8, 8)), torch.Generator().manual_seed(0))
-    context = RetentionContext(actor, None, None, None, torch.Generator())
+    context = RetentionContext(actor, None, None, None, torch.Generator(), run_dimensions=0)
     method = module.L2(module.L2Options(coefficient=0.5))
     method.prepare(context)
     observations = torch.zeros(3, 10)

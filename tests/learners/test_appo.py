@@ -20,12 +20,15 @@ from torch import Tensor
 
 from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
 from fpc.core.files import read_tensors, write_tensors
+from fpc.domains.nethack.recordings import index_recordings
+from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.learner import LinearSchedule
 from fpc.learners.appo.settings import settings
 from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
+from tests.domains.nethack.recorded import ALL_GAMES, record
 from tests.learners.appo_job import job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +92,31 @@ def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trai
     resumed = run(work)
     assert same(resumed.policy, undisturbed.policy)
     assert same(resumed.critic, undisturbed.critic)
+    pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
+
+
+def test_a_kill_changes_nothing_where_games_of_the_expert_are_read(tmp_path: Path, pi_star: Path) -> None:
+    """Streams, pi*'s LSTM state and the student's along them are part of the method's state."""
+    record(tmp_path / "games" / "monks", [1, 2, 3], steps=50)
+    recordings = index_recordings(tmp_path / "games", tmp_path / "games.db", ALL_GAMES)
+    write_game_list(tmp_path / GAMES_FILE, recordings)
+    expert = {
+        "expert": "fpc.domains.nethack.expert_sequences:open_sequences",
+        "expert_arguments": {"folder": str(tmp_path)},
+        "method": "behavioral_cloning",
+        "options": {"coefficient": 1.0, "batch_size": 16},
+        "initial": str(pi_star),
+        "steps": 320,
+    }
+    undisturbed = run(job(tmp_path / "undisturbed", **expert))
+    work = job(tmp_path / "killed", **expert)
+    assert kill_after(work, 96) < 320
+    checkpoint = load_checkpoint(work.checkpoints)
+    assert checkpoint is not None
+    moving = {"sampler.source.taken", "sampler.teacher_state", "student_state", "generator"}
+    assert {f"method.{name}" for name in moving} <= set(checkpoint.tensors)
+    resumed = run(work)
+    assert same(resumed.policy, undisturbed.policy)
     pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
 
 
@@ -186,8 +214,8 @@ def test_a_broken_newest_checkpoint_is_passed_over(
     assert older.exists()
 
 
-def test_the_teacher_walks_beside_the_student(tmp_path: Path, pi_star: Path) -> None:
-    """Its logits along packed sequences are those of pi* alone, whatever the student became."""
+def test_the_teachers_state_is_carried_alongside_the_students(tmp_path: Path, pi_star: Path) -> None:
+    """The teacher's logits along packed sequences are those of pi* alone, whatever the student became."""
     work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
     environment = work.make_environment(0)
     model = RecurrentActorCritic(environment.observation_space, environment.action_space, settings(work, 16))

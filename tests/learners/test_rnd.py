@@ -22,33 +22,33 @@ OPTIONS = RNDOptions(
 )
 
 
-def pictures(*shape: int, seed: int = 0) -> torch.Tensor:
+def frames(*shape: int, seed: int = 0) -> torch.Tensor:
     values = np.random.default_rng(seed).integers(0, 256, (*shape, 36, 36), dtype=np.uint8)
     return torch.from_numpy(values)
 
 
 def test_returns_of_an_episode_end_with_it() -> None:
     rewards, values = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 3.0, 5.0]])
-    found = advantages(rewards, values, torch.tensor([[0.0, 1.0]]), 0.5, 0.5)
+    estimates = advantages(rewards, values, torch.tensor([[0.0, 1.0]]), 0.5, 0.5)
     # last: 0 + .5 * 5 - 3 = -.5; first ends its episode: 1 - 2 = -1
-    assert found.tolist() == [[-1.0, -0.5]]
+    assert estimates.tolist() == [[-1.0, -0.5]]
 
 
-def test_intrinsic_returns_go_on_over_the_end_of_an_episode() -> None:
+def test_intrinsic_returns_run_on_across_the_end_of_an_episode() -> None:
     rewards, values = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 3.0, 5.0]])
-    found = advantages(rewards, values, torch.ones(1, 2), 0.5, 0.5)
+    estimates = advantages(rewards, values, torch.ones(1, 2), 0.5, 0.5)
     # last: -.5; first: 1 + .5 * 3 - 2 = .5, and .25 of what follows
-    assert found.tolist() == [[0.5 - 0.125, -0.5]]
+    assert estimates.tolist() == [[0.5 - 0.125, -0.5]]
 
 
 def test_advantages_with_lambda_1_are_discounted_sums() -> None:
     rewards = torch.rand(3, 7, generator=torch.Generator().manual_seed(1))
     values = torch.rand(3, 8, generator=torch.Generator().manual_seed(2))
-    found = advantages(rewards, values, torch.ones(3, 7), 0.9, 1.0)
+    estimates = advantages(rewards, values, torch.ones(3, 7), 0.9, 1.0)
     returns = values[:, -1]
     for step in reversed(range(7)):
         returns = rewards[:, step] + 0.9 * returns
-        assert torch.allclose(found[:, step], returns - values[:, step], atol=1e-6)
+        assert torch.allclose(estimates[:, step], returns - values[:, step], atol=1e-6)
 
 
 def test_running_moments_are_those_of_all_values() -> None:
@@ -72,20 +72,20 @@ def test_moments_of_bytes_are_exact() -> None:
     assert torch.allclose(of_bytes.variance, of_numbers.variance, rtol=1e-9)
 
 
-def test_pictures_are_centred_scaled_and_cut() -> None:
+def test_frames_are_centred_scaled_and_clipped() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
-    rnd.pictures.mean.fill_(10.0)
-    rnd.pictures.variance.fill_(4.0)
-    given = torch.full((1, 36, 36), 13, dtype=torch.uint8)
-    assert torch.equal(rnd.normalised(given), torch.full((1, 1, 36, 36), 1.5))
-    assert float(rnd.normalised(given * 10).max()) == OPTIONS.observation_clip
-    assert float(rnd.normalised(given * 0).min()) == -OPTIONS.observation_clip
+    rnd.frames.mean.fill_(10.0)
+    rnd.frames.variance.fill_(4.0)
+    inputs = torch.full((1, 36, 36), 13, dtype=torch.uint8)
+    assert torch.equal(rnd.normalised(inputs), torch.full((1, 1, 36, 36), 1.5))
+    assert float(rnd.normalised(inputs * 10).max()) == OPTIONS.observation_clip
+    assert float(rnd.normalised(inputs * 0).min()) == -OPTIONS.observation_clip
 
 
 def test_intrinsic_rewards_are_divided_by_the_deviation_of_their_discounted_sums() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
-    rnd.pictures.update(pictures(50, seed=3))
-    first, second = pictures(2, 3, seed=1), pictures(2, 3, seed=2)
+    rnd.frames.update(frames(50, seed=3))
+    first, second = frames(2, 3, seed=1), frames(2, 3, seed=2)
     moments, sums = RunningMoments(), torch.zeros(2, dtype=torch.float64)
     for part in (first, second):
         errors = rnd.errors(part.flatten(0, 1)).view(2, 3)
@@ -100,17 +100,17 @@ def test_intrinsic_rewards_are_divided_by_the_deviation_of_their_discounted_sums
 
 def test_error_is_half_the_squared_distance() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
-    part = pictures(2)
+    part = frames(2)
     with torch.no_grad():
-        given = rnd.normalised(part)
-        distance = (rnd.predictor(given) - rnd.target(given)).square().sum(-1) / 2
+        inputs = rnd.normalised(part)
+        distance = (rnd.predictor(inputs) - rnd.target(inputs)).square().sum(-1) / 2
     assert torch.allclose(rnd.errors(part), distance)
 
 
 def test_predictor_learns_what_it_sees_and_the_target_stays() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
-    rnd.pictures.update(pictures(50, seed=3))
-    seen, unseen = pictures(8, seed=1), pictures(8, seed=9)
+    rnd.frames.update(frames(50, seed=3))
+    seen, unseen = frames(8, seed=1), frames(8, seed=9)
     target = {name: value.clone() for name, value in rnd.target.state_dict().items()}
     before = float(rnd.errors(seen).mean())
     optimizer = torch.optim.Adam([value for value in rnd.parameters() if value.requires_grad], lr=1e-3)
@@ -123,13 +123,13 @@ def test_predictor_learns_what_it_sees_and_the_target_stays() -> None:
     assert all(torch.equal(value, target[name]) for name, value in rnd.target.state_dict().items())
 
 
-def test_only_chosen_pictures_are_learned_from() -> None:
+def test_only_selected_frames_are_learned_from() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
-    part, chosen = pictures(4), torch.tensor([True, False, True, False])
-    assert torch.allclose(rnd.loss(part, chosen), rnd.loss(part[::2], torch.ones(2, dtype=torch.bool)))
+    part, selected = frames(4), torch.tensor([True, False, True, False])
+    assert torch.allclose(rnd.loss(part, selected), rnd.loss(part[::2], torch.ones(2, dtype=torch.bool)))
     assert float(rnd.loss(part, torch.zeros(4, dtype=torch.bool))) == 0.0
 
 
 def test_another_number_of_streams_is_refused() -> None:
     with pytest.raises(ValueError, match="3 sequences, but the normaliser has 2"):
-        RandomNetworkDistillation(OPTIONS, 36, 2, seed=0).intrinsic_rewards(pictures(3, 2))
+        RandomNetworkDistillation(OPTIONS, 36, 2, seed=0).intrinsic_rewards(frames(3, 2))

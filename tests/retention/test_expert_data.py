@@ -25,7 +25,7 @@ def tensors(size: int = 6) -> dict[str, torch.Tensor]:
 
 
 def test_sample_keeps_observation_and_output_together() -> None:
-    batch = ExpertDataset(tensors()).sample(50, torch.Generator().manual_seed(0))
+    batch = ExpertDataset(tensors()).sampler(50, torch.Generator().manual_seed(0)).sample()
     assert batch.observations.shape == (50, 3)
     torch.testing.assert_close(batch.outputs[:, 0], batch.observations[:, 0] * 10)
     assert len(set(batch.outputs[:, 0].tolist())) > 3
@@ -33,21 +33,27 @@ def test_sample_keeps_observation_and_output_together() -> None:
 
 def test_sample_follows_its_generator() -> None:
     data = ExpertDataset(tensors())
-    first, again, other = (data.sample(20, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first.observations, again.observations)
-    assert not torch.equal(first.observations, other.observations)
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    first, again, other = (data.sampler(20, generator) for generator in generators)
+    observations = first.sample().observations
+    assert torch.equal(again.sample_observations(), observations)
+    assert not torch.equal(other.sample().observations, observations)
+    generators[0].manual_seed(1)  # the generator is all that moved
+    assert first.state_dict() == {}
+    assert torch.equal(first.sample().observations, observations)
 
 
 def test_runs_side_by_side() -> None:
     data = ExpertDataset({"observations": torch.rand(4, 6, 1), "outputs": torch.rand(4, 6, 2)})
     assert len(data) == 6
-    assert data.sample(9, torch.Generator()).outputs.shape == (4, 9, 2)
-    assert data.restricted(2).sample(1, torch.Generator()).observations.shape == (4, 1, 1)
+    assert data.sampler(9, torch.Generator()).sample().outputs.shape == (4, 9, 2)
+    assert data.restricted(2).sampler(1, torch.Generator()).sample_observations().shape == (4, 1, 1)
 
 
 def test_restricted_takes_the_first_states() -> None:
-    memory = ExpertDataset(tensors()).restricted(2)
-    assert len(memory) == 2
+    data = ExpertDataset(tensors())
+    memory = data.restricted(2)
+    assert (len(memory), len(data)) == (2, 6)
     assert memory.transitions()["reward"].tolist() == [0.0, 1.0]
 
 

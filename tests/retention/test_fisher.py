@@ -45,7 +45,8 @@ def test_it_is_the_expected_squared_score() -> None:
 def test_runs_side_by_side_equal_runs_alone() -> None:
     weight, bias = torch.tensor([0.5, -1.0]), torch.tensor([0.1, 2.0])
     observations = torch.tensor([[[1.0], [2.0], [-1.0]], [[0.5], [0.0], [3.0]]])
-    together = diagonal_fisher(BernoulliPolicy(weight, bias), observations, samples_at_once=2)
+    policy = BernoulliPolicy(weight, bias)
+    together = diagonal_fisher(policy, observations, run_dimensions=1, samples_at_once=2)
     for run in range(2):
         alone = diagonal_fisher(BernoulliPolicy(weight[run], bias[run]), observations[run])
         torch.testing.assert_close(together["weight"][run], alone["weight"])
@@ -74,7 +75,7 @@ def test_a_policy_that_is_no_module_is_refused() -> None:
         diagonal_fisher(object(), torch.zeros(1, 1))  # type: ignore[arg-type]
 
 
-def test_it_has_no_graph_when_other_parameters_have_gradients() -> None:
+def test_it_has_no_graph_when_other_parameters_have_grads() -> None:
     policy = BernoulliPolicy(torch.tensor(0.8), torch.tensor(-0.3))
     anchored = dict(policy.anchored_parameters())
     kept = {"weight": anchored["weight"]}

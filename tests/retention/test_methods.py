@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,7 +47,8 @@ def context(student: BernoulliPolicy, teacher: BernoulliPolicy) -> RetentionCont
             "terminated": torch.zeros(100),
         }
     )
-    return RetentionContext(student, teacher, expert, Buffer(), torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    return RetentionContext(student, teacher, expert, Buffer(), generator, run_dimensions=0)
 
 
 def batch(student: BernoulliPolicy, observations: list[float], update: int = 0) -> RetentionBatch:
@@ -125,7 +127,7 @@ def test_behavioral_cloning_with_a_smaller_memory() -> None:
     student = policy(1.0)
     method = BehavioralCloning(BehavioralCloningOptions(coefficient=1.0, batch_size=64, memory_size=1))
     method.prepare(context(student, policy(0.0)))
-    assert set(method.expert.sample(64, method.generator).observations.flatten().tolist()) == {1.0}
+    assert set(method.sampler.sample().observations.flatten().tolist()) == {1.0}
 
 
 def ewc(student: BernoulliPolicy, floor: float = 1e-5) -> EWC:
@@ -165,6 +167,13 @@ def test_ewc_does_not_anchor_again_on_resume() -> None:
     assert resumed.penalty(batch(student, [1.0])).item() == expected
 
 
+def test_ewc_names_what_it_cannot_estimate() -> None:
+    together = BernoulliPolicy(torch.zeros(2), torch.zeros(2))
+    options = EWCOptions(coefficient=1.0, fisher_samples=4, fisher_floor=0.0, fisher_batches=2)
+    with pytest.raises(ValueError, match="set it to null"):
+        EWC(options).prepare(replace(context(policy(0.0), policy(0.0)), student=together, run_dimensions=1))
+
+
 def test_ewc_refuses_anchors_of_another_policy() -> None:
     method = ewc(policy(0.3))
     other = {name: value[:1] for name, value in method.state_dict().items()}
@@ -192,7 +201,7 @@ def test_episodic_memory_protects_the_first_transitions() -> None:
     ],
 )
 def test_what_is_needed_and_missing_is_named(method: object, lacks: str) -> None:
-    nothing = RetentionContext(policy(0.0), None, None, None, torch.Generator())
+    nothing = RetentionContext(policy(0.0), None, None, None, torch.Generator(), run_dimensions=0)
     with pytest.raises(ValueError, match=lacks):
         method.prepare(nothing)
 

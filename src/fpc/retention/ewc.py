@@ -13,6 +13,7 @@ from fpc.retention.interface import (
     MethodOptions,
     Need,
     Policy,
+    RecurrentPolicy,
     RetentionBatch,
     RetentionContext,
     RetentionMethod,
@@ -62,39 +63,40 @@ class EWC(RetentionMethod):
 
         if context.expert is None:
             raise ValueError("EWC needs expert data for its Fisher information, and this learner gave none")
+        self.run_dimensions = context.run_dimensions
         fisher = self._fisher(context.student, context.expert, context.generator)
         values = losses.flatten_parameters(fisher.values(), self.run_dimensions)
         self.fisher = values.clamp(min=self.options.fisher_floor)
-        self.anchors = self._flat_parameters(context.student.anchored_parameters()).detach().clone()
+        self.anchors = self._flat_parameters(context.student).detach().clone()
 
     def _fisher(self, student: Policy, expert: ExpertData, generator: torch.Generator) -> dict[str, Tensor]:
         from fpc.retention.fisher import batch_fisher, diagonal_fisher
 
-        size, batches = self.options.fisher_samples, self.options.fisher_batches
+        sampler = expert.sampler(self.options.fisher_samples, generator)
+        batches = self.options.fisher_batches
         if batches is not None:
-            self.run_dimensions = 0
-            return batch_fisher(student, (expert.observations(size, generator) for _ in range(batches)))
-        observations = expert.observations(size, generator)
-        if not hasattr(observations, "dim"):
+            if self.run_dimensions:
+                raise ValueError("fisher_batches is for one run at a time; set it to null here")
+            return batch_fisher(student, (sampler.sample_observations() for _ in range(batches)))
+        if isinstance(student, RecurrentPolicy):
             raise ValueError("EWC on sequences of a recurrent policy needs the option fisher_batches")
-        self.run_dimensions = observations.dim() - 2
-        return diagonal_fisher(student, observations)
+        return diagonal_fisher(student, sampler.sample_observations(), self.run_dimensions)
 
-    def _flat_parameters(self, parameters: Mapping[str, Tensor]) -> Tensor:
+    def _flat_parameters(self, student: Policy) -> Tensor:
         from fpc.retention import losses
 
-        return losses.flatten_parameters(parameters.values(), self.run_dimensions)
+        return losses.flatten_parameters(student.anchored_parameters().values(), self.run_dimensions)
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted penalty, ``[...]``: one value a run."""
+        """The weighted penalty, ``[*runs]``."""
         from fpc.retention import losses
 
-        parameters = self._flat_parameters(batch.student.anchored_parameters())
+        parameters = self._flat_parameters(batch.student)
         coefficient: float = self.options.coefficient
         return losses.quadratic_penalty(parameters, self.anchors, self.fisher) * coefficient
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Anchors and Fisher information ``[..., M]``: a resumed student is no longer pi*."""
+        """Anchors and Fisher information ``[*runs, M]``: a resumed student is no longer pi*."""
         return {"anchors": self.anchors, "fisher": self.fisher}
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
@@ -103,12 +105,11 @@ class EWC(RetentionMethod):
         Raises:
             ValueError: they belong to a policy of another size.
         """
-        like = next(iter(context.student.anchored_parameters().values()))
-        self.anchors, self.fisher = (state[name].to(like.device) for name in ("anchors", "fisher"))
-        self.run_dimensions = self.anchors.dim() - 1
-        shape = self._flat_parameters(context.student.anchored_parameters()).shape
-        if shape != self.anchors.shape:
+        self.run_dimensions = context.run_dimensions
+        parameters = self._flat_parameters(context.student)
+        self.anchors, self.fisher = (state[name].to(parameters.device) for name in ("anchors", "fisher"))
+        if parameters.shape != self.anchors.shape:
             raise ValueError(
                 f"the stored EWC anchors have shape {tuple(self.anchors.shape)}, "
-                f"the policy's parameters {tuple(shape)}: the checkpoint is of another policy"
+                f"the policy's parameters {tuple(parameters.shape)}: the checkpoint is of another policy"
             )

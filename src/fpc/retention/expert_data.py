@@ -57,18 +57,9 @@ class ExpertDataset:
     def __len__(self) -> int:
         return self.size
 
-    def sample(self, size: int, generator: torch.Generator) -> ExpertBatch:
-        """``size`` states drawn uniformly with replacement, the same places in every run's data."""
-        places = torch.randint(self.size, (size,), generator=generator)
-        return ExpertBatch(
-            self.tensors["observations"].index_select(-2, places),
-            self.tensors["outputs"].index_select(-2, places),
-        )
-
-    def observations(self, size: int, generator: torch.Generator) -> Tensor:
-        """The observations of ``sample`` alone."""
-        observations: Tensor = self.sample(size, generator).observations
-        return observations
+    def sampler(self, size: int, generator: torch.Generator) -> StateSampler:
+        """Batches of ``size`` states drawn uniformly with replacement."""
+        return StateSampler(self, size, generator)
 
     def restricted(self, size: int) -> ExpertDataset:
         """The first ``size`` states (stored in random order).
@@ -94,3 +85,32 @@ class ExpertDataset:
         if missing := [stored for stored in TRANSITIONS.values() if stored not in self.tensors]:
             raise ValueError(f"the expert data holds no transitions: {', '.join(missing)} missing")
         return {name: self.tensors[stored] for name, stored in TRANSITIONS.items()}
+
+
+class StateSampler:
+    """Draws the same states in every run's data; all that moves is the generator."""
+
+    def __init__(self, data: ExpertDataset, size: int, generator: torch.Generator) -> None:
+        self.data, self.size, self.generator = data, size, generator
+
+    def sample(self) -> ExpertBatch:
+        """The next batch: observations ``[*runs, size, D]`` and outputs ``[*runs, size, P]``."""
+        index = self._index()
+        tensors = self.data.tensors
+        return ExpertBatch(
+            tensors["observations"].index_select(-2, index), tensors["outputs"].index_select(-2, index)
+        )
+
+    def sample_observations(self) -> Tensor:
+        """The observations of ``sample`` alone."""
+        return self.data.tensors["observations"].index_select(-2, self._index())
+
+    def _index(self) -> Tensor:
+        return torch.randint(len(self.data), (self.size,), generator=self.generator)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing: the draws follow from the generator."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing to restore."""

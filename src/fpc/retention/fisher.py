@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
+from fpc.retention.interface import outputs_from
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,7 +20,10 @@ SAMPLES_AT_ONCE = 64  # bounds memory: a chunk of Jacobians holds samples x outp
 
 
 def diagonal_fisher(
-    policy: Policy, observations: Tensor, samples_at_once: int = SAMPLES_AT_ONCE
+    policy: Policy,
+    observations: Tensor,
+    run_dimensions: int = 0,
+    samples_at_once: int = SAMPLES_AT_ONCE,
 ) -> dict[str, Tensor]:
     """``F_i = mean_n sum_p I_p(x_n) (d outputs_p(x_n) / d theta_i)^2`` of the anchored parameters.
 
@@ -29,7 +34,9 @@ def diagonal_fisher(
 
     Args:
         policy: an ``nn.Module`` with the methods of :class:`fpc.retention.interface.Policy`.
-        observations: ``[*runs, N, D]``; with run dimensions each anchored parameter begins with them.
+        observations: ``[*runs, N, D]``.
+        run_dimensions: how many leading dimensions of observations and of each anchored parameter
+            count independent runs.
         samples_at_once: per-sample Jacobians are made for so many samples together.
 
     Returns:
@@ -43,12 +50,13 @@ def diagonal_fisher(
     anchored = dict(policy.anchored_parameters())
     observations = observations.detach()
     summed: dict[int, Tensor] = {}  # by the parameter's identity
-    if observations.dim() == 2:
+    if not run_dimensions:
         summed = _sum_of_linear_layers(policy, observations, {id(value) for value in anchored.values()})
     rest = [value for value in anchored.values() if id(value) not in summed]
     if rest:
-        summed |= _sum_by_jacobian(policy, observations, rest, samples_at_once)
-    return {name: summed[id(value)] / observations.shape[-2] for name, value in anchored.items()}
+        summed |= _sum_by_jacobian(policy, observations, rest, run_dimensions, samples_at_once)
+    samples = observations.shape[run_dimensions]
+    return {name: summed[id(value)] / samples for name, value in anchored.items()}
 
 
 def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
@@ -60,7 +68,8 @@ def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
 
     Args:
         policy: over discrete actions; ``outputs`` are logits ``[N, A]``.
-        batches: observations, a batch at a time; recurrent policies take sequences.
+        batches: observations, a batch at a time; recurrent policies take sequences, and their state is
+            carried from one batch to the next.
 
     Returns:
         F with the names and shapes of ``policy.anchored_parameters()``.
@@ -71,14 +80,14 @@ def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
     anchored = dict(policy.anchored_parameters())
     parameters = list(anchored.values())
     total = [torch.zeros_like(value) for value in parameters]
-    count = 0
+    count, state = 0, None
     for observations in batches:
         with torch.enable_grad():
-            outputs = policy.outputs(observations)
+            outputs, state = outputs_from(policy, observations, state)
             label = outputs.detach().argmax(-1)
             loss = -policy.distribution(outputs).log_prob(label).mean()
-        for sum_of_squares, gradient in zip(total, torch.autograd.grad(loss, parameters), strict=True):
-            sum_of_squares += gradient.square()
+        for sum_of_squares, grad in zip(total, torch.autograd.grad(loss, parameters), strict=True):
+            sum_of_squares += grad.square()
         count += 1
     if not count:
         raise ValueError("the Fisher information needs at least one batch")
@@ -88,9 +97,9 @@ def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
 def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:
     """The sum over samples for the weights and biases of linear layers, without any Jacobian.
 
-    A sample's derivative about a weight is the product of the layer's input x and the derivative d
-    about its output, so the sum of squares is ``(d^2)^T (x^2)``: one product of matrices. Layers that
-    do not see each sample exactly once are left out.
+    A sample's gradient with respect to a weight is the product of the layer's input x and the gradient g
+    with respect to its output, so the sum of squares is ``(g^2)^T (x^2)``: one product of matrices. Layers
+    that do not see each sample exactly once are left out.
     """
     calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
 
@@ -116,13 +125,13 @@ def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -
     information = policy.information(outputs.detach())
     total = {id(layer.weight): torch.zeros_like(layer.weight) for layer in once}
     total |= {id(layer.bias): torch.zeros_like(layer.bias) for layer in once if id(layer.bias) in wanted}
-    for place in range(outputs.shape[-1]):
-        about = torch.autograd.grad(
-            outputs[:, place].sum(), [output for _, output in once.values()], retain_graph=True
+    for index in range(outputs.shape[-1]):
+        grads = torch.autograd.grad(
+            outputs[:, index].sum(), [output for _, output in once.values()], retain_graph=True
         )
-        for (layer, (given, _)), derivative in zip(once.items(), about, strict=True):
-            weighted = information[:, place, None] * derivative.square()
-            total[id(layer.weight)] += weighted.T @ given.detach().square()
+        for (layer, (inputs, _)), grad in zip(once.items(), grads, strict=True):
+            weighted = information[:, index, None] * grad.square()
+            total[id(layer.weight)] += weighted.T @ inputs.detach().square()
             if id(layer.bias) in total:
                 total[id(layer.bias)] += weighted.sum(0)
     return {key: value.detach() for key, value in total.items()}
@@ -141,13 +150,16 @@ class _OutputsModule(nn.Module):
 
 
 def _sum_by_jacobian(
-    policy: Any, observations: Tensor, wanted: list[nn.Parameter], samples_at_once: int
+    policy: Any,
+    observations: Tensor,
+    wanted: list[nn.Parameter],
+    run_dimensions: int,
+    samples_at_once: int,
 ) -> dict[int, Tensor]:
     """The sum over samples for any parameters, by per-sample Jacobians."""
     module = _OutputsModule(policy)
     path_of = {id(value): path for path, value in module.named_parameters()}
     parameters = {path_of[id(value)]: value.detach() for value in wanted}
-    run_dimensions = observations.dim() - 2
 
     def outputs_of(values: Mapping[str, Tensor], observation: Tensor) -> tuple[Tensor, Tensor]:
         outputs = functional_call(module, dict(values), (observation.unsqueeze(-2),)).squeeze(-2)
@@ -165,7 +177,7 @@ def _sum_by_jacobian(
         return squares
 
     total = {path: torch.zeros_like(value) for path, value in parameters.items()}
-    for chunk in torch.split(observations.movedim(-2, 0), samples_at_once):
+    for chunk in torch.split(observations.movedim(run_dimensions, 0), samples_at_once):
         for path, value in vmap(of_sample)(chunk).items():
             total[path] += value.detach().sum(0)
     return {key: total[path].detach() for key, path in path_of.items() if path in total}

@@ -48,7 +48,7 @@ class Kickstarting(RetentionMethod):
         self.teacher = context.teacher
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted mean divergence over the samples, ``[...]``: one value a run."""
+        """The weighted mean divergence over the samples, ``[*runs]``."""
         import torch
 
         from fpc.retention import losses

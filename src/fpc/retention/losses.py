@@ -47,9 +47,9 @@ def flatten_parameters(parameters: Iterable[Tensor], run_dimensions: int = 0) ->
 
 
 class _WeightedSquaredDistance(torch.autograd.Function):
-    """``sum_i w_i (x_i - y_i)^2`` over the last dimension; the derivative about x is written out.
+    """``sum_i w_i (x_i - y_i)^2`` over the last dimension; its gradient with respect to x is written out.
 
-    The penalty is bound by memory, and this saves a third of the time that autograd's own takes.
+    The penalty is bound by memory traffic, and this takes a third less time than autograd's own gradient.
     """
 
     @staticmethod
@@ -61,9 +61,9 @@ class _WeightedSquaredDistance(torch.autograd.Function):
         return distance
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (weighted,) = ctx.saved_tensors
-        return weighted * (2 * gradients[0]).unsqueeze(-1), None, None
+        return weighted * (2 * grads[0]).unsqueeze(-1), None, None
 
 
 def quadratic_penalty(parameters: Tensor, anchors: Tensor, fisher: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def quadratic_penalty(parameters: Tensor, anchors: Tensor, fisher: Tensor) -> Te
         fisher: F ``[..., M]``, the diagonal Fisher information at theta*.
 
     Returns:
-        ``[...]``, one value a run; differentiable about ``parameters`` only.
+        ``[...]``, one value a run; differentiable with respect to ``parameters`` only.
     """
     value: Tensor = _WeightedSquaredDistance.apply(parameters, anchors, fisher)  # type: ignore[no-untyped-call]
     return value

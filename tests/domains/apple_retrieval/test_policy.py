@@ -31,7 +31,7 @@ def test_outputs_and_distribution_by_hand() -> None:
 def test_fisher_of_each_run() -> None:
     policy = ApplePolicy(torch.zeros(2), torch.zeros(2))
     observations = torch.tensor([[[1.0], [3.0]], [[0.5], [0.5]]], dtype=torch.float64)
-    fisher = diagonal_fisher(policy, observations)
+    fisher = diagonal_fisher(policy, observations, run_dimensions=1)
     assert fisher["weight"].tolist() == pytest.approx([1.25, 0.0625])
     assert fisher["bias"].tolist() == pytest.approx([0.25, 0.25])
 

@@ -1,4 +1,4 @@
-"""Student and teacher side by side in one Sample Factory actor-critic."""
+"""Sample Factory actor-critics: what they share, and the recurrent one that carries pi* along."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from fpc.core.processes import end_with_parent
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.settings import carries_teacher
 from fpc.learners.recurrence import run_segment
@@ -36,9 +35,9 @@ class ByteActorCritic(ActorCritic):  # type: ignore[misc]
 class RecurrentActorCritic(ByteActorCritic):
     """The job's network, and pi* where a method compares with it on the learner's own states.
 
-    The teacher's LSTM state follows the student's in one vector ``[N, 2 H + 2 H]``, so Sample Factory
-    carries both through its buffers. Where the student's encoder cannot change, the teacher uses
-    its features and owns no encoder.
+    The teacher's LSTM state is carried alongside the student's, in one vector ``[N, 2 H + 2 H]`` that
+    Sample Factory's buffers store as one. Where the student's encoder cannot change, the teacher takes
+    its features and does not run an encoder.
     """
 
     def __init__(self, obs_space: Any, action_space: Any, cfg: AttrDict) -> None:
@@ -60,7 +59,7 @@ class RecurrentActorCritic(ByteActorCritic):
         self.teacher_outputs: Tensor | None = None  # of the newest pass with gradients
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
-        """Features ``[N, H]``, with the teacher's own beside them where it owns an encoder."""
+        """Features ``[N, H]``; ``[N, 2 H]`` with the teacher's where it runs an encoder of its own."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features: Tensor = self.network.encode(normalized_obs_dict)
         if self.teacher is None or self.shares_encoder:
@@ -71,13 +70,13 @@ class RecurrentActorCritic(ByteActorCritic):
     def forward_core(self, head_output: Any, rnn_states: Tensor) -> tuple[Any, Tensor]:
         """One step ``[N, ...]`` or a packed sequence; states ``[N, 2 H]`` or ``[N, 4 H]``."""
         size = self.hidden
-        student, state = _step(self.network.core, _part(head_output, 0, size), rnn_states[:, : 2 * size])
+        student, state = _step(self.network.core, _columns(head_output, 0, size), rnn_states[:, : 2 * size])
         if self.teacher is None:
             return student, state
         with torch.no_grad():
-            given = _part(head_output, -size, None)
-            teacher, beside = _step(self.teacher.core, given, rnn_states[:, 2 * size :])
-        return _joined(student, teacher), torch.cat([state, beside], dim=1)
+            features = _columns(head_output, -size, None)
+            teacher, teacher_state = _step(self.teacher.core, features, rnn_states[:, 2 * size :])
+        return _concatenated(student, teacher), torch.cat([state, teacher_state], dim=1)
 
     def forward_tail(self, core_output: Tensor, values_only: bool, sample_actions: bool) -> TensorDict:
         """Values ``[N]`` and, unless ``values_only``, logits ``[N, A]`` and sampled actions."""
@@ -103,18 +102,8 @@ class RecurrentActorCritic(ByteActorCritic):
         return result
 
 
-def make_actor_critic(cfg: AttrDict, obs_space: Any, action_space: Any) -> ActorCritic:
-    """Sample Factory's factory function."""
-    end_with_parent()
-    if not Job.of(cfg["fpc"]).recurrent:
-        from fpc.learners.appo.novelty import NoveltyActorCritic  # not for every domain's processes
-
-        return NoveltyActorCritic(obs_space, action_space, cfg)
-    return RecurrentActorCritic(obs_space, action_space, cfg)
-
-
 def freeze(network: Any, trainable: str, moving_statistics: bool) -> None:
-    """Leave gradients to the part that is trained: all, core (LSTM and heads), heads, or critic."""
+    """Restrict gradients to the part that is trained: all, core (LSTM and heads), heads, or critic."""
     if trainable == "all":
         return
     network.freeze_encoder(moving_statistics=moving_statistics)
@@ -124,14 +113,15 @@ def freeze(network: Any, trainable: str, moving_statistics: bool) -> None:
         network.policy.requires_grad_(False)
 
 
-def _part(values: Any, start: int, stop: int | None) -> Any:
-    """Some columns of ``[N, ...]`` or of a packed sequence."""
+def _columns(values: Any, start: int, stop: int | None) -> Any:
+    """Columns ``start`` to ``stop`` of ``[N, ...]`` or of a packed sequence."""
     if isinstance(values, PackedSequence):
         return values._replace(data=values.data[:, start:stop])
     return values[:, start:stop]
 
 
-def _joined(first: Any, second: Any) -> Any:
+def _concatenated(first: Any, second: Any) -> Any:
+    """The columns of both, of ``[N, ...]`` or of packed sequences."""
     if isinstance(first, PackedSequence):
         return first._replace(data=torch.cat([first.data, second.data], dim=1))
     return torch.cat([first, second], dim=1)
@@ -141,8 +131,8 @@ def _step(core: nn.LSTM, features: Any, state: Tensor) -> tuple[Any, Tensor]:
     """The LSTM on one step or on a packed sequence; the state ``[N, 2 H]`` is hidden and cell."""
     hidden, cell = state.chunk(2, dim=1)
     if isinstance(features, PackedSequence):
-        first = (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())
-        sequence, (last, last_cell) = core(features, first)
+        initial = (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())
+        sequence, (last, last_cell) = core(features, initial)
         return sequence, torch.cat([last[0], last_cell[0]], dim=1)
     output, hidden, cell = run_segment(core, features.unsqueeze(0), hidden, cell)
     return output.squeeze(0), torch.cat([hidden, cell], dim=1)

@@ -125,12 +125,14 @@ class Job:
         kind = load_method(self.method)
         return kind(kind.Options.model_validate(self.options or {}))
 
-    def open_expert(self, streams: int, length: int) -> Any:
-        """Expert sequences, ``streams`` side by side, ``length`` steps a batch."""
+    def open_expert(self, streams: int, length: int, seed: int, limit: int | None = None) -> Any:
+        """Expert sequences; see :class:`fpc.learners.appo.expert_sequences.OpenSequences`."""
         if self.expert is None:
             raise ValueError("the retention method needs expert data, and the job names none")
-        arguments = self.expert_arguments or {}
-        return _function(self.expert)(**arguments, streams=streams, sequence_length=length, seed=self.seed)
+        arguments = {**(self.expert_arguments or {}), "streams": streams, "sequence_length": length}
+        if limit is not None:
+            arguments["limit"] = limit
+        return _function(self.expert)(**arguments, seed=seed)
 
     def open_data(self) -> Any:
         """Expert states of a policy without memory."""

@@ -20,8 +20,9 @@ from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.core.files import read_tensors, write_json, write_tensors
 from fpc.core.metric_log import MetricLog
+from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.policies import CategoricalPolicy, ExpertStreams, FeedforwardPolicy
+from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCategoricalPolicy
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
 logger = logging.getLogger(__name__)
@@ -31,18 +32,18 @@ Captured = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def failure_file(job: Job) -> Path:
-    """Where a learner in a process of its own says why it ended."""
+    """Where a learner in a process of its own writes why it failed."""
     return Path(job.state) / "failure.json"
 
 
 class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
-    """From the initial rate to 0 at the last update; follows from the update's number alone."""
+    """Linear from the initial rate to 0 at the last update; a function of the update's number alone."""
 
     def __init__(self, initial: float, updates: int, learner: RetentionLearner) -> None:
         self.initial, self.updates, self.learner = initial, updates, learner
 
     def invoke_after_each_minibatch(self) -> bool:
-        """Sample Factory's question."""
+        """Whether Sample Factory asks for the rate after every minibatch: yes."""
         return True
 
     def update(self, current_lr: float, recent_kls: Any) -> float:
@@ -54,18 +55,18 @@ class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
 class RetentionLearner(Learner):  # type: ignore[misc]
     """One policy's learner.
 
-    ``log`` and ``capture`` are set by the runner in serial mode, where everything is in one process;
-    then checkpoints also hold the episodes seen and the games in progress.
+    In serial mode, where everything is in one process, the runner sets ``log``, ``capture`` and
+    ``hand_back``; checkpoints then also hold the episodes seen and the games in progress.
     """
 
     log: MetricLog | None = None
     capture: Callable[[], Captured] | None = None
-    student: CategoricalPolicy | FeedforwardPolicy
+    student: RecurrentCategoricalPolicy | FeedforwardCategoricalPolicy
     hand_back: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
     failure: BaseException | None = None
 
     def init(self) -> Any:
-        """Build everything, and continue from the newest good checkpoint where there is one."""
+        """Build everything, and resume from the newest usable checkpoint where there is one."""
         self.job = Job.of(self.cfg["fpc"])
         self.saved = time.monotonic()
         self.log = self.log or MetricLog()
@@ -87,10 +88,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     # -- weights, checkpoints -------------------------------------------------------------------
 
     def load_from_checkpoint(self, policy_id: int, load_progress: bool = True) -> None:
-        """Initial weights, then the newest good checkpoint.
+        """Load the initial weights, then the newest usable checkpoint.
 
         Raises:
-            NoUsableCheckpoint: there are checkpoints and none can be read; never from scratch then.
+            NoUsableCheckpoint: there are checkpoints and none can be read; training never restarts then.
         """
         model = self.actor_critic
         initial = self._initial_weights()
@@ -110,10 +111,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self._write_milestones(-1)
 
     def _prepare(self) -> None:
-        """What comes once, before the first update."""
+        """What is done once, before the first update."""
         if self.method is not None:
             self.actor_critic.eval()
-            if self.job.recurrent:  # on a GPU an LSTM has derivatives in training mode only
+            if self.job.recurrent:  # on a GPU an LSTM has gradients in training mode only
                 self.actor_critic.network.core.train()
             self.method.prepare(self.context)
 
@@ -121,7 +122,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return None if self.job.initial is None else read_tensors(Path(self.job.initial))
 
     def _load_critic(self, tensors: Mapping[str, Tensor]) -> None:
-        """Value head and, where both have one, the normaliser of returns."""
+        """Load the value head and, where both have one, the normaliser of returns."""
         model = self.actor_critic
         for name in ("weight", "bias"):
             getattr(model.network.baseline, name).data.copy_(tensors[f"baseline.{name}"])
@@ -132,20 +133,27 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
         """What the method may use: the student, pi* and the expert's sequences."""
         model = self.actor_critic
-        length = self.job.options_of_appo.rollout
         pi_star = model.teacher
-        if pi_star is None and initial is not None and self.method is not None and self.method.needs:
-            pi_star = self.job.make_network()
-            pi_star.load_state_dict(dict(initial))
-            pi_star.requires_grad_(False).eval().to(model.network.policy.weight.device)
-        self.student = CategoricalPolicy(model.network, encodes=not model.frozen)
-        teacher = None if pi_star is None else CategoricalPolicy(pi_star, encodes=False)
-        self.expert = None
-        if self.job.expert is not None and teacher is not None:
-            self.expert = ExpertStreams(self.job, teacher, length)
-        generator = torch.Generator().manual_seed(self.job.seed)
-        self.generator = generator
-        self.context = RetentionContext(self.student, teacher, self.expert, None, generator)
+        if pi_star is None and initial is not None and self._method_needs_something():
+            pi_star = self._frozen_network(initial)
+        self.student = RecurrentCategoricalPolicy(model.network, trains_encoder=not model.frozen)
+        teacher = expert = None
+        if pi_star is not None:
+            teacher = RecurrentCategoricalPolicy(pi_star, trains_encoder=False)
+            if self.job.expert is not None:
+                length = self.job.options_of_appo.rollout
+                expert = ExpertSequences(self.job.open_expert, teacher, length)
+        self.generator = torch.Generator().manual_seed(self.job.seed)
+        self.context = RetentionContext(self.student, teacher, expert, None, self.generator, run_dimensions=0)
+
+    def _method_needs_something(self) -> bool:
+        return self.method is not None and bool(self.method.needs)
+
+    def _frozen_network(self, weights: Mapping[str, Tensor]) -> Any:
+        """A network of its own with ``weights``, beside the one that is trained."""
+        network = self.job.make_network()
+        network.load_state_dict(dict(weights))
+        return network.requires_grad_(False).eval().to(self.actor_critic.network.policy.weight.device)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         tensors, state = checkpoint.tensors, checkpoint.state
@@ -155,35 +163,32 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.generator.set_state(tensors["generator"])
         if self.method is not None:
             self.method.load_state_dict(_selected(tensors, "method."), self.context)
-        if self.expert is not None:
-            self.expert.load_state_dict(_selected(tensors, "expert."))
-        self.student.state = tensors.get("student")
         assert self.log is not None
         self.log.restore(state["metrics"], tensors["metrics"])
         if self.hand_back is not None and "sampler" in state:
             self.hand_back(_selected(tensors, "sampler."), state["sampler"])
 
     def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        """Adam's moments, by the parameter's place."""
+        """Adam's moments, by the parameter's index."""
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            place, _, key = name.partition(".")
-            moments.setdefault(int(place), {})[key] = value
+            index, _, key = name.partition(".")
+            moments.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
     def _save_impl(
         self, name_prefix: str, name_suffix: str, keep_checkpoints: int, verbose: bool = True
     ) -> bool:
-        """Sample Factory's way to save; ours, atomic and without pickle, instead."""
+        """Replaces Sample Factory's saving: ours is atomic and without pickle."""
         if not self.is_initialized or self.failure is not None or name_prefix != "checkpoint":
             return False
-        if self.capture is None:  # in serial mode only ``train`` knows when the sampler stands still
+        if self.capture is None:  # in serial mode only ``train`` knows when nothing moves
             self.save_now()
         return True
 
     def save_milestone(self) -> None:
-        """Milestones are written at their steps, see ``train``."""
+        """Nothing: milestones are written at their steps, see ``train``."""
 
     def save_now(self) -> None:
         """Write a checkpoint."""
@@ -194,15 +199,11 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             if not name.startswith("teacher.")
         }
         tensors = {f"model.{name}": value for name, value in model.items()}
-        for place, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{place}.{key}": value for key, value in moments.items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
         tensors["generator"] = self.generator.get_state()
         if self.method is not None:
             tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
-        if self.expert is not None:
-            tensors |= {f"expert.{name}": value for name, value in self.expert.state_dict().items()}
-        if self.student.state is not None:
-            tensors["student"] = self.student.state
         tensors["metrics"] = self.log.tensor()
         state: dict[str, Any] = {"train_step": self.train_step, "metrics": self.log.names}
         if self.capture is not None:
@@ -212,7 +213,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.saved = time.monotonic()
 
     def _write_milestones(self, before: int) -> None:
-        """Weights at every milestone that was passed since step ``before``."""
+        """Write the weights at every milestone passed since step ``before``."""
         if self.job.milestone_folder is None:
             return
         for milestone in self.job.milestones:
@@ -223,7 +224,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     # -- training -------------------------------------------------------------------------------
 
     def train(self, batch: Any) -> dict[str, Any] | None:
-        """One batch; in the warm-up it only moves the normaliser of returns."""
+        """Learn from one batch; during the warm-up only the normaliser of returns is updated."""
         try:
             return self._train_on(batch)
         except Exception as error:
@@ -231,7 +232,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             raise
 
     def _fail(self, error: Exception) -> None:
-        """Keep the error for the runner; a process of its own leaves a note and ends, threads and all."""
+        """Keep the error for the runner; a process of its own writes it down and exits, threads and all."""
         self.failure = error
         if not self.cfg.serial_mode:
             logger.exception("training failed")
@@ -240,7 +241,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
 
     def _train_on(self, batch: Any) -> dict[str, Any] | None:
         before = self.env_steps
-        if before >= self.job.steps:  # batches that were under way when training ended
+        if before >= self.job.steps:  # batches still in flight when training ended
             return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
         if before < self.warm_up:
             _, size, _ = self._prepare_batch(batch)
@@ -259,10 +260,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return stats
 
     def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
-        """Sample Factory's losses; the method's term goes with the divergence loss."""
+        """Sample Factory's losses; the method's term is added to its KL loss."""
         losses = super()._calculate_losses(mb, num_invalids)
         distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries = losses
-        if self.job.trainable == "critic":  # nothing else is trained: the term of the policy is idle
+        if self.job.trainable == "critic":  # nothing else is trained: the policy's term has no gradient
             policy_loss = policy_loss.detach()
         penalty = self._penalty(distribution, mb, num_invalids)
         if penalty is not None:
@@ -275,7 +276,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries
 
     def _penalty(self, distribution: Any, batch: AttrDict, num_invalids: int) -> Tensor | None:
-        """The method's term; it may run the network again, so the newest distribution is put back."""
+        """The method's term; it may run the network again, so the newest distribution is restored."""
         if self.method is None:
             return None
         model = self.actor_critic

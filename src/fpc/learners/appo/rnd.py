@@ -1,7 +1,7 @@
-"""Random network distillation: novelty of a picture as a reward (Burda et al. 2018).
+"""Random network distillation: the novelty of a frame as a reward (Burda et al. 2018).
 
-A network of fixed random weights is predicted by a trained one; the error is large on pictures unlike
-those seen before. Details follow the public PyTorch code that the paper builds on.
+A trained network predicts the outputs of one with fixed random weights; its error is large on frames
+unlike those seen before. Details follow the public PyTorch code that the paper builds on.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from fpc.learners.appo.rnd_options import RNDOptions
 
-_PICTURES_AT_ONCE = 256  # they fit the processor's cache, and sums of their squares float32's 24 bits
+_FRAMES_AT_ONCE = 256  # they fit the processor's cache, and sums of their squares float32's 24 bits
 
 
 class RunningMoments(nn.Module):
-    """Mean and variance of all that was seen, float64, merged batch by batch (Chan et al. 1979)."""
+    """Running mean and variance, float64, merged batch by batch (Chan et al. 1979)."""
 
     mean: Tensor
     variance: Tensor
@@ -32,7 +32,7 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def update(self, values: Tensor) -> None:
-        """Take in ``[N, *shape]``, bytes or floating point."""
+        """Include ``[N, *shape]``, bytes or floating point."""
         number = len(values)
         mean, variance = _moments_of_bytes(values) if values.dtype == torch.uint8 else _moments_of(values)
         total = self.count + number
@@ -45,16 +45,16 @@ class RunningMoments(nn.Module):
 
 
 class RandomNetworkDistillation(nn.Module):
-    """Target, predictor and the normalisers of pictures and of intrinsic rewards.
+    """Target, predictor and the normalisers of frames and of intrinsic rewards.
 
     Args:
-        options: sizes and the clip.
-        screen_size: side of a picture.
+        options: sizes and clip.
+        screen_size: side of a frame.
         streams: environments whose intrinsic rewards are normalised together.
         seed: of the weights.
     """
 
-    filtered: Tensor
+    discounted_sums: Tensor  # of each stream's intrinsic rewards so far
 
     def __init__(self, options: RNDOptions, screen_size: int, streams: int, seed: int) -> None:
         super().__init__()
@@ -75,56 +75,56 @@ class RandomNetworkDistillation(nn.Module):
                 nn.init.orthogonal_(module.weight, sqrt(2), generator=generator)
                 nn.init.zeros_(module.get_parameter("bias"))
         self.target.requires_grad_(False)
-        self.pictures = RunningMoments(screen_size, screen_size)
+        self.frames = RunningMoments(screen_size, screen_size)
         self.rewards = RunningMoments()
-        self.register_buffer("filtered", torch.zeros(streams, dtype=torch.float64))
+        self.register_buffer("discounted_sums", torch.zeros(streams, dtype=torch.float64))
 
-    def normalised(self, pictures: Tensor) -> Tensor:
-        """float32 ``[N, 1, size, size]`` of uint8 ``[N, size, size]``: centred, scaled, cut."""
+    def normalised(self, frames: Tensor) -> Tensor:
+        """float32 ``[N, 1, size, size]`` of uint8 ``[N, size, size]``: centred, scaled, clipped."""
         clip = self.options.observation_clip
-        mean, deviation = self.pictures.mean.float(), self.pictures.variance.sqrt().float()
-        values = pictures.float().sub_(mean).div_(deviation.clamp(min=1.0e-8))
+        mean, deviation = self.frames.mean.float(), self.frames.variance.sqrt().float()
+        values = frames.float().sub_(mean).div_(deviation.clamp(min=1.0e-8))
         return values.clamp_(-clip, clip).unsqueeze(1)
 
     @torch.no_grad()
-    def errors(self, pictures: Tensor) -> Tensor:
+    def errors(self, frames: Tensor) -> Tensor:
         """Half the squared error of the prediction ``[N]``: the intrinsic reward before normalisation."""
-        found = []
-        for part in torch.split(pictures, _PICTURES_AT_ONCE):
-            given = self.normalised(part)
-            found.append((self.predictor(given) - self.target(given)).square().sum(-1) / 2)
-        return torch.cat(found)
+        errors = []
+        for part in torch.split(frames, _FRAMES_AT_ONCE):
+            inputs = self.normalised(part)
+            errors.append((self.predictor(inputs) - self.target(inputs)).square().sum(-1) / 2)
+        return torch.cat(errors)
 
-    def loss(self, pictures: Tensor, chosen: Tensor) -> Tensor:
-        """Mean squared error of the prediction over the ``chosen`` pictures, bool ``[N]``."""
-        given = self.normalised(pictures[chosen])
-        if not len(given):
-            return given.sum()
+    def loss(self, frames: Tensor, selected: Tensor) -> Tensor:
+        """Mean squared error of the prediction over the ``selected`` frames, bool ``[N]``."""
+        inputs = self.normalised(frames[selected])
+        if not len(inputs):
+            return inputs.sum()
         with torch.no_grad():
-            target = self.target(given)
-        return F.mse_loss(self.predictor(given), target)
+            target = self.target(inputs)
+        return F.mse_loss(self.predictor(inputs), target)
 
     @torch.no_grad()
-    def intrinsic_rewards(self, pictures: Tensor) -> Tensor:
-        """Intrinsic rewards float32 ``[streams, T]`` of uint8 pictures ``[streams, T, size, size]``.
+    def intrinsic_rewards(self, frames: Tensor) -> Tensor:
+        """Intrinsic rewards float32 ``[streams, T]`` of uint8 frames ``[streams, T, size, size]``.
 
-        They are divided by the running standard deviation of their discounted sums, which go on from
-        batch to batch; then the pictures join the running mean and variance.
+        They are divided by the running standard deviation of their discounted sums, which are carried from
+        batch to batch; then the frames are included in the running mean and variance.
 
         Raises:
             ValueError: the number of streams is not that of the sums.
         """
-        streams, steps = pictures.shape[:2]
-        if streams != len(self.filtered):
-            raise ValueError(f"{streams} sequences, but the normaliser has {len(self.filtered)}")
-        flat = pictures.flatten(0, 1)
+        streams, steps = frames.shape[:2]
+        if streams != len(self.discounted_sums):
+            raise ValueError(f"{streams} sequences, but the normaliser has {len(self.discounted_sums)}")
+        flat = frames.flatten(0, 1)
         errors = self.errors(flat).view(streams, steps)
         sums = []
         for step in range(steps):
-            self.filtered.mul_(self.options.intrinsic_gamma).add_(errors[:, step])
-            sums.append(self.filtered.clone())
+            self.discounted_sums.mul_(self.options.intrinsic_gamma).add_(errors[:, step])
+            sums.append(self.discounted_sums.clone())
         self.rewards.update(torch.cat(sums))
-        self.pictures.update(flat)
+        self.frames.update(flat)
         return errors / self.rewards.variance.sqrt().clamp(min=1.0e-8).float()
 
 
@@ -138,14 +138,14 @@ def advantages(rewards: Tensor, values: Tensor, continues: Tensor, gamma: float,
         gamma: discount.
         gae_lambda: lambda.
     """
-    found = torch.zeros_like(rewards)
+    estimates = torch.zeros_like(rewards)
     following = torch.zeros_like(rewards[:, 0])
     for step in range(rewards.shape[1] - 1, -1, -1):
-        goes_on = continues[:, step]
-        delta = rewards[:, step] + gamma * values[:, step + 1] * goes_on - values[:, step]
-        following = delta + gamma * gae_lambda * goes_on * following
-        found[:, step] = following
-    return found
+        not_done = continues[:, step]
+        delta = rewards[:, step] + gamma * values[:, step + 1] * not_done - values[:, step]
+        following = delta + gamma * gae_lambda * not_done * following
+        estimates[:, step] = following
+    return estimates
 
 
 def _moments_of(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,7 +157,7 @@ def _moments_of_bytes(values: Tensor) -> tuple[Tensor, Tensor]:
     """As ``_moments_of``, from sums that are exact in float32: 256 * 255^2 < 2^24."""
     total = torch.zeros(values.shape[1:], dtype=torch.float64, device=values.device)
     squares = torch.zeros_like(total)
-    for part in torch.split(values, _PICTURES_AT_ONCE):
+    for part in torch.split(values, _FRAMES_AT_ONCE):
         numbers = part.float()
         total += numbers.sum(0)
         squares += numbers.square_().sum(0)
@@ -179,7 +179,7 @@ def _convolutions(options: RNDOptions) -> list[nn.Module]:
 
 
 def _convolved(size: int) -> int:
-    """Side of the last convolution's picture."""
+    """Side of the last convolution's output."""
     for kernel, stride in ((8, 4), (4, 2), (3, 1)):
         size = (size - kernel) // stride + 1
     return size

@@ -16,10 +16,16 @@ class RNDOptions(Section):
     hidden: PositiveInt = Field(description="Units of the predictor's two further layers.")
     outputs: PositiveInt = Field(description="Numbers that are predicted.")
     extrinsic_coefficient: NonNegativeFloat = Field(description="Weight of the game's advantages.")
-    intrinsic_coefficient: NonNegativeFloat = Field(description="Weight of the novelty's advantages.")
-    intrinsic_gamma: Fraction = Field(description="Discount of intrinsic rewards; they never end.")
-    update_proportion: Fraction = Field(description="Share of the pictures the predictor learns from.")
-    observation_clip: PositiveFloat = Field(description="Normalised pictures are cut to this size.")
+    intrinsic_coefficient: NonNegativeFloat = Field(
+        description="Weight of the advantages of intrinsic rewards."
+    )
+    intrinsic_gamma: Fraction = Field(
+        description="Discount of intrinsic rewards; they run on across the ends of episodes."
+    )
+    update_proportion: Fraction = Field(description="Share of the frames the predictor learns from.")
+    observation_clip: PositiveFloat = Field(
+        description="Normalised frames are clipped to this absolute value."
+    )
     warm_up_steps: NonNegativeInt = Field(
-        description="Steps of a random policy that the picture's mean and variance begin with."
+        description="Steps of a random policy that initialise the frames' mean and variance."
     )

@@ -23,7 +23,7 @@ from fpc.core.files import read_json, read_tensors, write_json, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner, failure_file
-from fpc.learners.appo.novelty import NoveltyLearner
+from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
 
 Report = Callable[..., None]
@@ -32,7 +32,7 @@ LIFE_SECONDS = 5.0
 
 def _retention_worker(worker: LearnerWorker, cfg: Any, env_info: Any, buffer_mgr: Any) -> LearnerWorker:
     """The worker with our learner in it."""
-    kind = RetentionLearner if Job.of(cfg["fpc"]).recurrent else NoveltyLearner
+    kind = RetentionLearner if Job.of(cfg["fpc"]).recurrent else RNDLearner
     worker.learner = kind(
         cfg, env_info, buffer_mgr.policy_versions, worker.learner.policy_id, worker.param_server
     )
@@ -157,7 +157,7 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
     def _see_that_all_live(self) -> None:
         """End training when a process died: the others would wait for it for ever."""
         processes = [self.learners[0].event_loop.process, *self.sampler.processes]
-        if self.stopped or all(process.is_alive() for process in processes):
+        if self.stopped or all(process.exitcode is None for process in processes):  # None before it starts
             return
         for process in processes:
             if process.is_alive():

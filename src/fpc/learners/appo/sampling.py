@@ -1,8 +1,8 @@
-"""The sampler's state in serial mode: games in progress, LSTM states and all generators.
+"""The sampler's state in serial mode: games in progress, LSTM states and all random number generators.
 
-Sample Factory starts new games after a restart, so a continued run would differ from an undisturbed
-one. In serial mode every part lives in one process and stands still between two batches: there the
-games are noted (seed and actions) and, after a restart, played again to the same position.
+Sample Factory starts new games after a restart, so a resumed run would differ from an undisturbed
+one. In serial mode everything is in one process, and nothing moves between two batches: that is when
+the games are recorded (seed and actions); after a restart they are replayed to the same position.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
-    """Restores its environments after it made them, before the first action."""
+    """Restores its environments once they are made, before the first action."""
 
     pending: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None = None
     failure: BaseException | None = None
@@ -49,14 +49,14 @@ def _actors(env_runners: Any) -> list[Any]:
 
 
 def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and JSON values of all that ``restore`` needs; call it between two batches only."""
+    """All that ``restore`` needs, as tensors and JSON values; to be called between two batches only."""
     actors = _actors(sampler.rollout_workers[0].env_runners)
     tensors = {"rnn_states": torch.stack([torch.as_tensor(actor.last_rnn_state) for actor in actors])}
     games = []
-    for place, actor in enumerate(actors):
+    for index, actor in enumerate(actors):
         snapshot = dict(actor.env.unwrapped.snapshot())
         for name in [name for name, value in snapshot.items() if isinstance(value, np.ndarray)]:
-            tensors[f"environment.{place}.{name}"] = torch.from_numpy(snapshot.pop(name).copy())
+            tensors[f"environment.{index}.{name}"] = torch.from_numpy(snapshot.pop(name).copy())
         games.append(
             {
                 "snapshot": snapshot,
@@ -66,18 +66,18 @@ def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any
             }
         )
     tensors["torch"] = torch.get_rng_state()
-    kind, key, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - Sample Factory draws from it
+    algorithm, key, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - Sample Factory draws from it
     tensors["numpy"] = torch.from_numpy(np.asarray(key).copy())
     version, words, gauss_next = random.getstate()
     return tensors, {
         "games": games,
-        "numpy": [kind, position, has_gauss, gauss],
+        "numpy": [algorithm, position, has_gauss, gauss],
         "python": [version, list(words), gauss_next],
     }
 
 
 def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Back to what ``capture`` saw; the games are played again from their seeds.
+    """Restore what ``capture`` recorded; the games are replayed from their seeds.
 
     Raises:
         ValueError: the number of environments changed, or a game does not replay.
@@ -87,21 +87,21 @@ def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str,
         raise ValueError(
             f"the checkpoint holds {len(state['games'])} environments, the configuration {len(actors)}"
         )
-    for place, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):
-        prefix = f"environment.{place}."
+    for index, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):
+        prefix = f"environment.{index}."
         arrays = {
             name.removeprefix(prefix): value.numpy()
             for name, value in tensors.items()
             if name.startswith(prefix)
         }
         observation = actor.env.unwrapped.restore({**game["snapshot"], **arrays})
-        # Sample Factory knows dictionaries only.
+        # Sample Factory wraps single observations in a dictionary.
         actor.last_obs = observation if isinstance(observation, Mapping) else {"obs": observation}
-        actor.last_rnn_state[:] = tensors["rnn_states"][place].numpy()
+        actor.last_rnn_state[:] = tensors["rnn_states"][index].numpy()
         actor.last_episode_reward, actor.last_episode_duration = game["reward"], game["duration"]
         actor.num_trajectories = game["trajectories"]
     torch.set_rng_state(tensors["torch"])
-    kind, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state((kind, tensors["numpy"].numpy(), position, has_gauss, gauss))  # noqa: NPY002
+    algorithm, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((algorithm, tensors["numpy"].numpy(), position, has_gauss, gauss))  # noqa: NPY002
     version, words, gauss_next = state["python"]
     random.setstate((version, tuple(words), gauss_next))

@@ -16,7 +16,7 @@ NEVER = 10**9  # seconds
 
 
 def carries_teacher(job: Job) -> bool:
-    """Whether pi* walks beside the student: its outputs at the learner's own states are needed."""
+    """Whether pi*'s recurrent state is carried alongside the student's: a method compares on its states."""
     method = job.make_method()
     return job.recurrent and method is not None and {Need.TEACHER, Need.ONLINE_OBSERVATIONS} <= method.needs
 

@@ -20,8 +20,7 @@ from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
 from fpc.core.processor import prepare_processor
-from fpc.learners.appo.actor_critic import make_actor_critic
-from fpc.learners.appo.environment import make_environment
+from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import NORMALIZER
 from fpc.learners.appo.runner import ParallelRetentionRunner, SerialRetentionRunner

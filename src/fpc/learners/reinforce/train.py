@@ -144,7 +144,7 @@ def _loss(specification: ReinforceSpecification, episodes: Episodes, update: int
 def _context(specification: ReinforceSpecification) -> RetentionContext:
     policy: Policy = specification.policy  # type: ignore[assignment]
     rng = torch.Generator().manual_seed(0)
-    return RetentionContext(policy, specification.teacher, specification.expert, None, rng)
+    return RetentionContext(policy, specification.teacher, specification.expert, None, rng, run_dimensions=1)
 
 
 def _begin(specification: ReinforceSpecification) -> tuple[int, Logs]:

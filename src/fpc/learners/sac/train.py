@@ -94,7 +94,7 @@ class Session:
             teacher.load_state_dict(dict(self.specification.teacher))
             teacher.requires_grad_(False)
         expert, rng = self.specification.expert, self.generators["retention"]
-        return RetentionContext(self.actor, teacher, expert, self.buffer, rng)
+        return RetentionContext(self.actor, teacher, expert, self.buffer, rng, run_dimensions=0)
 
     def _hand_out(self) -> None:
         """The weights, where this step is a milestone."""

@@ -28,7 +28,7 @@ RND = {
 }
 
 
-def novelty(folder: Path, **changes: Any) -> Job:
+def rnd_job(folder: Path, **changes: Any) -> Job:
     environment = options(room_max_steps=20).model_dump(mode="json")
     values = {
         "environment": "fpc.domains.montezuma.training:environment_of",
@@ -48,11 +48,11 @@ def novelty(folder: Path, **changes: Any) -> Job:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return run(novelty(tmp_path_factory.mktemp("undisturbed")))
+    return run(rnd_job(tmp_path_factory.mktemp("undisturbed")))
 
 
 def test_a_kill_changes_nothing(tmp_path: Path, undisturbed: Trained) -> None:
-    work = novelty(tmp_path)
+    work = rnd_job(tmp_path)
     assert kill_after(work, 300) < 1280
     resumed = run(work)
     assert same(resumed.policy, undisturbed.policy)
@@ -60,7 +60,7 @@ def test_a_kill_changes_nothing(tmp_path: Path, undisturbed: Trained) -> None:
 
 
 def test_everything_learns_and_is_reported(tmp_path: Path, undisturbed: Trained) -> None:
-    first = novelty(tmp_path).make_network().state_dict()
+    first = rnd_job(tmp_path).make_network().state_dict()
     assert all(not torch.equal(first[name], value) for name, value in undisturbed.policy.items())
     metrics = undisturbed.table
     assert {"return", "score", "success", "rooms", "room_7", "intrinsic_reward"} <= set(metrics["metric"])
@@ -69,4 +69,4 @@ def test_everything_learns_and_is_reported(tmp_path: Path, undisturbed: Trained)
 
 
 def test_another_seed_is_another_run(tmp_path: Path, undisturbed: Trained) -> None:
-    assert not same(run(novelty(tmp_path, seed=4)).policy, undisturbed.policy)
+    assert not same(run(rnd_job(tmp_path, seed=4)).policy, undisturbed.policy)

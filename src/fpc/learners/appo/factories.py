@@ -1,0 +1,51 @@
+"""Factory functions that Sample Factory calls in each of its processes; the job is in its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from fpc.core.processes import end_with_parent
+from fpc.learners.appo.actor_critic import RecurrentActorCritic
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.rnd_actor_critic import RNDActorCritic
+
+if TYPE_CHECKING:
+    from sample_factory.utils.attr_dict import AttrDict
+
+
+class SeededEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Episodes follow from the run's seed and the environment's index, not from Sample Factory's seed.
+
+    The metrics of a finished episode become Sample Factory's extra statistics.
+    """
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """The next episode of the environment's own stream."""
+        return self.env.reset(options=options)
+
+    def step(self, action: Any) -> Any:
+        """As the environment's."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if "metrics" in info:
+            info["episode_extra_stats"] = info["metrics"]
+        return observation, reward, terminated, truncated, info
+
+
+def make_environment(
+    name: str, cfg: Any, env_config: Any, render_mode: str | None = None
+) -> SeededEnvironment:
+    """Sample Factory's factory function of environments."""
+    end_with_parent()
+    index = 0 if env_config is None else int(env_config["env_id"])
+    return SeededEnvironment(Job.of(cfg["fpc"]).make_environment(index))
+
+
+def make_actor_critic(
+    cfg: AttrDict, obs_space: Any, action_space: Any
+) -> RecurrentActorCritic | RNDActorCritic:
+    """Sample Factory's factory function of actor-critics."""
+    end_with_parent()
+    actor_critic = RecurrentActorCritic if Job.of(cfg["fpc"]).recurrent else RNDActorCritic
+    return actor_critic(obs_space, action_space, cfg)

@@ -1,0 +1,61 @@
+"""The actor-critic of APPO with random network distillation: no memory, two value heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from sample_factory.algo.utils.action_distributions import get_action_distribution
+from sample_factory.algo.utils.tensor_dict import TensorDict
+from sample_factory.utils.attr_dict import AttrDict
+from torch import Tensor
+
+from fpc.learners.appo.actor_critic import ByteActorCritic
+from fpc.learners.appo.job import Job
+from fpc.learners.appo.rnd import RandomNetworkDistillation
+
+
+class RNDActorCritic(ByteActorCritic):
+    """The job's network and its random network distillation; observations ``[N, stack, size, size]``."""
+
+    teacher = None
+    teacher_outputs = None
+    frozen = False
+
+    def __init__(self, obs_space: Any, action_space: Any, cfg: AttrDict) -> None:
+        super().__init__(obs_space, action_space, cfg)
+        self.job = Job.of(cfg["fpc"])
+        appo = self.job.options_of_appo
+        self.network: Any = self.job.make_network()
+        streams = appo.batch_size * appo.minibatches // appo.rollout
+        size = obs_space["obs"].shape[-1]
+        self.rnd = RandomNetworkDistillation(self.job.options_of_rnd, size, streams, self.job.seed)
+        self.intrinsic_values: Tensor | None = None  # of the newest pass with gradients
+
+    def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
+        """Features ``[N, H]``."""
+        features: Tensor = self.network.encode(normalized_obs_dict["obs"])
+        return features
+
+    def forward_core(self, head_output: Any, rnn_states: Tensor) -> tuple[Any, Tensor]:
+        """No memory."""
+        return head_output, rnn_states
+
+    def forward_tail(self, core_output: Tensor, values_only: bool, sample_actions: bool) -> TensorDict:
+        """Extrinsic values ``[N]`` and, unless ``values_only``, logits ``[N, A]`` and sampled actions."""
+        result = TensorDict(values=self.network.baseline(core_output).squeeze(-1))
+        if values_only:
+            return result
+        if torch.is_grad_enabled():
+            self.intrinsic_values = self.network.intrinsic_baseline(core_output).squeeze(-1)
+        logits = self.network.policy(core_output)
+        self.last_action_distribution = get_action_distribution(self.action_space, raw_logits=logits)
+        result["action_logits"] = logits
+        self._maybe_sample_actions(sample_actions, result)
+        return result
+
+    def forward(self, normalized_obs_dict: Any, rnn_states: Tensor, values_only: bool = False) -> TensorDict:
+        """One step of every environment."""
+        result = self.forward_tail(self.forward_head(normalized_obs_dict), values_only, sample_actions=True)
+        result["new_rnn_states"] = rnn_states
+        return result

@@ -1,0 +1,106 @@
+"""The learner of APPO with random network distillation (Burda et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sample_factory.algo.utils.tensor_dict import TensorDict
+from sample_factory.utils.attr_dict import AttrDict
+from torch import Tensor
+
+from fpc.learners.appo.learner import RetentionLearner
+from fpc.learners.appo.policies import FeedforwardCategoricalPolicy
+from fpc.learners.appo.rnd import advantages
+from fpc.retention.interface import RetentionContext
+
+_WARM_UP_STREAM = 991  # keeps the warm-up's generator apart from others of the run's seed
+_FRAMES_AT_ONCE = 1024  # in the warm-up
+_STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
+
+
+class RNDLearner(RetentionLearner):
+    """Adds intrinsic advantages, their value loss and the predictor's loss.
+
+    The learner computes intrinsic rewards from each batch's own frames, and their returns run on across
+    the ends of episodes (Burda et al. 2018, section 2.3).
+    """
+
+    def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
+        """What the method may use: the student, pi* and the expert's states."""
+        self.student = FeedforwardCategoricalPolicy(self.actor_critic.network)
+        teacher = None
+        if initial is not None and self._method_needs_something():
+            teacher = FeedforwardCategoricalPolicy(self._frozen_network(initial))
+        data = self.job.open_data() if self.job.expert is not None else None
+        self.generator = torch.Generator().manual_seed(self.job.seed)
+        self.context = RetentionContext(self.student, teacher, data, None, self.generator, run_dimensions=0)
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._warm_up_normaliser(self.job.options_of_rnd.warm_up_steps)
+
+    def _warm_up_normaliser(self, steps: int) -> None:
+        """Initialise the frames' running mean and variance with what a random policy sees."""
+        if not steps:
+            return
+        environment = self.job.make_environment(0)
+        rng = np.random.default_rng([self.job.seed, _WARM_UP_STREAM])
+        actions = int(environment.action_space.n)  # type: ignore[attr-defined]
+        environment.reset()
+        frames = []
+        for step in range(steps):
+            observation, _, terminated, truncated, _ = environment.step(int(rng.integers(actions)))
+            frames.append(torch.from_numpy(np.array(observation[-1])))
+            if terminated or truncated:
+                environment.reset()
+            if len(frames) == _FRAMES_AT_ONCE or step + 1 == steps:
+                self.actor_critic.rnd.frames.update(torch.stack(frames))
+                frames.clear()
+        environment.close()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _prepare_batch(self, batch: TensorDict) -> tuple[TensorDict, int, int]:
+        """As Sample Factory's; advantages are the weighted sum of both, intrinsic returns are added."""
+        observations = batch["obs"]["obs"]  # [E, T + 1, stack, size, size]
+        prepared, size, invalids = super()._prepare_batch(batch)
+        network, options = self.actor_critic.network, self.job.options_of_rnd
+        observations = observations.to(network.policy.weight.device)
+        frames = observations[:, 1:, -1].contiguous()
+        rewards = self.actor_critic.rnd.intrinsic_rewards(frames)
+        values = torch.cat(
+            [
+                network.intrinsic_baseline(network.encode(part)).squeeze(-1)
+                for part in torch.split(observations.flatten(0, 1), _STATES_AT_ONCE)
+            ]
+        ).view(observations.shape[:2])
+        gae_lambda = self.job.options_of_appo.gae_lambda
+        intrinsic = advantages(rewards, values, torch.ones_like(rewards), options.intrinsic_gamma, gae_lambda)
+        prepared["intrinsic_returns"] = (intrinsic + values[:, :-1]).flatten()
+        prepared["frames"] = frames.flatten(0, 1)
+        weighted = options.extrinsic_coefficient * prepared["advantages"]
+        prepared["advantages"] = weighted + options.intrinsic_coefficient * intrinsic.flatten()
+        self.intrinsic_reward = float(rewards.mean())
+        return prepared, size, invalids
+
+    def _intrinsic_losses(self, batch: AttrDict) -> Tensor:
+        """The intrinsic value loss, and the predictor's on its share of the frames."""
+        model, valids = self.actor_critic, batch.valids.bool()
+        assert model.intrinsic_values is not None
+        error = (model.intrinsic_values - batch.intrinsic_returns)[valids]
+        selected = torch.rand(len(valids), generator=self.generator).to(valids.device)
+        selected = valids & (selected < self.job.options_of_rnd.update_proportion)
+        value_loss = error.square().mean() * self.job.options_of_appo.value_coefficient
+        loss: Tensor = value_loss + model.rnd.loss(batch.frames, selected)
+        return loss
+
+    def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
+        """Sample Factory's losses, the method's term and those of the intrinsic part."""
+        losses = list(super()._calculate_losses(mb, num_invalids))
+        losses[4] = losses[4] + self._intrinsic_losses(mb)
+        return tuple(losses)
+
+    def _measures(self) -> dict[str, float]:
+        return {"intrinsic_reward": self.intrinsic_reward}

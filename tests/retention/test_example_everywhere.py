@@ -1,0 +1,105 @@
+"""``examples/l2.py`` unchanged on every learner, with real environments: it holds the student to pi*."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from fpc.config.experiment import Experiment
+from fpc.core.files import read_tensors, write_tensors
+from fpc.domains.registry import load_domain
+from fpc.retention.registry import load_method
+from fpc.workflow.loader import load
+from fpc.workflow.run import Run
+from tests.domains.apple_retrieval.chain import experiment as apple_experiment
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("example_method")
+
+
+def configured(folder: Path, scale: str, name: str) -> Experiment:
+    """An experiment at one of the tests' small scales."""
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "tests" / f"{scale}.yaml", folder / "configs")
+    return load(scale, folder=folder / "configs").experiments[name]
+
+
+def make_run(folder: Path, experiment: Experiment, phase: str, method: str | None = None) -> Run:
+    home = folder / phase / (method or "all")
+    run = Run(
+        scale="small",
+        experiment=experiment.domain,
+        phase=phase,
+        method=method,
+        seeds=tuple(range(experiment.seeds_per_run)),
+        state=home / "state",
+        output=home / "output",
+        parents={"pretrain": folder / "pretrain" / "all" / "output"} if method else {},
+    )
+    for path in (run.state, run.output):
+        path.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def drift(folder: Path, experiment: Any, method: str, options: dict[str, float], held: str) -> float:
+    """Distance from pi* of the parameters whose names begin with ``held``, after fine-tuning."""
+    run = make_run(folder, experiment, "finetune", method)
+    chosen = load_method(method).Options(**options)
+    load_domain(experiment.domain).finetune(experiment, method, chosen, run)
+    milestones = sorted((run.output / "milestones").iterdir(), key=lambda path: int(path.stem.split("_")[1]))
+    first, last = read_tensors(milestones[0]), read_tensors(milestones[-1])
+    assert len(milestones) > 1
+    names = [name for name in first if name.startswith(held)]
+    assert names
+    return float(sum((first[name] - last[name]).square().sum() for name in names))
+
+
+def compare(folder: Path, experiment: Any, coefficient: float, held: str) -> None:
+    """L2 stays closer to pi* than vanilla fine-tuning, by half at least."""
+    free = drift(folder, experiment, "vanilla", {}, held)
+    bound = drift(folder, experiment, "l2", {"coefficient": coefficient}, held)
+    assert 0 < bound < 0.5 * free
+    table = pd.read_parquet(folder / "finetune" / "l2" / "output" / "training.parquet")
+    penalties = table.loc[table["metric"] == "penalty", "value"]
+    assert penalties.notna().all()
+    assert (penalties >= 0).all()
+
+
+def write_pi_star(folder: Path, experiment: Any, weights: dict[str, Tensor]) -> None:
+    write_tensors(make_run(folder, experiment, "pretrain").output / "policy.safetensors", weights)
+
+
+def test_reinforce(tmp_path: Path) -> None:
+    experiment = apple_experiment(updates=100)
+    load_domain("apple_retrieval").pretrain(experiment, make_run(tmp_path, experiment, "pretrain"))
+    compare(tmp_path, experiment, 100.0, "")
+
+
+def test_sac(tmp_path: Path) -> None:
+    experiment = configured(tmp_path, "small", "robotic_sequence")
+    load_domain("robotic_sequence").pretrain(experiment, make_run(tmp_path, experiment, "pretrain"))
+    compare(tmp_path, experiment, 1000.0, "actor.trunk.")
+
+
+def test_appo_on_montezuma(tmp_path: Path) -> None:
+    from fpc.domains.montezuma.training import network_of
+
+    experiment: Any = configured(tmp_path, "temple", "montezuma")
+    values = experiment.network.model_dump(), experiment.environment.model_dump()
+    write_pi_star(tmp_path, experiment, network_of(*values, seed=1).state_dict())
+    compare(tmp_path, experiment, 1000.0, "policy.")
+
+
+def test_appo_on_nethack(tmp_path: Path) -> None:
+    from fpc.domains.nethack.training import network_of
+
+    experiment: Any = configured(tmp_path, "dungeon", "nethack")
+    write_pi_star(tmp_path, experiment, network_of(experiment.network.model_dump(), seed=1).state_dict())
+    torch.manual_seed(0)
+    compare(tmp_path, experiment, 1000.0, "core.")
