@@ -122,11 +122,13 @@ class LayerNormPolicy(SACPolicy):
     """stable-baselines3's policy with LayerNorm and tanh after the first layer of every network."""
 
     def make_actor(self, features_extractor: Any = None) -> Any:
+        """See SACPolicy."""
         actor = super().make_actor(features_extractor)
         actor.latent_pi[1] = _norm(actor.latent_pi)
         return actor
 
     def make_critic(self, features_extractor: Any = None) -> Any:
+        """See SACPolicy."""
         critic = super().make_critic(features_extractor)
         for network in critic.q_networks:
             network[1] = _norm(network)
