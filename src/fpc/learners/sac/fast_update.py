@@ -64,14 +64,8 @@ class FastUpdater(Updater):
         stage, next_stage = stages[:count], stages[count:]
 
         next_values = self._values(self.target_layers, both[count:], actions[count:], next_stage)
-        wanted = target_values(
-            batch.rewards,
-            batch.terminals,
-            next_values,
-            log_probs[count:],
-            temperature[count:],
-            self.options.discount,
-        )
+        rewards, ends, discount = batch.rewards, batch.terminals, self.options.discount
+        wanted = target_values(rewards, ends, next_values, log_probs[count:], temperature[count:], discount)
         error = self._values(self.critic_layers, batch.observations, batch.actions, stage) - wanted
         heads = torch.zeros(CRITICS, count, critics.stages)
         heads.scatter_(-1, stage.expand(CRITICS, -1).unsqueeze(-1), (error / count).unsqueeze(-1))
