@@ -38,8 +38,11 @@ from fpc.core.files import read_json, write_json
 from fpc.core.processor import prepare_processor
 from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
-from fpc.learners.sac import Actor, Critics, train
+from fpc.learners.interface import Weights
+from fpc.learners.sac import SACSpecification
+from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
+from fpc.learners.sac.train import sizes_of, train
 
 TASKS = {  # environment steps, steps between evaluations
     "window-close": (60_000, 10_000),
@@ -97,23 +100,27 @@ class Evaluations:
 def ours(task: str, seed: int) -> dict[str, list[float]]:
     """Our learner's curve."""
     steps, every = TASKS[task]
-    evaluations = Evaluations(task)
+    evaluations, environment = Evaluations(task), environment_of(task)
+    actor = Actor(*sizes_of(environment, 1), 1, OPTIONS)
 
-    def evaluate(step: int, actor: Actor, critics: Critics) -> None:
+    def evaluate(step: int, policy: Weights, critic: Weights) -> None:
+        actor.load_state_dict(dict(policy))
         evaluations.add(step, partial(actor.act, deterministic=True))
 
     with tempfile.TemporaryDirectory() as state:
         train(
-            environment_of(task),
-            OPTIONS,
-            stages=1,
-            steps=steps,
-            seed=seed,
-            state=Path(state),
-            report=lambda step, total, **measures: None,
-            milestones=range(0, steps + 1, every),
-            on_milestone=evaluate,
-            checkpoint_seconds=float("inf"),
+            SACSpecification(
+                environment=environment,
+                options=OPTIONS,
+                stages=1,
+                steps=steps,
+                seeds=(seed,),
+                state=Path(state),
+                report=lambda step, total, **measures: None,
+                milestones=tuple(range(0, steps + 1, every)),
+                on_milestone=evaluate,
+                checkpoint_seconds=float("inf"),
+            )
         )
     return evaluations.found
 
