@@ -49,7 +49,6 @@ TASKS = {  # environment steps, steps between evaluations
     "faucet-close": (70_000, 10_000),
     "door-close": (30_000, 5_000),
 }
-SEEDS = 3
 EPISODES, FIRST_EPISODE_SEED = 10, 10_000
 OPTIONS = SACOptions(
     hidden_sizes=(256, 256),
@@ -185,10 +184,10 @@ def theirs(task: str, seed: int) -> dict[str, list[float]]:
 LEARNERS = {"ours": ours, "stable-baselines3": theirs}
 
 
-def runs(work: Path) -> list[dict[str, Any]]:
+def runs(work: Path, seeds: int) -> list[dict[str, Any]]:
     """All runs, those that ``work`` lacks made now."""
     found = []
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         for task in TASKS:
             for name, learn in LEARNERS.items():
                 path = work / f"{task}_{name}_{seed}.json"
@@ -201,17 +200,19 @@ def runs(work: Path) -> list[dict[str, Any]]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """Mean success and median CPU seconds of every task, learner and step; seeds in brackets."""
-    lines = ["| task | learner | steps | success, mean (seeds) | CPU s |", "|---|---|---|---|---|"]
-    for task in TASKS:
+    """Success at every evaluation, mean over seeds and of each seed, and median CPU seconds of training."""
+    lines = [
+        "| task, evaluated every | learner | success, mean | each seed | CPU s |",
+        "|---|---|---|---|---|",
+    ]
+    for task, (_, every) in TASKS.items():
         for name in LEARNERS:
             group = [run for run in found if (run["task"], run["learner"]) == (task, name)]
-            for index, step in enumerate(group[0]["steps"]):
-                seeds = [run["success"][index] for run in group]
-                seconds = statistics.median(run["cpu_seconds"][index] for run in group)
-                each = ", ".join(f"{value:.1f}" for value in seeds)
-                cells = f"{step:,} | {statistics.mean(seeds):.2f} ({each}) | {seconds:.0f}"
-                lines.append(f"| {task} | {name} | {cells} |")
+            curves = [run["success"] for run in group]
+            means = " ".join(f"{statistics.mean(values):.2f}" for values in zip(*curves, strict=True))
+            seeds = "; ".join(" ".join(f"{value:.1f}" for value in curve) for curve in curves)
+            seconds = statistics.median(run["cpu_seconds"][-1] for run in group)
+            lines.append(f"| {task}, {every:,} | {name} | {means} | {seeds} | {seconds:.0f} |")
     return "\n".join(lines)
 
 
@@ -220,9 +221,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--work", type=Path, default=Path("build/sac_learning"), help="folder of single runs")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each task and learner")
     arguments = parser.parse_args()
     prepare_processor()
-    found = runs(arguments.work)
+    found = runs(arguments.work, arguments.seeds)
     print(markdown(found))
     if arguments.output is not None:
         versions = {"torch": torch.__version__, "stable_baselines3": stable_baselines3.__version__}
