@@ -132,14 +132,14 @@ class Actor(nn.Module):
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
         """An action ``[A]`` in (-1, 1) for one observation ``[D]``: tanh of the mean or of a sample."""
-        given = torch.from_numpy(observation)
+        given = torch.from_numpy(observation).to(self.head_bias.device)
         hidden = self.layers(given)[-1]
         stage = int(observation[-self.stages :].argmax())
         mean, log_std = torch.addmv(self.head_bias[stage], self.head_weight[stage], hidden).chunk(2)
         if not deterministic:
-            noise = torch.randn(self.action_size, generator=generator)
+            noise = torch.randn(self.action_size, generator=generator).to(mean.device)
             mean = mean + log_std.clamp(*self.options.log_std_bounds).exp() * noise
-        action: NDArray[np.float32] = torch.tanh(mean).numpy()
+        action: NDArray[np.float32] = torch.tanh(mean).cpu().numpy()
         return action
 
 

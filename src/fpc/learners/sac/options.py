@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
+def _is_fast(value: str) -> bool:
+    return value == "fast"
+
+
 class SACOptions(Section):
     """Everything that decides what Soft Actor-Critic learns; the defaults are the paper's."""
 
@@ -74,6 +78,12 @@ class SACOptions(Section):
     )
     gradient_clip: PositiveFloat | None = Field(
         default=None, description="Largest norm of each network's gradient; null: never clipped."
+    )
+    implementation: Literal["plain", "fast"] = Field(
+        default="fast",
+        exclude_if=_is_fast,  # younger than published results: where it is not used, digests stay
+        description="How gradients are computed: `plain` by autograd, on any device; `fast` by hand, on a "
+        "CPU. They differ in rounding alone.",
     )
 
     @model_validator(mode="after")
