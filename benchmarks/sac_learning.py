@@ -157,7 +157,7 @@ def theirs(task: str, seed: int) -> dict[str, list[float]]:
         learning_starts=OPTIONS.update_after,
         batch_size=OPTIONS.batch_size,
         tau=1 - OPTIONS.polyak,
-        gamma=OPTIONS.discount,
+        gamma=OPTIONS.gamma,
         train_freq=OPTIONS.update_every,
         gradient_steps=OPTIONS.updates_per_round,
         ent_coef=f"auto_{OPTIONS.initial_temperature}",

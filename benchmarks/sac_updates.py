@@ -1,5 +1,4 @@
-"""Gradient steps per CPU second of our Soft Actor-Critic, plain and fast: against stable-baselines3's, and
-with retention.
+"""Gradient steps per CPU second of our Soft Actor-Critic: against stable-baselines3's, and with retention.
 
 Run ``python benchmarks/sac_updates.py [--output benchmarks/results/sac_updates.json]``. All sides run
 in this process on one thread with denormals flushed, on equal random transitions of the size of
@@ -29,10 +28,10 @@ from stable_baselines3.common.logger import Logger
 
 from fpc.core.files import write_json
 from fpc.core.processor import prepare_processor
-from fpc.learners.sac.implementations import make_updater
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer
+from fpc.learners.sac.update import Updater
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionContext
 from fpc.retention.registry import load_method
@@ -40,12 +39,12 @@ from fpc.retention.registry import load_method
 STAGES, OBSERVATIONS, ACTIONS, BATCH, TRANSITIONS = 4, 43, 4, 128, 10_000
 UPDATES_AT_ONCE = 5  # short turns, so that all meet the same weather
 SIZES = {"4 x 256": (256,) * 4, "2 x 256": (256,) * 2}
-IMPLEMENTATIONS = ("plain", "fast")
 RETENTION: dict[str, dict[str, float | int]] = {
     "behavioral_cloning": {"coefficient": 1.0, "batch_size": BATCH},
     "ewc": {"coefficient": 100.0, "fisher_samples": 256, "fisher_floor": 1e-5},
     "kickstarting": {"coefficient": 1.0},
 }
+VANILLA = "vanilla"
 Runner = Callable[[int], object]
 
 
@@ -108,7 +107,7 @@ def ours(options: SACOptions, stages: int, method_name: str | None = None) -> Ru
         observations = buffer.rows[:, :OBSERVATIONS].clone()
         expert = ExpertDataset({"observations": observations, "outputs": teacher.outputs(observations)})
         method.prepare(RetentionContext(actor, teacher, expert, buffer, generator, run_dimensions=0))
-    updater = make_updater(actor, critics, targets, options, generator, method)
+    updater = Updater(actor, critics, targets, options, generator, method)
 
     def run(count: int) -> None:
         for _ in range(count):
@@ -120,13 +119,11 @@ def ours(options: SACOptions, stages: int, method_name: str | None = None) -> Ru
 def sides(hidden_sizes: tuple[int, ...]) -> dict[str, Runner]:
     """All that is compared at one size of the networks, by name."""
     found = {"stable-baselines3": theirs(hidden_sizes)}
-    for name in IMPLEMENTATIONS:
-        options = SACOptions(hidden_sizes=hidden_sizes, implementation=name)
-        simple = options.model_copy(update={"layer_norm": False, "leaky_relu_slope": 0.01})
-        found[f"{name}, same networks"] = ours(simple, 1)
-        found[name] = ours(options, STAGES)
-        found |= {f"{name}, {method}": ours(options, STAGES, method) for method in RETENTION}
-    return found
+    options = SACOptions(hidden_sizes=hidden_sizes)
+    simple = options.model_copy(update={"layer_norm": False, "leaky_relu_slope": 0.01})
+    found["same networks"] = ours(simple, 1)
+    found[VANILLA] = ours(options, STAGES)
+    return found | {method: ours(options, STAGES, method) for method in RETENTION}
 
 
 def measure(runners: dict[str, Runner], turns: int) -> dict[str, list[float]]:
@@ -147,30 +144,26 @@ def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
     def ratio(name: str, base: str) -> float:
         return statistics.median(one / other for one, other in zip(rates[name], rates[base], strict=True))
 
-    methods = [f"{name}, {method}" for name in IMPLEMENTATIONS for method in RETENTION]
-    against = ["plain, same networks", "fast, same networks", *IMPLEMENTATIONS]
     return {
         "updates_per_second": {name: statistics.median(values) for name, values in rates.items()},
-        "of_stable_baselines3": {name: ratio(name, "stable-baselines3") for name in against},
-        "of_plain": {
-            name: ratio(name, name.replace("fast", "plain")) for name in rates if name.startswith("fast")
+        "of_stable_baselines3": {
+            name: ratio(name, "stable-baselines3") for name in ("same networks", VANILLA)
         },
-        "extra_time_over_vanilla": {name: ratio(name.split(",")[0], name) - 1 for name in methods},
+        "extra_time_over_vanilla": {name: ratio(VANILLA, name) - 1 for name in RETENTION},
     }
 
 
 def markdown(found: dict[str, Any]) -> str:
     """The summary of one size as a table."""
     lines = [
-        "| learner | updates/s | of stable-baselines3 | of plain | time over vanilla |",
-        "|---|---|---|---|---|",
+        "| learner | updates/s | of stable-baselines3 | time over vanilla |",
+        "|---|---|---|---|",
     ]
     for name, rate in found["updates_per_second"].items():
         cells = [
             f"{found[key][name]:{form}}{unit}" if name in found[key] else ""
             for key, form, unit in (
                 ("of_stable_baselines3", ".2f", " x"),
-                ("of_plain", ".2f", " x"),
                 ("extra_time_over_vanilla", "+.0%", ""),
             )
         ]

@@ -45,8 +45,8 @@ def test_every_scale_and_variant_is_valid() -> None:
             ["broken.yaml", "robotic_sequence.finetune.steps", "integer", "'many'"],
         ),
         (
-            "experiments: {robotic_sequence: {finetune: {sac: {discount: 1.5}}}}",
-            ["broken.yaml", "finetune.sac.discount", "less than or equal to 1", "1.5"],
+            "experiments: {robotic_sequence: {finetune: {sac: {gamma: 1.5}}}}",
+            ["broken.yaml", "finetune.sac.gamma", "less than or equal to 1", "1.5"],
         ),
         (
             "methods: {episodic_memory: {apple_retrieval: {memory_size: 5}}}",

@@ -38,7 +38,7 @@ OPTIONS = SACOptions(
     updates_per_round=40,
     target_entropy=-1.0,
     initial_temperature=0.1,
-    discount=0.95,
+    gamma=0.95,
 )
 
 

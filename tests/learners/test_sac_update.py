@@ -1,4 +1,4 @@
-"""One update of Soft Actor-Critic: the plain one against the papers' formulas, the fast one against it."""
+"""One update of Soft Actor-Critic against the papers' formulas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
-from fpc.learners.sac.implementations import make_updater
 from fpc.learners.sac.replay_buffer import Batch
 from fpc.learners.sac.update import Updater, squashed_sample, target_values
-from fpc.retention.expert_data import ExpertDataset
-from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
-from fpc.retention.registry import load_method
+from fpc.retention.interface import RetentionBatch, RetentionMethod
 from tests.learners.sac_examples import (
     ACTIONS,
     STAGES,
@@ -25,7 +22,6 @@ from tests.learners.sac_examples import (
     options_of,
 )
 
-IMPLEMENTATIONS = pytest.mark.parametrize("implementation", ["plain", "fast"])
 SHAPES = pytest.mark.parametrize(
     "changes",
     [
@@ -35,13 +31,6 @@ SHAPES = pytest.mark.parametrize(
         {"activation": "tanh", "log_std_bounds": (-0.5, 0.5)},
     ],
 )
-# Every method with a penalty, and none.
-METHODS: dict[str, dict[str, Any]] = {
-    "vanilla": {},
-    "behavioral_cloning": {"coefficient": 0.7, "batch_size": 5, "decay": 0.99},
-    "kickstarting": {"coefficient": 0.7, "decay": 0.99},
-    "ewc": {"coefficient": 30.0, "fisher_samples": 20, "fisher_floor": 1e-3},
-}
 
 
 def test_log_probability_of_a_squashed_gaussian_at_its_mean() -> None:
@@ -79,7 +68,7 @@ def test_target_values_end_with_a_terminal_transition() -> None:
         next_values=torch.tensor([[10.0, 10.0], [8.0, 12.0]]),
         next_log_probs=torch.tensor([2.0, 2.0]),
         temperature=torch.tensor([0.5, 0.5]),
-        discount=0.9,
+        gamma=0.9,
     )
     assert found.tolist() == pytest.approx([1 + 0.9 * (8 - 0.5 * 2), 1.0])
 
@@ -92,9 +81,9 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def updater_of(implementation: str, method: RetentionMethod | None = None, **changes: Any) -> Updater:
-    options = options_of(implementation=implementation, **changes)
-    return make_updater(*networks(options), options, torch.Generator().manual_seed(5), method)
+def updater_of(method: RetentionMethod | None = None, **changes: Any) -> Updater:
+    options = options_of(**changes)
+    return Updater(*networks(options), options, torch.Generator().manual_seed(5), method)
 
 
 def grads_of(updater: Updater) -> dict[str, torch.Tensor]:
@@ -140,7 +129,7 @@ def textbook(updater: Updater, batch: Batch) -> dict[str, torch.Tensor]:
         updater.targets.values(batch.next_observations, next_actions).amin(0)
         - alpha[next_stage] * next_log_probs
     )
-    wanted = (batch.rewards + options.discount * (1 - batch.terminals) * ahead).detach()
+    wanted = (batch.rewards + options.gamma * (1 - batch.terminals) * ahead).detach()
     one, two = critics.values(batch.observations, batch.actions)
     losses = {
         "critics": 0.5 * (one - wanted).square().mean() + 0.5 * (two - wanted).square().mean(),
@@ -162,82 +151,22 @@ def textbook(updater: Updater, batch: Batch) -> dict[str, torch.Tensor]:
 
 
 @SHAPES
-def test_the_plain_update_differentiates_the_losses_of_the_papers(
+def test_the_update_differentiates_the_losses_of_the_papers(
     double_precision: None, changes: dict[str, Any]
 ) -> None:
-    batch, updater = batch_of(8), updater_of("plain", **changes)
+    batch, updater = batch_of(8), updater_of(**changes)
     expected = textbook(updater, batch)
     updater.update(batch)
     assert_close(grads_of(updater), expected, rtol=1e-9, atol=1e-12)
 
 
-@SHAPES
-@pytest.mark.parametrize("method", METHODS)
-def test_fast_gradients_equal_plain_ones(
-    double_precision: None, changes: dict[str, Any], method: str
-) -> None:
-    plain, fast = (with_method(name, method, **changes) for name in ("plain", "fast"))
-    for updater in (plain, fast):
-        updater.update(batch_of(8))
-    assert_close(grads_of(fast), grads_of(plain), rtol=1e-9, atol=1e-12)
-    assert fast.measures() == pytest.approx(plain.measures(), rel=1e-9)
-
-
-def with_method(implementation: str, name: str, **changes: Any) -> Updater:
-    """An updater with a prepared method; pi* is another actor, so that penalties are not 0."""
-    method_class = load_method(name)
-    method = method_class(method_class.Options(**METHODS[name]))
-    updater = updater_of(implementation, method, **changes)
-    teacher, _, _ = networks(updater.options, seed=1)
-    teacher.requires_grad_(False)
-    seen = observations_of(30, seed=7)
-    expert = ExpertDataset({"observations": seen, "outputs": teacher.outputs(seen)})
-    generator = torch.Generator().manual_seed(6)
-    method.prepare(RetentionContext(updater.actor, teacher, expert, None, generator, run_dimensions=0))
-    with torch.no_grad():  # away from where EWC is anchored
-        for parameter in updater.actor.parameters():
-            parameter.mul_(1.1)
-    return updater
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_run_with_the_fast_update_is_the_plain_one(double_precision: None, method: str) -> None:
-    """300 updates in double precision: rounding gives some 1e-16, so 1e-10 leaves a mistake no room."""
-    plain, fast = (with_method(name, method, critic_warmup_updates=10) for name in ("plain", "fast"))
-    for number in range(300):
-        for updater in (plain, fast):
-            updater.update(batch_of(8, seed=number))
-    assert type(fast) is not type(plain)
-    assert_close(weights_of(fast), weights_of(plain), rtol=1e-10, atol=1e-10)
-
-
-def test_a_run_in_single_precision_stays_close() -> None:
-    """Rounding gives some 1e-7 here; Adam, which divides by a gradient's size, can make more of it near 0."""
-    plain, fast = (with_method(name, "behavioral_cloning") for name in ("plain", "fast"))
-    before = weights_of(plain)["critics.weights.0"].clone()
-    for number in range(300):
-        for updater in (plain, fast):
-            updater.update(batch_of(8, seed=number))
-    moved = (weights_of(plain)["critics.weights.0"] - before).abs().mean()
-    assert moved > 0.02
-    for name, value in weights_of(plain).items():
-        assert (weights_of(fast)[name] - value).abs().max() < 1e-4, name
-
-
-def test_the_plain_update_runs_on_another_device() -> None:
+def test_the_update_runs_on_another_device() -> None:
     """The meta device computes shapes only, and refuses tensors of the CPU beside its own."""
-    options = options_of(implementation="plain", gradient_clip=1.0)
+    options = options_of(max_grad_norm=1.0)
     actor, critics, targets = (network.to("meta") for network in networks(options))
-    updater = make_updater(actor, critics, targets, options, torch.Generator())
+    updater = Updater(actor, critics, targets, options, torch.Generator())
     updater.update(batch_of(8))
     assert {value.device.type for value in grads_of(updater).values()} == {"meta"}
-
-
-def test_the_fast_update_is_refused_off_the_cpu() -> None:
-    options = options_of()
-    actor, critics, targets = (network.to("meta") for network in networks(options))
-    with pytest.raises(ValueError, match="set implementation: plain"):
-        make_updater(actor, critics, targets, options, torch.Generator())
 
 
 class EveryWay(RetentionMethod):
@@ -249,12 +178,11 @@ class EveryWay(RetentionMethod):
         return batch.outputs.square().mean() + expert[0].sin().sum() * expert[1].square().sum() + held.sum()
 
 
-@IMPLEMENTATIONS
-def test_a_penalty_reaches_the_parameters_every_way(double_precision: None, implementation: str) -> None:
+def test_a_penalty_reaches_the_parameters_every_way(double_precision: None) -> None:
     changes, batch, method = {"log_std_bounds": (-0.5, 0.5)}, batch_of(8), EveryWay(None)
-    without = updater_of(implementation, **changes)
+    without = updater_of(**changes)
     without.update(batch)
-    updater = updater_of(implementation, method, **changes)
+    updater = updater_of(method, **changes)
     actor, _, _ = networks(updater.options)
     term = method.penalty(RetentionBatch(actor, batch.observations, actor.outputs(batch.observations), 0))
     added = torch.autograd.grad(term, list(actor.parameters()))
@@ -266,9 +194,8 @@ def test_a_penalty_reaches_the_parameters_every_way(double_precision: None, impl
     assert updater.losses["penalty"].item() == pytest.approx(term.item())
 
 
-@IMPLEMENTATIONS
-def test_target_networks_follow_by_polyak(implementation: str) -> None:
-    updater = updater_of(implementation, polyak=0.9)
+def test_target_networks_follow_by_polyak() -> None:
+    updater = updater_of(polyak=0.9)
     before = {name: value.clone() for name, value in updater.targets.state_dict().items()}
     updater.update(batch_of(8))
     for name, value in updater.critics.network_parameters().items():
@@ -276,9 +203,8 @@ def test_target_networks_follow_by_polyak(implementation: str) -> None:
         assert torch.allclose(updater.targets.state_dict()[name], expected, atol=1e-6), name
 
 
-@IMPLEMENTATIONS
-def test_warm_up_moves_the_critics_alone(implementation: str) -> None:
-    updater = updater_of(implementation, critic_warmup_updates=1)
+def test_warm_up_moves_the_critics_alone() -> None:
+    updater = updater_of(critic_warmup_updates=1)
     before = {name: value.clone() for name, value in weights_of(updater).items()}
     updater.update(batch_of(8))
     moved = {name for name, value in weights_of(updater).items() if not torch.equal(value, before[name])}
@@ -290,9 +216,8 @@ def test_warm_up_moves_the_critics_alone(implementation: str) -> None:
     assert set(updater.losses) == {"critic_loss", "actor_loss"}
 
 
-@IMPLEMENTATIONS
-def test_gradient_clip_bounds_the_norm(implementation: str) -> None:
-    updater = updater_of(implementation, gradient_clip=1e-3)
+def test_max_grad_norm_bounds_the_norm() -> None:
+    updater = updater_of(max_grad_norm=1e-3)
     updater.update(batch_of(8))
     for network in ("actor.", "critics."):
         grads = [
@@ -303,12 +228,11 @@ def test_gradient_clip_bounds_the_norm(implementation: str) -> None:
         assert torch.cat(grads).norm().item() == pytest.approx(1e-3, rel=1e-2)
 
 
-@IMPLEMENTATIONS
-def test_a_restored_updater_goes_on_to_the_same_bits(implementation: str) -> None:
-    whole = updater_of(implementation)
+def test_a_restored_updater_goes_on_to_the_same_bits() -> None:
+    whole = updater_of()
     whole.update(batch_of(8))
     kept = {name: value.clone() for name, value in whole.tensors().items()}
-    restored = updater_of(implementation)
+    restored = updater_of()
     restored.restore(kept, 1)
     restored.generator.set_state(whole.generator.get_state())
     for updater in (whole, restored):

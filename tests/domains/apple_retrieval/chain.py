@@ -35,7 +35,7 @@ def experiment(
             "seeds": 3,
             "seeds_per_run": 3,
             "pretrain_per_seed": True,
-            "environment": {"maximum_steps": 100, "conditions": list(conditions)},
+            "environment": {"max_steps": 100, "conditions": list(conditions)},
             "pretrain": {**learning, "updates": 100},
             "collect": {"states": 50},
             "finetune": {**learning, "updates": updates, "milestones": 4, "online_observations": 50},

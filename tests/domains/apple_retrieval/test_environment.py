@@ -22,8 +22,8 @@ def test_gymnasium_finds_no_fault(task: Task) -> None:
         check_env(AppleRetrieval(3, 0.1, task=task), skip_render_check=True)
 
 
-def play(task: Task, actions: str, maximum_steps: int = 100) -> list[tuple[float, float, bool, bool]]:
-    environment = AppleRetrieval(2, 0.5, maximum_steps, task)
+def play(task: Task, actions: str, max_steps: int = 100) -> list[tuple[float, float, bool, bool]]:
+    environment = AppleRetrieval(2, 0.5, max_steps, task)
     environment.reset()
     steps = []
     for action in actions:
@@ -54,8 +54,8 @@ def test_parts_of_the_task() -> None:
 
 
 def test_time_runs_out() -> None:
-    assert play("whole", "LLL", maximum_steps=3)[-1] == (-0.5, -1.0, False, True)
-    assert play("whole", "RRLL", maximum_steps=4)[-1][2:] == (True, False)  # success counts first
+    assert play("whole", "LLL", max_steps=3)[-1] == (-0.5, -1.0, False, True)
+    assert play("whole", "RRLL", max_steps=4)[-1][2:] == (True, False)  # success counts first
 
 
 @settings(deadline=None)

@@ -54,7 +54,7 @@ def test_skipping_equals_drawing() -> None:
 
 def test_rollout_by_hand() -> None:
     environment = EnvironmentSection.model_validate(
-        {"maximum_steps": 6, "conditions": [{"distance": 2, "signal": 1.0}]}
+        {"max_steps": 6, "conditions": [{"distance": 2, "signal": 1.0}]}
     )
     grid = Grid(environment, (0,))
     policy = ApplePolicy(torch.tensor([-2.0]), torch.tensor([0.0]))  # P(right) = .88, then .12

@@ -11,9 +11,9 @@ from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_comp
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.config import CloneOptions
 from fpc.domains.robotic_sequence.expert import Rollouts
-from fpc.learners.sac.implementations import make_updater
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
+from fpc.learners.sac.update import Updater
 
 OPTIONS = CloneOptions(
     transitions=200,
@@ -77,7 +77,7 @@ def test_critics_learn_the_policys_values_and_leave_the_actor_alone() -> None:
     critics, targets = Critics(43, 4, 2, SAC, generator), Critics(43, 4, 2, SAC, generator)
     options = SAC.model_copy(update={"critic_warmup_updates": OPTIONS.critic_updates})
     before = {name: value.clone() for name, value in actor.state_dict().items()}
-    updater = make_updater(actor, critics, targets, options, generator)
+    updater = Updater(actor, critics, targets, options, generator)
     data = linear_expert()
     evaluate_policy(updater, data, OPTIONS.critic_updates, lambda *_: None)
     with torch.no_grad():

@@ -25,7 +25,7 @@ class Condition(Section):
 class EnvironmentSection(Section):
     """The environments that are trained side by side."""
 
-    maximum_steps: PositiveInt = Field(description="Steps after which an episode is cut off.")
+    max_steps: PositiveInt = Field(description="Steps after which an episode is cut off.")
     conditions: Annotated[tuple[Condition, ...], Field(min_length=1)] = Field(
         description="Environments; each has all seeds."
     )

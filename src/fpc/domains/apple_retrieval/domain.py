@@ -66,7 +66,7 @@ class AppleRetrieval(Domain[AppleRetrievalExperiment]):
             episodes = updates * experiment.finetune.episodes_per_update * runs
         elif phase == "evaluate":
             episodes = 3 * (experiment.finetune.milestones + 1) * experiment.evaluate.episodes * runs
-        steps = episodes * experiment.environment.maximum_steps
+        steps = episodes * experiment.environment.max_steps
         return {"environment_steps": steps, "updates": updates, "episodes": episodes}
 
 

@@ -24,9 +24,9 @@ class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
 
-    def __init__(self, distance: int, signal: float, maximum_steps: int = 100, task: Task = "whole") -> None:
+    def __init__(self, distance: int, signal: float, max_steps: int = 100, task: Task = "whole") -> None:
         self.distance, self.signal = distance, np.float32(signal)
-        self.maximum_steps, self.task = maximum_steps, task
+        self.max_steps, self.task = max_steps, task
         self.observation_space = spaces.Box(-self.signal, self.signal, (1,), np.float32)
         self.action_space = spaces.Discrete(2)  # type: ignore[assignment]
 
@@ -53,7 +53,7 @@ class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
         picked = not self.carrying and self.position >= self.distance
         self.carrying = self.carrying or picked
         terminated = home or (picked and self.task == "phase_1")
-        truncated = not terminated and self.steps >= self.maximum_steps
+        truncated = not terminated and self.steps >= self.max_steps
         return self._observation(), reward, terminated, truncated, {"position": self.position}
 
 

@@ -42,7 +42,7 @@ class Grid:
 
     def uniform_shape(self, episodes: int) -> tuple[int, int]:
         """Shape of the random numbers that a run needs for so many episodes: (T, B)."""
-        return self.environment.maximum_steps, episodes
+        return self.environment.max_steps, episodes
 
     def rollout(self, policy: ApplePolicy, uniforms: NDArray[np.float64], task: Task) -> Episodes:
         """Play ``[K, T, B]`` uniform numbers: the policy moves right where its number is below P(right)."""

@@ -47,10 +47,10 @@ def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
     """Play pi* in phase 2 and keep states in random order."""
     grid = Grid(experiment.environment, run.seeds)
     policy = read_policy(run, grid)
-    wanted, maximum_steps = experiment.collect.states, experiment.environment.maximum_steps
+    wanted, max_steps = experiment.collect.states, experiment.environment.max_steps
     streams = Streams(grid.runs, "collect")
     # An episode of phase 2 lasts for M steps at least, so these are enough states for every run.
-    episodes = max(ceil(wanted / min(maximum_steps, distance)) for distance in grid.distances.tolist())
+    episodes = max(ceil(wanted / min(max_steps, distance)) for distance in grid.distances.tolist())
     played = grid.rollout(policy, streams.draw(grid.uniform_shape(episodes)), "phase_2")
     places = []
     for observation, active, generator in zip(

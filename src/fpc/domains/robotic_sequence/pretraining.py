@@ -30,8 +30,8 @@ from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, r
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
 from fpc.learners.interface import Trained, Weights
 from fpc.learners.sac import SAC, SACSpecification
-from fpc.learners.sac.implementations import make_updater
 from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.update import Updater
 
 LOG = "log"  # among the kept tensors: the table so far
 SAC_STATE = "sac"  # in the run's state
@@ -182,7 +182,7 @@ def _cloned(
         frozen = options.sac.model_copy(update={"critic_warmup_updates": cloning.critic_updates})
         targets = Critics(*_shape(sequence, options))
         targets.load_state_dict(critics.state_dict())
-        updater = make_updater(actor, critics, targets, frozen, generator_of(run.seed, 4))
+        updater = Updater(actor, critics, targets, frozen, generator_of(run.seed, 4))
         evaluate_policy(
             updater, Rollouts.joined([data, *own]), cloning.critic_updates, reporter(cloning.updates)
         )

@@ -9,10 +9,6 @@ from pydantic import Field, model_validator
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
-def _is_fast(value: str) -> bool:
-    return value == "fast"
-
-
 class SACOptions(Section):
     """Everything that decides what Soft Actor-Critic learns; the defaults are the paper's."""
 
@@ -44,7 +40,7 @@ class SACOptions(Section):
     buffer_size: PositiveInt = Field(
         default=100_000, description="Transitions kept for replay, protected ones included."
     )
-    discount: Fraction = Field(default=0.99, description="Discount factor per step.")
+    gamma: Fraction = Field(default=0.99, description="Discount factor per step.")
     polyak: Fraction = Field(
         default=0.995, description="Share of the target critics that stays in one update."
     )
@@ -76,14 +72,8 @@ class SACOptions(Section):
     critic_warmup_updates: NonNegativeInt = Field(
         default=0, description="First updates that move the critics alone."
     )
-    gradient_clip: PositiveFloat | None = Field(
+    max_grad_norm: PositiveFloat | None = Field(
         default=None, description="Largest norm of each network's gradient; null: never clipped."
-    )
-    implementation: Literal["plain", "fast"] = Field(
-        default="fast",
-        exclude_if=_is_fast,  # younger than published results: where it is not used, digests stay
-        description="How gradients are computed: `plain` by autograd, on any device; `fast` by hand, on a "
-        "CPU. They differ in rounding alone.",
     )
 
     @model_validator(mode="after")

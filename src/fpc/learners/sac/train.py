@@ -20,11 +20,10 @@ from fpc.core.metric_log import MetricLog
 from fpc.core.processor import prepare_processor
 from fpc.core.seeds import generators_of, short_seed_of
 from fpc.learners.interface import Trained
-from fpc.learners.sac.implementations import make_updater
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.specification import SACSpecification
-from fpc.learners.sac.update import selected
+from fpc.learners.sac.update import Updater, selected
 from fpc.retention.interface import RetentionContext
 
 MEASURE_EVERY = 500  # updates between two rows of losses and temperatures
@@ -64,7 +63,7 @@ class Session:
         self.shape = (*sizes, specification.stages, self.options)
         self.actor, self.critics = Actor(*self.shape, rng), Critics(*self.shape, rng)
         targets, updates = Critics(*self.shape), self.generators["updates"]
-        self.updater = make_updater(self.actor, self.critics, targets, self.options, updates, self.method)
+        self.updater = Updater(self.actor, self.critics, targets, self.options, updates, self.method)
         self.buffer = ReplayBuffer(self.options.buffer_size, *sizes)
         self.log = MetricLog()
         self.milestones = frozenset(specification.milestones)

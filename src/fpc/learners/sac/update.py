@@ -1,7 +1,6 @@
 """One gradient step of Soft Actor-Critic (Haarnoja et al. 2018b), one temperature a stage.
 
-:meth:`Updater.differentiate` is the definition of what is learned. ``fast_update`` computes the same
-gradients by hand, on a CPU; :func:`fpc.learners.sac.implementations.make_updater` chooses.
+:meth:`Updater.differentiate` is what is learned, on one screen.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ def target_values(
     next_values: Tensor,
     next_log_probs: Tensor,
     temperature: Tensor,
-    discount: float,
+    gamma: float,
 ) -> Tensor:
-    """r + discount (1 - terminal) (min over critics of ``next_values`` [2, N] - temperature log pi)."""
+    """r + gamma (1 - terminal) (min over critics of ``next_values`` [2, N] - temperature log pi)."""
     soft_values = next_values.amin(0) - temperature * next_log_probs
-    return torch.addcmul(rewards, 1 - terminals, soft_values, value=discount)
+    return torch.addcmul(rewards, 1 - terminals, soft_values, value=gamma)
 
 
 class Parameters(NamedTuple):
@@ -90,9 +89,9 @@ class Updater:
     def update(self, batch: Batch) -> None:
         """Move critics, actor and temperatures by one step; critics alone during their warm-up."""
         self.differentiate(batch, self.updates >= self.options.critic_warmup_updates)
-        if self.options.gradient_clip is not None:
+        if self.options.max_grad_norm is not None:
             for group in (self.parameters.actor, self.parameters.critics):
-                nn.utils.clip_grad_norm_(group, self.options.gradient_clip)
+                nn.utils.clip_grad_norm_(group, self.options.max_grad_norm)
         self.optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(self.parameters.targets, self.parameters.critics, 1 - self.options.polyak)
@@ -114,7 +113,7 @@ class Updater:
             next_actions, next_log_probs = squashed_sample(actor.outputs(next_observations), next_noise)
             next_values = targets.values(next_observations, next_actions)
             wanted = target_values(
-                rewards, terminals, next_values, next_log_probs, temperature[next_stage], options.discount
+                rewards, terminals, next_values, next_log_probs, temperature[next_stage], options.gamma
             )
         critic_loss = 0.5 * (critics.values(observations, actions) - wanted).square().mean(-1).sum()
         torch.autograd.backward(critic_loss, inputs=self.parameters.critics)
