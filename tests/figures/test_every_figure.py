@@ -13,12 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from fpc.core.tables import EXPERT
+from fpc.domains.registry import load_domain
 from fpc.figures import style
 from fpc.figures.bespoke.film_6 import COLUMNS
-from fpc.figures.catalogue import figure_entry, figure_names
-from fpc.figures.drawing import load_figure
-from fpc.figures.interface import EXPERT, FigureSettings, MissingData
-from fpc.workflow.phases.figure import derived_tables
+from fpc.figures.catalogue import figure_domain, figure_entry, figure_names
+from fpc.figures.drawing import DrawnFigure, load_figure
+from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.publication import derived_tables
 
 TOYS = {"figure_9", "figure_10", "figure_11"}
 NAMES = [name for name in figure_names() if name not in TOYS]
@@ -26,6 +28,11 @@ WITHOUT_INTERVAL = {"figure_12": ["room", "x", "y", "visits"], "film_6": COLUMNS
 CURVES = [name for name in NAMES if name not in WITHOUT_INTERVAL]
 SETTINGS = FigureSettings("tiny", resamples=100, stamp="scale tiny · 5 seeds · 200k steps")
 Tables = dict[str, pd.DataFrame]
+
+
+def derived_of(drawn: DrawnFigure, data: pd.DataFrame) -> Tables:
+    """The tables that the figure's domain derives."""
+    return derived_tables(drawn.entry, data, load_domain(figure_domain(drawn.entry.name)).derived_tables())
 
 
 def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
@@ -46,7 +53,11 @@ def drawn(
     """Name, plotted data and figure."""
     drawn = load_figure(request.param)
     data = drawn.data(tables_of(request.param, make_tables), SETTINGS)
-    return request.param, data, drawn.draw(data, SETTINGS, **derived_tables(drawn.entry, data))
+    return (
+        request.param,
+        data,
+        drawn.draw(data, SETTINGS, **derived_of(drawn, data)),
+    )
 
 
 def visible_texts(figure: Figure) -> list[Text]:
@@ -94,7 +105,7 @@ def test_files_are_the_same_twice(
     name, data, figure = drawn
     reloaded = load_figure(name)
     again = reloaded.data(tables_of(name, make_tables), SETTINGS)
-    redrawn = reloaded.draw(again, SETTINGS, **derived_tables(reloaded.entry, again))
+    redrawn = reloaded.draw(again, SETTINGS, **derived_of(reloaded, again))
     first = style.save(figure, data, tmp_path / "first", name, {"digest": "0a1b"})
     second = style.save(redrawn, again, tmp_path / "second", name, {"digest": "0a1b"})
     for one, other in zip(first, second, strict=True):

@@ -121,3 +121,19 @@ def test_type_checking_and_other_phases_do_not_count(tmp_path: Path) -> None:
     found = closure(["fpc.domain:finetune"], tmp_path, lambda path: path != "fpc/above.py")
     assert found.modules == {f"fpc/{name}.py" for name in ("__init__", "domain", "seen", "lazy", "named")}
     assert found.packages == {"typing", "numpy"}
+
+
+def test_figures_claims_and_report_name_what_shapes_them() -> None:
+    """Tables, drawing, catalogue, and the methods whose labels, colours and starts figures show."""
+
+    def modules_of(row: Row) -> frozenset[str]:
+        return closure(entry_points(row, {}), SOURCE, decides).modules
+
+    figure = modules_of(Row("laptop", "figure", name="figure_5"))
+    assert {"fpc/core/tables.py", "fpc/figures/publication.py", "fpc/retention/scratch.py"} <= figure
+    assert "fpc/figures/catalogue/nethack.py" in figure
+    claims = modules_of(Row("laptop", "claims", name="claims"))
+    assert {"fpc/core/tables.py", "fpc/claims/nethack.py", "fpc/reporting/ledger.py"} <= claims
+    report = modules_of(Row("laptop", "report", name="report"))
+    assert {"fpc/figures/catalogue/nethack.py", "fpc/reporting/page.py"} <= report
+    assert not any(name.startswith("fpc/workflow/") for name in figure | claims | report)

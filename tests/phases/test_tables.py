@@ -12,12 +12,12 @@ from fpc.core.tables import PHASE_OF_TABLE
 from fpc.domains.registry import domain_names, load_domain
 from fpc.figures.catalogue import catalogue
 from fpc.figures.entry import Entry
+from fpc.figures.publication import derived_tables
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build, subject
 from fpc.lineage.origin import Code
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
-from fpc.workflow.phases.figure import derived_tables
 from fpc.workflow.run_table import figure_row, parents
 from fpc.workflow.tables import TableError, read_row, read_tables
 
@@ -94,5 +94,5 @@ def test_every_table_that_a_figure_names_is_left_by_a_phase_or_derived_by_its_do
 
 def test_a_table_that_the_domain_does_not_derive_is_refused() -> None:
     entry = Entry(name="figure_9", title="", caption="", experiments=(), derived=("rooms",))
-    with pytest.raises(ValueError, match="unknown table derived by two_state_mdp 'rooms'"):
-        derived_tables(entry, pd.DataFrame())
+    with pytest.raises(ValueError, match="figure_9: unknown derived table 'rooms'"):
+        derived_tables(entry, pd.DataFrame(), {})

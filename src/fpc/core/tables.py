@@ -16,6 +16,7 @@ TABLES = {
 PHASE_OF_TABLE = {name: phase for phase, names in TABLES.items() for name in names}
 
 EPISODES = "episodes"
+EXPERT = "expert"  # stands for a method in the tables that collect wrote
 # One row for each measure of each episode of each probe, or of a policy itself (episode -1). A letter is
 # numpy's kind of the column: O text, i whole number, f floating point.
 EPISODES_SCHEMA: Mapping[str, str] = {
@@ -58,3 +59,30 @@ def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity:
         if table[name].dtype.kind != kind:
             raise TableSchemaError(f"episodes: column {name} is {table[name].dtype}, not of kind '{kind}'")
     return table[list(EPISODES_SCHEMA)]
+
+
+def with_identity(
+    table: pd.DataFrame, *, domain: str, experiment: str, method: str | None, seed: int
+) -> pd.DataFrame:
+    """A run's table with the columns that tell it from other runs' tables.
+
+    Args:
+        table: as the run wrote it; a column ``seed`` that it has already is kept.
+        domain: of the experiment.
+        experiment: its name.
+        method: None for what ``collect`` wrote; the column then says ``EXPERT``.
+        seed: the run's first seed.
+    """
+    identity = {"domain": domain, "experiment": experiment, "method": method or EXPERT}
+    return table.assign(**identity, **({} if "seed" in table else {"seed": seed}))
+
+
+def join(tables: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """The tables of many runs, concatenated by name."""
+    import pandas as pd
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for found in tables:
+        for name, table in found.items():
+            parts.setdefault(name, []).append(table)
+    return {name: pd.concat(several, ignore_index=True) for name, several in parts.items()}

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-EXPERT = "expert"  # stands for a method in the tables that collect wrote
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
 
 

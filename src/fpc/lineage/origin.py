@@ -35,7 +35,9 @@ RECORDED_PACKAGES = (
     "ale_py",
     "matplotlib",
     "pandas",
+    "PIL",
 )
+DISTRIBUTIONS = {"PIL": "pillow"}  # where it has another name than the module
 
 
 def _git(*arguments: str) -> bytes | None:
@@ -91,7 +93,11 @@ def code_of(entries: Iterable[str]) -> Code:
     found = closure(entries, SOURCE, decides)
     return Code(
         {path: at_start()[path] for path in sorted(found.modules)},
-        {name: metadata.version(name) for name in RECORDED_PACKAGES if name in found.packages},
+        {
+            DISTRIBUTIONS.get(name, name): metadata.version(DISTRIBUTIONS.get(name, name))
+            for name in RECORDED_PACKAGES
+            if name in found.packages
+        },
     )
 
 

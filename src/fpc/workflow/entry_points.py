@@ -7,7 +7,7 @@ from typing import Any
 
 from fpc.figures.catalogue import figure_domain, figure_entry
 from fpc.lineage.artifact import Row
-from fpc.retention.registry import load_method
+from fpc.retention.registry import load_method, method_names
 
 
 def entry_points(row: Row, section: Mapping[str, Any]) -> list[str]:
@@ -20,9 +20,34 @@ def entry_points(row: Row, section: Mapping[str, Any]) -> list[str]:
     if row.experiment is not None:
         domain = [f"fpc.domains.{section['domain']}.domain:{row.phase}"] if "domain" in section else []
         return domain + ([load_method(row.method).__module__] if row.method else [])
-    phase = f"fpc.workflow.phases.{row.phase}"
-    if row.phase == "figure" and row.name is not None:
-        entry, owner = figure_entry(row.name), figure_domain(row.name)
-        derives = [f"fpc.domains.{owner}.domain:derived_tables"] if entry.derived else []
-        return [phase, entry.module, f"fpc.figures.catalogue.{owner}", *derives]
-    return [phase, "fpc.claims.*"] if row.phase == "claims" else [phase]
+    return _OF_PHASE[row.phase](row)
+
+
+TABLES = "fpc.core.tables"  # whoever reads tables of runs
+
+
+def _of_figure(row: Row) -> list[str]:
+    assert row.name is not None
+    entry, owner = figure_entry(row.name), figure_domain(row.name)
+    derives = [f"fpc.domains.{owner}.domain:derived_tables"] if entry.derived else []
+    # Methods say how they are drawn, and which of them start from pi*.
+    methods = [load_method(name).__module__ for name in entry.methods or method_names()]
+    return [
+        TABLES,
+        "fpc.figures.publication",
+        entry.module,
+        f"fpc.figures.catalogue.{owner}",
+        *derives,
+        *methods,
+    ]
+
+
+def _of_claims(row: Row) -> list[str]:
+    return [TABLES, "fpc.reporting.files", "fpc.claims.*"]
+
+
+def _of_report(row: Row) -> list[str]:
+    return ["fpc.reporting.files", "fpc.figures.catalogue.*"]
+
+
+_OF_PHASE = {"figure": _of_figure, "claims": _of_claims, "report": _of_report}

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import pandas as pd
 
 from fpc.core.files import sha256_of
-from fpc.core.tables import TABLES
-from fpc.figures.interface import EXPERT
+from fpc.core.tables import TABLES, join, with_identity
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.configuration import Configuration
@@ -36,13 +35,13 @@ def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> 
             continue
         if not path.exists() or sha256_of(path) != digest:
             raise TableError(f"{path} is missing or altered; make it again: delete {row.manifest}")
-        table = pd.read_parquet(path)
-        table["domain"] = configuration.experiments[row.experiment].domain
-        table["experiment"] = row.experiment
-        table["method"] = row.method or EXPERT
-        if "seed" not in table:
-            table["seed"] = row.seeds[0]
-        found[name] = table
+        found[name] = with_identity(
+            pd.read_parquet(path),
+            domain=configuration.experiments[row.experiment].domain,
+            experiment=row.experiment,
+            method=row.method,
+            seed=row.seeds[0],
+        )
     return found
 
 
@@ -50,9 +49,4 @@ def read_tables(
     configuration: Configuration, rows: Iterable[Row], names: Collection[str]
 ) -> Mapping[str, pd.DataFrame]:
     """Tables ``names`` of many runs, concatenated by name."""
-    parts: dict[str, list[pd.DataFrame]] = {}
-    for row in rows:
-        if row.phase in TABLES:
-            for name, table in read_row(configuration, row, names).items():
-                parts.setdefault(name, []).append(table)
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+    return join(read_row(configuration, row, names) for row in rows if row.phase in TABLES)

@@ -19,10 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from fpc.core.tables import EXPERT
 from fpc.figures import style
 from fpc.figures.entry import DungeonDensity
 from fpc.figures.final_games import FINAL, final_runs, last_step
-from fpc.figures.interface import EXPERT, FigureSettings, MissingData
+from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.summary import summarise
 from fpc.retention.registry import load_method
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics
-from fpc.claims.seeds import seeds_table
-from fpc.core.files import write_json, write_text
 from fpc.core.tables import TABLES
 from fpc.lineage.artifact import Row
-from fpc.reporting.ledger import to_markdown
+from fpc.reporting.files import CLAIMS_READ, write_claims
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
 from fpc.workflow.run_table import closing_row, parents
 from fpc.workflow.tables import read_tables
-
-SEEDS = "claims_seeds.csv"
-READ = ("episodes", "representation")
 
 
 def claims(configuration: Configuration) -> None:
@@ -35,13 +29,7 @@ def claims(configuration: Configuration) -> None:
     )
 
     def work(run: Run) -> None:
-        tables = read_tables(configuration, made_from, READ)
-        results = evaluate_claims(by_experiment(tables), context)
-        write_json(run.output / "claims.json", [result.record() for result in results])
-        write_text(run.output / "claims.md", to_markdown(results, context))
-        write_json(run.output / "metrics.json", metrics(results))
-        seeds = seeds_table(tables["episodes"])
-        write_text(run.output / SEEDS, seeds.to_csv(index=False, lineterminator="\n"))
+        write_claims(read_tables(configuration, made_from, CLAIMS_READ), context, run.output)
 
     execute(configuration, row, work)
 
@@ -50,7 +38,7 @@ def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
     """Experiment -> paths of the tables its claims read."""
     found: dict[str, list[str]] = {}
     for row in made_from:
-        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in READ]
+        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in CLAIMS_READ]
         paths = [path.as_posix() for path in existing if path.exists()]
         found.setdefault(row.experiment or "", []).extend(paths)
     return {experiment: tuple(sorted(paths)) for experiment, paths in found.items()}

@@ -1,0 +1,82 @@
+"""The files of a figure: pictures signed with what they show, and the plotted data as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fpc.core.errors import unknown
+from fpc.core.files import write_bytes
+from fpc.figures import style
+from fpc.figures.drawing import DrawnFigure
+from fpc.figures.embedded import SOURCE, content_digest, source_of
+from fpc.figures.interface import FigureSettings
+
+Derive = Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
+
+
+def stamp(label: str, episodes: pd.DataFrame, unequal_budgets: Iterable[str]) -> str:
+    """Scale, seeds and steps, and why budgets differ where they do.
+
+    Args:
+        label: of the results.
+        episodes: the episodes that the figure reads.
+        unequal_budgets: reasons, one for each experiment with unequal budgets.
+    """
+    seeds = episodes["seed"].nunique()
+    parts = [label, f"{seeds} seed{'s' * (seeds > 1)}", f"{episodes['step'].max():,} steps"]
+    return " | ".join([*parts, *(f"unequal budgets: {reason}" for reason in unequal_budgets)])
+
+
+def derived_tables(entry: Entry, data: pd.DataFrame, known: Derive) -> dict[str, pd.DataFrame]:
+    """The tables that an entry names as derived, from the plotted data.
+
+    Raises:
+        ValueError: the figure's domain derives no such table.
+    """
+    for table in entry.derived:
+        if table not in known:
+            raise ValueError(f"{entry.name}: {unknown('derived table', table, known)}")
+    return {table: known[table](data) for table in entry.derived}
+
+
+def publish(
+    figure: DrawnFigure,
+    tables: Mapping[str, pd.DataFrame],
+    settings: FigureSettings,
+    *,
+    command: str,
+    identifier: str,
+    derive: Derive,
+    folder: Path,
+) -> None:
+    """Write ``<name>.svg``, ``.png``, ``.csv`` and, where it moves, ``.gif`` into ``folder``.
+
+    Args:
+        figure: the drawn figure with its catalogue entry.
+        tables: by name, of all experiments that the figure reads.
+        settings: how to summarise and sign it.
+        command: makes it again; embedded in every file.
+        identifier: digest of its configuration section.
+        derive: how its domain derives tables, by name.
+        folder: of the output.
+    """
+    name = figure.entry.name
+    data = figure.data(tables, settings)
+    published = data.assign(scale=settings.scale)
+    digest = content_digest(published)
+    metadata = {
+        "Title": figure.entry.title,
+        "Source": command,
+        "Content": digest,
+        "Identifier": identifier,
+        "Stamp": settings.stamp,
+    }
+    published[SOURCE] = source_of(command, digest)
+    derived = derived_tables(figure.entry, data, derive)
+    style.save(figure.draw(data, settings, **derived), published, folder, name, metadata)
+    film = figure.animate(data, **derived)
+    if film is not None:
+        write_bytes(folder / f"{name}.gif", film)
