@@ -12,6 +12,7 @@ from fpc.core.files import write_bytes
 from fpc.figures import style
 from fpc.figures.drawing import DrawnFigure
 from fpc.figures.embedded import SOURCE, content_digest, source_of
+from fpc.figures.entry import Entry
 from fpc.figures.interface import FigureSettings
 
 Derive = Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
