@@ -14,7 +14,7 @@ import pytest
 
 from fpc.core.processes import process_pool
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def mark(path: str) -> None:
@@ -49,9 +49,9 @@ def test_a_block_that_fails_does_not_wait_for_its_processes() -> None:
 
 PROGRAM = """
 import sys, time
-from fpc import interruption
+from fpc.core import interruption
 from fpc.core.processes import process_pool
-from tests.test_processes import slow
+from tests.core.test_processes import slow
 if __name__ == "__main__":
     interruption.install()
     with process_pool(1) as pool:

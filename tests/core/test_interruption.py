@@ -9,7 +9,7 @@ import pytest
 
 START = """
 import os, signal
-from fpc import interruption
+from fpc.core import interruption
 interruption.install()
 def send(number=signal.SIGTERM): os.kill(os.getpid(), number)
 """
