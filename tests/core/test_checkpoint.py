@@ -43,7 +43,7 @@ def test_corrupt_newest_falls_back_and_says_so(tmp_path: Path, caplog: pytest.Lo
     assert found is not None
     assert found.step == 10
     assert "checkpoint_000000000020" in caplog.text
-    assert "trying the one before" in caplog.text
+    assert "trying the previous one" in caplog.text
 
 
 def test_none_usable_is_an_error_that_names_the_folder(tmp_path: Path) -> None:

@@ -205,11 +205,11 @@ def test_a_broken_newest_checkpoint_is_passed_over(
     newest, older = sorted(work.checkpoints.glob("*.safetensors"), reverse=True)
     newest.write_bytes(newest.read_bytes()[:-100])
     again = run(work)
-    assert "trying the one before" in caplog.text
+    assert "trying the previous one" in caplog.text
     assert same(again.policy, expected.policy)
     for path in work.checkpoints.glob("*.safetensors"):
         path.write_bytes(b"nothing")
-    with pytest.raises(NoUsableCheckpoint, match="none of its 2 checkpoints"):
+    with pytest.raises(NoUsableCheckpoint, match="none of the 2 checkpoints"):
         run(work)
     assert older.exists()
 
