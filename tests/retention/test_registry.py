@@ -37,7 +37,7 @@ def test_only_scratch_starts_anew() -> None:
 def test_unknown_name_is_answered_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match=r"Did you mean 'kickstarting'\?"):
         registry.load_method("kickstart")
-    with pytest.raises(ValueError, match="There are: behavioral_cloning"):
+    with pytest.raises(ValueError, match="Available: behavioral_cloning"):
         registry.load_method("zzz")
 
 
