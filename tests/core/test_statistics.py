@@ -174,7 +174,7 @@ def test_forgetting_is_bounded(success: np.ndarray) -> None:
         (lambda: statistics.bootstrap_curve([[0.1, 0.2]], resamples=0), "resamples"),
         (lambda: statistics.linear_cka(np.ones((3, 2)), np.ones((4, 2))), "equal inputs"),
         (lambda: statistics.area_under_curve([0, 0], [1.0, 1.0]), "increasing"),
-        (lambda: statistics.area_under_curve([0, 1, 2], [1.0, 1.0]), "2 values"),
+        (lambda: statistics.area_under_curve([0, 1, 2], [1.0, 1.0]), "2 success values"),
         (lambda: statistics.worst_drop([1.0]), "two or more steps"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_specification_is_a_job_in_plain_values(tmp_path: Path) -> None:
     made_options = made.options or {}
     assert {name: made_options[name] for name in options} == options
     assert replace(made, options=None, appo={}) == replace(expected, appo={})
-    assert made.options_of_appo == expected.options_of_appo
+    assert made.appo_options == expected.appo_options
 
 
 def test_milestones_are_handed_out_and_removed(tmp_path: Path) -> None:
