@@ -109,9 +109,8 @@ def main() -> None:
     print("|---|---|")
     print(f"| jobs | {len(table)} |")
     print(f"| dry run | {seconds:.1f} s, {memory:.0f} MB |")
-    print(
-        f"| fpc status, {min(PUBLISHED, len(table))} finished runs and {OPEN} unfinished | {status_seconds:.2f} s |"
-    )
+    finished = min(PUBLISHED, len(table))
+    print(f"| fpc status, {finished} finished runs and {OPEN} unfinished | {status_seconds:.2f} s |")
     if output is not None:
         found = {
             "jobs": len(table),
