@@ -35,7 +35,7 @@ class Need(StrEnum):
     """What a method requires of a learner; unmet needs are configuration errors."""
 
     TEACHER = "teacher"  # pi* itself, for observations that only arise during training
-    EXPERT_DATA = "expert_data"  # observations made by pi*, with pi*'s outputs
+    EXPERT_DATA = "expert_data"  # observations from pi*'s rollouts, with pi*'s outputs
     ONLINE_OBSERVATIONS = "online_observations"  # the observations of the learner's own update
     REPLAY_BUFFER = "replay_buffer"  # an off-policy buffer that can hold protected transitions
 
@@ -86,7 +86,7 @@ def outputs_from(policy: Policy, observations: Any, state: Tensor | None) -> tup
 
 @dataclass(frozen=True)
 class ExpertBatch:
-    """Observations ``[..., N, D]`` (or sequences) made by pi*, with pi*'s outputs ``[..., N, P]``."""
+    """Observations ``[..., N, D]`` (or sequences) from pi*'s rollouts, with pi*'s outputs ``[..., N, P]``."""
 
     observations: Any
     outputs: Tensor

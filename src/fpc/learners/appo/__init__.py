@@ -15,7 +15,7 @@ from fpc.retention.interface import Need
 
 
 class APPO(Learner[APPOSpecification]):
-    """On-policy, asynchronous or serial; without a replay buffer."""
+    """APPO: on-policy, asynchronous or serial, without a replay buffer."""
 
     name: ClassVar[str] = "appo"
     provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}
