@@ -1,8 +1,8 @@
-"""Speed of our APPO against plain Sample Factory, and what the retention methods cost its learner.
+"""Speed of our APPO compared with plain Sample Factory, and the cost of each retention method.
 
-Serial mode, one core, the same network, environment and batches; interleaved rounds, medians. Both sides
-keep everything but the learner's weights out of the clock: it runs from the first batch to the last.
-Prints a markdown table; ``--output`` writes the numbers as JSON.
+Serial mode on one core with the same network, environment and batches; interleaved rounds, medians. Time is
+measured from the first batch to the last, so start-up does not count. Prints a markdown table; ``--output``
+writes the numbers as JSON.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from sample_factory.utils.utils import log
 
 from fpc.core.files import write_tensors
 from fpc.core.processor import prepare_processor
-from fpc.learners.appo.actor_critic import make_actor_critic
-from fpc.learners.appo.environment import make_environment
+from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.runner import SerialRetentionRunner
 from fpc.learners.appo.settings import ENVIRONMENT, settings
@@ -38,7 +37,7 @@ EXPERT = "fpc.domains.nethack.expert_sequences:open_sequences"
 
 
 def job_for(folder: Path, steps: int, method: str | None) -> Job:
-    """A job at the laptop's sizes from random weights; BC's expert data are random sequences of that size."""
+    """A job of the laptop scale from random weights; BC's expert data are random sequences."""
     configuration = load("laptop")
     experiment: Any = configuration.experiments["nethack"]
     job = Job(
@@ -74,9 +73,9 @@ def job_for(folder: Path, steps: int, method: str | None) -> Job:
 
 
 def clocked(job: Job, runner_of: Callable[[Any, Any], SerialRunner], hidden: int) -> dict[str, float]:
-    """Steps per second from the first batch to the last, and the learner's seconds for a batch.
+    """Steps per second from the first batch to the last, and the learner's median seconds per batch.
 
-    ``hidden`` are the units of the network's LSTM, 0 without one.
+    ``hidden`` is the number of units of the network's LSTM, 0 without one.
     """
     reset_global_context()
     register_env(ENVIRONMENT, make_environment)
@@ -100,12 +99,15 @@ def clocked(job: Job, runner_of: Callable[[Any, Any], SerialRunner], hidden: int
 
     worker.learner.train = timed
     runner.run()
-    (first, begun), (last, ended) = marks[1], marks[-1]
-    return {"steps_per_second": (ended - begun) / (last - first), "learner_seconds": statistics.median(spent)}
+    (first, first_step), (last, last_step) = marks[1], marks[-1]
+    return {
+        "steps_per_second": (last_step - first_step) / (last - first),
+        "learner_seconds": statistics.median(spent),
+    }
 
 
 def plain(cfg: Any, report: Any) -> SerialRunner:
-    """Sample Factory as it is."""
+    """Unmodified Sample Factory."""
     runner = SerialRunner(cfg)
     steps = [0]
 
@@ -126,7 +128,7 @@ SIDES: dict[str, tuple[str | None, Callable[[Any, Any], SerialRunner]]] = {
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=16, help="batches per round and side")
@@ -150,7 +152,7 @@ def main() -> None:
         for side, rows in found.items()
     }
     base, vanilla = medians["sample_factory"], medians["vanilla"]
-    print("| | steps/s | of plain Sample Factory | learner ms a batch | of vanilla |")
+    print("| | steps/s | relative to Sample Factory | learner ms/batch | relative to vanilla |")
     print("|---|---|---|---|---|")
     for side, row in medians.items():
         row["speed_ratio"] = row["steps_per_second"] / base["steps_per_second"]

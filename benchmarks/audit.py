@@ -1,8 +1,7 @@
-"""``fpc audit verify`` of 10,000 artifacts: first, quick and deep, whole processes.
+"""Time of ``fpc audit verify`` on 10,000 artifacts: first, quick and deep audits, as whole processes.
 
-A scale with 5,000 seeds of the two-state MDP is put together; each of its runs gets six small files and a
-manifest of the right form (from no run, nothing is trained). Prints a markdown table; ``--output`` writes
-the numbers as JSON.
+Builds a scale with 5,000 seeds of the two-state MDP in which each run has six small files and a well-formed
+manifest; nothing is trained. Prints a markdown table; ``--output`` writes the numbers as JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _entry_points(phase: str, method: str | None) -> list[str]:
 
 
 def publish() -> int:
-    """Files and manifests of every row that is not a figure, claims or report; their number."""
+    """Write files and a manifest for every row but figures, claims and report; return their number."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
     configuration = load("many")
@@ -65,7 +64,7 @@ def publish() -> int:
 
 
 def clocked(*words: str) -> float:
-    """Seconds of an audit of the runs, which must find all of them in order."""
+    """Seconds of an audit of the runs, which must all pass."""
     before = time.monotonic()
     command = [BIN / "fpc", "audit", "verify", "results/many/two_state_mdp", *words]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -75,7 +74,7 @@ def clocked(*words: str) -> float:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()
@@ -85,13 +84,13 @@ def main() -> None:
         shutil.copytree(ROOT / "configs", "configs")
         Path("configs/many.yaml").write_text(SCALE, encoding="utf-8")
         count = publish()
-        time.sleep(3)  # files this young are not remembered
+        time.sleep(3)  # the cache does not remember files this new
         found = {"artifacts": count, "first_seconds": clocked(), "quick_seconds": clocked()}
         found["deep_seconds"] = clocked("--deep")
     print(f"| {count:,} artifacts of {FILES} files | measured |")
     print("|---|---|")
-    for kind in ("first", "quick", "deep"):
-        print(f"| {kind} | {found[f'{kind}_seconds']:.1f} s |")
+    for audit in ("first", "quick", "deep"):
+        print(f"| {audit} | {found[f'{audit}_seconds']:.1f} s |")
     if output is not None:
         write_json(output, found)
 

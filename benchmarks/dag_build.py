@@ -1,4 +1,4 @@
-"""Seconds to build the DAG of the paper scale (a dry run as a whole process, median of five)."""
+"""Seconds to build the DAG of the paper scale: a dry run as a whole process, median of five."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main() -> None:
             started = time.monotonic()
             subprocess.run(command, cwd=project, check=True, capture_output=True)
             seconds.append(time.monotonic() - started)
-    median = statistics.median(seconds[1:])  # the first writes the section files
+    median = statistics.median(seconds[1:])  # the first run writes the section files
     print(f"| DAG of paper scale, whole process | {median:.2f} s |")
     if len(sys.argv) == 3 and sys.argv[1] == "--output":
         Path(sys.argv[2]).write_text(json.dumps({"dag_build_seconds": seconds}) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Speed of RoboticSequence against bare Meta-World: interleaved rounds in one process, medians.
+"""Speed of RoboticSequence compared with bare Meta-World: interleaved rounds in one process, medians.
 
-Prints a markdown table; ``--output`` writes the numbers as JSON. Both sides play the same random
-actions from the same start states, so the simulator has the same work to do. Times are of the processor,
-not of the clock, so that a busy machine does not blur them.
+Prints a markdown table; ``--output`` writes the numbers as JSON. Both sides take the same random actions from
+the same start states, so the simulator does the same work. CPU time is measured, which other processes
+disturb little.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGES = ("hammer", "push", "peg-unplug-side", "push-wall")
 
 
 def time_steps(step: Callable[[np.ndarray], object], actions: np.ndarray) -> float:
-    """Steps per second."""
+    """Steps per CPU second."""
     start = time.process_time()
     for action in actions:
         step(action)
@@ -34,7 +34,7 @@ def time_steps(step: Callable[[np.ndarray], object], actions: np.ndarray) -> flo
 
 
 def time_resets(reset: Callable[[], object], count: int) -> float:
-    """Resets per second."""
+    """Resets per CPU second."""
     start = time.process_time()
     for _ in range(count):
         reset()
@@ -42,7 +42,7 @@ def time_resets(reset: Callable[[], object], count: int) -> float:
 
 
 def measure(name: str, rounds: int, steps: int) -> dict[str, float | str]:
-    """Median steps and resets per second, ours and Meta-World's."""
+    """Median steps and resets per CPU second of both."""
     options = EnvironmentOptions(
         stages=[name], pretrained_stages=(0,), max_steps=steps + 1, success_factor=1.5, reward_scale=1.0
     )
@@ -64,7 +64,7 @@ def measure(name: str, rounds: int, steps: int) -> dict[str, float | str]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=150, help="steps per round and side")

@@ -1,8 +1,8 @@
-"""A graph of every experiment of the paper with 20 seeds: dry run and ``fpc status``, whole processes.
+"""Dry run and ``fpc status`` for all of the paper's experiments with 20 seeds, as whole processes.
 
-A scale is put together from ``paper`` and all variants; nothing is trained. For ``fpc status`` its first
-5,000 rows get a manifest (of the right form, from no run), and 200 of the others an unfinished run.
-Prints a markdown table; ``--output`` writes the numbers as JSON.
+Builds a scale from ``paper`` and all variants; nothing is trained. For ``fpc status`` the first 5,000 rows
+get a well-formed manifest, and 200 of the others an unfinished run. Prints a markdown table; ``--output``
+writes the numbers as JSON.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SEEDS, PUBLISHED, OPEN = 20, 5000, 200
 
 
 def large_scale(project: Path) -> None:
-    """``configs/load.yaml``: all experiments and figures there are, with as many seeds each."""
+    """Write ``configs/load.yaml``: every experiment and figure, with the same number of seeds."""
     yaml = YAML(typ="safe", pure=True)
     names = list(yaml.load(ROOT / "configs" / "paper.yaml")["figure"]["names"])
     experiments: dict[str, Any] = {}
     for path in sorted((ROOT / "configs" / "variants").glob("*.yaml")):
         content = yaml.load(path)
         new = {key: value for key, value in (content.get("experiments") or {}).items() if "extends" in value}
-        if new:  # others change an experiment, and would change it for all
+        if new:  # other variants modify an existing experiment, here for all figures
             experiments |= new
             names += content["figure"]["names"]
     for name in ("robotic_sequence", "nethack", "montezuma"):
@@ -52,17 +52,17 @@ def large_scale(project: Path) -> None:
 
 
 def publish(table: list[Row], configuration: Any) -> None:
-    """Manifests of rows, parents first, and unfinished runs of those that follow."""
+    """Write manifests of the first rows, parents first, and unfinished runs of the next ones."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
     for row in table[:PUBLISHED]:
-        made_from = [parent.manifest for parent in parents(configuration, row)]
+        parent_manifests = [parent.manifest for parent in parents(configuration, row)]
         section = section_of(configuration, row)
         statement = build(
             run=row.identity,
             section=section,
             subjects=[],
-            parents=made_from,
+            parents=parent_manifests,
             externals={},
             history=history,
             code=Code(),
@@ -76,7 +76,7 @@ def publish(table: list[Row], configuration: Any) -> None:
 
 
 def clocked(*command: str | Path) -> tuple[float, float]:
-    """Seconds and peak memory in MB of a process."""
+    """Wall-clock seconds and peak memory in MB of a process."""
     before = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -86,7 +86,7 @@ def clocked(*command: str | Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()
@@ -104,14 +104,20 @@ def main() -> None:
         dry = (BIN / "snakemake", "--cores", "2", "--dry-run", "--quiet", "--config", "scale=load")
         seconds, memory = clocked(*dry)
         publish(table, configuration)
-        look, _ = clocked(BIN / "fpc", "status", "--scale", "load")
+        status_seconds, _ = clocked(BIN / "fpc", "status", "--scale", "load")
     print("| | measured |")
     print("|---|---|")
     print(f"| jobs | {len(table)} |")
     print(f"| dry run | {seconds:.1f} s, {memory:.0f} MB |")
-    print(f"| fpc status, {min(PUBLISHED, len(table))} finished runs and {OPEN} unfinished | {look:.2f} s |")
+    finished = min(PUBLISHED, len(table))
+    print(f"| fpc status, {finished} finished runs and {OPEN} unfinished | {status_seconds:.2f} s |")
     if output is not None:
-        found = {"jobs": len(table), "dry_run_seconds": seconds, "dry_run_mb": memory, "status_seconds": look}
+        found = {
+            "jobs": len(table),
+            "dry_run_seconds": seconds,
+            "dry_run_mb": memory,
+            "status_seconds": status_seconds,
+        }
         write_json(output, found)
 
 

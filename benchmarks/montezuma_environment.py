@@ -1,7 +1,7 @@
-"""Speed of MontezumaEnvironment against AtariPreprocessing with stacked pictures, and of the search.
+"""Speed of MontezumaEnvironment compared with AtariPreprocessing and frame stacking, and of the search.
 
-Prints a markdown table; ``--output`` writes the numbers as JSON. Rounds are interleaved, times are of the
-processor, and both sides play the same random actions (the sticky ones are drawn inside ours).
+Prints a markdown table; ``--output`` writes the numbers as JSON. Rounds are interleaved, CPU time is
+measured, and both sides take the same random actions (sticky actions are drawn inside each environment).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPTIONS = EnvironmentOptions(
 
 
 def time_steps(step: Callable[[int], tuple[object, ...]], reset: Callable[[], object], count: int) -> float:
-    """Steps (of four frames) per second of processor time, resets among them."""
+    """Steps (of four frames) per CPU second, including resets."""
     actions = np.random.default_rng(0).integers(0, 18, count).tolist()
     reset()
     start = time.process_time()
@@ -40,7 +40,7 @@ def time_steps(step: Callable[[int], tuple[object, ...]], reset: Callable[[], ob
 
 
 def time_search(steps: int) -> float:
-    """Steps (of four frames) per second of one stream of the search."""
+    """Steps (of four frames) per CPU second of one stream of the search."""
     search = Search(GoExploreOptions(steps=steps, burst=100, repeat=0.95), 0, 0, steps)
     start = time.process_time()
     while search.steps < search.total:
@@ -49,7 +49,7 @@ def time_search(steps: int) -> float:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=3000, help="steps per round and side")

@@ -1,8 +1,7 @@
-"""Speed of NetHackEnvironment against bare NLE with the same observations: interleaved rounds, medians.
+"""Speed of NetHackEnvironment compared with bare NLE on the same observations: interleaved rounds, medians.
 
-Prints a markdown table; ``--output`` writes the numbers as JSON. Both sides play the same games with the
-same random moves, so NetHack has the same work to do. Times are of the processor, not of the clock, so
-that a busy machine does not blur them.
+Prints a markdown table; ``--output`` writes the numbers as JSON. Both sides play the same games with the same
+random moves, so NetHack does the same work. CPU time is measured, which other processes disturb little.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Side = tuple[Callable[[int], object], Callable[[int], tuple[object, ...]]]
 
 
 def time_steps(side: Side, seed: int, actions: list[int]) -> float:
-    """Steps per second; resets are not counted."""
+    """Steps per CPU second, excluding resets."""
     reset, step = side
     seconds, begin = 0.0, 0
     while begin < len(actions):
@@ -34,14 +33,14 @@ def time_steps(side: Side, seed: int, actions: list[int]) -> float:
         start = time.process_time()
         for action in actions[begin:]:
             begin += 1
-            if step(action)[2]:  # died: both sides do so at the same step
+            if step(action)[2]:  # died, at the same step on both sides
                 break
         seconds += time.process_time() - start
     return len(actions) / seconds
 
 
 def time_resets(side: Side, count: int) -> float:
-    """Resets per second."""
+    """Resets per CPU second."""
     start = time.process_time()
     for seed in range(count):
         side[0](seed)
@@ -49,7 +48,7 @@ def time_resets(side: Side, count: int) -> float:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=4000, help="steps per round and side")
@@ -66,7 +65,7 @@ def main() -> None:
         "bare": (reset_bare, bare.step),
     }
     found: dict[str, list[float]] = {key: [] for key in ("ours", "bare", "ours_resets", "bare_resets")}
-    escape = action_of(27)  # before each move: no question stays open
+    escape = action_of(27)  # before each move, to dismiss any open prompt
     for number in range(arguments.rounds):
         moves = np.random.default_rng(number).integers(0, 16, arguments.steps // 2).tolist()
         actions = [action for move in moves for action in (escape, move)]

@@ -1,8 +1,8 @@
-"""Speed of evaluation games in one process and in several, and that the games are the same.
+"""Speed of evaluation games in one and several processes, and a check that the games are identical.
 
-Prints a markdown table; ``--output`` writes the numbers as JSON. The policy is a new network that mostly
-moves. Times are of the clock: run it on an otherwise idle machine. Starting the processes is measured
-apart, for they play all milestones of a run.
+Prints a markdown table; ``--output`` writes the numbers as JSON. The policy is an untrained network that
+mostly moves. Wall-clock time is measured: run it on an otherwise idle machine. Process start-up is measured
+separately, because the same processes play all milestones of a run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOVES, PREFERENCE = 16, 6.0
 
 
 def write_policy(path: Path, experiment: NetHackExperiment) -> None:
-    """A new network with a preference for moves, so that games last."""
+    """Write an untrained network that prefers moves, so that games last longer."""
     network = NetHackNetwork.seeded(experiment.network, 0)
     with torch.no_grad():
         network.policy.bias[:MOVES] += PREFERENCE
@@ -35,12 +35,12 @@ def write_policy(path: Path, experiment: NetHackExperiment) -> None:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", default="laptop", help="whose network and batch")
+    parser.add_argument("--scale", default="laptop", help="scale whose network and batch size are used")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--episodes", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=300, help="steps of an episode at most")
+    parser.add_argument("--steps", type=int, default=300, help="maximum steps per episode")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()
@@ -72,7 +72,7 @@ def main() -> None:
     print("|---|---|---|---|")
     for processes, median in medians.items():
         print(f"| {processes} | {median:.2f} | {steps / median:.0f} | {starting[processes]:.1f} |")
-    print(f"\nspeed-up {speed_up:.2f}; the same games: {same}")
+    print(f"\nspeed-up {speed_up:.2f}; identical games: {same}")
     if arguments.output is not None:
         write_json(
             arguments.output,

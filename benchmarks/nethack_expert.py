@@ -1,9 +1,8 @@
-"""How far our symbolic NetHack player gets, beside a random policy, and how fast it plays.
+"""How far our symbolic NetHack player gets compared with a random policy, and how fast it plays.
 
-Run ``python benchmarks/nethack_expert.py [--output benchmarks/results/nethack_expert.json]``. Seeds 0,
-1, ... of a human monk; both sides play the same games to at most the same number of steps. Speed is in
-steps per second of processor time on one core, the game itself included, so that a busy machine does
-not blur it.
+Run ``python benchmarks/nethack_expert.py [--output benchmarks/results/nethack_expert.json]``. Human
+monks with seeds 0, 1, ...; both sides play the same games with the same maximum number of steps. Speed is in
+steps per CPU second on one core, including the game itself, so other processes disturb it little.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ENVIRONMENT = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=100_000,
 
 
 def random_game(environment: NetHackEnvironment, seed: int, max_steps: int) -> dict[str, float]:
-    """Metrics of uniformly random actions in the game of ``seed``."""
+    """Metrics of uniformly random actions in the game with ``seed``."""
     actions = np.random.default_rng(seed).integers(ACTION_COUNT, size=max_steps)
     environment.reset(seed=seed)
     for action in actions.tolist():
@@ -49,13 +48,13 @@ def summary(games: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 def measure(games: int, random_games: int, max_steps: int) -> dict[str, Any]:
-    """Numbers of both sides."""
+    """Play the games of the player and of the random policy, and summarise them."""
     started = time.process_time()
     records: list[GameRecord] = [play_game(ENVIRONMENT, Player(), seed, max_steps) for seed in range(games)]
     seconds = time.process_time() - started
     steps = [record.steps for record in records]
     environment = NetHackEnvironment(ENVIRONMENT)
-    by_chance = [random_game(environment, seed, max_steps) for seed in range(random_games)]
+    random_metrics = [random_game(environment, seed, max_steps) for seed in range(random_games)]
     environment.close()
     return {
         "machine": platform.processor() or platform.machine(),
@@ -69,7 +68,7 @@ def measure(games: int, random_games: int, max_steps: int) -> dict[str, Any]:
             str(depth): sum(depth in record.level_entries for record in records) for depth in range(2, 13)
         },
         "random_games": random_games,
-        "random": summary(by_chance),
+        "random": summary(random_metrics),
     }
 
 
@@ -83,8 +82,8 @@ def main() -> None:
     found = measure(arguments.games, arguments.random_games, arguments.max_steps)
     print("| metric | player, mean | median | random, mean | median |\n|---|---|---|---|---|")
     for name in METRICS:
-        ours, chance = found["player"][name], found["random"][name]
-        numbers = (ours["mean"], ours["median"], chance["mean"], chance["median"])
+        player, uniform = found["player"][name], found["random"][name]
+        numbers = (player["mean"], player["median"], uniform["mean"], uniform["median"])
         print(f"| {name} | " + " | ".join(f"{number:.1f}" for number in numbers) + " |")
     print(f"\nsteps per game: mean {found['steps']['mean']:.0f}, median {found['steps']['median']:.0f}")
     print(f"steps per second: {found['steps_per_second']:.0f}; endings: {found['endings']}")

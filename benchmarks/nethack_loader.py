@@ -1,8 +1,8 @@
-"""Steps per second of GameStreams against TtyrecDataset on the same recordings: interleaved rounds, medians.
+"""Steps per second of GameStreams and TtyrecDataset on the same recordings: interleaved rounds, medians.
 
-Prints a markdown table; ``--output`` writes the numbers as JSON. The games are played first (by random
-moves, a restart at death). Ours also turns keys into actions, and leaves out what NLE pressed by itself;
-those frames are not counted. Times are of the processor, so that a busy machine does not blur them.
+Prints a markdown table; ``--output`` writes the numbers as JSON. The recorded games are played first, with
+random moves. Ours also converts keys to actions and skips the keys that NLE pressed itself; those frames are
+not counted. CPU time is measured, which other processes disturb little.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ LENGTH, STREAMS = 32, (8, 32, 128)
 
 
 def record(folder: Path, games: int, steps: int) -> None:
-    """Random moves, quit after ``steps``."""
+    """Record games of random moves that quit after ``steps``."""
     game = make_game(MONK, savedir=folder)
     for seed in range(games):
         seed_game(game, seed)
         game.reset()
-        chance, done = np.random.default_rng(seed), False
-        for action in chance.integers(16, size=steps).tolist():
+        rng, done = np.random.default_rng(seed), False
+        for action in rng.integers(16, size=steps).tolist():
             _, _, done, *_ = game.step(action)
             if done:
                 break
@@ -45,7 +45,7 @@ def record(folder: Path, games: int, steps: int) -> None:
 
 
 def time_batches(next_batch: Callable[[], object], batches: int, steps: int) -> float:
-    """Steps per second over ``batches`` batches of ``steps``."""
+    """Steps per CPU second over ``batches`` batches of ``steps`` steps."""
     start = time.process_time()
     for _ in range(batches):
         next_batch()
@@ -53,7 +53,7 @@ def time_batches(next_batch: Callable[[], object], batches: int, steps: int) -> 
 
 
 def measure(folder: Path, streams: int, rounds: int, batches: int) -> dict[str, float]:
-    """Medians of both, and of games that are in memory."""
+    """Median speeds of both, and of ours with the games in memory."""
     database = folder / "index" / "games.db"
     recordings = index_recordings(folder / "recordings", database)
     plain = TtyrecDataset(
@@ -74,10 +74,10 @@ def measure(folder: Path, streams: int, rounds: int, batches: int) -> dict[str, 
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=20_000, help="steps per round and side, about")
+    parser.add_argument("--steps", type=int, default=20_000, help="approximate steps per round and side")
     parser.add_argument("--games", type=int, default=130)
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""What a finished scale spent around the work itself, from its manifests and Snakemake's benchmark files.
+"""Overhead of a finished scale, from its manifests and Snakemake's benchmark files.
 
-Work is what the manifests record (seconds inside the phase). The rest of a job's wall time is starting
-Python, importing, checking parents, hashing, publishing; what is left of the whole run is Snakemake's.
+Work is the time inside the phase, which the manifests record. The rest of a job's wall time is Python's
+start-up, imports, checking parents, hashing and publishing; the rest of the whole run is Snakemake's.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def main() -> None:
             continue
         found.append({"phase": row.phase, "work": work, "wall": wall})
     if not found:
-        raise SystemExit(f"no finished jobs of scale {scale} with benchmark files here; run it first")
+        raise SystemExit(f"no finished jobs of scale {scale} with benchmark files; run the scale first")
     table = pd.DataFrame(found).groupby("phase").sum()
     total = table.sum()
     around = 1 - total["work"] / total["wall"]
-    print("| phase | work, s | job, s | around |\n|---|---|---|---|")
+    print("| phase | work, s | job, s | overhead |\n|---|---|---|---|")
     for phase, line in table.iterrows():
         share = 1 - line["work"] / line["wall"]
         print(f"| {phase} | {line['work']:.0f} | {line['wall']:.0f} | {share:.1%} |")

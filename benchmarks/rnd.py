@@ -1,8 +1,8 @@
-"""What random network distillation costs the learner, on Montezuma's Revenge at the laptop's sizes.
+"""The learner's overhead from random network distillation, on Montezuma's Revenge at the laptop scale.
 
-Serial mode, one core, the same network, games and batches; interleaved rounds, medians. The side without
-has one value head's loss and no predictor, and computes no intrinsic rewards. Prints a markdown table;
-``--output`` writes the numbers as JSON.
+Serial mode on one core with the same network, games and batches; interleaved rounds, medians. Without RND
+there is one value head's loss, no predictor and no intrinsic reward. Prints a markdown table; ``--output``
+writes the numbers as JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from sample_factory.utils.utils import log
 from appo import clocked
 from fpc.core.files import write_json
 from fpc.core.processor import prepare_processor
-from fpc.domains.montezuma.training import job_of
+from fpc.domains.montezuma.training import specification_of
 from fpc.learners.appo.learner import RetentionLearner
 from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.runner import SerialRetentionRunner
@@ -32,7 +31,7 @@ from fpc.workflow.loader import load
 
 
 class PlainLearner(RNDLearner):
-    """APPO alone."""
+    """APPO without RND."""
 
     _prepare_batch = RetentionLearner._prepare_batch
     _calculate_losses = RetentionLearner._calculate_losses
@@ -40,7 +39,7 @@ class PlainLearner(RNDLearner):
 
 
 def without(cfg: Any, report: Any) -> SerialRunner:
-    """A runner whose learner has no intrinsic part."""
+    """A runner whose learner does not use RND."""
 
     class Runner(SerialRetentionRunner):
         def _make_learner(self, *arguments: Any) -> Any:
@@ -55,10 +54,10 @@ SIDES = {"with RND": SerialRetentionRunner, "without": without}
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=5, help="times 1,024 steps, per round and side")
+    parser.add_argument("--batches", type=int, default=5, help="batches of 1,024 steps per round and side")
     parser.add_argument("--output", type=Path, help="JSON file for the numbers")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -67,20 +66,28 @@ def main() -> None:
     experiment: Any = load("laptop").experiments["montezuma"]
     appo = experiment.finetune.appo
     rnd = experiment.finetune.rnd.model_copy(update={"warm_up_steps": 64})
-    run: Any = SimpleNamespace(seed=0, checkpoint_seconds=1e9)
     steps = arguments.batches * appo.batch_size * appo.minibatches
     found: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
     with tempfile.TemporaryDirectory() as name:
         for number in range(arguments.rounds):
             for side in list(SIDES)[:: -1 if number % 2 else 1]:
                 state = Path(name) / f"state_{time.monotonic_ns()}"
-                job = job_of(experiment, appo, rnd, run, steps=steps, state=state)
-                found[side].append(clocked(job, SIDES[side], 0))
+                specification = specification_of(
+                    experiment,
+                    appo,
+                    rnd,
+                    seeds=(0,),
+                    steps=steps,
+                    state=state,
+                    report=lambda step, total, **measures: None,
+                    checkpoint_seconds=1e9,
+                )
+                found[side].append(clocked(specification.job(), SIDES[side], 0))
     rows: dict[str, dict[str, float]] = {
         side: {key: statistics.median(row[key] for row in measured) for key in measured[0]}
         for side, measured in found.items()
     }
-    print("| | steps/s | learner ms a batch | of the side without |")
+    print("| | steps/s | learner ms/batch | relative to without RND |")
     print("|---|---|---|---|")
     for side, row in rows.items():
         row["learner_ratio"] = row["learner_seconds"] / rows["without"]["learner_seconds"]

@@ -1,18 +1,18 @@
-"""What our Soft Actor-Critic learns, and how fast, against stable-baselines3's on three Meta-World tasks.
+"""Learning curves of our Soft Actor-Critic and stable-baselines3's on three Meta-World tasks.
 
 Run ``python benchmarks/sac_learning.py [--output benchmarks/results/sac_learning.json]`` (80 minutes on
-one quiet core). Success over environment steps and over CPU seconds of training: simulator, acting and
-updates, without the evaluations. Every run is a process's CPU time on one thread, so other work on the
-machine disturbs it little. A finished run is one file in ``--work`` and is not made again; seeds are the
-outer loop, so that an early stop leaves whole seeds.
+one idle core). It measures success over environment steps and over CPU seconds of training (simulator,
+acting and updates, without evaluations) on one thread, so other processes disturb it little. Each finished
+run is a file in ``--work`` and is not repeated; seeds are the outer loop, so stopping early leaves complete
+seeds.
 
-Equal on both sides: the environment, 2 x 256 units with LayerNorm and tanh after layer 1 and LeakyReLU
-after layer 2, batch, replay buffer, Adam and its rates, discount, Polyak average, target entropy, first
+The same on both sides: the environment, 2 x 256 units with LayerNorm and tanh after layer 1 and LeakyReLU
+after layer 2, batch, replay buffer, Adam and its rates, discount, Polyak averaging, target entropy, initial
 temperature, schedule (25 updates every 50 steps from step 1,000, uniformly random actions before), and
-the evaluation's start states. What differs: initialisation (ours Glorot-uniform with zero biases, theirs
-torch's default), the order of an update (ours differentiates everything before anything moves, theirs
-moves temperature, critics and actor one after the other), the formula of the log density (ours is exact
-where tanh saturates, theirs adds 1e-6), and the random streams.
+the evaluation's start states. Different: initialisation (ours Glorot-uniform with zero biases, theirs
+torch's default), the order within an update (ours computes all gradients before any step, theirs
+updates temperature, critics and actor one after the other), the log-probability (ours is exact where tanh
+saturates, theirs adds 1e-6), and the random streams.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Act = Callable[[np.ndarray], np.ndarray]
 
 
 def environment_of(task: str) -> RoboticSequence:
-    """One task for at most 200 steps; success ends it and is paid as in RoboticSequence."""
+    """One task of at most 200 steps; success ends it and is rewarded as in RoboticSequence."""
     return RoboticSequence(
         EnvironmentOptions(
             stages=[task], pretrained_stages=(0,), max_steps=200, success_factor=1.5, reward_scale=0.1
@@ -71,16 +71,16 @@ def environment_of(task: str) -> RoboticSequence:
 
 
 class Evaluations:
-    """Success from fixed starts, and the CPU seconds of training alone."""
+    """Success from fixed start states, and the CPU seconds of training alone."""
 
     def __init__(self, task: str) -> None:
         self.environment = environment_of(task)
         self.found: dict[str, list[float]] = {"steps": [], "cpu_seconds": [], "success": []}
-        self._resumed = time.process_time()  # when training went on
+        self._resumed = time.process_time()  # when training last resumed
         self._trained = 0.0
 
     def add(self, step: int, act: Act) -> None:
-        """Play the episodes with ``act``; its seconds are not counted, nor those before step 0."""
+        """Play the evaluation episodes with ``act``; their time and that before step 0 is not counted."""
         self._trained += time.process_time() - self._resumed if step else 0.0
         successes = [self._solved(FIRST_EPISODE_SEED + number, act) for number in range(EPISODES)]
         self.found["steps"].append(step)
@@ -97,7 +97,7 @@ class Evaluations:
 
 
 def ours(task: str, seed: int) -> dict[str, list[float]]:
-    """Our learner's curve."""
+    """The learning curve of our learner."""
     steps, every = TASKS[task]
     evaluations, environment = Evaluations(task), environment_of(task)
     actor = Actor(*sizes_of(environment, 1), 1, OPTIONS)
@@ -146,7 +146,7 @@ def _norm(network: nn.Sequential) -> nn.Module:
 
 
 def theirs(task: str, seed: int) -> dict[str, list[float]]:
-    """stable-baselines3's curve."""
+    """The learning curve of stable-baselines3."""
     steps, every = TASKS[task]
     evaluations = Evaluations(task)
     learner = stable_baselines3.SAC(
@@ -185,7 +185,7 @@ LEARNERS = {"ours": ours, "stable-baselines3": theirs}
 
 
 def runs(work: Path, seeds: int) -> list[dict[str, Any]]:
-    """All runs, those that ``work`` lacks made now."""
+    """All runs, training those that are not yet in ``work``."""
     found = []
     for seed in range(seeds):
         for task in TASKS:
@@ -200,7 +200,7 @@ def runs(work: Path, seeds: int) -> list[dict[str, Any]]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """Success at every evaluation, mean over seeds and of each seed, and median CPU seconds of training."""
+    """Success at each evaluation (mean and per seed) and median CPU seconds of training."""
     lines = [
         "| task, evaluated every | learner | success, mean | each seed | CPU s |",
         "|---|---|---|---|---|",
@@ -217,11 +217,13 @@ def markdown(found: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Learn, print, and write where asked."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, help="JSON file to write")
-    parser.add_argument("--work", type=Path, default=Path("build/sac_learning"), help="folder of single runs")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each task and learner")
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/sac_learning"), help="folder of finished runs"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="runs per task and learner")
     arguments = parser.parse_args()
     prepare_processor()
     found = runs(arguments.work, arguments.seeds)

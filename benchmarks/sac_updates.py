@@ -1,13 +1,12 @@
-"""Gradient steps per CPU second of our Soft Actor-Critic: against stable-baselines3's, and with retention.
+"""Gradient steps per CPU second of our Soft Actor-Critic, compared with stable-baselines3 and with retention.
 
 Run ``python benchmarks/sac_updates.py [--output benchmarks/results/sac_updates.json]``. All sides run
-in this process on one thread with denormals flushed, on equal random transitions of the size of
-RoboticSequence's. Turns of a few updates are interleaved, so that a busy machine slows all alike, and time
-is the process's CPU time, so that waiting for a processor does not count; medians are reported, of ratios
-those of the turns' ratios.
+in this process on one thread with denormals flushed, on the same random transitions of the size of
+RoboticSequence's. Turns of a few updates are interleaved, so that other load slows all sides equally, and CPU
+time is measured. Medians are reported; a ratio is the median over turns of the ratio within a turn.
 
-"same networks" has what stable-baselines3 has: an actor and two critics without LayerNorm. The others have
-the paper's networks, with LayerNorm and a head for each of four stages besides.
+"same networks" matches stable-baselines3: an actor and two critics without LayerNorm. The others are the
+paper's networks, with LayerNorm and one head for each of four stages.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from fpc.retention.interface import RetentionContext
 from fpc.retention.registry import load_method
 
 STAGES, OBSERVATIONS, ACTIONS, BATCH, TRANSITIONS = 4, 43, 4, 128, 10_000
-UPDATES_AT_ONCE = 5  # short turns, so that all meet the same weather
+UPDATES_AT_ONCE = 5  # short turns, so that all sides see the same load
 SIZES = {"4 x 256": (256,) * 4, "2 x 256": (256,) * 2}
 RETENTION: dict[str, dict[str, float | int]] = {
     "behavioral_cloning": {"coefficient": 1.0, "batch_size": BATCH},
@@ -49,7 +48,7 @@ Runner = Callable[[int], object]
 
 
 class RandomEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Only its spaces are used: nothing is stepped here."""
+    """Only its spaces are used; it is never stepped."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATIONS,), np.float32)
     action_space = gymnasium.spaces.Box(-1, 1, (ACTIONS,), np.float32)
@@ -68,7 +67,7 @@ def transitions() -> list[tuple[Any, ...]]:
 
 
 def theirs(hidden_sizes: tuple[int, ...]) -> Runner:
-    """A function that makes so many updates with stable-baselines3."""
+    """A function that makes a given number of updates with stable-baselines3."""
     learner = stable_baselines3.SAC(
         "MlpPolicy",
         RandomEnvironment(),
@@ -88,7 +87,7 @@ def theirs(hidden_sizes: tuple[int, ...]) -> Runner:
 
 
 def ours(options: SACOptions, stages: int, method_name: str | None = None) -> Runner:
-    """A function that makes so many of our updates, with the term of a retention method."""
+    """A function that makes a given number of our updates, optionally with a retention method."""
     generator = torch.Generator().manual_seed(0)
     shape = (OBSERVATIONS, ACTIONS, stages, options)
     actor, critics, targets = Actor(*shape, generator), Critics(*shape, generator), Critics(*shape)
@@ -117,7 +116,7 @@ def ours(options: SACOptions, stages: int, method_name: str | None = None) -> Ru
 
 
 def sides(hidden_sizes: tuple[int, ...]) -> dict[str, Runner]:
-    """All that is compared at one size of the networks, by name."""
+    """Everything compared at one network size, by name."""
     found = {"stable-baselines3": theirs(hidden_sizes)}
     options = SACOptions(hidden_sizes=hidden_sizes)
     simple = options.model_copy(update={"layer_norm": False, "leaky_relu_slope": 0.01})
@@ -127,7 +126,7 @@ def sides(hidden_sizes: tuple[int, ...]) -> dict[str, Runner]:
 
 
 def measure(runners: dict[str, Runner], turns: int) -> dict[str, list[float]]:
-    """Updates per CPU second of each, turn by turn."""
+    """Updates per CPU second of each side, turn by turn."""
     rates: dict[str, list[float]] = {name: [] for name in runners}
     for turn in range(-2, turns):  # the first two turns warm up
         for name, run in runners.items():
@@ -139,7 +138,7 @@ def measure(runners: dict[str, Runner], turns: int) -> dict[str, list[float]]:
 
 
 def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
-    """Median rates, and medians of the turns' ratios."""
+    """Median rates, and medians over turns of the ratios."""
 
     def ratio(name: str, base: str) -> float:
         return statistics.median(one / other for one, other in zip(rates[name], rates[base], strict=True))
@@ -154,9 +153,9 @@ def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The summary of one size as a table."""
+    """The summary of one network size as a markdown table."""
     lines = [
-        "| learner | updates/s | of stable-baselines3 | time over vanilla |",
+        "| learner | updates/s | relative to stable-baselines3 | extra time over vanilla |",
         "|---|---|---|---|",
     ]
     for name, rate in found["updates_per_second"].items():
@@ -172,10 +171,10 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, print, and write where asked."""
+    """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, help="JSON file to write")
-    parser.add_argument("--turns", type=int, default=40, help="turns of each learner")
+    parser.add_argument("--turns", type=int, default=40, help="turns per learner")
     arguments = parser.parse_args()
     prepare_processor()
     found: dict[str, Any] = {}

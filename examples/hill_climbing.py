@@ -1,4 +1,4 @@
-"""Hill climbing: a random change of the policy's numbers is kept where the score does not fall."""
+"""Hill climbing: keep a random change of the policy's parameters unless the score drops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fpc.learners.interface import Learner, Specification, Trained, Weights
 
 @dataclass(frozen=True, kw_only=True)
 class HillClimbingSpecification(Specification):
-    """Numbers by name in [0, 1]; ``steps`` and ``milestones`` count proposals."""
+    """Named parameters in [0, 1]; ``steps`` and ``milestones`` count proposals."""
 
     score: Callable[[Mapping[str, float]], float]
     start: Mapping[str, float]
@@ -20,12 +20,12 @@ class HillClimbingSpecification(Specification):
 
 
 class HillClimbing(Learner[HillClimbingSpecification]):
-    """It has no gradients, so it has nothing to give to a retention method."""
+    """Without gradients, it provides nothing to retention methods."""
 
     name: ClassVar[str] = "hill_climbing"
 
     def train(self, specification: HillClimbingSpecification) -> Trained:
-        """Each proposal has a stream of its own, so a checkpoint is the numbers and the step."""
+        """Each proposal has its own random stream, so a checkpoint is the parameters, log and step."""
         from fpc.core.checkpoint import load_checkpoint, save_checkpoint
         from fpc.core.metric_log import MetricLog
 
@@ -49,7 +49,7 @@ class HillClimbing(Learner[HillClimbingSpecification]):
 def _better(
     policy: dict[str, float], specification: HillClimbingSpecification, step: int
 ) -> dict[str, float]:
-    """The policy, or the proposal where that is not worse."""
+    """The proposal, or the current policy if the proposal is worse."""
     rng = rng_of(specification.seed, step)
     changes = {name: value + specification.deviation * rng.normal() for name, value in policy.items()}
     proposal = {name: min(max(float(value), 0.0), 1.0) for name, value in changes.items()}

@@ -1,4 +1,4 @@
-"""L2 anchoring: stay close to pi*'s parameters, all of them alike (EWC without Fisher information)."""
+"""L2 anchoring: stay close to pi*'s parameters, all equally weighted (EWC without Fisher information)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class L2Options(MethodOptions):
-    """How strongly."""
+    """Weight of the penalty."""
 
     coefficient: NonNegativeFloat = Field(description="Weight of the squared distance.")
 
@@ -29,7 +29,7 @@ class L2Options(MethodOptions):
 class L2(RetentionMethod):
     """``c sum_i (theta_i - theta*_i)^2`` over ``anchored_parameters``.
 
-    Source: the L2 baseline of Kirkpatrick et al. 2017; not in the paper that this project reproduces.
+    Source: the L2 baseline of Kirkpatrick et al. 2017; not part of the paper reproduced here.
     """
 
     label: ClassVar[str] = "L2"
@@ -44,7 +44,7 @@ class L2(RetentionMethod):
         self.anchors = self._flat_parameters(context.student).detach().clone()
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted squared distance, ``[*runs]``."""
+        """Weighted squared distance, ``[*runs]``."""
         coefficient: float = self.options.coefficient
         return (self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient
 

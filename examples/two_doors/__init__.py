@@ -1,1 +1,1 @@
-"""Two doors: the left one is new, the right one is what pi* knows."""
+"""Two doors: pi* knows the right one; the left one is new."""

@@ -1,4 +1,4 @@
-"""Configuration of the two doors."""
+"""Configuration of the two-doors domain."""
 
 from __future__ import annotations
 
@@ -13,38 +13,42 @@ from fpc.config.experiment import Experiment
 class EnvironmentSection(Section):
     """The task."""
 
-    left_share: Fraction = Field(description="Share of the games in which the left door is right.")
+    left_share: Fraction = Field(
+        description="Fraction of the games in which the left door is the correct one."
+    )
 
 
 class PretrainSection(Section):
-    """Hill climbing on the games of the right door."""
+    """Hill climbing on games of the right door only."""
 
-    steps: PositiveInt = Field(description="Proposals.")
-    deviation: PositiveFloat = Field(description="Standard deviation of a change.")
+    steps: PositiveInt = Field(description="Number of proposals.")
+    deviation: PositiveFloat = Field(description="Standard deviation of a proposed change.")
 
 
 class CollectSection(Section):
-    """Nothing to choose."""
+    """No options."""
 
 
 class FinetuneSection(PretrainSection):
     """Hill climbing on all games."""
 
-    evaluate_every: PositiveInt = Field(description="Proposals between milestones; also one at 0.")
+    evaluate_every: PositiveInt = Field(
+        description="Proposals between milestones; the first milestone is at 0."
+    )
 
 
 class EvaluateSection(Section):
-    """Games of each probe."""
+    """Size of the evaluation."""
 
-    episodes: PositiveInt = Field(description="Games of each probe.")
+    episodes: PositiveInt = Field(description="Games per probe.")
 
 
 class TwoDoorsExperiment(Experiment):
-    """The policy is one number, the probability of the left door."""
+    """The policy is a single number: the probability of choosing the left door."""
 
     domain: Literal["two_doors"] = Field(description="Name of the domain.")
     environment: EnvironmentSection = Field(description="The task.")
-    pretrain: PretrainSection = Field(description="How pi* is made.")
-    collect: CollectSection = Field(description="What is kept of pi*.")
+    pretrain: PretrainSection = Field(description="How pi* is trained.")
+    collect: CollectSection = Field(description="How expert data are collected.")
     finetune: FinetuneSection = Field(description="How pi* is fine-tuned.")
-    evaluate: EvaluateSection = Field(description="How policies are measured.")
+    evaluate: EvaluateSection = Field(description="How policies are evaluated.")

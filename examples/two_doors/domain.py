@@ -1,4 +1,4 @@
-"""Two doors as a domain: pi* always takes the right one; fine-tuning finds the left one and forgets."""
+"""The two-doors domain: pi* takes the right door; fine-tuning finds the left and forgets the right."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fpc.learners.hill_climbing import HillClimbing, HillClimbingSpecification
 from fpc.learners.interface import Learner
 from fpc.retention.interface import MethodOptions
 
-LEFT = "left"  # the policy's number
-PROBES = {"left_door": ("close", 1), "right_door": ("far", 2)}  # group, and the stream of its games
+LEFT = "left"  # the policy's only parameter
+PROBES = {"left_door": ("close", 1), "right_door": ("far", 2)}  # group, and random stream of its games
 
 
 class TwoDoors(Domain[TwoDoorsExperiment]):
-    """Close is the left door, Far the right one."""
+    """The left door is the group Close, the right door is Far."""
 
     name: ClassVar[str] = "two_doors"
     learner: ClassVar[Learner[Any]] = HillClimbing()
 
     def pretrain(self, experiment: TwoDoorsExperiment, run: Run) -> None:
-        """Learn the right door alone."""
+        """Learn the right door only."""
         from fpc.core.files import write_table, write_tensors
 
         section = experiment.pretrain
@@ -40,7 +40,7 @@ class TwoDoors(Domain[TwoDoorsExperiment]):
         write_table(run.output / TRAINING, trained.table)
 
     def collect(self, experiment: TwoDoorsExperiment, run: Run) -> None:
-        """pi*'s output in the only state."""
+        """Store pi*'s output in the only state."""
         from fpc.core.files import read_tensors, write_json, write_tensors
 
         policy = read_tensors(run.parents["pretrain"] / POLICY)
@@ -49,7 +49,7 @@ class TwoDoors(Domain[TwoDoorsExperiment]):
         write_json(run.output / "start_states.json", list(PROBES))
 
     def finetune(self, experiment: TwoDoorsExperiment, method: str, options: MethodOptions, run: Run) -> None:
-        """Learn both doors, of which the left one counts more."""
+        """Learn both doors, weighted by ``left_share``."""
         from fpc.core.files import read_tensors
 
         section, share = experiment.finetune, experiment.environment.left_share
@@ -65,7 +65,7 @@ class TwoDoors(Domain[TwoDoorsExperiment]):
         work.finish(HillClimbing().train(specification))
 
     def evaluate(self, experiment: TwoDoorsExperiment, method: str, options: MethodOptions, run: Run) -> None:
-        """Success in games of each door."""
+        """Measure success in games of each door."""
         from fpc.core.files import read_tensors
         from fpc.core.seeds import rng_of
 
@@ -82,7 +82,7 @@ class TwoDoors(Domain[TwoDoorsExperiment]):
         evaluate_milestones(self.name, run, measure)
 
     def training_steps(self, experiment: TwoDoorsExperiment, phase: str) -> Mapping[str, int]:
-        """Proposals."""
+        """Number of proposals as updates; there are no environment steps."""
         steps = {"pretrain": experiment.pretrain.steps, "finetune": experiment.finetune.steps}
         return {"environment_steps": 0, "updates": steps.get(phase, 0), "episodes": 0}
 

@@ -1,4 +1,4 @@
-"""Figures of the two doors."""
+"""Figures of the two-doors domain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FIGURES = (
     SuccessCurves(
         name="figure_0",
         title="Success at each of two doors",
-        caption="What fine-tuning finds at the left door, and forgets at the right one.",
+        caption="What fine-tuning learns at the left door, and forgets at the right one.",
         experiments=("two_doors",),
     ),
 )

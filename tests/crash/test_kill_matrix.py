@@ -228,7 +228,7 @@ def test_no_usable_checkpoint_is_an_error_and_nothing_is_trained_anew(
         path.with_suffix(".safetensors").write_bytes(b"")
     code, errors = project.finish(project.start())
     assert code == 1
-    assert "none of its 2 checkpoints can be read; delete that folder" in errors
+    assert "none of the 2 checkpoints can be read; delete the folder" in errors
     assert not project.artifact().exists()
 
 

@@ -1,4 +1,4 @@
-"""A small real job on NetHack, and a program that trains it in a process that can be killed."""
+"""A small job on real NetHack games, and a program that trains it in a process that can be killed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENVIRONMENT = {"character": "mon-hum-neu-mal", "max_steps": 60, "no_progress_lim
 
 
 def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> Job:
-    """The job with its files in ``folder``."""
+    """The job, with its files in ``folder``."""
     values: dict[str, Any] = {
         "environment": "fpc.domains.nethack.training:environment_of",
         "environment_arguments": {"environment": ENVIRONMENT},

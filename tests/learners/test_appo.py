@@ -50,7 +50,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 @pytest.fixture(scope="module")
 def pi_star(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a network that nobody trained; its BatchNorm has statistics of its own."""
+    """Weights of an untrained network with non-trivial BatchNorm statistics."""
     folder = tmp_path_factory.mktemp("pi_star")
     network = job(folder).make_network()
     generator = torch.Generator().manual_seed(0)
@@ -74,7 +74,7 @@ def start(work: Any) -> subprocess.Popen[bytes]:
 
 
 def kill_after(work: Any, step: int) -> int:
-    """Train in another process, kill it once a checkpoint is at ``step`` or later; returns where that is."""
+    """Train in another process and kill it once a checkpoint is at ``step`` or later; return its step."""
     process = start(work)
     deadline = time.monotonic() + 120
     while _step(work.checkpoints) < step:
@@ -95,8 +95,8 @@ def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trai
     pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
 
 
-def test_a_kill_changes_nothing_where_games_of_the_expert_are_read(tmp_path: Path, pi_star: Path) -> None:
-    """Streams, pi*'s LSTM state and the student's along them are part of the method's state."""
+def test_a_kill_changes_nothing_while_reading_expert_games(tmp_path: Path, pi_star: Path) -> None:
+    """Streams and the LSTM states of pi* and the student along them are part of the method's state."""
     record(tmp_path / "games" / "monks", [1, 2, 3], steps=50)
     recordings = index_recordings(tmp_path / "games", tmp_path / "games.db", ALL_GAMES)
     write_game_list(tmp_path / GAMES_FILE, recordings)
@@ -113,8 +113,8 @@ def test_a_kill_changes_nothing_where_games_of_the_expert_are_read(tmp_path: Pat
     assert kill_after(work, 96) < 320
     checkpoint = load_checkpoint(work.checkpoints)
     assert checkpoint is not None
-    moving = {"sampler.source.taken", "sampler.teacher_state", "student_state", "generator"}
-    assert {f"method.{name}" for name in moving} <= set(checkpoint.tensors)
+    changing = {"sampler.source.taken", "sampler.teacher_state", "student_state", "generator"}
+    assert {f"method.{name}" for name in changing} <= set(checkpoint.tensors)
     resumed = run(work)
     assert same(resumed.policy, undisturbed.policy)
     pd.testing.assert_frame_equal(resumed.table, undisturbed.table)
@@ -124,14 +124,14 @@ def _step(folder: Path) -> int:
     return max((int(path.stem.split("_")[1]) for path in folder.glob("checkpoint_*.json")), default=0)
 
 
-def test_only_the_core_and_the_heads_move(pi_star: Path, undisturbed: Trained) -> None:
+def test_only_the_core_and_the_heads_are_trained(pi_star: Path, undisturbed: Trained) -> None:
     before = read_tensors(pi_star)
     assert same(encoder(before), encoder(undisturbed.policy))
     for name in ("core.weight_ih_l0", "policy.weight", "baseline.weight"):
         assert not torch.equal(before[name], undisturbed.policy[name])
 
 
-def test_metrics_have_episodes_and_a_rate_that_falls_to_zero(undisturbed: Trained) -> None:
+def test_metrics_contain_episodes_and_the_learning_rate(undisturbed: Trained) -> None:
     table = undisturbed.table
     assert list(table.columns) == ["step", "seed", "metric", "value"]
     assert {"return", "length", "depth", "turns", "penalty", "entropy"} <= set(table["metric"])
@@ -148,7 +148,7 @@ def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:
     assert checkpoint.state["train_step"] == 2
 
 
-def test_the_rate_falls_in_a_line_to_zero() -> None:
+def test_the_learning_rate_decreases_linearly_to_zero() -> None:
     learner = SimpleNamespace(train_step=0)
     schedule = LinearSchedule(0.4, 4, learner)  # type: ignore[arg-type]
     rates = []
@@ -158,7 +158,7 @@ def test_the_rate_falls_in_a_line_to_zero() -> None:
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0, 0.0])
 
 
-def test_moving_statistics_move_and_nothing_else_of_the_encoder(tmp_path: Path, pi_star: Path) -> None:
+def test_moving_statistics_are_all_that_changes_in_the_encoder(tmp_path: Path, pi_star: Path) -> None:
     trained = run(job(tmp_path, steps=64, initial=str(pi_star), appo={"batch_norm": "moving"}))
     before, after = encoder(read_tensors(pi_star)), encoder(trained.policy)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
@@ -168,7 +168,7 @@ def test_moving_statistics_move_and_nothing_else_of_the_encoder(tmp_path: Path, 
     )
 
 
-def test_critic_pretraining_leaves_the_policy_alone(tmp_path: Path, pi_star: Path) -> None:
+def test_critic_pretraining_does_not_change_the_policy(tmp_path: Path, pi_star: Path) -> None:
     trained = run(job(tmp_path, steps=96, trainable="critic", initial=str(pi_star)))
     before = read_tensors(pi_star)
     moved = {name for name in before if not torch.equal(before[name], trained.policy[name])}
@@ -197,7 +197,7 @@ def test_the_warm_up_only_samples(tmp_path: Path, pi_star: Path) -> None:
     assert not same(still, last)
 
 
-def test_a_broken_newest_checkpoint_is_passed_over(
+def test_a_corrupt_checkpoint_is_skipped(
     tmp_path: Path, pi_star: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     work = job(tmp_path, steps=96, initial=str(pi_star))
@@ -205,17 +205,17 @@ def test_a_broken_newest_checkpoint_is_passed_over(
     newest, older = sorted(work.checkpoints.glob("*.safetensors"), reverse=True)
     newest.write_bytes(newest.read_bytes()[:-100])
     again = run(work)
-    assert "trying the one before" in caplog.text
+    assert "trying the previous one" in caplog.text
     assert same(again.policy, expected.policy)
     for path in work.checkpoints.glob("*.safetensors"):
         path.write_bytes(b"nothing")
-    with pytest.raises(NoUsableCheckpoint, match="none of its 2 checkpoints"):
+    with pytest.raises(NoUsableCheckpoint, match="none of the 2 checkpoints"):
         run(work)
     assert older.exists()
 
 
 def test_the_teachers_state_is_carried_alongside_the_students(tmp_path: Path, pi_star: Path) -> None:
-    """The teacher's logits along packed sequences are those of pi* alone, whatever the student became."""
+    """The teacher's logits are those of pi* alone, however the student has changed."""
     work = job(tmp_path, initial=str(pi_star), **KICKSTARTING)
     environment = work.make_environment(0)
     model = RecurrentActorCritic(environment.observation_space, environment.action_space, settings(work, 16))
@@ -248,7 +248,7 @@ def test_the_teachers_state_is_carried_alongside_the_students(tmp_path: Path, pi
     assert not torch.allclose(torch.cat([student for student, _ in logits]), expected)
 
 
-def test_asynchronous_runs_end_and_resume(tmp_path: Path, pi_star: Path) -> None:
+def test_asynchronous_runs_finish_and_resume(tmp_path: Path, pi_star: Path) -> None:
     appo = {"asynchronous": True, "workers": 1, "splits": 2}
     work = job(
         tmp_path, steps=320, initial=str(pi_star), appo=appo,
@@ -268,8 +268,8 @@ def _changes(work: Any) -> dict[str, Any]:
     return {**values, "milestones": tuple(values["milestones"]), "appo": values["appo"]}
 
 
-def test_a_learner_that_fails_in_its_own_process_says_why(tmp_path: Path, pi_star: Path) -> None:
-    """Without asking the processes whether they live, Sample Factory would wait for minutes."""
+def test_a_learner_that_fails_in_its_own_process_reports_why(tmp_path: Path, pi_star: Path) -> None:
+    """Without checking that processes are alive, Sample Factory would wait for minutes."""
     appo = {"asynchronous": True, "workers": 1, "splits": 2}
     work = job(tmp_path, initial=str(pi_star), appo=appo, critic=str(tmp_path / "nothing.safetensors"))
     begin = time.monotonic()
@@ -278,7 +278,7 @@ def test_a_learner_that_fails_in_its_own_process_says_why(tmp_path: Path, pi_sta
     assert time.monotonic() - begin < 120
 
 
-def test_processes_end_with_the_one_that_started_them(tmp_path: Path, pi_star: Path) -> None:
+def test_processes_end_with_their_parent(tmp_path: Path, pi_star: Path) -> None:
     appo = {"asynchronous": True, "workers": 1, "splits": 2}
     work = job(tmp_path, steps=10**6, initial=str(pi_star), appo=appo)
     process = start(work)

@@ -1,4 +1,4 @@
-"""APPO as a learner: a specification becomes a job, and milestones are handed out."""
+"""APPO as a learner: a specification becomes a job, and milestones are passed on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def specification(folder: Path, **changes: Any) -> APPOSpecification:
-    """The run that ``appo_job.job`` makes plain."""
+    """The specification of the job made by ``appo_job.job``."""
     values: dict[str, Any] = {
         "seeds": (3,),
         "steps": 640,
@@ -42,7 +42,7 @@ def specification(folder: Path, **changes: Any) -> APPOSpecification:
     return APPOSpecification(**{**values, **changes})
 
 
-def test_a_specification_is_a_job_in_plain_values(tmp_path: Path) -> None:
+def test_a_specification_becomes_a_job(tmp_path: Path) -> None:
     options = {"coefficient": 0.5, "decay": 0.9, "floor": 0.2}
     method = Kickstarting(Kickstarting.Options.model_validate(options))
     made = specification(tmp_path, method=method, initial_policy=tmp_path / "policy").job()
@@ -50,10 +50,10 @@ def test_a_specification_is_a_job_in_plain_values(tmp_path: Path) -> None:
     made_options = made.options or {}
     assert {name: made_options[name] for name in options} == options
     assert replace(made, options=None, appo={}) == replace(expected, appo={})
-    assert made.options_of_appo == expected.options_of_appo
+    assert made.appo_options == expected.appo_options
 
 
-def test_milestones_are_handed_out_and_removed(tmp_path: Path) -> None:
+def test_milestones_are_passed_on_and_removed(tmp_path: Path) -> None:
     seen: dict[int, torch.Tensor] = {}
 
     def keep(step: int, policy: Weights, critic: Weights) -> None:
@@ -78,7 +78,7 @@ def test_milestones_are_handed_out_and_removed(tmp_path: Path) -> None:
         ("ewc", 0.25, "learning_rate_schedule"),
     ],
 )
-def test_nethacks_configuration_says_the_entropy_bonus(
+def test_nethacks_configuration_sets_the_entropy_bonus(
     tmp_path: Path, method: str, entropy: float, schedule: str
 ) -> None:
     experiment = load("paper", None, ROOT / "configs").experiments["nethack"]

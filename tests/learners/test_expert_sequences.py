@@ -1,4 +1,4 @@
-"""The expert's games as expert data: an order from the seed, and data that drawing does not change."""
+"""The expert's games as expert data: seeded order, and samplers that do not affect each other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LENGTHS = [5, 3, 4, 6, 2]
 
 
 def games() -> ExpertSequences:
-    """Five games whose features count all steps, in sequences of 2."""
+    """Five games whose features number all steps, in sequences of 2."""
     stored = numbered(LENGTHS)
 
     def open_stored(streams: int, length: int, seed: int, limit: int | None) -> StoredSequences:
@@ -30,7 +30,7 @@ def steps_of(sampler: Any, batches: int = 10) -> list[float]:
     return torch.cat([sampler.sample().observations.features.flatten() for _ in range(batches)]).tolist()
 
 
-def test_the_order_follows_from_the_generators_seed_and_moves_no_generator() -> None:
+def test_the_order_depends_on_the_generators_seed_and_draws_nothing() -> None:
     generators = [torch.Generator().manual_seed(seed) for seed in (7, 7, 8)]
     torch.rand(3, generator=generators[1])  # its state does not matter, its seed does
     states = [generator.get_state() for generator in generators]
@@ -50,7 +50,7 @@ def test_a_resumed_generator_keeps_its_seed() -> None:
     assert resumed.initial_seed() == 7
 
 
-def test_samplers_of_the_same_data_do_not_disturb_each_other() -> None:
+def test_samplers_of_the_same_data_are_independent() -> None:
     data = games()
     one, other = (data.sampler(4, torch.Generator().manual_seed(7)) for _ in range(2))
     steps_of(other, 3)
@@ -59,7 +59,7 @@ def test_samplers_of_the_same_data_do_not_disturb_each_other() -> None:
     assert steps_of(one) == steps_of(data.sampler(4, torch.Generator().manual_seed(7)))
 
 
-def test_batches_that_cannot_be_are_refused() -> None:
+def test_impossible_batches_are_rejected() -> None:
     with pytest.raises(ValueError, match="3 expert steps is not a multiple of the sequence length 2"):
         games().sampler(3, torch.Generator())
     with pytest.raises(ValueError, match="no replay buffer"):

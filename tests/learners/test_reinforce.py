@@ -1,4 +1,4 @@
-"""REINFORCE's sums against the plain formula."""
+"""REINFORCE's summed gradient compared with the plain formula."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_gradient_by_hand() -> None:
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 60))
-def test_visited_states_keep_their_shares(seed: int, count: int) -> None:
+def test_visited_states_keep_their_proportions(seed: int, count: int) -> None:
     episodes = random_episodes(seed)
     observations = torch.tensor([[[-1.0], [1.0]]] * 3, dtype=torch.float64)
     chosen = visited(episodes, observations, count)

@@ -1,4 +1,4 @@
-"""Random network distillation: returns of both heads and the normalisers, against values by hand."""
+"""Random network distillation: returns of both heads and normalisers, compared with hand-computed values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_returns_of_an_episode_end_with_it() -> None:
     assert estimates.tolist() == [[-1.0, -0.5]]
 
 
-def test_intrinsic_returns_run_on_across_the_end_of_an_episode() -> None:
+def test_intrinsic_returns_continue_across_the_end_of_an_episode() -> None:
     rewards, values = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 3.0, 5.0]])
     estimates = advantages(rewards, values, torch.ones(1, 2), 0.5, 0.5)
     # last: -.5; first: 1 + .5 * 3 - 2 = .5, and .25 of what follows
@@ -56,7 +56,7 @@ def test_running_moments_are_those_of_all_values() -> None:
     moments = RunningMoments(5)
     for part in np.split(values, [10, 11, 60]):
         moments.update(torch.from_numpy(part))
-    # the first 1e-4 of a value at mean 0 stays: it keeps the variance positive before the first batch
+    # the initial count of 1e-4 at mean 0 remains: it keeps the variance positive before the first batch
     assert np.allclose(moments.mean, values.mean(0), atol=1e-4)
     assert np.allclose(moments.variance, values.var(0), atol=1e-3)
 
@@ -98,7 +98,7 @@ def test_intrinsic_rewards_are_divided_by_the_deviation_of_their_discounted_sums
         assert torch.allclose(rnd.intrinsic_rewards(part), expected, rtol=1e-6)
 
 
-def test_error_is_half_the_squared_distance() -> None:
+def test_the_error_is_half_the_squared_distance() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
     part = frames(2)
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_error_is_half_the_squared_distance() -> None:
     assert torch.allclose(rnd.errors(part), distance)
 
 
-def test_predictor_learns_what_it_sees_and_the_target_stays() -> None:
+def test_the_predictor_learns_frames_it_sees_and_the_target_does_not_change() -> None:
     rnd = RandomNetworkDistillation(OPTIONS, 36, 2, seed=0)
     rnd.frames.update(frames(50, seed=3))
     seen, unseen = frames(8, seed=1), frames(8, seed=9)
@@ -130,6 +130,6 @@ def test_only_selected_frames_are_learned_from() -> None:
     assert float(rnd.loss(part, torch.zeros(4, dtype=torch.bool))) == 0.0
 
 
-def test_another_number_of_streams_is_refused() -> None:
+def test_another_number_of_streams_is_rejected() -> None:
     with pytest.raises(ValueError, match="3 sequences, but the normaliser has 2"):
         RandomNetworkDistillation(OPTIONS, 36, 2, seed=0).intrinsic_rewards(frames(3, 2))

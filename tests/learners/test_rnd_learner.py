@@ -1,4 +1,4 @@
-"""APPO with random network distillation through Sample Factory, on real attempts in Montezuma's rooms."""
+"""APPO with random network distillation through Sample Factory, on real episodes in Montezuma's rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small students with all that a learner may offer a method: one run, runs side by side, an LSTM."""
+"""Small students with everything a learner may provide to a method: one run, parallel runs, an LSTM."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from fpc.retention.interface import RetentionBatch, RetentionContext
 
 from .policies import BernoulliPolicy
 
-GAMES = (4, 3, 5)  # steps of the expert's games
-LENGTH = 4  # of a sequence
+GAMES = (4, 3, 5)  # lengths of the expert's games in steps
+LENGTH = 4  # steps of a sequence
 
 
 @dataclass
 class Case:
-    """A student some way from pi*, its context, and the batch of an update."""
+    """A student that differs from pi*, its context, and the batch of each update."""
 
     parameters: list[nn.Parameter]
-    new_context: Callable[[], RetentionContext]  # of the same policies, with a new generator
+    new_context: Callable[[], RetentionContext]  # with the same policies and a new generator
     batch: Callable[[int], RetentionBatch]
-    answers: Callable[[], list[Tensor]]  # what policies and expert data answer, to see that they stay
-    step: float  # of finite differences
+    answers: Callable[
+        [], list[Tensor]
+    ]  # outputs of policies and expert data, to check that they do not change
+    step: float  # for finite differences
     tolerance: float
 
 
@@ -38,7 +40,7 @@ def numbers(*shape: int, seed: int) -> Tensor:
 
 
 def feedforward(runs: tuple[int, ...] = ()) -> Case:
-    """Bernoulli policies in float64, ``runs`` of them side by side."""
+    """Bernoulli policies in float64, with leading run dimensions ``runs``."""
     student, teacher = (
         BernoulliPolicy(numbers(*runs, seed=seed), numbers(*runs, seed=seed + 1)) for seed in (1, 3)
     )
@@ -73,7 +75,7 @@ def feedforward(runs: tuple[int, ...] = ()) -> Case:
 
 
 class Network(nn.Module):
-    """An LSTM and two heads on features of two numbers."""
+    """An LSTM with two heads on two-dimensional features."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -84,7 +86,7 @@ class Network(nn.Module):
 
 
 def recurrent() -> Case:
-    """The LSTM policy of APPO on stored games."""
+    """APPO's LSTM policy on stored games."""
     network, pi_star = Network(seed=1), Network(seed=2)
     student, teacher = (RecurrentCategoricalPolicy(one, trains_encoder=False) for one in (network, pi_star))
     features = numbers(sum(GAMES), 2, seed=5).float()

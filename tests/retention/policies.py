@@ -1,4 +1,4 @@
-"""Small policies with derivatives that can be worked out by hand."""
+"""Small policies whose gradients can be derived by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class GaussianPolicy(nn.Module):
 
 
 class NetworkPolicy(nn.Module):
-    """Bernoulli policy with two linear layers and a LayerNorm between them."""
+    """A Bernoulli policy with two linear layers and a LayerNorm between them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A method is added by the files that its how-to names, and by no other."""
+"""Adding a method takes exactly the files that its how-to names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("configs", "workflow", "src")
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout after the how-to's two copies."""
+    """A copy of this checkout in which the how-to's two files have been copied."""
     project = tmp_path_factory.mktemp("project")
     for part in PARTS:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -31,13 +31,13 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-def test_the_how_to_names_these_copies() -> None:
+def test_the_how_to_names_these_files() -> None:
     page = (ROOT / "docs" / "how-to" / "add-a-method.md").read_text(encoding="utf-8")
     assert dict(re.findall(r"^cp (\S+) (\S+)$", page, re.MULTILINE)) == COPIED
     assert "Two files are added, none is edited" in page
 
 
-def test_two_files_put_the_method_into_the_graph_of_jobs(added: Path) -> None:
+def test_two_files_add_the_method_to_the_dag(added: Path) -> None:
     finished = subprocess.run(
         [BIN / "snakemake", "--cores", "1", "-n", "--config", "scale=laptop", "variant=l2"],
         cwd=added,

@@ -1,4 +1,4 @@
-"""What every retention method must keep to, checked on small policies with its options of paper.yaml."""
+"""The contract of retention methods, checked on small policies with their options from paper.yaml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .contract import CASES, Case
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "l2"
-SMALL = 8  # options that count states or batches are lowered to this
+SMALL = 8  # upper bound for options that count states or batches
 OFFERED = {
     "one run": frozenset(Need),
     "side by side": frozenset(Need) - {Need.REPLAY_BUFFER},
@@ -28,7 +28,7 @@ OFFERED = {
 
 
 def options_of(name: str, case: str) -> MethodOptions:
-    """The options of one domain, with small numbers of states."""
+    """The method's options for one domain, with small numbers of states."""
     if name == EXAMPLE:
         overlay = YAML(typ="safe").load(ROOT / "examples" / "l2.yaml")
         domains = {key: load_method(name).Options(**value) for key, value in overlay["methods"][name].items()}
@@ -58,7 +58,7 @@ every_pair = pytest.mark.parametrize(("name", "case_name"), PAIRS)
 
 
 def prepared(name: str, case_name: str, case: Case) -> RetentionMethod:
-    """The method anchored at parameters near the student's, after two updates."""
+    """The method, anchored at parameters near the student's, after two updates."""
     method = load_method(name)(options_of(name, case_name))
     kept = [value.detach().clone() for value in case.parameters]
     with torch.no_grad():
@@ -83,7 +83,7 @@ def same(first: Tensor | None, second: Tensor | None) -> bool:
 
 
 @every_pair
-def test_a_penalty_leaves_no_trace(name: str, case_name: str) -> None:
+def test_a_penalty_has_no_side_effects(name: str, case_name: str) -> None:
     case = CASES[case_name]()
     answers = case.answers()
     method = prepared(name, case_name, case)
@@ -102,7 +102,7 @@ def test_a_penalty_leaves_no_trace(name: str, case_name: str) -> None:
 
 
 @every_pair
-def test_a_resumed_method_goes_on_alike(name: str, case_name: str) -> None:
+def test_a_resumed_method_continues_identically(name: str, case_name: str) -> None:
     case = CASES[case_name]()
     method = prepared(name, case_name, case)
     resumed = load_method(name)(method.options)
@@ -114,7 +114,7 @@ def test_a_resumed_method_goes_on_alike(name: str, case_name: str) -> None:
 
 
 @every_pair
-def test_the_gradient_is_that_of_finite_differences(name: str, case_name: str) -> None:
+def test_the_gradient_matches_finite_differences(name: str, case_name: str) -> None:
     case = CASES[case_name]()
     method = prepared(name, case_name, case)
     state = saved(method)
@@ -124,7 +124,7 @@ def test_the_gradient_is_that_of_finite_differences(name: str, case_name: str) -
         return method.penalty(case.batch(2))
 
     term = penalty()
-    if term is None:  # and never anything else
+    if term is None:  # then it always is
         assert all(method.penalty(case.batch(update)) is None for update in range(5))
         return
     assert term.isfinite().all()
@@ -145,8 +145,8 @@ def test_the_gradient_is_that_of_finite_differences(name: str, case_name: str) -
 
 
 @pytest.mark.parametrize("name", SIDE_BY_SIDE)
-def test_runs_side_by_side_have_a_penalty_each(name: str) -> None:
-    """One value a run, and a run's parameters have a gradient in its own value alone."""
+def test_parallel_runs_have_independent_penalties(name: str) -> None:
+    """One value per run, which depends only on that run's parameters."""
     case = CASES["side by side"]()
     method = prepared(name, "side by side", case)
     term = method.penalty(case.batch(2))

@@ -1,4 +1,4 @@
-"""``examples/l2.py`` unchanged on every learner, with real environments: it holds the student to pi*."""
+"""``examples/l2.py`` unchanged on every learner with real environments: it keeps the student near pi*."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ def make_run(folder: Path, experiment: Experiment, phase: str, method: str | Non
     return run
 
 
-def drift(folder: Path, experiment: Any, method: str, options: dict[str, float], held: str) -> float:
-    """Distance from pi* of the parameters whose names begin with ``held``, after fine-tuning."""
+def drift(folder: Path, experiment: Any, method: str, options: dict[str, float], prefix: str) -> float:
+    """Squared distance from pi* after fine-tuning, of the parameters whose names start with ``prefix``."""
     run = make_run(folder, experiment, "finetune", method)
     chosen = load_method(method).Options(**options)
     load_domain(experiment.domain).finetune(experiment, method, chosen, run)
     milestones = sorted((run.output / "milestones").iterdir(), key=lambda path: int(path.stem.split("_")[1]))
     first, last = read_tensors(milestones[0]), read_tensors(milestones[-1])
     assert len(milestones) > 1
-    names = [name for name in first if name.startswith(held)]
+    names = [name for name in first if name.startswith(prefix)]
     assert names
     return float(sum((first[name] - last[name]).square().sum() for name in names))
 
 
-def compare(folder: Path, experiment: Any, coefficient: float, held: str) -> None:
-    """L2 stays closer to pi* than vanilla fine-tuning, by half at least."""
-    free = drift(folder, experiment, "vanilla", {}, held)
-    bound = drift(folder, experiment, "l2", {"coefficient": coefficient}, held)
-    assert 0 < bound < 0.5 * free
+def compare(folder: Path, experiment: Any, coefficient: float, prefix: str) -> None:
+    """L2's squared distance from pi* is less than half of vanilla fine-tuning's."""
+    vanilla = drift(folder, experiment, "vanilla", {}, prefix)
+    anchored = drift(folder, experiment, "l2", {"coefficient": coefficient}, prefix)
+    assert 0 < anchored < 0.5 * vanilla
     table = pd.read_parquet(folder / "finetune" / "l2" / "output" / "training.parquet")
     penalties = table.loc[table["metric"] == "penalty", "value"]
     assert penalties.notna().all()

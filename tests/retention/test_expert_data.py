@@ -1,4 +1,4 @@
-"""The reader of expert data."""
+"""Reading and sampling expert data."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def tensors(size: int = 6) -> dict[str, torch.Tensor]:
     }
 
 
-def test_sample_keeps_observation_and_output_together() -> None:
+def test_sampled_outputs_belong_to_their_observations() -> None:
     batch = ExpertDataset(tensors()).sampler(50, torch.Generator().manual_seed(0)).sample()
     assert batch.observations.shape == (50, 3)
     torch.testing.assert_close(batch.outputs[:, 0], batch.observations[:, 0] * 10)
     assert len(set(batch.outputs[:, 0].tolist())) > 3
 
 
-def test_sample_follows_its_generator() -> None:
+def test_samples_depend_only_on_the_generator() -> None:
     data = ExpertDataset(tensors())
     generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
     first, again, other = (data.sampler(20, generator) for generator in generators)
     observations = first.sample().observations
     assert torch.equal(again.sample_observations(), observations)
     assert not torch.equal(other.sample().observations, observations)
-    generators[0].manual_seed(1)  # the generator is all that moved
+    generators[0].manual_seed(1)  # the generator is the only state
     assert first.state_dict() == {}
     assert torch.equal(first.sample().observations, observations)
 
@@ -63,7 +63,7 @@ def test_transitions_are_renamed() -> None:
     assert torch.equal(transitions["next_observation"], transitions["observation"] + 1)
 
 
-def test_bad_data_is_refused() -> None:
+def test_bad_data_is_rejected() -> None:
     with pytest.raises(ValueError, match="lacks outputs"):
         ExpertDataset({"observations": torch.zeros(2, 1)})
     with pytest.raises(ValueError, match="same number"):

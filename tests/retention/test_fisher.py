@@ -1,4 +1,4 @@
-"""The Fisher information against derivatives worked out by hand."""
+"""The Fisher information compared with hand-computed values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_gaussian_policy_by_hand() -> None:
     assert fisher["log_deviation"].item() == pytest.approx(2.0)
 
 
-def test_it_is_the_expected_squared_score() -> None:
+def test_fisher_is_the_expected_squared_score() -> None:
     # F = sum_a pi(a) (d log pi(a) / d theta)^2, summed over both actions with autograd
     policy = BernoulliPolicy(torch.tensor(0.8), torch.tensor(-0.3))
     observation = torch.tensor([[1.7]])
@@ -42,7 +42,7 @@ def test_it_is_the_expected_squared_score() -> None:
     assert diagonal_fisher(policy, observation)["weight"].item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_runs_side_by_side_equal_runs_alone() -> None:
+def test_parallel_runs_equal_separate_runs() -> None:
     weight, bias = torch.tensor([0.5, -1.0]), torch.tensor([0.1, 2.0])
     observations = torch.tensor([[[1.0], [2.0], [-1.0]], [[0.5], [0.0], [3.0]]])
     policy = BernoulliPolicy(weight, bias)
@@ -60,9 +60,9 @@ def test_network_equals_a_loop_over_samples() -> None:
     expected = {name: torch.zeros_like(value) for name, value in anchored.items()}
     for observation in observations:
         output = policy.outputs(observation[None])
-        derivatives = torch.autograd.grad(output.sum(), list(anchored.values()))
-        for name, derivative in zip(expected, derivatives, strict=True):
-            expected[name] += policy.information(output.detach()).item() * derivative.square() / 5
+        grads = torch.autograd.grad(output.sum(), list(anchored.values()))
+        for name, grad in zip(expected, grads, strict=True):
+            expected[name] += policy.information(output.detach()).item() * grad.square() / 5
     fisher = diagonal_fisher(policy, observations, samples_at_once=2)
     assert set(fisher) == {"first.weight", "first.bias", "norm.weight", "norm.bias", "last.weight"}
     for name, value in expected.items():
@@ -70,12 +70,12 @@ def test_network_equals_a_loop_over_samples() -> None:
         assert not fisher[name].requires_grad
 
 
-def test_a_policy_that_is_no_module_is_refused() -> None:
+def test_a_policy_that_is_not_a_module_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"nn\.Module"):
         diagonal_fisher(object(), torch.zeros(1, 1))  # type: ignore[arg-type]
 
 
-def test_it_has_no_graph_when_other_parameters_have_grads() -> None:
+def test_fisher_has_no_graph_if_other_parameters_require_grad() -> None:
     policy = BernoulliPolicy(torch.tensor(0.8), torch.tensor(-0.3))
     anchored = dict(policy.anchored_parameters())
     kept = {"weight": anchored["weight"]}
@@ -85,8 +85,8 @@ def test_it_has_no_graph_when_other_parameters_have_grads() -> None:
 
 
 def test_the_batch_estimate_by_hand() -> None:
-    # w = ln 3: P(first | o = 1) = 3/4, P(first | o = -1) = 1/4, so the likeliest action has 3/4 at both.
-    # d(-log p)/dw of the likeliest is -o (1 - 3/4) at o = 1 and o * 1/4 = -1/4 at o = -1.
+    # w = ln 3: P(first | o = 1) = 3/4, P(first | o = -1) = 1/4, so the most likely action has 3/4 at both.
+    # d(-log p)/dw of the most likely action is -o (1 - 3/4) at o = 1 and o * 1/4 = -1/4 at o = -1.
     # The batch (1, -1) has the mean -1/4, the batch (1, 0) has (-1/4 + 0)/2 = -1/8.
     policy = CategoricalPolicy(math.log(3))
     batches = [torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [0.0]])]

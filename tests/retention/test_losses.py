@@ -1,4 +1,4 @@
-"""Loss terms against values worked out by hand."""
+"""Loss terms compared with hand-computed values."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_quadratic_penalty() -> None:
     assert losses.quadratic_penalty(parameters, anchors, fisher).item() == pytest.approx(5.0)
 
 
-def test_quadratic_penalty_keeps_runs_apart() -> None:
+def test_quadratic_penalty_does_not_mix_runs() -> None:
     weight, bias = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
     flat = losses.flatten_parameters([weight, bias], run_dimensions=1)
     assert flat.tolist() == [[1.0, 3.0], [2.0, 4.0]]

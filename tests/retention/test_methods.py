@@ -1,4 +1,4 @@
-"""Each method's term on small policies, and what a resume finds again."""
+"""Each method's term on small policies, and its state after a resume."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def bernoulli_divergence(teacher: float, student: float) -> float:
     return teacher * math.log(teacher / student) + (1 - teacher) * math.log((1 - teacher) / (1 - student))
 
 
-def test_kickstarting_takes_outputs_that_the_learner_has() -> None:
-    """A recurrent teacher's outputs come with the batch; the teacher is not asked again."""
+def test_kickstarting_uses_the_teacher_outputs_in_the_batch() -> None:
+    """A recurrent teacher's outputs come with the batch; the teacher is not evaluated again."""
     teacher, student = policy(0.0), policy(0.0)
     method = Kickstarting(KickstartingOptions(coefficient=2.0))
     method.prepare(context(student, teacher))
@@ -90,7 +90,7 @@ def test_kickstarting_on_the_learners_own_observations() -> None:
     assert method.penalty(batch(student, [1.0], update=9)).item() == pytest.approx(expected * 0.375, rel=1e-5)
 
 
-def test_kickstarting_moves_the_student_only() -> None:
+def test_kickstarting_has_gradients_for_the_student_only() -> None:
     teacher, student = policy(0.0), policy(1.0)
     method = Kickstarting(KickstartingOptions(coefficient=1.0))
     method.prepare(context(student, teacher))
@@ -101,7 +101,7 @@ def test_kickstarting_moves_the_student_only() -> None:
     assert teacher.weight.grad is None
 
 
-def test_behavioral_cloning_sees_expert_states_only() -> None:
+def test_behavioral_cloning_uses_expert_states_only() -> None:
     teacher, student = policy(0.0), policy(0.0, bias=math.log(3))
     method = BehavioralCloning(BehavioralCloningOptions(coefficient=3.0, batch_size=8))
     method.prepare(context(student, teacher))
@@ -151,7 +151,7 @@ def test_ewc_by_hand() -> None:
 
 
 def test_ewc_floor() -> None:
-    student = policy(0.0, bias=100.0)  # saturated: no information at all
+    student = policy(0.0, bias=100.0)  # saturated: no information
     assert ewc(student, floor=1e-5).fisher.tolist() == pytest.approx([1e-5, 1e-5])
 
 
@@ -167,14 +167,14 @@ def test_ewc_does_not_anchor_again_on_resume() -> None:
     assert resumed.penalty(batch(student, [1.0])).item() == expected
 
 
-def test_ewc_names_what_it_cannot_estimate() -> None:
+def test_ewc_rejects_batch_estimates_of_parallel_runs() -> None:
     together = BernoulliPolicy(torch.zeros(2), torch.zeros(2))
     options = EWCOptions(coefficient=1.0, fisher_samples=4, fisher_floor=0.0, fisher_batches=2)
     with pytest.raises(ValueError, match="set it to null"):
         EWC(options).prepare(replace(context(policy(0.0), policy(0.0)), student=together, run_dimensions=1))
 
 
-def test_ewc_refuses_anchors_of_another_policy() -> None:
+def test_ewc_rejects_anchors_of_another_policy() -> None:
     method = ewc(policy(0.3))
     other = {name: value[:1] for name, value in method.state_dict().items()}
     with pytest.raises(ValueError, match="another policy"):
@@ -200,13 +200,13 @@ def test_episodic_memory_protects_the_first_transitions() -> None:
         (EpisodicMemory(EpisodicMemoryOptions(memory_size=1)), "replay buffer"),
     ],
 )
-def test_what_is_needed_and_missing_is_named(method: object, lacks: str) -> None:
+def test_an_unmet_need_is_an_error_that_names_it(method: object, lacks: str) -> None:
     nothing = RetentionContext(policy(0.0), None, None, None, torch.Generator(), run_dimensions=0)
     with pytest.raises(ValueError, match=lacks):
         method.prepare(nothing)
 
 
-def test_options_out_of_range_are_refused() -> None:
+def test_options_out_of_range_are_rejected() -> None:
     with pytest.raises(ValidationError):
         KickstartingOptions(coefficient=-1.0)
     with pytest.raises(ValidationError):

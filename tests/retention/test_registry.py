@@ -1,4 +1,4 @@
-"""Methods are found by file name, without torch."""
+"""Methods are found by file name, without importing torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fpc.retention import registry
 from fpc.retention.interface import MethodOptions, RetentionMethod
 
 
-def test_the_methods_of_the_paper_are_there() -> None:
+def test_all_methods_of_the_paper_exist() -> None:
     paper = {"scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory"}
     assert paper <= set(registry.method_names())
 
@@ -29,15 +29,15 @@ def test_every_method_is_complete() -> None:
             assert field.description
 
 
-def test_only_scratch_starts_anew() -> None:
+def test_only_scratch_does_not_start_from_pi_star() -> None:
     names = [name for name in registry.method_names() if not registry.load_method(name).pretrained]
     assert names == ["scratch"]
 
 
-def test_unknown_name_is_answered_with_a_suggestion() -> None:
+def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(ValueError, match=r"Did you mean 'kickstarting'\?"):
         registry.load_method("kickstart")
-    with pytest.raises(ValueError, match="There are: behavioral_cloning"):
+    with pytest.raises(ValueError, match="Available: behavioral_cloning"):
         registry.load_method("zzz")
 
 

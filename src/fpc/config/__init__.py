@@ -1,1 +1,1 @@
-"""Section types that everything configurable is built from; no domain, learner or method by name."""
+"""Base types of configuration sections; nothing here is specific to a domain, learner or method."""

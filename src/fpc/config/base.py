@@ -1,4 +1,4 @@
-"""What every section of the configuration is made from."""
+"""Base class and number types of configuration sections."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files, checkpoints, processes, statistics, seeds, errors: what everything else stands on."""
+"""Files, checkpoints, processes, statistics, seeds, errors: the foundation of everything else."""

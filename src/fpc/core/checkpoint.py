@@ -1,4 +1,7 @@
-"""Checkpoints of a running phase: tensors and JSON state, the newest two kept, checked when read."""
+"""Checkpoints of a running phase: tensors and JSON state.
+
+The newest two are kept; digests are checked on reading.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ KEPT = 2
 
 
 class NoUsableCheckpoint(RuntimeError):
-    """Checkpoints exist but none can be read; starting again would silently discard training."""
+    """Checkpoints exist but none can be read; starting over would silently discard training."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was saved at ``step``."""
+    """The tensors and JSON state saved at ``step``."""
 
     step: int
     tensors: dict[str, Tensor]
@@ -31,7 +34,10 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Save; the JSON file is written last and holds the digest of the tensors, so it is the commit."""
+    """Save a checkpoint and delete all but the newest two.
+
+    The JSON file is written last and holds the tensors' digest: the checkpoint exists once that file does.
+    """
     weights = folder / f"checkpoint_{step:012d}.safetensors"
     write_tensors(weights, tensors)
     record = {"step": step, "tensors_sha256": sha256_of(weights), "state": dict(state)}
@@ -42,10 +48,10 @@ def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], stat
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; None where none was ever made.
+    """The newest intact checkpoint, or None if there are no checkpoints.
 
     Raises:
-        NoUsableCheckpoint: there are checkpoints, and none can be read.
+        NoUsableCheckpoint: checkpoints exist, but none can be read.
     """
     records = sorted(folder.glob("checkpoint_*.json"), reverse=True)
     for record in records:
@@ -53,13 +59,13 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             content = read_json(record)
             tensors = read_tensors(record.with_suffix(".safetensors"), content["tensors_sha256"])
         except (OSError, ValueError, KeyError) as error:
-            logger.warning("checkpoint %s cannot be used (%s); trying the one before", record, error)
+            logger.warning("checkpoint %s is unusable (%s); trying the previous one", record, error)
             continue
         logger.info("continuing from %s", record)
         return Checkpoint(content["step"], tensors, content["state"])
     if records:
         raise NoUsableCheckpoint(
-            f"{folder}: none of its {len(records)} checkpoints can be read; "
-            "delete that folder to train this run again from the start"
+            f"{folder}: none of the {len(records)} checkpoints can be read; "
+            "delete the folder to train this run again from the start"
         )
     return None

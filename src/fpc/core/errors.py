@@ -1,4 +1,4 @@
-"""One clear message for a wrong configuration: file, key, allowed values, the mend."""
+"""Clear messages for configuration errors: file, key, allowed values and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from pydantic import BaseModel, ValidationError
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the text says where and what would be right."""
+    """The configuration is invalid; the message says where and how to fix it."""
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """' Did you mean ...?' with the nearest allowed word, else an empty text."""
+    """' Did you mean ...?' with the closest allowed word, or an empty string."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def unknown(kind: str, word: str, allowed: Iterable[str]) -> str:
-    """'unknown <kind> ...' with the allowed words."""
+    """A message about an unknown ``word``, with a suggestion and the allowed words."""
     allowed = list(allowed)
     listed = ", ".join(allowed) or "none"
     return f"unknown {kind} '{word}'.{did_you_mean(word, allowed)} Allowed: {listed}."
 
 
 def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
-    """The section that holds the last key of ``location``."""
+    """The section type to which the last key of ``location`` belongs."""
     for key in location[:-1]:
         field = model.model_fields.get(str(key))
-        kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if inner:
-            model = inner[0]
+        candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        sections = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
+        if sections:
+            model = sections[0]
     return model
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple[str, ...], str]]:
-    """(key path, what is wrong and what is allowed) for each finding of pydantic."""
+    """(key path, message) for each pydantic error; the message says what is wrong and what is allowed."""
     findings = []
     for item in error.errors(include_url=False):
         location = tuple(str(key) for key in item["loc"])

@@ -1,7 +1,7 @@
-"""Files: written whole or not at all, weights as safetensors, tables as parquet.
+"""Atomic reading and writing of files: weights as safetensors, tables as parquet.
 
-Writes go to a temporary file in the same folder, are fsynced and renamed, so a reader sees the old
-file or the new one and a crash leaves nothing half-written.
+Writes go to a temporary file in the same folder, which is fsynced and renamed: a reader sees either the old
+file or the new one, and a crash leaves nothing half-written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def sha256_of(path: Path) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text that is the same for equal values: sorted keys, no spaces, no NaN."""
+    """JSON text that is identical for equal values: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -39,10 +39,10 @@ def digest_of(value: Any) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that becomes ``path`` if the block ends without an error.
+    """A temporary path beside ``path`` that replaces ``path`` if the block ends without an error.
 
     Raises:
-        OSError: it cannot be written, no room is left for example; the error names ``path``.
+        OSError: the file cannot be written, for example because the disk is full; the error names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -56,7 +56,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         fsync_folder(path.parent)
     except OSError as error:
-        if error.errno is not None:  # else it has a text of its own
+        if error.errno is not None:  # otherwise it has its own message
             error.filename = str(path)
         raise
     finally:
@@ -96,7 +96,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with atomic_path(path) as temporary:
         try:
             save_file({name: value.detach().contiguous() for name, value in tensors.items()}, temporary)
-        except SafetensorError as error:  # it keeps the system's error in its text only
+        except SafetensorError as error:  # it has the system's error number only in its message
             code = re.search(r"os error (\d+)", str(error))
             if code is None:
                 raise
@@ -104,7 +104,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """Read safetensors; with ``sha256``, refuse a file of another content.
+    """Read safetensors; with ``sha256``, reject a file whose content differs.
 
     Raises:
         ValueError: the digest differs, or the file is not safetensors.
@@ -121,18 +121,18 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as parquet, atomically."""
+    """Write a table as parquet (zstd), atomically."""
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file, atomically."""
+    """Write bytes atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make the file under a temporary name, then move it to ``path``."""
+    """Have ``write`` create the file under a temporary name, then move it to ``path``."""
     with atomic_path(path) as temporary:
         write(temporary)

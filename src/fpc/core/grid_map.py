@@ -1,4 +1,4 @@
-"""A map of numbered cells in a grid, each with counts that are darker where they are higher."""
+"""A map of numbered cells on a grid; within a cell, higher counts are darker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from matplotlib.patches import Rectangle
 
 
 def draw_grid_map(axes: Axes, cells: pd.DataFrame, most: float) -> None:
-    """Draw every cell with its number; those without counts are empty and grey.
+    """Draw each cell with its number; cells without counts are empty and grey.
 
     Args:
-        axes: the panel that becomes the map.
+        axes: the panel to draw in.
         cells: columns ``room`` (the number), ``row``, ``column`` (from 0) and ``counts`` (an array
-            ``[height, width]`` with the lowest line first, or None).
-        most: the count that is darkest; colours are logarithmic.
+            ``[height, width]``, bottom row first, or None).
+        most: the count with the darkest colour; the colour scale is logarithmic.
     """
     for number, row, column, counts in cells[["room", "row", "column", "counts"]].itertuples(index=False):
         if counts is not None:

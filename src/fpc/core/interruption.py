@@ -1,7 +1,7 @@
-"""Ending a run when it is asked to: Ctrl-C, or a cluster's SIGTERM before its time limit.
+"""Graceful interruption: Ctrl-C, or the SIGTERM that a cluster sends before the time limit.
 
-Most code stops where it is: all writes are atomic, so nothing is half done. A learner defers the signal to
-its next safe point, saves there, and stops.
+Most code stops immediately: all writes are atomic, so nothing is left half-written. A learner defers the
+signal to its next safe point, saves a checkpoint there, and stops.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ _deferring = False
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop."""
+    """The run was stopped by a signal."""
 
 
 def install() -> None:
-    """Handle SIGINT and SIGTERM; for the main thread of a process that runs a phase."""
+    """Handle SIGINT and SIGTERM; call it in the main thread of a process that runs a phase."""
     for number in SIGNALS:
         signal.signal(number, _on_signal)
 
 
 def received() -> signal.Signals | None:
-    """The signal that asked this process to stop."""
+    """The signal that this process received, or None."""
     return _received
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """In the block the first signal is only noted; the block asks ``received``, saves and calls ``check``.
+    """Within the block the first signal is only recorded: poll ``received``, save and call ``check``.
 
-    A second signal stops at once. What was noted and not acted upon stops the run at the block's end.
+    A second signal stops the run immediately. A recorded signal that was not acted upon stops it at the end
+    of the block.
     """
     global _deferring
     _deferring = True
@@ -49,10 +50,10 @@ def deferred() -> Iterator[None]:
 
 
 def check() -> None:
-    """Stop if that was asked.
+    """Stop if a signal was received.
 
     Raises:
-        Interrupted: a signal came.
+        Interrupted: a signal was received.
     """
     if _received is not None:
         raise Interrupted(_received.name)
@@ -64,7 +65,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     _received = signal.Signals(number)
     if _deferring and first:
         logger.warning(
-            "%s: saving at the next safe point, then stopping; again to stop at once", _received.name
+            "%s: saving at the next safe point, then stopping; repeat to stop immediately", _received.name
         )
         return
     check()

@@ -1,4 +1,4 @@
-"""The tidy table of a training run, kept so that a checkpoint can hold it exactly."""
+"""The metrics of a training run, in a form that a checkpoint can store exactly."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
 
 class MetricLog:
-    """Rows (step, metric, value) in the order they were added."""
+    """Rows (step, metric, value) in the order in which they were added."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self._rows: list[tuple[int, int, float]] = []
 
     def add(self, step: int, **values: float) -> None:
-        """One row a value, at environment step ``step``."""
+        """Add one row per value, at environment step ``step``."""
         for name, value in values.items():
             if name not in self.names:
                 self.names.append(name)
             self._rows.append((step, self.names.index(name), float(value)))
 
     def tensor(self) -> Tensor:
-        """float64 ``[rows, 3]``: step, number of the metric in ``names``, value."""
+        """float64 ``[rows, 3]``: step, index of the metric in ``names``, value."""
         return torch.tensor(self._rows, dtype=torch.float64).reshape(-1, 3)
 
     def restore(self, names: list[str], rows: Tensor) -> None:
-        """Back to what ``names`` and :meth:`tensor` gave."""
+        """Restore the log from its ``names`` and :meth:`tensor`."""
         self.names = list(names)
         self._rows = [(int(step), int(metric), value) for step, metric, value in rows.tolist()]
 
     def table(self, seed: int) -> pd.DataFrame:
-        """Columns step int64, seed int64, metric str, value float64."""
+        """The tidy table: step int64, seed int64, metric str, value float64."""
         import pandas as pd
 
         steps, metrics, values = zip(*self._rows, strict=True) if self._rows else ((), (), ())
@@ -43,7 +43,7 @@ class MetricLog:
             {
                 "step": pd.Series(steps, dtype="int64"),
                 "seed": pd.Series([seed] * len(steps), dtype="int64"),
-                "metric": pd.Series([self.names[number] for number in metrics], dtype="str"),
+                "metric": pd.Series([self.names[index] for index in metrics], dtype="str"),
                 "value": pd.Series(values, dtype="float64"),
             }
         )

@@ -1,4 +1,4 @@
-"""Milestones: weights of a fine-tuned run after some numbers of environment steps."""
+"""Milestones: the weights of a fine-tuning run at given environment steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def write_milestone(folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights after ``step`` environment steps into ``folder``, atomically."""
+    """Write the weights after ``step`` environment steps to ``folder``, atomically."""
     write_tensors(milestone_path(folder, step), weights)
 
 
 def milestone_path(folder: Path, step: int) -> Path:
-    """File of the weights after ``step`` environment steps."""
+    """Path of the weights after ``step`` environment steps."""
     return folder / "milestones" / f"step_{step}.safetensors"
 
 
@@ -28,10 +28,10 @@ def milestone_steps(steps: int, every: int) -> tuple[int, ...]:
 
 
 def find_milestones(folder: Path) -> dict[int, Path]:
-    """Weights by environment step, rising.
+    """Paths of the weights by environment step, in ascending order.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no milestones.
     """
     found = {
         int(path.stem.removeprefix("step_")): path

@@ -1,4 +1,4 @@
-"""Processes that work for this one, and never outlive it."""
+"""Worker processes that never outlive the process that started them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fpc.core.interruption import SIGNALS
 
 @cache
 def end_with_parent() -> None:
-    """A spawned process ends when the one that spawned it does, and leaves signals to that one.
+    """Make a spawned process exit with its parent and leave signals to it; does nothing in any other process.
 
-    An orphan would go on writing. Ctrl-C, and a cluster's SIGTERM, go to all processes of a job.
+    An orphan would keep writing. Ctrl-C and a cluster's SIGTERM are sent to all processes of a job.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -40,7 +40,10 @@ def end_with_parent() -> None:
 def process_pool(
     count: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """``count`` spawned processes, each after ``start(*arguments)``; a block that fails ends all at once."""
+    """A pool of ``count`` spawned processes, each initialised by ``start(*arguments)``.
+
+    If the block raises, all of them are killed immediately.
+    """
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin, (start, arguments))
     try:
         yield pool

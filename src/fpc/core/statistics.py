@@ -1,8 +1,8 @@
-"""Statistics of runs: pure functions of numpy arrays.
+"""Statistics over runs: pure functions of numpy arrays.
 
 Intervals are percentile intervals of a seeded stratified bootstrap (Agarwal et al. 2021, "Deep
-Reinforcement Learning at the Edge of the Statistical Precipice"): runs are drawn anew with
-replacement inside each stratum, so no stratum (a task, a method) changes its weight.
+Reinforcement Learning at the Edge of the Statistical Precipice"): runs are resampled
+with replacement within each stratum (a task, a method), so each stratum keeps its weight.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scipy.stats import trim_mean
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], ArrayLike]
 
-CHUNK = 4_000_000  # numbers drawn at once, so that memory stays near 100 MB
+CHUNK = 4_000_000  # values resampled at a time, which keeps memory near 100 MB
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its interval; ``low`` and ``high`` are NaN where fewer than two runs exist."""
+    """A statistic with its interval; ``low`` and ``high`` are NaN if a stratum has fewer than two runs."""
 
     value: float
     low: float
@@ -46,9 +46,9 @@ def mean(values: Array) -> Array:
 
 
 def interquartile_mean(values: Array) -> Array:
-    """Mean over the last axis of the middle half of the values.
+    """Mean of the middle half of the values along the last axis.
 
-    ``floor(n / 4)`` values are cut at each end, so fewer than four values give their mean.
+    ``floor(n / 4)`` values are trimmed at each end, so fewer than four values give their plain mean.
     """
     return np.asarray(trim_mean(values, 0.25, axis=-1), dtype=np.float64)
 
@@ -61,13 +61,13 @@ def bootstrap_estimate(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of several strata and its stratified bootstrap interval.
+    """A statistic over one or more strata with its stratified bootstrap interval.
 
     Args:
         scores: ``[runs]``, ``[runs, tasks]`` (each task a stratum), or a list with one ``[runs]``
-            array for each stratum, which may differ in length.
-        statistic: reduces the last axis of ``[resamples, values]``, where the values of the strata
-            stand one after the other; see ``difference_of`` for a statistic of two strata.
+            array per stratum, of any lengths.
+        statistic: reduces the last axis of ``[resamples, values]``, in which the strata are concatenated;
+            see ``difference_of`` for a statistic of two strata.
         level: probability mass of the interval, between 0 and 1.
         resamples: number of bootstrap samples.
         seed: seed of the resampling.
@@ -80,19 +80,19 @@ def bootstrap_estimate(
     value = float(np.asarray(statistic(np.concatenate(strata)[np.newaxis, :]))[0])
     if any(len(stratum) < 2 for stratum in strata):
         return Estimate(value, float("nan"), float("nan"), level)
-    generator = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK // sum(len(stratum) for stratum in strata))
     drawn: list[Array] = []
     for start in range(0, resamples, chunk):
         count = min(chunk, resamples - start)
-        samples = [stratum[_draws(generator, count, len(stratum))] for stratum in strata]
+        samples = [stratum[_draws(rng, count, len(stratum))] for stratum in strata]
         drawn.append(np.asarray(statistic(np.concatenate(samples, axis=-1)), dtype=np.float64))
     low, high = np.quantile(np.concatenate(drawn), _tails(level))
     return Estimate(value, float(low), float(high), level)
 
 
 def difference_of(size: int, statistic: Callable[[Array], Array]) -> Statistic:
-    """``statistic`` of the first ``size`` values minus that of the others, for two strata."""
+    """For two strata: ``statistic`` of the first ``size`` values minus that of the rest."""
 
     def difference(values: Array) -> Array:
         return statistic(values[..., :size]) - statistic(values[..., size:])
@@ -108,13 +108,13 @@ def bootstrap_curve(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Curve:
-    """A statistic over runs at every step, with its pointwise bootstrap interval.
+    """A statistic over runs at each step with its pointwise bootstrap interval.
 
-    Whole runs are resampled, so the steps of one resample belong together.
+    Whole runs are resampled, so all steps of a resample come from the same runs.
 
     Args:
         scores: ``[runs, steps]``.
-        statistic: reduces the last axis, here that of the runs.
+        statistic: reduces the last axis, here the runs.
         level: probability mass of the interval, between 0 and 1.
         resamples: number of bootstrap samples.
         seed: seed of the resampling.
@@ -124,7 +124,7 @@ def bootstrap_curve(
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2:
-        raise ValueError(f"scores of a curve have shape [runs, steps], got {list(values.shape)}")
+        raise ValueError(f"scores of a curve must have shape [runs, steps], got {list(values.shape)}")
     _check_finite(values)
     _check_level(level, resamples)
     by_step = values.T
@@ -150,18 +150,18 @@ def linear_cka(x: ArrayLike, y: ArrayLike) -> float:
 
     Args:
         x: ``[inputs, features]``.
-        y: ``[inputs, features]``, the number of features may differ.
+        y: ``[inputs, features]``; the number of features may differ from that of ``x``.
 
     Returns:
-        The alignment; NaN where one representation is constant.
+        The alignment; NaN if one representation is constant.
 
     Raises:
-        ValueError: the shapes do not fit, or a value is not finite.
+        ValueError: the shapes do not match, or a value is not finite.
     """
     first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if first.ndim != 2 or second.ndim != 2 or len(first) != len(second):
         raise ValueError(
-            f"representations have shape [inputs, features] with equal inputs, "
+            f"representations must have shape [inputs, features] with equal inputs, "
             f"got {list(first.shape)} and {list(second.shape)}"
         )
     _check_finite(first)
@@ -174,9 +174,9 @@ def linear_cka(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def area_under_curve(steps: ArrayLike, success: ArrayLike) -> Array:
-    """Mean height of ``success[..., steps]`` over its steps by the trapezoidal rule.
+    """Area under ``success`` ``[..., steps]`` by the trapezoidal rule, divided by the range of ``steps``.
 
-    In [0, 1] for success rates. Shape ``[...]``.
+    Shape ``[...]``; in [0, 1] for success rates.
 
     Raises:
         ValueError: fewer than two steps, or steps that do not increase.
@@ -184,18 +184,18 @@ def area_under_curve(steps: ArrayLike, success: ArrayLike) -> Array:
     positions = np.asarray(steps, dtype=np.float64)
     heights = np.asarray(success, dtype=np.float64)
     if positions.ndim != 1 or len(positions) < 2 or np.any(np.diff(positions) <= 0):
-        raise ValueError("an area needs two steps or more, in increasing order")
+        raise ValueError("an area needs at least two steps, in increasing order")
     if heights.shape[-1] != len(positions):
-        raise ValueError(f"{heights.shape[-1]} values of success for {len(positions)} steps")
+        raise ValueError(f"{heights.shape[-1]} success values for {len(positions)} steps")
     area = np.trapezoid(heights, positions, axis=-1) / (positions[-1] - positions[0])
     return np.asarray(area, dtype=np.float64)
 
 
 def forward_transfer(area: ArrayLike, baseline_area: ArrayLike) -> Array:
-    """``(AUC - AUC_b) / (1 - AUC_b)``, b being training from scratch (paper, Table 6).
+    """``(AUC - AUC_b) / (1 - AUC_b)``, where b is training from scratch (paper, Table 6).
 
-    1 is success all the time, 0 is no better than scratch, negative is worse. NaN where the baseline
-    has nothing left to gain.
+    1 is success throughout, 0 no better than scratch, negative worse. NaN where the baseline leaves nothing
+    to gain.
     """
     ours = np.asarray(area, dtype=np.float64)
     baseline = np.asarray(baseline_area, dtype=np.float64)
@@ -208,10 +208,10 @@ def final_forgetting(success: ArrayLike) -> Array:
     """Best success before the last step minus success at the last step (Chaudhry et al. 2018).
 
     Args:
-        success: rates in [0, 1], ``[..., steps]`` with two steps or more.
+        success: rates in [0, 1], ``[..., steps]`` with two or more steps.
 
     Returns:
-        ``[...]`` in [-1, 1]; 0 is nothing lost at the end, negative is better than ever before.
+        ``[...]`` in [-1, 1]; 0: nothing lost at the end, negative: better than ever before.
     """
     values = _two_steps(success)
     return np.asarray(values[..., :-1].max(axis=-1) - values[..., -1], dtype=np.float64)
@@ -221,10 +221,10 @@ def worst_drop(success: ArrayLike) -> Array:
     """Success at the first step minus the lowest success afterwards.
 
     Args:
-        success: rates in [0, 1], ``[..., steps]`` with two steps or more, the first being pi*'s.
+        success: rates in [0, 1], ``[..., steps]`` with two or more steps; the first is pi*'s.
 
     Returns:
-        ``[...]`` in [-1, 1]; 1 is a skill wholly lost at some time, even if it was learned again.
+        ``[...]`` in [-1, 1]; 1: completely lost at some point, even if relearned later.
     """
     values = _two_steps(success)
     return np.asarray(values[..., 0] - values[..., 1:].min(axis=-1), dtype=np.float64)
@@ -233,7 +233,7 @@ def worst_drop(success: ArrayLike) -> Array:
 def _two_steps(success: ArrayLike) -> Array:
     values = np.asarray(success, dtype=np.float64)
     if values.ndim == 0 or values.shape[-1] < 2:
-        raise ValueError("forgetting needs success at two steps or more")
+        raise ValueError("forgetting needs success at two or more steps")
     return values
 
 
@@ -244,7 +244,7 @@ def _strata(scores: ArrayLike | Sequence[ArrayLike]) -> list[Array]:
     else:
         values = np.asarray(scores, dtype=np.float64)
         if values.ndim not in (1, 2):
-            raise ValueError(f"scores have shape [runs] or [runs, tasks], got {list(values.shape)}")
+            raise ValueError(f"scores must have shape [runs] or [runs, tasks], got {list(values.shape)}")
         strata = [values] if values.ndim == 1 else list(values.T)
     if not strata:
         raise ValueError("no scores")
@@ -253,8 +253,8 @@ def _strata(scores: ArrayLike | Sequence[ArrayLike]) -> list[Array]:
     return strata
 
 
-def _draws(generator: np.random.Generator, resamples: int, runs: int) -> NDArray[np.int64]:
-    return generator.integers(runs, size=(resamples, runs))
+def _draws(rng: np.random.Generator, resamples: int, runs: int) -> NDArray[np.int64]:
+    return rng.integers(runs, size=(resamples, runs))
 
 
 def _tails(level: float) -> list[float]:
@@ -269,7 +269,7 @@ def _check_finite(values: Array) -> None:
     if values.size == 0:
         raise ValueError("no scores")
     if not np.isfinite(values).all():
-        raise ValueError("scores hold NaN or infinity; leave out what was not measured")
+        raise ValueError("scores contain NaN or infinity; leave out missing measurements")
 
 
 def _check_level(level: float, resamples: int) -> None:

@@ -1,4 +1,4 @@
-"""The tables that phases leave (each ``<name>.parquet``), and the schema of the episodes table."""
+"""The tables that phases write (``<name>.parquet``), and the schema of the episodes table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TABLES = {
 PHASE_OF_TABLE = {name: phase for phase, names in TABLES.items() for name in names}
 
 EPISODES = "episodes"
-EXPERT = "expert"  # stands for a method in the tables that collect wrote
-# One row for each measure of each episode of each probe, or of a policy itself (episode -1). A letter is
-# numpy's kind of the column: O text, i whole number, f floating point.
+EXPERT = "expert"  # in place of a method, in tables written by collect
+# One row per probe, episode and measure; episode -1 is for measures of the policy itself. Each letter is the
+# column's numpy kind: O text, i integer, f floating point.
 EPISODES_SCHEMA: Mapping[str, str] = {
     "domain": "O",
     "experiment": "O",
-    "condition": "O",  # "" where an experiment has one condition only
+    "condition": "O",  # "" if the experiment has only one condition
     "method": "O",
     "seed": "i",
     "step": "i",  # of the milestone
@@ -32,18 +32,18 @@ EPISODES_SCHEMA: Mapping[str, str] = {
     "measure": "O",
     "value": "f",
 }
-NO_EPISODE = -1  # of a row that is about the policy, not about one of its episodes
+NO_EPISODE = -1  # a row that describes the policy, not one of its episodes
 
 
 class TableSchemaError(ValueError):
-    """A table lacks a column or has one of another kind."""
+    """A table has a missing, unknown or wrongly typed column."""
 
 
 def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity: Any) -> pd.DataFrame:
-    """The episodes table of ``rows``; ``identity`` are values of the columns that they do not have.
+    """The episodes table of ``rows``; ``identity`` gives the values of columns that ``rows`` lack.
 
     Raises:
-        TableSchemaError: a column is missing, unknown, or of another kind than ``EPISODES_SCHEMA`` says.
+        TableSchemaError: a column is missing, unknown, or not of the kind in ``EPISODES_SCHEMA``.
     """
     import pandas as pd
 

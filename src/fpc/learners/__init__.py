@@ -1,1 +1,1 @@
-"""Learners: gradient ascent, REINFORCE, Soft Actor-Critic and APPO; ``interface`` says what they share."""
+"""Learners: gradient ascent, REINFORCE, Soft Actor-Critic and APPO; ``interface`` defines what they share."""

@@ -1,4 +1,4 @@
-"""Projected gradient ascent on an exact value, for policies of one parameter."""
+"""Projected gradient ascent on an exact value function, for one-parameter policies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-IMAGINARY_STEP = 1e-100  # no subtraction takes place, so it may be as small as this
+IMAGINARY_STEP = 1e-100  # a complex step involves no subtraction, so it can be this small
 Value = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAscentSpecification(Specification):
-    """Policies by name, each with the value it climbs; ``steps`` and ``milestones`` count updates.
+    """Value functions and initial parameters by policy name; ``steps`` and ``milestones`` count updates.
 
-    Values are analytic in pieces, and written so that they take complex numbers.
+    Value functions are piecewise analytic and must accept complex numbers.
     """
 
     values: Mapping[str, Value]
@@ -29,12 +29,12 @@ class GradientAscentSpecification(Specification):
 
 
 class GradientAscent(Learner[GradientAscentSpecification]):
-    """Exact and over in a second: it keeps no checkpoint, and has nothing to give to a method."""
+    """Exact, and finished within a second: it writes no checkpoints and provides nothing to methods."""
 
     name: ClassVar[str] = "gradient_ascent"
 
     def train(self, specification: GradientAscentSpecification) -> Trained:
-        """Climb every value; ``policy`` has a float64 number by name, ``table`` a column ``condition``."""
+        """Maximise each value: ``policy`` has a float64 scalar per name, ``table`` a column ``condition``."""
         import pandas as pd
 
         steps, rate = specification.steps, specification.learning_rate
@@ -58,17 +58,17 @@ def _policy(paths: Mapping[str, NDArray[np.float64]], step: int) -> Any:
 
 
 def derivative(value: Value, theta: float) -> float:
-    """``d value / d theta``, exact to rounding by a complex step (Squire and Trapp 1998).
+    """``d value / d theta``, exact up to rounding, by a complex step (Squire and Trapp 1998).
 
     Args:
-        value: analytic in pieces, and written so that it takes complex numbers.
-        theta: where; on the seam of two pieces the piece that ``value`` takes there counts.
+        value: piecewise analytic; must accept complex numbers.
+        theta: the point; at a boundary between pieces, the piece that ``value`` selects there is used.
     """
     return float(value(complex(theta, IMAGINARY_STEP)).imag / IMAGINARY_STEP)
 
 
 def gradient_ascent(value: Value, start: float, learning_rate: float, updates: int) -> NDArray[np.float64]:
-    """``theta <- clip(theta + learning_rate * d value / d theta, 0, 1)``, repeated.
+    """Repeat ``theta <- clip(theta + learning_rate * d value / d theta, 0, 1)``.
 
     Source: paper, appendix on the two-state MDPs (fine-tuning is gradient ascent on v0).
 

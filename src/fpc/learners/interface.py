@@ -1,8 +1,8 @@
-"""The joint between domains and learners. Importing it imports no torch.
+"""The interface between domains and learners. Importing it does not import torch.
 
-A learner is a package or a module of ``fpc.learners`` with one subclass of ``Learner``; a domain names
-its learner by that class. What a run needs is a ``Specification``, which each learner extends; what a
-run gives is ``Trained``, the same for all.
+A learner is a package or module of ``fpc.learners`` with one subclass of ``Learner``; a domain refers to its
+learner by that class. The input of a run is a ``Specification``, which each learner extends; its result is
+``Trained``, the same for all learners.
 """
 
 from __future__ import annotations
@@ -23,52 +23,54 @@ Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
 class Report(Protocol):
-    """Called as training goes on."""
+    """Progress callback of training."""
 
     def __call__(self, step: int, total: int, **measures: float) -> None:
-        """``step`` of ``total`` are done; ``measures`` are of what was done last."""
+        """``step`` of ``total`` steps are done; ``measures`` describe the most recent ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Specification:
-    """What every learner must be told. A learner's own specification adds what only it needs."""
+    """The inputs common to all learners; each learner's own specification adds what only it needs."""
 
-    seeds: tuple[int, ...]  # of the runs that are trained side by side; most learners train one
-    steps: int  # environment steps, or updates where the learner's specification says so
-    state: Path  # folder of all that a resume needs
+    seeds: tuple[int, ...]  # one per run trained side by side; most learners train a single run
+    steps: int  # environment steps, or updates if the learner's specification says so
+    state: Path  # folder of everything needed to resume
     report: Report
-    checkpoint_seconds: float = 60.0  # at most this much training is lost by a kill
+    checkpoint_seconds: float = 60.0  # maximum time between checkpoints: what a kill can cost
     method: RetentionMethod | None = None  # None adds nothing to the loss
     milestones: tuple[int, ...] = ()
-    # Called with (step, policy, critic) for each milestone, in rising order, at that step or at the end of
-    # training; a resumed run calls it again, with equal weights, for those after its checkpoint.
+    # Called with (step, policy, critic) for each milestone, in ascending order, at that step or at the end of
+    # training; a resumed run calls it again, with the same weights, for milestones after its checkpoint.
     on_milestone: Callable[[int, Weights, Weights], None] | None = None
 
     @property
     def seed(self) -> int:
-        """The only seed of a learner that trains one run."""
+        """The seed of a learner that trains a single run; ValueError if there are several."""
         (seed,) = self.seeds
         return seed
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives."""
+    """The result of training."""
 
-    policy: Weights  # what acts, with whatever shares its network
-    critic: Weights  # empty where the learner has none, or it is part of the policy's network
-    table: pd.DataFrame  # step, metric, value, and seed (or run, where more than seeds are side by side)
-    finished: bool = True  # False where training was stopped before its last step, see the specification
+    policy: Weights  # the acting policy, including everything that shares its network
+    critic: Weights  # empty if there is none or it is part of the policy's network
+    table: (
+        pd.DataFrame
+    )  # step, metric, value, and seed (or run, if runs side by side differ in more than seed)
+    finished: bool = True  # False if training stopped before its last step, see the specification
 
 
 SpecificationT = TypeVar("SpecificationT", bound=Specification, contravariant=True)
 
 
 class Learner(ABC, Generic[SpecificationT]):
-    """An algorithm that trains a policy, resumable after a kill at any time."""
+    """An algorithm that trains a policy and can resume after being killed at any time."""
 
     name: ClassVar[str]
-    provides: ClassVar[frozenset[Need]] = frozenset()  # what it can give to a retention method
+    provides: ClassVar[frozenset[Need]] = frozenset()  # what it can provide to a retention method
 
     @abstractmethod
     def train(self, specification: SpecificationT) -> Trained:
@@ -76,5 +78,5 @@ class Learner(ABC, Generic[SpecificationT]):
 
         Raises:
             NoUsableCheckpoint: checkpoints exist and none can be read.
-            Interrupted: a signal asked to stop; all was saved.
+            Interrupted: a signal was received; everything was saved.
         """

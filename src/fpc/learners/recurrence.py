@@ -1,4 +1,4 @@
-"""The LSTM along sequences in which games end and begin."""
+"""Unrolling an LSTM over sequences that contain game boundaries."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 
 
 def unroll(core: nn.LSTM, features: Tensor, starts: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the LSTM over sequences, from zeros wherever a game starts.
+    """Run an LSTM over sequences, resetting its state to zero wherever a game starts.
 
-    Steps between which no game starts are run in one piece.
+    Consecutive steps without a start are processed in one call.
 
     Args:
-        core: an LSTM of one layer.
+        core: a one-layer LSTM.
         features: ``[T, B, inputs]``.
-        starts: bool ``[T, B]``; the state is zeroed before each step where it is True.
-        state: ``[B, 2 * hidden]``: h and c side by side.
+        starts: bool ``[T, B]``; where True, the state is zeroed before that step.
+        state: ``[B, 2 * hidden]``: h and c concatenated.
 
     Returns:
         Outputs ``[T, B, hidden]``, and the state after the last step.
     """
     steps = features.shape[0]
-    cuts = [step for step in starts.any(dim=1).nonzero().flatten().tolist() if step > 0]
+    boundaries = [step for step in starts.any(dim=1).nonzero().flatten().tolist() if step > 0]
     hidden, cell = state.chunk(2, dim=-1)
     pieces = []
-    for begin, end in zip([0, *cuts], [*cuts, steps], strict=True):
+    for begin, end in zip([0, *boundaries], [*boundaries, steps], strict=True):
         keep = (~starts[begin]).to(state.dtype)[:, None]
         output, hidden, cell = run_segment(core, features[begin:end], hidden * keep, cell * keep)
         pieces.append(output)
@@ -37,8 +37,8 @@ def unroll(core: nn.LSTM, features: Tensor, starts: Tensor, state: Tensor) -> tu
 def run_segment(
     core: nn.LSTM, features: Tensor, hidden: Tensor, cell: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs ``[T, B, hidden]`` and the last h and c, ``[B, hidden]``, of steps without a start."""
-    if len(features) == 1:  # acting: a cell takes a quarter of the time
+    """Run steps without a start: outputs ``[T, B, hidden]`` and the final h and c, each ``[B, hidden]``."""
+    if len(features) == 1:  # acting: lstm_cell takes a quarter of the time
         weights = cast(tuple[Tensor, Tensor, Tensor, Tensor], tuple(core.all_weights[0]))
         hidden, cell = torch.lstm_cell(features[0], (hidden, cell), *weights)
         return hidden[None], hidden, cell

@@ -1,1 +1,1 @@
-"""Knowledge retention methods, one a file; the file's name is the method's name."""
+"""Knowledge retention methods, one per file; the file name is the method's name."""

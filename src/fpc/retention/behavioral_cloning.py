@@ -1,4 +1,4 @@
-"""Behavioral cloning (BC): stay close to pi* on the states of pi*."""
+"""Behavioral cloning (BC): stay close to pi* on pi*'s own states."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SAMPLER = "sampler."  # prefix in state_dict
 
 
 class BehavioralCloningOptions(MethodOptions):
-    """How strongly, how the strength decays, and how much expert data there is."""
+    """Weight of the term, its decay, and the amount of expert data."""
 
     coefficient: NonNegativeFloat = Field(description="Weight of the divergence at the first update.")
     batch_size: PositiveInt = Field(description="Expert states per update.")
     decay: Fraction = Field(default=1.0, description="Factor on the weight per update; 1 is no decay.")
     floor: NonNegativeFloat = Field(default=0.0, description="The weight decays no lower than this.")
     memory_size: PositiveInt | None = Field(
-        default=None, description="Use only so many expert states (figures 19 and 26); null uses all."
+        default=None, description="Number of expert states to use (figures 19 and 26); null uses all."
     )
 
 
@@ -52,9 +52,9 @@ class BehavioralCloning(RetentionMethod):
     student_state: Tensor | None  # of a recurrent student, after the sequences of the last update
 
     def prepare(self, context: RetentionContext) -> None:
-        """Begin to draw from the expert data, or from its first ``memory_size`` states."""
+        """Open a sampler of the expert data, or of its first ``memory_size`` states."""
         if context.expert is None:
-            raise ValueError("behavioral cloning needs expert data, and this learner gave none")
+            raise ValueError("behavioral cloning needs expert data, but this learner provides none")
         size = self.options.memory_size
         expert = context.expert if size is None else context.expert.restricted(size)
         self.generator = context.generator
@@ -62,7 +62,7 @@ class BehavioralCloning(RetentionMethod):
         self.student_state = None
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted mean divergence over the drawn states, ``[*runs]``."""
+        """Weighted mean divergence over a batch of expert states, ``[*runs]``."""
         from fpc.retention import losses
 
         options = self.options
@@ -74,7 +74,7 @@ class BehavioralCloning(RetentionMethod):
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where drawing stands, so that a resumed run draws the same expert states."""
+        """The sampler, its generator and the student's recurrent state: a resume draws the same states."""
         state = {SAMPLER + name: value for name, value in self.sampler.state_dict().items()}
         state["generator"] = self.generator.get_state()
         if self.student_state is not None:
@@ -82,7 +82,7 @@ class BehavioralCloning(RetentionMethod):
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
-        """Take the expert data from the context and go on drawing."""
+        """Restore the sampler, its generator and the student's recurrent state."""
         self.prepare(context)
         self.generator.set_state(state["generator"])
         self.sampler.load_state_dict(

@@ -1,4 +1,4 @@
-"""Episodic memory (EM): keep transitions of pi* in the replay buffer for good."""
+"""Episodic memory (EM): keep transitions of pi* in the replay buffer permanently."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class EpisodicMemoryOptions(MethodOptions):
-    """How much is remembered, and how often it is replayed."""
+    """Size of the memory, and how often it is replayed."""
 
-    memory_size: PositiveInt = Field(description="Transitions of pi* that are kept.")
+    memory_size: PositiveInt = Field(description="Number of pi*'s transitions that are kept.")
     share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=None,
         description="Share of each batch drawn from them; null draws uniformly from the whole buffer.",
@@ -31,7 +31,7 @@ class EpisodicMemoryOptions(MethodOptions):
 
 
 class EpisodicMemory(RetentionMethod):
-    """Adds no term: the learner's own loss sees pi*'s transitions among its own.
+    """Adds no term: the learner's own loss is also computed on pi*'s transitions.
 
     Source: paper section 2 and appendix on RoboticSequence (10k transitions in a buffer of 100k).
     """
@@ -44,7 +44,9 @@ class EpisodicMemory(RetentionMethod):
     def prepare(self, context: RetentionContext) -> None:
         """Put the first ``memory_size`` transitions into the buffer and protect them."""
         if context.expert is None or context.replay_buffer is None:
-            raise ValueError("episodic memory needs expert data and a replay buffer; this learner lacks one")
+            raise ValueError(
+                "episodic memory needs expert data and a replay buffer, but this learner lacks one of them"
+            )
         memory = context.expert.restricted(self.options.memory_size)
         context.replay_buffer.protect(memory.transitions(), self.options.share)
 
@@ -53,4 +55,4 @@ class EpisodicMemory(RetentionMethod):
         return None
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
-        """Nothing to do: the protected transitions are restored with the buffer that holds them."""
+        """Nothing to restore: the protected transitions are part of the replay buffer's own state."""

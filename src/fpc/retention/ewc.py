@@ -1,4 +1,4 @@
-"""Elastic weight consolidation (EWC): stay close to pi*'s parameters, where they matter."""
+"""Elastic weight consolidation (EWC): stay close to pi*'s parameters, weighted by their importance."""
 
 from __future__ import annotations
 
@@ -29,24 +29,26 @@ def _is_none(value: object) -> bool:
 
 
 class EWCOptions(MethodOptions):
-    """How strongly, and how the Fisher information is estimated."""
+    """Weight of the penalty, and how the Fisher information is estimated."""
 
     coefficient: NonNegativeFloat = Field(description="Weight of the quadratic penalty.")
-    fisher_samples: PositiveInt = Field(description="Expert states the Fisher information is averaged over.")
-    fisher_floor: NonNegativeFloat = Field(description="Smallest Fisher information of a parameter.")
+    fisher_samples: PositiveInt = Field(
+        description="Expert states over which the Fisher information is averaged."
+    )
+    fisher_floor: NonNegativeFloat = Field(description="Lower bound on each parameter's Fisher information.")
     fisher_batches: PositiveInt | None = Field(
         default=None,
-        exclude_if=_is_none,  # younger than published results: where it is not used, digests stay
-        description="Estimate from so many batches of fisher_samples states, by the squared gradient of each "
-        "batch's mean cross-entropy (NetHack); null is exact on one draw.",
+        exclude_if=_is_none,  # newer than published results: unused, it leaves their digests unchanged
+        description="Number of batches of fisher_samples states for an estimate from the squared gradient of "
+        "each batch's mean cross-entropy (NetHack); null: exact expectation over actions, on one batch.",
     )
 
 
 class EWC(RetentionMethod):
     """``c sum_i F_i (theta_i - theta*_i)^2`` with the diagonal Fisher information F at theta*.
 
-    Source: paper section 2, after Kirkpatrick et al. 2017; floor and sample number as in
-    Continual World. Only ``anchored_parameters`` are held: the policy's, without per-stage heads.
+    Source: paper section 2, after Kirkpatrick et al. 2017; floor and number of samples as in
+    Continual World. Only ``anchored_parameters`` are penalised: the policy's, without per-stage heads.
     """
 
     label: ClassVar[str] = "EWC"
@@ -62,7 +64,9 @@ class EWC(RetentionMethod):
         from fpc.retention import losses
 
         if context.expert is None:
-            raise ValueError("EWC needs expert data for its Fisher information, and this learner gave none")
+            raise ValueError(
+                "EWC needs expert data for its Fisher information, but this learner provides none"
+            )
         self.run_dimensions = context.run_dimensions
         fisher = self._fisher(context.student, context.expert, context.generator)
         values = losses.flatten_parameters(fisher.values(), self.run_dimensions)
@@ -76,10 +80,10 @@ class EWC(RetentionMethod):
         batches = self.options.fisher_batches
         if batches is not None:
             if self.run_dimensions:
-                raise ValueError("fisher_batches is for one run at a time; set it to null here")
+                raise ValueError("fisher_batches does not support runs trained side by side; set it to null")
             return batch_fisher(student, (sampler.sample_observations() for _ in range(batches)))
         if isinstance(student, RecurrentPolicy):
-            raise ValueError("EWC on sequences of a recurrent policy needs the option fisher_batches")
+            raise ValueError("EWC on a recurrent policy needs the option fisher_batches")
         return diagonal_fisher(student, sampler.sample_observations(), self.run_dimensions)
 
     def _flat_parameters(self, student: Policy) -> Tensor:
@@ -88,7 +92,7 @@ class EWC(RetentionMethod):
         return losses.flatten_parameters(student.anchored_parameters().values(), self.run_dimensions)
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted penalty, ``[*runs]``."""
+        """Weighted quadratic penalty, ``[*runs]``."""
         from fpc.retention import losses
 
         parameters = self._flat_parameters(batch.student)
@@ -103,7 +107,7 @@ class EWC(RetentionMethod):
         """Restore anchors and Fisher information.
 
         Raises:
-            ValueError: they belong to a policy of another size.
+            ValueError: their shape does not match the policy's parameters.
         """
         self.run_dimensions = context.run_dimensions
         parameters = self._flat_parameters(context.student)

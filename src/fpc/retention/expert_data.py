@@ -1,4 +1,4 @@
-"""The expert data set of ``collect``, as retention methods read it."""
+"""The expert data set written by ``collect``, as retention methods read it."""
 
 from __future__ import annotations
 
@@ -25,33 +25,39 @@ TRANSITIONS = {
 
 
 class ExpertDataset:
-    """States of pi* with pi*'s outputs there, and transitions where the domain has them.
+    """States visited by pi* with pi*'s outputs, and transitions if the domain stores them.
 
     Args:
-        tensors: ``observations`` ``[..., N, D]`` and ``outputs`` ``[..., N, P]``, float32; where there
-            are transitions also ``action``, ``reward``, ``next_observations`` and ``terminated``,
-            ``N`` first in each (then without leading run dimensions). Others (``stage``) are kept.
+        tensors: ``observations`` ``[..., N, D]`` and ``outputs`` ``[..., N, P]``, float32; with
+            transitions also ``action``, ``reward``, ``next_observations`` and ``terminated``, ``N`` first
+            in each (and no leading run dimensions). Others (``stage``) are kept.
 
     Raises:
-        ValueError: a tensor is missing, empty, or of another number of states.
+        ValueError: a tensor is missing or empty, or the numbers of states differ.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         if missing := [name for name in STATES if name not in tensors]:
-            raise ValueError(f"expert data lacks {', '.join(missing)}; it has {', '.join(sorted(tensors))}")
+            raise ValueError(
+                f"expert data lacks {', '.join(missing)}; it contains {', '.join(sorted(tensors))}"
+            )
         self.tensors = dict(tensors)
         self.size = self.tensors["observations"].shape[-2]
         lengths = {name: value.shape[self._axis(name)] for name, value in self.tensors.items()}
         if self.size == 0 or set(lengths.values()) != {self.size}:
-            raise ValueError(f"expert data must hold the same number (>= 1) of states, got {lengths}")
+            raise ValueError(f"all expert tensors must hold the same number (>= 1) of states, got {lengths}")
 
     @classmethod
     def read(cls, path: Path, sha256: str | None = None) -> ExpertDataset:
-        """Read ``expert.safetensors``; raises ValueError for a file of another digest or content."""
+        """Read ``expert.safetensors``.
+
+        Raises:
+            ValueError: the digest is not ``sha256``, or the content is invalid.
+        """
         return cls(read_tensors(path, sha256))
 
     def _axis(self, name: str) -> int:
-        """The dimension that counts states."""
+        """The dimension of the states."""
         return -2 if name in STATES else 0
 
     def __len__(self) -> int:
@@ -62,7 +68,7 @@ class ExpertDataset:
         return StateSampler(self, size, generator)
 
     def restricted(self, size: int) -> ExpertDataset:
-        """The first ``size`` states (stored in random order).
+        """The first ``size`` states; states are stored in random order.
 
         Raises:
             ValueError: there are fewer than ``size`` states.
@@ -80,15 +86,15 @@ class ExpertDataset:
         """observation, action, reward, next_observation, terminated; ``N`` first in each.
 
         Raises:
-            ValueError: the data set holds states only.
+            ValueError: the data set contains only states.
         """
         if missing := [stored for stored in TRANSITIONS.values() if stored not in self.tensors]:
-            raise ValueError(f"the expert data holds no transitions: {', '.join(missing)} missing")
+            raise ValueError(f"the expert data contains no transitions: {', '.join(missing)} missing")
         return {name: self.tensors[stored] for name, stored in TRANSITIONS.items()}
 
 
 class StateSampler:
-    """Draws the same states in every run's data; all that moves is the generator."""
+    """Draws batches with the same indices in every run's data; its only state is the generator's."""
 
     def __init__(self, data: ExpertDataset, size: int, generator: torch.Generator) -> None:
         self.data, self.size, self.generator = data, size, generator
@@ -109,7 +115,7 @@ class StateSampler:
         return torch.randint(len(self.data), (self.size,), generator=self.generator)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Nothing: the draws follow from the generator."""
+        """Empty: the draws depend only on the generator."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

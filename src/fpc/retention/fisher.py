@@ -1,4 +1,4 @@
-"""Diagonal Fisher information of a policy about its parameters."""
+"""Diagonal Fisher information of a policy with respect to its parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fpc.retention.interface import Policy
 
-SAMPLES_AT_ONCE = 64  # bounds memory: a chunk of Jacobians holds samples x outputs x parameters numbers
+SAMPLES_AT_ONCE = 64  # bounds memory: a chunk of Jacobians has samples x outputs x parameters entries
 
 
 def diagonal_fisher(
@@ -27,29 +27,29 @@ def diagonal_fisher(
 ) -> dict[str, Tensor]:
     """``F_i = mean_n sum_p I_p(x_n) (d outputs_p(x_n) / d theta_i)^2`` of the anchored parameters.
 
-    ``I`` is the diagonal information of the action distribution about its outputs, so the
-    expectation over actions is exact and not sampled. For a Gaussian policy it is
+    ``I`` is the diagonal Fisher information of the action distribution w.r.t. its outputs, so the
+    expectation over actions is exact, not sampled. For a Gaussian policy it is
     ``(dmu^2 + 2 dstd^2) / std^2`` summed over action dimensions.
     Source: paper section 2 and appendix on EWC in RoboticSequence (after Continual World).
 
     Args:
         policy: an ``nn.Module`` with the methods of :class:`fpc.retention.interface.Policy`.
         observations: ``[*runs, N, D]``.
-        run_dimensions: how many leading dimensions of observations and of each anchored parameter
-            count independent runs.
-        samples_at_once: per-sample Jacobians are made for so many samples together.
+        run_dimensions: number of leading dimensions of observations and anchored parameters that index
+            independent runs.
+        samples_at_once: number of samples whose Jacobians are computed together.
 
     Returns:
         F with the names and shapes of ``policy.anchored_parameters()``.
 
     Raises:
-        TypeError: the policy is not a module, so its parameters cannot be put in from outside.
+        TypeError: the policy is not an ``nn.Module``, so its parameters cannot be substituted.
     """
     if not isinstance(policy, nn.Module):
         raise TypeError(f"the Fisher information needs a policy that is an nn.Module, not {type(policy)}")
     anchored = dict(policy.anchored_parameters())
     observations = observations.detach()
-    summed: dict[int, Tensor] = {}  # by the parameter's identity
+    summed: dict[int, Tensor] = {}  # by id of the parameter
     if not run_dimensions:
         summed = _sum_of_linear_layers(policy, observations, {id(value) for value in anchored.values()})
     rest = [value for value in anchored.values() if id(value) not in summed]
@@ -60,22 +60,23 @@ def diagonal_fisher(
 
 
 def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
-    """``F_i = mean_b (d L_b / d theta_i)^2``, ``L_b`` the mean cross-entropy of batch b.
+    """``F_i = mean_b (d L_b / d theta_i)^2``, where ``L_b`` is the mean cross-entropy of batch b.
 
-    The label of a sample is the policy's own likeliest action. The square of a mean is not the mean of
-    squares: these values are smaller than those of ``diagonal_fisher`` by about the batch size, and
-    coefficients are chosen with it. Source: the released NetHack code (text: 10,000 batches, code: 30,000).
+    Each sample's label is the policy's own most likely action. The square of a mean is not the mean of
+    squares: these values are smaller than those of ``diagonal_fisher`` by a factor of about the batch size,
+    and coefficients are chosen accordingly.
+    Source: the released NetHack code (text: 10,000 batches, code: 30,000).
 
     Args:
-        policy: over discrete actions; ``outputs`` are logits ``[N, A]``.
-        batches: observations, a batch at a time; recurrent policies take sequences, and their state is
-            carried from one batch to the next.
+        policy: has discrete actions; its ``outputs`` are logits ``[N, A]``.
+        batches: batches of observations; for recurrent policies sequences, with the recurrent state carried
+            from one batch to the next.
 
     Returns:
         F with the names and shapes of ``policy.anchored_parameters()``.
 
     Raises:
-        ValueError: there is no batch.
+        ValueError: ``batches`` is empty.
     """
     anchored = dict(policy.anchored_parameters())
     parameters = list(anchored.values())
@@ -95,11 +96,11 @@ def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
 
 
 def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:
-    """The sum over samples for the weights and biases of linear layers, without any Jacobian.
+    """The sum over samples for weights and biases of linear layers, without Jacobians.
 
     A sample's gradient with respect to a weight is the product of the layer's input x and the gradient g
-    with respect to its output, so the sum of squares is ``(g^2)^T (x^2)``: one product of matrices. Layers
-    that do not see each sample exactly once are left out.
+    with respect to its output, so the sum of squares is ``(g^2)^T (x^2)``: one matrix product. Layers
+    that do not process each sample exactly once are left out.
     """
     calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
 
@@ -156,14 +157,14 @@ def _sum_by_jacobian(
     run_dimensions: int,
     samples_at_once: int,
 ) -> dict[int, Tensor]:
-    """The sum over samples for any parameters, by per-sample Jacobians."""
+    """The sum over samples for arbitrary parameters, from per-sample Jacobians."""
     module = _OutputsModule(policy)
     path_of = {id(value): path for path, value in module.named_parameters()}
     parameters = {path_of[id(value)]: value.detach() for value in wanted}
 
     def outputs_of(values: Mapping[str, Tensor], observation: Tensor) -> tuple[Tensor, Tensor]:
         outputs = functional_call(module, dict(values), (observation.unsqueeze(-2),)).squeeze(-2)
-        # Runs share no parameter, so the sum over runs has each run's own derivative.
+        # Runs share no parameters, so the gradient of the sum over runs is each run's own gradient.
         return outputs.reshape(-1, outputs.shape[-1]).sum(0), outputs
 
     def of_sample(observation: Tensor) -> dict[str, Tensor]:

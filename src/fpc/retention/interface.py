@@ -1,16 +1,16 @@
-"""The one joint between retention methods and learners.
+"""The interface between retention methods and learners.
 
-A method sees a policy only as "the parameters of your action distribution for these observations",
-so one file serves SAC's Gaussian, REINFORCE's Bernoulli and APPO's categorical LSTM. Shapes:
-observations ``[..., N, D]``, outputs ``[..., N, P]``; the leading dimensions, as many as
-``RetentionContext.run_dimensions`` says, count independent runs trained side by side.
+A method sees a policy only as a function from observations to the parameters of the action distribution, so
+one file works with SAC's Gaussian, REINFORCE's Bernoulli and APPO's categorical LSTM policy. Shapes:
+observations ``[..., N, D]``, outputs ``[..., N, P]``; the first ``RetentionContext.run_dimensions``
+dimensions index independent runs trained side by side.
 
-Nothing here changes behind anyone's back: a policy's outputs depend on its parameters and on what it
-is given, expert data are never altered, and what moves from update to update (a generator, a place in
-the expert's games, a recurrent state) is held by the method and part of its ``state_dict``.
+There is no hidden state: a policy's outputs depend only on its parameters and its inputs, expert data are
+never modified, and whatever changes from update to update (a generator, the position in the expert's games,
+a recurrent state) is held by the method and is part of its ``state_dict``.
 
-Importing this module does not import torch: the configuration needs the options of each method,
-and building the DAG must stay fast.
+Importing this module does not import torch: the configuration needs every method's options, and building the
+DAG must stay fast.
 """
 
 from __future__ import annotations
@@ -32,53 +32,53 @@ if TYPE_CHECKING:
 
 
 class Need(StrEnum):
-    """What a method asks of its learner; a pair that cannot be met is refused with the configuration."""
+    """What a method requires of a learner; unmet needs are configuration errors."""
 
-    TEACHER = "teacher"  # pi* itself, for observations that only turn up in training
-    EXPERT_DATA = "expert_data"  # observations of pi* with pi*'s outputs
+    TEACHER = "teacher"  # pi* itself, for observations that only arise during training
+    EXPERT_DATA = "expert_data"  # observations from pi*'s rollouts, with pi*'s outputs
     ONLINE_OBSERVATIONS = "online_observations"  # the observations of the learner's own update
     REPLAY_BUFFER = "replay_buffer"  # an off-policy buffer that can hold protected transitions
 
 
 class Policy(Protocol):
-    """A policy as a retention method may see it."""
+    """A policy as seen by a retention method."""
 
     def outputs(self, observations: Any) -> Tensor:
         """Parameters ``[..., N, P]`` of the action distribution for observations ``[..., N, D]``.
 
         A pure function of observations and parameters. A recurrent policy takes a batch of sequences
-        instead, each from a state of zeros, and ``N`` counts all their steps; see RecurrentPolicy.
+        instead, each starting from a zero state, and ``N`` counts all their steps; see RecurrentPolicy.
         """
         ...
 
     def distribution(self, outputs: Tensor) -> Distribution:
-        """The action distribution with batch shape ``[..., N]`` that ``outputs`` stand for."""
+        """The action distribution parametrised by ``outputs``, with batch shape ``[..., N]``."""
         ...
 
     def information(self, outputs: Tensor) -> Tensor:
-        """Diagonal ``[..., N, P]`` of the Fisher information of the distribution about its outputs."""
+        """Diagonal ``[..., N, P]`` of the distribution's Fisher information with respect to ``outputs``."""
         ...
 
     def anchored_parameters(self) -> Mapping[str, torch.nn.Parameter]:
-        """Parameters that a penalty in parameter space holds: the policy's, without per-stage heads."""
+        """Parameters to which a penalty in parameter space applies: the policy's, without per-stage heads."""
         ...
 
 
 @runtime_checkable
 class RecurrentPolicy(Protocol):
-    """What a policy with memory has besides."""
+    """The additional method of a policy with memory."""
 
     def unroll(self, sequences: Any, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Outputs ``[N, P]`` along sequences that go on from ``state``, and the state after them.
+        """Outputs ``[N, P]`` along sequences continued from ``state``, and the state after them.
 
-        ``state`` is what an earlier call returned for the sequences before these (no gradient flows
-        through it), or None: zeros. It is zeroed wherever a game starts.
+        ``state`` is the state returned for the preceding sequences (no gradient flows through it), or None
+        for zeros. It is zeroed wherever a game starts.
         """
         ...
 
 
 def outputs_from(policy: Policy, observations: Any, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Outputs ``[..., N, P]`` and the recurrent state after them; None for a policy without memory."""
+    """Outputs ``[..., N, P]`` and the recurrent state after them (None for a policy without memory)."""
     if isinstance(policy, RecurrentPolicy):
         return policy.unroll(observations, state)
     return policy.outputs(observations), None
@@ -86,45 +86,45 @@ def outputs_from(policy: Policy, observations: Any, state: Tensor | None) -> tup
 
 @dataclass(frozen=True)
 class ExpertBatch:
-    """Observations ``[..., N, D]`` (or sequences) of pi* and pi*'s outputs ``[..., N, P]`` there."""
+    """Observations ``[..., N, D]`` (or sequences) from pi*'s rollouts, with pi*'s outputs ``[..., N, P]``."""
 
     observations: Any
     outputs: Tensor
 
 
 class ExpertSampler(Protocol):
-    """Draws batches of expert data, one after the other; whoever made it saves its state."""
+    """Draws successive batches of expert data; the method that created it saves its state."""
 
     def sample(self) -> ExpertBatch:
-        """The next batch. It follows from the generator alone, and from ``state_dict`` where there is one."""
+        """The next batch, determined by the generator and the sampler's own state alone."""
         ...
 
     def sample_observations(self) -> Any:
-        """The observations of ``sample``, without computing pi*'s outputs."""
+        """The observations of the next batch, without computing pi*'s outputs."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where it stands, besides the generator's state; empty for states drawn at random."""
+        """The sampler's state apart from its generator's; empty if states are drawn independently."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Continue from where ``state_dict`` was taken."""
         ...
 
 
 class ExpertData(Protocol):
-    """The data set that ``collect`` made; nothing here changes it."""
+    """The data set written by ``collect``; immutable."""
 
     def sampler(self, size: int, generator: torch.Generator) -> ExpertSampler:
         """Batches of ``size`` states drawn with ``generator``.
 
-        Single states are drawn uniformly with replacement, at every ``sample``. Sequences are read game
-        after game in an order that follows from the generator's seed.
+        Single states are drawn uniformly with replacement. Sequences are read game by game in an order that
+        depends on the generator's seed.
         """
         ...
 
     def restricted(self, size: int) -> ExpertData:
-        """A data set of the first ``size`` states (they are stored in random order): a smaller memory."""
+        """A smaller data set: the first ``size`` states, which are stored in random order."""
         ...
 
     def transitions(self) -> Mapping[str, Tensor]:
@@ -133,25 +133,25 @@ class ExpertData(Protocol):
 
 
 class ProtectedBuffer(Protocol):
-    """A replay buffer that keeps some transitions for good."""
+    """A replay buffer that can keep some transitions permanently."""
 
     def protect(self, transitions: Mapping[str, Tensor], share: float | None) -> None:
-        """Hold ``transitions`` for good; ``share`` of each batch comes from them (None: uniform)."""
+        """Never evict ``transitions``; draw ``share`` of each batch from them (None: sample uniformly)."""
         ...
 
 
 @dataclass(frozen=True)
 class RetentionContext:
-    """What a method may use once, before the first update.
+    """What a method may use in ``prepare``, before the first update.
 
     Attributes:
-        student: the policy that is trained; equal to pi* before the first update.
-        teacher: pi*, frozen; None where no method asks for it.
-        expert: the expert data; None where no method asks for them.
-        replay_buffer: the learner's; None for on-policy learners.
-        generator: for all that the method draws.
-        run_dimensions: leading dimensions of observations, outputs and anchored parameters that count
-            independent runs trained side by side; 0 for a learner of one run.
+        student: the policy being trained; equal to pi* before the first update.
+        teacher: pi*, frozen; None if the method does not need it.
+        expert: the expert data; None if the method does not need them.
+        replay_buffer: the learner's replay buffer; None for on-policy learners.
+        generator: the method's only source of randomness.
+        run_dimensions: number of leading dimensions of observations, outputs and anchored parameters that
+            index independent runs trained side by side; 0 for a learner that trains one run.
     """
 
     student: Policy
@@ -164,51 +164,51 @@ class RetentionContext:
 
 @dataclass(frozen=True)
 class RetentionBatch:
-    """One update as a method sees it."""
+    """One update as seen by a method."""
 
     student: Policy
     observations: Any
-    outputs: Tensor  # the student's, at ``observations``, with its graph
+    outputs: Tensor  # the student's at ``observations``, with the autograd graph
     update: int
-    # pi*'s at ``observations``, where the learner has them already: a recurrent pi* needs its own state
+    # pi*'s at ``observations`` if the learner computes them: a recurrent pi* needs its own state
     teacher_outputs: Tensor | None = None
 
 
 class MethodOptions(Section):
-    """Options every method has."""
+    """Options common to all methods."""
 
     steps: PositiveInt | None = Field(
         default=None,
-        description="Environment steps of this method alone; the experiment must say why budgets differ.",
+        description="Environment steps of this method, if its budget differs; the experiment must say why.",
     )
 
 
 class RetentionMethod(ABC):
-    """Adds one term to a learner's loss. One subclass a file; the file's name is the method's.
+    """Adds one term to a learner's loss. One subclass per file; the file name is the method's name.
 
     A penalty is a function of the batch and of ``state_dict``: after ``load_state_dict`` the same batches
-    give the same penalties. It changes neither policy, expert data nor any generator but the context's.
+    give the same penalties. It does not modify policies, expert data or any generator but the context's.
     """
 
     label: ClassVar[str]  # short name in figures
     colour: ClassVar[str]  # hex, the same in every figure
     needs: ClassVar[frozenset[Need]] = frozenset()
-    pretrained: ClassVar[bool] = True  # start from pi* (False: from a new initialisation)
+    pretrained: ClassVar[bool] = True  # start from pi* (False: from a random initialisation)
     Options: ClassVar[type[MethodOptions]] = MethodOptions
 
     def __init__(self, options: Any) -> None:
         self.options = options
 
     def prepare(self, context: RetentionContext) -> None:
-        """Called once before the first update and not after a resume."""
+        """Called once before the first update; not called on resume."""
 
     @abstractmethod
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The term to add, ``[*runs]``: a scalar, or one value a run; None where the method adds nothing."""
+        """The term to add, ``[*runs]``: a scalar, or one value per run. None adds nothing."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that a resume must find again: what ``prepare`` made and what moves from update to update."""
+        """Everything needed to resume: the results of ``prepare`` and whatever changes between updates."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
-        """Restore ``state_dict``; ``context`` is there for what is not worth storing (the teacher)."""
+        """Restore ``state_dict``; ``context`` supplies what is not worth storing, such as the teacher."""

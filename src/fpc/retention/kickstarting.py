@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class KickstartingOptions(MethodOptions):
-    """How strongly, and how the strength decays."""
+    """Weight of the term and its decay."""
 
     coefficient: NonNegativeFloat = Field(description="Weight of the divergence at the first update.")
     decay: Fraction = Field(default=1.0, description="Factor on the weight per update; 1 is no decay.")
@@ -42,13 +42,13 @@ class Kickstarting(RetentionMethod):
     teacher: Policy
 
     def prepare(self, context: RetentionContext) -> None:
-        """Keep the teacher."""
+        """Store the teacher."""
         if context.teacher is None:
-            raise ValueError("kickstarting needs the teacher pi*, and this learner gave none")
+            raise ValueError("kickstarting needs the teacher pi*, but this learner provides none")
         self.teacher = context.teacher
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """The weighted mean divergence over the samples, ``[*runs]``."""
+        """Weighted mean divergence over the batch, ``[*runs]``."""
         import torch
 
         from fpc.retention import losses
@@ -64,5 +64,5 @@ class Kickstarting(RetentionMethod):
         )
 
     def load_state_dict(self, state: Mapping[str, Tensor], context: RetentionContext) -> None:
-        """Nothing is stored: the teacher comes with the context, the decay with the update number."""
+        """Nothing is stored: the context supplies the teacher, the batch the update number."""
         self.prepare(context)

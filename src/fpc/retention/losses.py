@@ -1,7 +1,7 @@
 """The loss terms of the retention methods as pure functions of tensors.
 
-Shapes: outputs ``[..., N, P]`` as in :mod:`fpc.retention.interface`; leading dimensions are
-independent runs, and no function here mixes them.
+Shapes: outputs ``[..., N, P]`` as in :mod:`fpc.retention.interface`; leading dimensions index independent
+runs, which no function here mixes.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 def kl_divergence(policy: Policy, teacher_outputs: Tensor, student_outputs: Tensor) -> Tensor:
     """KL(pi* || pi_theta) per sample: ``sum_a pi*(a|s) [log pi*(a|s) - log pi_theta(a|s)]``.
 
-    Source: paper section 2 (behavioral cloning and kickstarting losses); the direction is the
-    teacher's expectation, so it covers the teacher's actions.
+    Source: paper section 2 (behavioral cloning and kickstarting losses); the
+    expectation is over the teacher's actions, so the student must cover them.
 
     Args:
-        policy: says which distribution the outputs stand for.
+        policy: defines the distribution that the outputs parametrise.
         teacher_outputs: ``[..., N, P]``, outputs of pi*; no gradient flows into them.
         student_outputs: ``[..., N, P]``, outputs of pi_theta at the same observations.
 
     Returns:
-        ``[..., N]`` in nats, never negative up to rounding.
+        ``[..., N]`` in nats, non-negative up to rounding.
     """
     teacher = policy.distribution(teacher_outputs.detach())
     return distribution_divergence(teacher, policy.distribution(student_outputs))
@@ -41,15 +41,15 @@ def flatten_parameters(parameters: Iterable[Tensor], run_dimensions: int = 0) ->
 
     Args:
         parameters: tensors that share their first ``run_dimensions`` dimensions.
-        run_dimensions: how many leading dimensions count independent runs.
+        run_dimensions: number of leading dimensions that index independent runs.
     """
     return torch.cat([value.reshape(*value.shape[:run_dimensions], -1) for value in parameters], dim=-1)
 
 
 class _WeightedSquaredDistance(torch.autograd.Function):
-    """``sum_i w_i (x_i - y_i)^2`` over the last dimension; its gradient with respect to x is written out.
+    """``sum_i w_i (x_i - y_i)^2`` over the last dimension; with an explicit gradient with respect to x.
 
-    The penalty is bound by memory traffic, and this takes a third less time than autograd's own gradient.
+    The penalty is memory-bound, and this takes a third less time than autograd's gradient.
     """
 
     @staticmethod
@@ -77,7 +77,7 @@ def quadratic_penalty(parameters: Tensor, anchors: Tensor, fisher: Tensor) -> Te
         fisher: F ``[..., M]``, the diagonal Fisher information at theta*.
 
     Returns:
-        ``[...]``, one value a run; differentiable with respect to ``parameters`` only.
+        ``[...]``, one value per run; differentiable with respect to ``parameters`` only.
     """
     value: Tensor = _WeightedSquaredDistance.apply(parameters, anchors, fisher)  # type: ignore[no-untyped-call]
     return value

@@ -1,4 +1,4 @@
-"""Retention methods by name: a method is a module of this package. Importing this imports no torch."""
+"""Retention methods by name; each is a module of this package. Importing this does not import torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import fpc.retention
 from fpc.core.errors import did_you_mean
 from fpc.retention.interface import RetentionMethod
 
-SUPPORT = frozenset(
-    {"interface", "losses", "fisher", "expert_data", "registry"}
-)  # no methods, some with torch
+# Modules that define no method; some of them import torch.
+SUPPORT = frozenset({"interface", "losses", "fisher", "expert_data", "registry"})
 
 
 def _method_of(module_name: str) -> type[RetentionMethod] | None:
-    """The one RetentionMethod a module defines; None where it defines none."""
+    """The RetentionMethod that a module defines, or None."""
     module = importlib.import_module(f"{fpc.retention.__name__}.{module_name}")
     methods = [
         value
@@ -48,20 +47,20 @@ def method_names() -> tuple[str, ...]:
 
 
 def load_method(name: str) -> type[RetentionMethod]:
-    """The class of a method.
+    """The class of the method called ``name``.
 
     Raises:
-        ValueError: there is no such method; the message lists those there are.
+        ValueError: there is no such method; the message lists the existing ones.
     """
     methods = _methods()
     if name in methods:
         return methods[name]
     raise ValueError(
-        f"no retention method is called '{name}'.{did_you_mean(name, methods)} "
-        f"There are: {', '.join(methods)}; a new one is a file src/fpc/retention/{name}.py."
+        f"there is no retention method '{name}'.{did_you_mean(name, methods)} "
+        f"Available: {', '.join(methods)}. To add one, create src/fpc/retention/{name}.py."
     )
 
 
 def method_name(method: RetentionMethod) -> str:
-    """The name of a method's class."""
+    """The registered name of a method."""
     return next(name for name, method_class in _methods().items() if method_class is type(method))

@@ -1,4 +1,4 @@
-"""Training from a new initialisation: the baseline that shows what pre-training is worth."""
+"""Training from a random initialisation: the baseline that shows the value of pre-training."""
 
 from __future__ import annotations
 

@@ -22,16 +22,16 @@ def environment_of(
     starts: str | None,
     *,
     seed: int,
-    place: int,
+    index: int,
     started_at: int,
 ) -> MontezumaEnvironment:
-    """The environment at ``place``: its episode n is seeded by (seed, place, n).
+    """Environment number ``index``; its episode n is seeded by (seed, index, n).
 
-    After ``started_at`` steps of a run that could not keep its games, by (seed, place, started_at, n).
+    A run resumed with new games at step ``started_at`` uses (seed, index, started_at, n).
     ``starts`` is a file of start states; those of the configured room are used.
     """
     options = EnvironmentOptions.model_validate(environment)
-    stream = (seed, place, started_at) if started_at else (seed, place)
+    stream = (seed, index, started_at) if started_at else (seed, index)
     states = [] if starts is None else starts_in(Path(starts), options.room)
     return MontezumaEnvironment(options, stream, states, task)
 
@@ -54,7 +54,7 @@ def starts_in(path: Path, room: int) -> list[Any]:
 
 
 def network_of(network: dict[str, Any], environment: dict[str, Any], *, seed: int) -> MontezumaNetwork:
-    """A network whose first weights follow from the seed."""
+    """A network initialised from the seed."""
     options = NetworkOptions.model_validate(network)
     return MontezumaNetwork.seeded(options, EnvironmentOptions.model_validate(environment), seed)
 

@@ -10,16 +10,16 @@ from fpc.domains.nethack.network import NetHackNetwork
 
 
 def environment_of(
-    environment: dict[str, Any], *, seed: int, place: int, started_at: int
+    environment: dict[str, Any], *, seed: int, index: int, started_at: int
 ) -> NetHackEnvironment:
-    """The environment at ``place``: its episode n is seeded by (seed, place, n).
+    """Environment number ``index``; its episode n is seeded by (seed, index, n).
 
-    After ``started_at`` steps of a run that could not keep its games, by (seed, place, started_at, n).
+    A run resumed with new games at step ``started_at`` uses (seed, index, started_at, n).
     """
-    stream = (seed, place, started_at) if started_at else (seed, place)
+    stream = (seed, index, started_at) if started_at else (seed, index)
     return NetHackEnvironment(EnvironmentOptions.model_validate(environment), stream=stream)
 
 
 def network_of(network: dict[str, Any], *, seed: int) -> NetHackNetwork:
-    """A network whose first weights follow from the seed."""
+    """A network initialised from the seed."""
     return NetHackNetwork.seeded(NetworkOptions.model_validate(network), seed)

@@ -1,8 +1,8 @@
-"""APPO by Sample Factory 2.1.1, subclassed: retention terms, frozen parts, exact resumption.
+"""APPO on Sample Factory 2.1.1, subclassed to add retention terms, frozen parts and exact resumption.
 
-``job`` says what to train, ``actor_critic`` holds student and teacher, ``learner`` adds the method's
-term and writes checkpoints, ``sampling`` continues games after a kill, ``policies`` is what a retention
-method sees, ``train`` runs all of it.
+``job`` describes a run, ``actor_critic`` holds student and teacher, ``learner`` adds the method's term and
+writes checkpoints, ``sampling`` continues games after a kill, ``policies`` wraps the networks for retention
+methods, and ``train`` is the entry point.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fpc.retention.interface import Need
 
 
 class APPO(Learner[APPOSpecification]):
-    """On-policy, asynchronous or serial: it has no replay buffer."""
+    """APPO: on-policy, asynchronous or serial, without a replay buffer."""
 
     name: ClassVar[str] = "appo"
     provides: ClassVar[frozenset[Need]] = frozenset(Need) - {Need.REPLAY_BUFFER}

@@ -1,4 +1,4 @@
-"""Sample Factory actor-critics: what they share, and the recurrent one that carries pi* along."""
+"""Sample Factory actor-critics: the common base, and the recurrent one that also runs pi*."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from fpc.learners.recurrence import run_segment
 
 
 class ByteActorCritic(ActorCritic):  # type: ignore[misc]
-    """Takes observations as they are: bytes, on the device of ``network``."""
+    """Takes raw byte observations on the device of ``network``."""
 
     network: Any
 
     def device_for_input_tensor(self, input_tensor_name: str) -> torch.device:
-        """Every observation goes where the network is."""
+        """The network's device, for every observation."""
         weight: Tensor = self.network.policy.weight
         return weight.device
 
     def type_for_input_tensor(self, input_tensor_name: str) -> torch.dtype:
-        """Observations stay bytes."""
+        """uint8: observations stay bytes."""
         return torch.uint8
 
 
 class RecurrentActorCritic(ByteActorCritic):
-    """The job's network, and pi* where a method compares with it on the learner's own states.
+    """The job's network, plus pi* if a method compares with it on the learner's own states.
 
-    The teacher's LSTM state is carried alongside the student's, in one vector ``[N, 2 H + 2 H]`` that
-    Sample Factory's buffers store as one. Where the student's encoder cannot change, the teacher takes
-    its features and does not run an encoder.
+    The teacher's LSTM state is carried alongside the student's, in one vector ``[N, 2 H + 2 H]`` in Sample
+    Factory's buffers. If the student's encoder cannot change, the teacher reuses its features instead of
+    running its own encoder.
     """
 
     def __init__(self, obs_space: Any, action_space: Any, cfg: AttrDict) -> None:
         super().__init__(obs_space, action_space, cfg)
         self.job = Job.of(cfg["fpc"])
-        appo = self.job.options_of_appo
+        appo = self.job.appo_options
         self.network: Any = self.job.make_network()
         self.frozen = self.job.trainable != "all"
         self.moving = self.frozen and appo.batch_norm == "moving"
@@ -56,10 +56,10 @@ class RecurrentActorCritic(ByteActorCritic):
             self.teacher.requires_grad_(False)
         network: Any = self.network
         self.hidden = int(network.core.hidden_size)
-        self.teacher_outputs: Tensor | None = None  # of the newest pass with gradients
+        self.teacher_outputs: Tensor | None = None  # from the latest forward pass with gradients
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
-        """Features ``[N, H]``; ``[N, 2 H]`` with the teacher's where it runs an encoder of its own."""
+        """Features ``[N, H]``, or ``[N, 2 H]`` if the teacher runs its own encoder."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features: Tensor = self.network.encode(normalized_obs_dict)
         if self.teacher is None or self.shares_encoder:
@@ -94,7 +94,7 @@ class RecurrentActorCritic(ByteActorCritic):
         return result
 
     def forward(self, normalized_obs_dict: Any, rnn_states: Tensor, values_only: bool = False) -> TensorDict:
-        """One step of every environment."""
+        """One step of every environment: values, logits, sampled actions and the new recurrent states."""
         features = self.forward_head(normalized_obs_dict)
         output, state = self.forward_core(features, rnn_states)
         result = self.forward_tail(output, values_only, sample_actions=True)
@@ -103,7 +103,7 @@ class RecurrentActorCritic(ByteActorCritic):
 
 
 def freeze(network: Any, trainable: str, moving_statistics: bool) -> None:
-    """Restrict gradients to the part that is trained: all, core (LSTM and heads), heads, or critic."""
+    """Restrict gradients to the trainable part: all, core (LSTM and heads), heads, or critic."""
     if trainable == "all":
         return
     network.freeze_encoder(moving_statistics=moving_statistics)
@@ -121,14 +121,14 @@ def _columns(values: Any, start: int, stop: int | None) -> Any:
 
 
 def _concatenated(first: Any, second: Any) -> Any:
-    """The columns of both, of ``[N, ...]`` or of packed sequences."""
+    """Concatenate the columns of two ``[N, ...]`` tensors or packed sequences."""
     if isinstance(first, PackedSequence):
         return first._replace(data=torch.cat([first.data, second.data], dim=1))
     return torch.cat([first, second], dim=1)
 
 
 def _step(core: nn.LSTM, features: Any, state: Tensor) -> tuple[Any, Tensor]:
-    """The LSTM on one step or on a packed sequence; the state ``[N, 2 H]`` is hidden and cell."""
+    """Run the LSTM on one step or a packed sequence; the state ``[N, 2 H]`` is hidden and cell state."""
     hidden, cell = state.chunk(2, dim=1)
     if isinstance(features, PackedSequence):
         initial = (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())

@@ -1,4 +1,4 @@
-"""The expert's games as expert data for recurrent policies, read in order as sequences."""
+"""The expert's games as expert data for recurrent policies, read sequentially."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ SOURCE, TEACHER_STATE = "source.", "teacher_state"  # in a sampler's state_dict
 
 
 class SequenceSource(Protocol):
-    """An open place in the expert's games."""
+    """A position in the expert's games."""
 
     def next(self) -> Sequences:
-        """The next ``T`` steps of every stream."""
+        """The next ``T`` steps of each stream."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every stream stands."""
+        """The position of each stream."""
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on exactly where ``state_dict`` was taken."""
+        """Continue exactly from where ``state_dict`` was taken."""
 
 
 class OpenSequences(Protocol):
-    """Opens the expert's games, ``streams`` of them side by side and ``length`` steps a batch.
+    """Opens the expert's games as ``streams`` parallel streams, ``length`` steps per batch.
 
-    ``seed`` decides the order of the games; with ``limit`` only the first games are read, as many as have
-    that many steps together.
+    ``seed`` determines the order of the games; with ``limit`` only the first games are read, up to that many
+    steps in total.
     """
 
     def __call__(self, streams: int, length: int, seed: int, limit: int | None) -> SequenceSource:
-        """At the first step of the first games."""
+        """The source, at the first step of the first games."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class ExpertSequences:
     open_sequences: OpenSequences
     teacher: RecurrentCategoricalPolicy
     length: int  # steps of a sequence
-    limit: int | None = None  # use only the first games, as many as have this many steps together
+    limit: int | None = None  # use only the first games, up to this many steps in total
 
     def sampler(self, size: int, generator: torch.Generator) -> SequenceSampler:
-        """Batches of ``size`` steps: ``size / length`` streams side by side, game after game.
+        """Batches of ``size`` steps: ``size / length`` parallel streams, read game by game.
 
-        The order of the games follows from the generator's seed; nothing is drawn from the generator.
+        The generator's seed determines the order of the games; nothing is drawn from the generator.
 
         Raises:
             ValueError: ``size`` is not a multiple of the sequence length.
@@ -65,20 +65,20 @@ class ExpertSequences:
         return SequenceSampler(source, self.teacher)
 
     def restricted(self, size: int) -> ExpertSequences:
-        """Only the first ``size`` steps, whole games."""
+        """Only the first games, up to ``size`` steps in total."""
         return ExpertSequences(self.open_sequences, self.teacher, self.length, size)
 
     def transitions(self) -> Mapping[str, Tensor]:
-        """Sequences have no transitions for a replay buffer: raises ValueError."""
-        raise ValueError("the expert's sequences hold no transitions; APPO has no replay buffer")
+        """Always raises ValueError: sequences contain no transitions for a replay buffer."""
+        raise ValueError("the expert's sequences contain no transitions; APPO has no replay buffer")
 
 
 class SequenceSampler:
-    """Reads on through the games; pi*'s outputs are computed where they are not stored."""
+    """Reads through the games in order; computes pi*'s outputs if they are not stored."""
 
     def __init__(self, source: SequenceSource, teacher: RecurrentCategoricalPolicy) -> None:
         self.source, self.teacher = source, teacher
-        self.teacher_state: Tensor | None = None  # pi*'s LSTM after the newest sequences, [B, 2 H]
+        self.teacher_state: Tensor | None = None  # pi*'s LSTM state after the latest sequences, [B, 2 H]
 
     def sample(self) -> ExpertBatch:
         """The next sequences ``[T, B]`` and pi*'s outputs ``[T * B, A]``."""
@@ -92,18 +92,18 @@ class SequenceSampler:
         return ExpertBatch(sequences, outputs)
 
     def sample_observations(self) -> Sequences:
-        """The next sequences; pi* does not see them, so mix this with ``sample`` only at starts of games."""
+        """The next sequences, not seen by pi*: mix this with ``sample`` only where games start."""
         return self.source.next()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every stream stands, and pi*'s LSTM state."""
+        """The position of each stream, and pi*'s LSTM state."""
         state = {SOURCE + name: value for name, value in self.source.state_dict().items()}
         if self.teacher_state is not None:
             state[TEACHER_STATE] = self.teacher_state
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Continue from where ``state_dict`` was taken."""
         self.source.load_state_dict(
             {name.removeprefix(SOURCE): value for name, value in state.items() if name.startswith(SOURCE)}
         )

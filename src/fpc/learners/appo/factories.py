@@ -1,4 +1,4 @@
-"""Factory functions that Sample Factory calls in each of its processes; the job is in its settings."""
+"""Factory functions that Sample Factory calls in its processes; its configuration contains the job."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class SeededEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Episodes follow from the run's seed and the environment's index, not from Sample Factory's seed.
+    """Episodes are seeded by the run's seed and the environment's index, not by Sample Factory.
 
-    The metrics of a finished episode become Sample Factory's extra statistics.
+    The metrics of a finished episode are passed on as Sample Factory's extra statistics.
     """
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """The next episode of the environment's own stream."""
+        """Start the next episode of the environment's own stream; ``seed`` is ignored."""
         return self.env.reset(options=options)
 
     def step(self, action: Any) -> Any:
-        """As the environment's."""
+        """Step the environment and pass on its metrics."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if "metrics" in info:
             info["episode_extra_stats"] = info["metrics"]
@@ -36,7 +36,7 @@ class SeededEnvironment(gymnasium.Wrapper[Any, Any, Any, Any]):
 def make_environment(
     name: str, cfg: Any, env_config: Any, render_mode: str | None = None
 ) -> SeededEnvironment:
-    """Sample Factory's factory function of environments."""
+    """Factory function for environments."""
     end_with_parent()
     index = 0 if env_config is None else int(env_config["env_id"])
     return SeededEnvironment(Job.of(cfg["fpc"]).make_environment(index))
@@ -45,7 +45,7 @@ def make_environment(
 def make_actor_critic(
     cfg: AttrDict, obs_space: Any, action_space: Any
 ) -> RecurrentActorCritic | RNDActorCritic:
-    """Sample Factory's factory function of actor-critics."""
+    """Factory function for actor-critics."""
     end_with_parent()
     actor_critic = RecurrentActorCritic if Job.of(cfg["fpc"]).recurrent else RNDActorCritic
     return actor_critic(obs_space, action_space, cfg)

@@ -1,4 +1,4 @@
-"""One training run as plain values: Sample Factory hands them to every process it spawns."""
+"""One training run as plain values, which Sample Factory passes to every process it spawns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Network(Protocol):
         ...
 
     def freeze_encoder(self, *, moving_statistics: bool = False) -> None:
-        """No gradients in the encoder; its BatchNorm statistics move only if asked to."""
+        """Disable gradients in the encoder; update its BatchNorm statistics only if ``moving_statistics``."""
         ...
 
 
@@ -44,9 +44,8 @@ class Network(Protocol):
 class Job:
     """What to train; every value is JSON.
 
-    ``environment``, ``network`` and ``expert`` name functions as ``module:function``; they are called
-    with the arguments that stand beside them and the seed, ``environment`` also with its ``place`` and
-    ``started_at``.
+    ``environment``, ``network`` and ``expert`` are functions named ``module:function``; they are called with
+    their arguments and the seed, ``environment`` also with the environment's ``index`` and ``started_at``.
     """
 
     environment: str
@@ -67,22 +66,22 @@ class Job:
     expert_arguments: dict[str, Any] | None = None
     milestones: tuple[int, ...] = ()
     milestone_folder: str | None = None
-    rnd: dict[str, Any] | None = None  # with it: a policy without memory, and intrinsic rewards
-    started_at: int = 0  # where an asynchronous run continues: its games are new ones
+    rnd: dict[str, Any] | None = None  # if given: a policy without memory, with intrinsic rewards
+    started_at: int = 0  # step at which an asynchronous run resumed, with new games
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Job:
-        """The job that ``values`` came from."""
+        """The inverse of ``values``; unknown keys are ignored."""
         known = {field.name for field in fields(cls)}
         job = {name: value for name, value in values.items() if name in known}
         return cls(**{**job, "milestones": tuple(job.get("milestones", ()))})
 
     def values(self) -> dict[str, Any]:
-        """JSON values."""
+        """The job as JSON values."""
         return {**asdict(self), "milestones": list(self.milestones)}
 
     @property
-    def options_of_appo(self) -> APPOOptions:
+    def appo_options(self) -> APPOOptions:
         """APPO's options."""
         return APPOOptions.model_validate(self.appo)
 
@@ -92,7 +91,7 @@ class Job:
         return self.rnd is None
 
     @property
-    def options_of_rnd(self) -> RNDOptions:
+    def rnd_options(self) -> RNDOptions:
         """Options of random network distillation."""
         return RNDOptions.model_validate(self.rnd)
 
@@ -107,14 +106,14 @@ class Job:
         return self.initial is not None
 
     def make_network(self) -> nn.Module:
-        """A new network, the same for the same seed."""
+        """A new network, initialised from the seed."""
         network: nn.Module = _function(self.network)(**self.network_arguments, seed=self.seed)
         return network
 
-    def make_environment(self, place: int) -> gymnasium.Env[Any, Any]:
-        """The environment at ``place`` of all; its episodes follow from the run's seed and the place."""
+    def make_environment(self, index: int) -> gymnasium.Env[Any, Any]:
+        """Environment number ``index``; its episodes are seeded by the run's seed and ``index``."""
         environment: gymnasium.Env[Any, Any] = _function(self.environment)(
-            **self.environment_arguments, seed=self.seed, place=place, started_at=self.started_at
+            **self.environment_arguments, seed=self.seed, index=index, started_at=self.started_at
         )
         return environment
 
@@ -122,13 +121,13 @@ class Job:
         """The retention method, not yet prepared."""
         if self.method is None:
             return None
-        kind = load_method(self.method)
-        return kind(kind.Options.model_validate(self.options or {}))
+        method_class = load_method(self.method)
+        return method_class(method_class.Options.model_validate(self.options or {}))
 
     def open_expert(self, streams: int, length: int, seed: int, limit: int | None = None) -> Any:
         """Expert sequences; see :class:`fpc.learners.appo.expert_sequences.OpenSequences`."""
         if self.expert is None:
-            raise ValueError("the retention method needs expert data, and the job names none")
+            raise ValueError("the retention method needs expert data, but the job has none")
         arguments = {**(self.expert_arguments or {}), "streams": streams, "sequence_length": length}
         if limit is not None:
             arguments["limit"] = limit

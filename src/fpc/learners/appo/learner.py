@@ -1,4 +1,4 @@
-"""Sample Factory's learner with a retention term, our checkpoints and our schedules."""
+"""Sample Factory's learner with a retention term and our own checkpoints and schedules."""
 
 from __future__ import annotations
 
@@ -26,58 +26,58 @@ from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCa
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
 logger = logging.getLogger(__name__)
-MEASURE_EVERY = 20  # updates between two rows of losses
+MEASURE_EVERY = 20  # updates between rows of losses in the log
 NORMALIZER = "returns_normalizer."
 Captured = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def failure_file(job: Job) -> Path:
-    """Where a learner in a process of its own writes why it failed."""
+    """File in which a learner in a separate process records why it failed."""
     return Path(job.state) / "failure.json"
 
 
 class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
-    """Linear from the initial rate to 0 at the last update; a function of the update's number alone."""
+    """Linear from the initial rate to 0 at the last update; depends only on the update number."""
 
     def __init__(self, initial: float, updates: int, learner: RetentionLearner) -> None:
         self.initial, self.updates, self.learner = initial, updates, learner
 
     def invoke_after_each_minibatch(self) -> bool:
-        """Whether Sample Factory asks for the rate after every minibatch: yes."""
+        """True: Sample Factory updates the rate after every minibatch."""
         return True
 
     def update(self, current_lr: float, recent_kls: Any) -> float:
-        """The rate of the next update."""
+        """The learning rate of the next update."""
         rate: float = self.initial * max(0.0, 1.0 - self.learner.train_step / self.updates)
         return rate
 
 
 class RetentionLearner(Learner):  # type: ignore[misc]
-    """One policy's learner.
+    """The learner of one policy.
 
-    In serial mode, where everything is in one process, the runner sets ``log``, ``capture`` and
-    ``hand_back``; checkpoints then also hold the episodes seen and the games in progress.
+    In serial mode, where everything runs in one process, the runner sets ``log``, ``capture`` and
+    ``restore_sampler``; checkpoints then include the finished episodes and the games in progress.
     """
 
     log: MetricLog | None = None
     capture: Callable[[], Captured] | None = None
     student: RecurrentCategoricalPolicy | FeedforwardCategoricalPolicy
-    hand_back: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
+    restore_sampler: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
     failure: BaseException | None = None
 
     def init(self) -> Any:
-        """Build everything, and resume from the newest usable checkpoint where there is one."""
+        """Build everything, and resume from the newest usable checkpoint if there is one."""
         self.job = Job.of(self.cfg["fpc"])
         self.saved = time.monotonic()
         self.log = self.log or MetricLog()
         self.method = self.job.make_method()
-        self.warm_up = self.job.options_of_appo.warm_up_steps if self.job.pretrained else 0
+        self.warm_up = self.job.appo_options.warm_up_steps if self.job.pretrained else 0
         try:
             result = super().init()
         except Exception as error:
             self._fail(error)
             raise
-        appo = self.job.options_of_appo
+        appo = self.job.appo_options
         if appo.learning_rate_schedule == "linear":
             updates = max(1, -(-(self.job.steps - self.warm_up) // appo.batch_size)) * appo.epochs
             self.lr_scheduler = LinearSchedule(appo.learning_rate, updates, self)
@@ -91,7 +91,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         """Load the initial weights, then the newest usable checkpoint.
 
         Raises:
-            NoUsableCheckpoint: there are checkpoints and none can be read; training never restarts then.
+            NoUsableCheckpoint: checkpoints exist but none can be read; training is not restarted.
         """
         model = self.actor_critic
         initial = self._initial_weights()
@@ -111,10 +111,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self._write_milestones(-1)
 
     def _prepare(self) -> None:
-        """What is done once, before the first update."""
+        """Work done once, before the first update."""
         if self.method is not None:
             self.actor_critic.eval()
-            if self.job.recurrent:  # on a GPU an LSTM has gradients in training mode only
+            if self.job.recurrent:  # on a GPU an LSTM has gradients only in training mode
                 self.actor_critic.network.core.train()
             self.method.prepare(self.context)
 
@@ -122,7 +122,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return None if self.job.initial is None else read_tensors(Path(self.job.initial))
 
     def _load_critic(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load the value head and, where both have one, the normaliser of returns."""
+        """Load the value head and, if both have one, the normaliser of returns."""
         model = self.actor_critic
         for name in ("weight", "bias"):
             getattr(model.network.baseline, name).data.copy_(tensors[f"baseline.{name}"])
@@ -131,7 +131,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             model.returns_normalizer.load_state_dict(stored)
 
     def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
-        """What the method may use: the student, pi* and the expert's sequences."""
+        """Build the method's context: the student, pi* and the expert's sequences."""
         model = self.actor_critic
         pi_star = model.teacher
         if pi_star is None and initial is not None and self._method_needs_something():
@@ -141,7 +141,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         if pi_star is not None:
             teacher = RecurrentCategoricalPolicy(pi_star, trains_encoder=False)
             if self.job.expert is not None:
-                length = self.job.options_of_appo.rollout
+                length = self.job.appo_options.rollout
                 expert = ExpertSequences(self.job.open_expert, teacher, length)
         self.generator = torch.Generator().manual_seed(self.job.seed)
         self.context = RetentionContext(self.student, teacher, expert, None, self.generator, run_dimensions=0)
@@ -150,7 +150,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return self.method is not None and bool(self.method.needs)
 
     def _frozen_network(self, weights: Mapping[str, Tensor]) -> Any:
-        """A network of its own with ``weights``, beside the one that is trained."""
+        """A separate, frozen network with ``weights``."""
         network = self.job.make_network()
         network.load_state_dict(dict(weights))
         return network.requires_grad_(False).eval().to(self.actor_critic.network.policy.weight.device)
@@ -165,11 +165,11 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             self.method.load_state_dict(_selected(tensors, "method."), self.context)
         assert self.log is not None
         self.log.restore(state["metrics"], tensors["metrics"])
-        if self.hand_back is not None and "sampler" in state:
-            self.hand_back(_selected(tensors, "sampler."), state["sampler"])
+        if self.restore_sampler is not None and "sampler" in state:
+            self.restore_sampler(_selected(tensors, "sampler."), state["sampler"])
 
     def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        """Adam's moments, by the parameter's index."""
+        """Load Adam's moments, stored by parameter index."""
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             index, _, key = name.partition(".")
@@ -180,15 +180,15 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     def _save_impl(
         self, name_prefix: str, name_suffix: str, keep_checkpoints: int, verbose: bool = True
     ) -> bool:
-        """Replaces Sample Factory's saving: ours is atomic and without pickle."""
+        """Replaces Sample Factory's saving with ours, which is atomic and does not use pickle."""
         if not self.is_initialized or self.failure is not None or name_prefix != "checkpoint":
             return False
-        if self.capture is None:  # in serial mode only ``train`` knows when nothing moves
+        if self.capture is None:  # in serial mode only ``train`` knows when the sampler is idle
             self.save_now()
         return True
 
     def save_milestone(self) -> None:
-        """Nothing: milestones are written at their steps, see ``train``."""
+        """Does nothing: ``train`` writes milestones at their steps."""
 
     def save_now(self) -> None:
         """Write a checkpoint."""
@@ -213,7 +213,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.saved = time.monotonic()
 
     def _write_milestones(self, before: int) -> None:
-        """Write the weights at every milestone passed since step ``before``."""
+        """Write the weights of each milestone passed since step ``before``."""
         if self.job.milestone_folder is None:
             return
         for milestone in self.job.milestones:
@@ -232,7 +232,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             raise
 
     def _fail(self, error: Exception) -> None:
-        """Keep the error for the runner; a process of its own writes it down and exits, threads and all."""
+        """Store the error for the runner; a separate process writes it to a file and exits immediately."""
         self.failure = error
         if not self.cfg.serial_mode:
             logger.exception("training failed")
@@ -241,7 +241,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
 
     def _train_on(self, batch: Any) -> dict[str, Any] | None:
         before = self.env_steps
-        if before >= self.job.steps:  # batches still in flight when training ended
+        if before >= self.job.steps:  # batches in flight when training ended
             return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
         if before < self.warm_up:
             _, size, _ = self._prepare_batch(batch)
@@ -263,7 +263,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         """Sample Factory's losses; the method's term is added to its KL loss."""
         losses = super()._calculate_losses(mb, num_invalids)
         distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries = losses
-        if self.job.trainable == "critic":  # nothing else is trained: the policy's term has no gradient
+        if self.job.trainable == "critic":  # the policy is frozen, so its loss must not have a gradient
             policy_loss = policy_loss.detach()
         penalty = self._penalty(distribution, mb, num_invalids)
         if penalty is not None:
@@ -276,7 +276,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries
 
     def _penalty(self, distribution: Any, batch: AttrDict, num_invalids: int) -> Tensor | None:
-        """The method's term; it may run the network again, so the newest distribution is restored."""
+        """The method's term; it may run the network again, so the latest action distribution is restored."""
         if self.method is None:
             return None
         model = self.actor_critic
@@ -308,7 +308,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.log.add(self.env_steps, **measures)
 
     def _measures(self) -> dict[str, float]:
-        """Further measures of a subclass."""
+        """Additional measures of a subclass."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Options of Sample Factory's APPO as this project uses it."""
+"""Options of Sample Factory's APPO, as used in this project."""
 
 from __future__ import annotations
 
@@ -17,53 +17,63 @@ class APPOOptions(Section):
     """Proximal policy optimisation, asynchronous or serial."""
 
     asynchronous: bool = Field(
-        description="Several processes, faster on many cores but not bit-reproducible; "
-        "without it one process, equal to the bit on one CPU, also over a kill."
+        description="Use several processes: faster on many cores, but not bit-reproducible. "
+        "Otherwise one process, bit-reproducible on one CPU even after a kill."
     )
-    workers: PositiveInt = Field(description="Processes that step environments; 1 where not asynchronous.")
-    environments_per_worker: PositiveInt = Field(description="Environments of each worker.")
-    splits: PositiveInt = Field(description="Halves of them act while the others wait for actions.")
-    rollout: PositiveInt = Field(description="Steps of a sequence, also of back-propagation through time.")
-    batch_size: PositiveInt = Field(description="Environment steps in a gradient step.")
+    workers: PositiveInt = Field(description="Processes that step environments; 1 unless asynchronous.")
+    environments_per_worker: PositiveInt = Field(description="Environments per worker.")
+    splits: PositiveInt = Field(
+        description="Groups of a worker's environments; one acts while the others wait for actions."
+    )
+    rollout: PositiveInt = Field(
+        description="Length of a sequence in steps, also for back-propagation through time."
+    )
+    batch_size: PositiveInt = Field(description="Environment steps per gradient step.")
     minibatches: PositiveInt = Field(
         default=1,
-        exclude_if=_is_one,  # younger than published results: where it is not used, digests stay
-        description="Gradient steps of each pass; so many times batch_size steps are sampled between passes.",
+        exclude_if=_is_one,  # newer than published results: unused, it leaves their digests unchanged
+        description="Gradient steps per epoch; minibatches * batch_size steps are sampled each time.",
     )
-    epochs: PositiveInt = Field(description="Passes over what was sampled.")
-    learning_rate: PositiveFloat = Field(description="Adam's at the first update.")
+    epochs: PositiveInt = Field(description="Passes over the sampled steps.")
+    learning_rate: PositiveFloat = Field(description="Adam's learning rate at the first update.")
     learning_rate_schedule: Literal["linear", "constant"] = Field(
-        description="Of fine-tuned runs: `linear` falls to 0 at the end of training."
+        description="Schedule for fine-tuned runs: `linear` falls to 0 at the end of training."
     )
-    scratch_learning_rate_schedule: Literal["linear", "constant"] = Field(description="Of `scratch`.")
-    adam_beta1: Fraction = Field(description="Adam's decay of the mean.")
-    adam_beta2: Fraction = Field(description="Adam's decay of the mean square.")
+    scratch_learning_rate_schedule: Literal["linear", "constant"] = Field(
+        description="Learning-rate schedule for `scratch`."
+    )
+    adam_beta1: Fraction = Field(description="Adam's decay rate of the first moment.")
+    adam_beta2: Fraction = Field(description="Adam's decay rate of the second moment.")
     adam_epsilon: PositiveFloat = Field(description="Adam's epsilon.")
-    gamma: Fraction = Field(description="Discount.")
-    gae_lambda: Fraction = Field(description="Lambda of the generalised advantage estimate.")
-    clip_ratio: PositiveFloat = Field(description="The probability ratio is cut to 1 + this and its inverse.")
-    clip_value: PositiveFloat = Field(description="A value moves no more than this in an update.")
+    gamma: Fraction = Field(description="Discount factor.")
+    gae_lambda: Fraction = Field(description="Lambda of generalised advantage estimation.")
+    clip_ratio: PositiveFloat = Field(
+        description="The probability ratio is clipped to [1 / (1 + this), 1 + this]."
+    )
+    clip_value: PositiveFloat = Field(description="The change of a value in one update is clipped to this.")
     value_coefficient: NonNegativeFloat = Field(description="Weight of the value loss.")
     entropy_coefficient: NonNegativeFloat = Field(description="Weight of the entropy bonus.")
-    max_grad_norm: NonNegativeFloat = Field(description="The gradient's norm is cut to this; 0 does not cut.")
-    reward_scale: PositiveFloat = Field(description="Multiplies rewards before they are cut.")
-    reward_clip: PositiveFloat = Field(description="Rewards are cut to this size.")
-    normalize_returns: bool = Field(description="Learn values of normalised returns.")
-    max_policy_lag: PositiveInt = Field(description="Older experience (in updates) is not learned from.")
+    max_grad_norm: NonNegativeFloat = Field(description="Maximum gradient norm; 0 disables clipping.")
+    reward_scale: PositiveFloat = Field(description="Factor on rewards, applied before clipping.")
+    reward_clip: PositiveFloat = Field(description="Rewards are clipped to this absolute value.")
+    normalize_returns: bool = Field(description="Whether values are learned for normalised returns.")
+    max_policy_lag: PositiveInt = Field(
+        description="Maximum age of experience, in updates; older experience is discarded."
+    )
     train: Literal["all", "core", "heads"] = Field(
-        description="What fine-tuning changes: `core` freezes the encoder, `heads` also the LSTM; "
-        "`scratch` trains all."
+        description="What fine-tuning trains: `core` freezes the encoder, `heads` also the LSTM; "
+        "`scratch` always trains everything."
     )
     batch_norm: Literal["frozen", "moving"] = Field(
-        description="Statistics of batch normalisation in a frozen encoder: really frozen, or moving with "
-        "the data, as in the released code."
+        description="Batch-norm statistics of a frozen encoder: `frozen` as well, or `moving` with the data, "
+        "as in the released code."
     )
     warm_up_steps: NonNegativeInt = Field(
-        description="Environment steps in which a fine-tuned run only samples; part of its budget."
+        description="Initial steps of a fine-tuned run without updates; they count towards its budget."
     )
 
     def from_scratch(self) -> Self:
-        """The options of a run from a new initialisation."""
+        """The options for a run from a random initialisation."""
         return self.model_copy(update={"learning_rate_schedule": self.scratch_learning_rate_schedule})
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a retention method sees of APPO's networks: student and pi*, with and without memory."""
+"""APPO's networks as policies for retention methods: student and pi*, with and without memory."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from fpc.learners.recurrence import unroll
 
 
 class Sequences(Protocol):
-    """``T`` consecutive steps of ``B`` games; either observations or features are there."""
+    """``T`` consecutive steps of ``B`` games, with either observations or features."""
 
     @property
     def starts(self) -> Tensor:
-        """bool ``[T, B]``: a game begins here."""
+        """bool ``[T, B]``: True where a game begins."""
 
     @property
     def observations(self) -> Mapping[str, Tensor] | None:
-        """Each ``[T, B, ...]``."""
+        """Observations by name, each ``[T, B, ...]``; None if features are given."""
 
     @property
     def features(self) -> Tensor | None:
-        """``[T, B, H]``: the LSTM's inputs, from an encoder that does not change."""
+        """``[T, B, H]``: the LSTM's inputs from a frozen encoder; None if observations are given."""
 
     @property
     def outputs(self) -> Tensor | None:
-        """``[T, B, A]``: log-probabilities of pi*; None where they were not stored."""
+        """``[T, B, A]``: log-probabilities of pi*; None if not stored."""
 
 
 def categorical_information(logits: Tensor) -> Tensor:
-    """Diagonal of the Fisher information about the logits: ``p (1 - p)`` of every action, ``[..., A]``."""
+    """Diagonal of the Fisher information w.r.t. the logits: ``p (1 - p)`` per action, ``[..., A]``."""
     probabilities = logits.softmax(-1)
     return probabilities * (1 - probabilities)
 
 
 class RecurrentCategoricalPolicy:
-    """A policy with an LSTM over actions, on sequences of games.
+    """A categorical policy with an LSTM, evaluated on sequences of games.
 
-    It has no state of its own: ``unroll`` takes the LSTM's state and returns the next.
+    It is stateless: ``unroll`` takes the LSTM's state and returns the next one.
 
     Args:
         network: see :class:`fpc.learners.appo.job.Network`.
@@ -52,13 +52,13 @@ class RecurrentCategoricalPolicy:
         self.network, self.trains_encoder = network, trains_encoder
 
     def outputs(self, observations: Sequences) -> Tensor:
-        """Logits ``[T * B, A]`` along sequences, each from a state of zeros."""
+        """Logits ``[T * B, A]`` along sequences, each starting from a zero state."""
         return self.unroll(observations, None)[0]
 
     def unroll(self, sequences: Sequences, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits ``[T * B, A]`` along sequences from ``state`` ``[B, 2 H]``, and the state after them.
 
-        The state is zeroed where a game starts (paper, appendix on NetHack); None stands for zeros.
+        The state is zeroed where a game starts (paper, appendix on NetHack); None means zeros.
         """
         features = self.features(sequences)
         if state is None:
@@ -69,7 +69,7 @@ class RecurrentCategoricalPolicy:
         return logits, state.detach()
 
     def features(self, sequences: Sequences) -> Tensor:
-        """The LSTM's inputs ``[T, B, H]``, as stored or from this network's encoder."""
+        """The LSTM's inputs ``[T, B, H]``, stored or computed by this network's encoder."""
         device = self.network.policy.weight.device
         if sequences.features is not None:
             return sequences.features.to(device).float()
@@ -88,7 +88,7 @@ class RecurrentCategoricalPolicy:
         return categorical_information(outputs)
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
-        """Trained parameters without the critic's (released code: critic head excluded)."""
+        """Trainable parameters except the critic's (as in the released code)."""
         return {
             name: value
             for name, value in self.network.named_parameters()
@@ -97,7 +97,7 @@ class RecurrentCategoricalPolicy:
 
 
 class FeedforwardCategoricalPolicy(nn.Module):
-    """A policy without memory over actions."""
+    """A categorical policy without memory."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -120,5 +120,5 @@ class FeedforwardCategoricalPolicy(nn.Module):
         return categorical_information(outputs)
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
-        """All but the value heads."""
+        """All parameters except the value heads."""
         return {name: value for name, value in self.network.named_parameters() if "baseline." not in name}

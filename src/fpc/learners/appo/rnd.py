@@ -1,7 +1,7 @@
-"""Random network distillation: the novelty of a frame as a reward (Burda et al. 2018).
+"""Random network distillation: rewarding the novelty of frames (Burda et al. 2018).
 
-A trained network predicts the outputs of one with fixed random weights; its error is large on frames
-unlike those seen before. Details follow the public PyTorch code that the paper builds on.
+A predictor learns the outputs of a target with fixed random weights; its error is large on frames unlike
+those seen before. Details follow the public PyTorch code on which the paper builds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from fpc.learners.appo.rnd_options import RNDOptions
 
-_FRAMES_AT_ONCE = 256  # they fit the processor's cache, and sums of their squares float32's 24 bits
+_FRAMES_AT_ONCE = 256  # fits the CPU cache, and sums of squares stay exact in float32's 24 bits
 
 
 class RunningMoments(nn.Module):
-    """Running mean and variance, float64, merged batch by batch (Chan et al. 1979)."""
+    """Running mean and variance in float64, merged batch by batch (Chan et al. 1979)."""
 
     mean: Tensor
     variance: Tensor
@@ -32,7 +32,7 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def update(self, values: Tensor) -> None:
-        """Include ``[N, *shape]``, bytes or floating point."""
+        """Include values ``[N, *shape]``, uint8 or floating point."""
         number = len(values)
         mean, variance = _moments_of_bytes(values) if values.dtype == torch.uint8 else _moments_of(values)
         total = self.count + number
@@ -45,16 +45,16 @@ class RunningMoments(nn.Module):
 
 
 class RandomNetworkDistillation(nn.Module):
-    """Target, predictor and the normalisers of frames and of intrinsic rewards.
+    """Target, predictor, and normalisers of frames and intrinsic rewards.
 
     Args:
-        options: sizes and clip.
-        screen_size: side of a frame.
-        streams: environments whose intrinsic rewards are normalised together.
-        seed: of the weights.
+        options: layer sizes, discount and clipping.
+        screen_size: side length of a frame in pixels.
+        streams: number of environments, whose intrinsic rewards share one normaliser.
+        seed: seed of the initial weights.
     """
 
-    discounted_sums: Tensor  # of each stream's intrinsic rewards so far
+    discounted_sums: Tensor  # of intrinsic rewards so far, [streams]
 
     def __init__(self, options: RNDOptions, screen_size: int, streams: int, seed: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class RandomNetworkDistillation(nn.Module):
         self.register_buffer("discounted_sums", torch.zeros(streams, dtype=torch.float64))
 
     def normalised(self, frames: Tensor) -> Tensor:
-        """float32 ``[N, 1, size, size]`` of uint8 ``[N, size, size]``: centred, scaled, clipped."""
+        """Centre, scale and clip uint8 frames ``[N, size, size]`` to float32 ``[N, 1, size, size]``."""
         clip = self.options.observation_clip
         mean, deviation = self.frames.mean.float(), self.frames.variance.sqrt().float()
         values = frames.float().sub_(mean).div_(deviation.clamp(min=1.0e-8))
@@ -88,7 +88,7 @@ class RandomNetworkDistillation(nn.Module):
 
     @torch.no_grad()
     def errors(self, frames: Tensor) -> Tensor:
-        """Half the squared error of the prediction ``[N]``: the intrinsic reward before normalisation."""
+        """Half the squared prediction error ``[N]``: the intrinsic reward before normalisation."""
         errors = []
         for part in torch.split(frames, _FRAMES_AT_ONCE):
             inputs = self.normalised(part)
@@ -96,7 +96,7 @@ class RandomNetworkDistillation(nn.Module):
         return torch.cat(errors)
 
     def loss(self, frames: Tensor, selected: Tensor) -> Tensor:
-        """Mean squared error of the prediction over the ``selected`` frames, bool ``[N]``."""
+        """Mean squared prediction error over the ``selected`` frames, bool ``[N]``."""
         inputs = self.normalised(frames[selected])
         if not len(inputs):
             return inputs.sum()
@@ -106,13 +106,13 @@ class RandomNetworkDistillation(nn.Module):
 
     @torch.no_grad()
     def intrinsic_rewards(self, frames: Tensor) -> Tensor:
-        """Intrinsic rewards float32 ``[streams, T]`` of uint8 frames ``[streams, T, size, size]``.
+        """Intrinsic rewards, float32 ``[streams, T]``, of uint8 frames ``[streams, T, size, size]``.
 
-        They are divided by the running standard deviation of their discounted sums, which are carried from
-        batch to batch; then the frames are included in the running mean and variance.
+        They are divided by the running standard deviation of their discounted sums, which carry over from
+        batch to batch. The frames are then included in their running mean and variance.
 
         Raises:
-            ValueError: the number of streams is not that of the sums.
+            ValueError: the number of streams differs from the one given at construction.
         """
         streams, steps = frames.shape[:2]
         if streams != len(self.discounted_sums):
@@ -134,9 +134,9 @@ def advantages(rewards: Tensor, values: Tensor, continues: Tensor, gamma: float,
     Args:
         rewards: ``[E, T]``.
         values: ``[E, T + 1]``.
-        continues: ``[E, T]``; 0 where an episode ends with the step. All ones: non-episodic returns.
-        gamma: discount.
-        gae_lambda: lambda.
+        continues: ``[E, T]``; 0 where an episode ends with that step. All ones gives non-episodic returns.
+        gamma: discount factor.
+        gae_lambda: GAE's lambda.
     """
     estimates = torch.zeros_like(rewards)
     following = torch.zeros_like(rewards[:, 0])
@@ -154,7 +154,7 @@ def _moments_of(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _moments_of_bytes(values: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``_moments_of``, from sums that are exact in float32: 256 * 255^2 < 2^24."""
+    """Same as ``_moments_of``, from sums that are exact in float32: 256 * 255^2 < 2^24."""
     total = torch.zeros(values.shape[1:], dtype=torch.float64, device=values.device)
     squares = torch.zeros_like(total)
     for part in torch.split(values, _FRAMES_AT_ONCE):
@@ -179,7 +179,7 @@ def _convolutions(options: RNDOptions) -> list[nn.Module]:
 
 
 def _convolved(size: int) -> int:
-    """Side of the last convolution's output."""
+    """Side length of the last convolution's output."""
     for kernel, stride in ((8, 4), (4, 2), (3, 1)):
         size = (size - kernel) // stride + 1
     return size

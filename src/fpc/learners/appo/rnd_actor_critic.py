@@ -1,4 +1,4 @@
-"""The actor-critic of APPO with random network distillation: no memory, two value heads."""
+"""The actor-critic for APPO with random network distillation: no memory, two value heads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fpc.learners.appo.rnd import RandomNetworkDistillation
 
 
 class RNDActorCritic(ByteActorCritic):
-    """The job's network and its random network distillation; observations ``[N, stack, size, size]``."""
+    """The job's network with random network distillation; observations ``[N, stack, size, size]``."""
 
     teacher = None
     teacher_outputs = None
@@ -25,12 +25,12 @@ class RNDActorCritic(ByteActorCritic):
     def __init__(self, obs_space: Any, action_space: Any, cfg: AttrDict) -> None:
         super().__init__(obs_space, action_space, cfg)
         self.job = Job.of(cfg["fpc"])
-        appo = self.job.options_of_appo
+        appo = self.job.appo_options
         self.network: Any = self.job.make_network()
         streams = appo.batch_size * appo.minibatches // appo.rollout
         size = obs_space["obs"].shape[-1]
-        self.rnd = RandomNetworkDistillation(self.job.options_of_rnd, size, streams, self.job.seed)
-        self.intrinsic_values: Tensor | None = None  # of the newest pass with gradients
+        self.rnd = RandomNetworkDistillation(self.job.rnd_options, size, streams, self.job.seed)
+        self.intrinsic_values: Tensor | None = None  # from the latest forward pass with gradients
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:
         """Features ``[N, H]``."""
@@ -38,7 +38,7 @@ class RNDActorCritic(ByteActorCritic):
         return features
 
     def forward_core(self, head_output: Any, rnn_states: Tensor) -> tuple[Any, Tensor]:
-        """No memory."""
+        """Identity: the policy has no memory."""
         return head_output, rnn_states
 
     def forward_tail(self, core_output: Tensor, values_only: bool, sample_actions: bool) -> TensorDict:
@@ -55,7 +55,7 @@ class RNDActorCritic(ByteActorCritic):
         return result
 
     def forward(self, normalized_obs_dict: Any, rnn_states: Tensor, values_only: bool = False) -> TensorDict:
-        """One step of every environment."""
+        """One step of every environment: values, logits, sampled actions and the new recurrent states."""
         result = self.forward_tail(self.forward_head(normalized_obs_dict), values_only, sample_actions=True)
         result["new_rnn_states"] = rnn_states
         return result

@@ -1,4 +1,4 @@
-"""The learner of APPO with random network distillation (Burda et al. 2018)."""
+"""The APPO learner with random network distillation (Burda et al. 2018)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fpc.learners.appo.policies import FeedforwardCategoricalPolicy
 from fpc.learners.appo.rnd import advantages
 from fpc.retention.interface import RetentionContext
 
-_WARM_UP_STREAM = 991  # keeps the warm-up's generator apart from others of the run's seed
+_WARM_UP_STREAM = 991  # separates the warm-up's generator from the run's others
 _FRAMES_AT_ONCE = 1024  # in the warm-up
 _STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
 
@@ -24,12 +24,12 @@ _STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
 class RNDLearner(RetentionLearner):
     """Adds intrinsic advantages, their value loss and the predictor's loss.
 
-    The learner computes intrinsic rewards from each batch's own frames, and their returns run on across
-    the ends of episodes (Burda et al. 2018, section 2.3).
+    Intrinsic rewards are computed from each batch's own frames, and their returns continue across episode
+    ends (Burda et al. 2018, section 2.3).
     """
 
     def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
-        """What the method may use: the student, pi* and the expert's states."""
+        """Build the method's context: the student, pi* and the expert's states."""
         self.student = FeedforwardCategoricalPolicy(self.actor_critic.network)
         teacher = None
         if initial is not None and self._method_needs_something():
@@ -40,10 +40,10 @@ class RNDLearner(RetentionLearner):
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._warm_up_normaliser(self.job.options_of_rnd.warm_up_steps)
+        self._warm_up_normaliser(self.job.rnd_options.warm_up_steps)
 
     def _warm_up_normaliser(self, steps: int) -> None:
-        """Initialise the frames' running mean and variance with what a random policy sees."""
+        """Initialise the running mean and variance of frames with those seen by a random policy."""
         if not steps:
             return
         environment = self.job.make_environment(0)
@@ -63,10 +63,10 @@ class RNDLearner(RetentionLearner):
 
     @torch.no_grad()
     def _prepare_batch(self, batch: TensorDict) -> tuple[TensorDict, int, int]:
-        """As Sample Factory's; advantages are the weighted sum of both, intrinsic returns are added."""
+        """Sample Factory's preparation, with combined advantages and the intrinsic returns added."""
         observations = batch["obs"]["obs"]  # [E, T + 1, stack, size, size]
         prepared, size, invalids = super()._prepare_batch(batch)
-        network, options = self.actor_critic.network, self.job.options_of_rnd
+        network, options = self.actor_critic.network, self.job.rnd_options
         observations = observations.to(network.policy.weight.device)
         frames = observations[:, 1:, -1].contiguous()
         rewards = self.actor_critic.rnd.intrinsic_rewards(frames)
@@ -76,7 +76,7 @@ class RNDLearner(RetentionLearner):
                 for part in torch.split(observations.flatten(0, 1), _STATES_AT_ONCE)
             ]
         ).view(observations.shape[:2])
-        gae_lambda = self.job.options_of_appo.gae_lambda
+        gae_lambda = self.job.appo_options.gae_lambda
         intrinsic = advantages(rewards, values, torch.ones_like(rewards), options.intrinsic_gamma, gae_lambda)
         prepared["intrinsic_returns"] = (intrinsic + values[:, :-1]).flatten()
         prepared["frames"] = frames.flatten(0, 1)
@@ -86,18 +86,18 @@ class RNDLearner(RetentionLearner):
         return prepared, size, invalids
 
     def _intrinsic_losses(self, batch: AttrDict) -> Tensor:
-        """The intrinsic value loss, and the predictor's on its share of the frames."""
+        """The intrinsic value loss plus the predictor's loss on its fraction of the frames."""
         model, valids = self.actor_critic, batch.valids.bool()
         assert model.intrinsic_values is not None
         error = (model.intrinsic_values - batch.intrinsic_returns)[valids]
         selected = torch.rand(len(valids), generator=self.generator).to(valids.device)
-        selected = valids & (selected < self.job.options_of_rnd.update_proportion)
-        value_loss = error.square().mean() * self.job.options_of_appo.value_coefficient
+        selected = valids & (selected < self.job.rnd_options.update_proportion)
+        value_loss = error.square().mean() * self.job.appo_options.value_coefficient
         loss: Tensor = value_loss + model.rnd.loss(batch.frames, selected)
         return loss
 
     def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
-        """Sample Factory's losses, the method's term and those of the intrinsic part."""
+        """Sample Factory's losses with the method's term and the intrinsic losses added."""
         losses = list(super()._calculate_losses(mb, num_invalids))
         losses[4] = losses[4] + self._intrinsic_losses(mb)
         return tuple(losses)

@@ -1,4 +1,4 @@
-"""Sample Factory's runners with our learner and sampler."""
+"""Sample Factory's runners with our learners and sampler."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
 
 Report = Callable[..., None]
-LIFE_SECONDS = 5.0
+LIVENESS_SECONDS = 5.0  # between two checks that all processes are alive
 
 
 def _retention_worker(worker: LearnerWorker, cfg: Any, env_info: Any, buffer_mgr: Any) -> LearnerWorker:
-    """The worker with our learner in it."""
-    kind = RetentionLearner if Job.of(cfg["fpc"]).recurrent else RNDLearner
-    worker.learner = kind(
+    """The worker, with its learner replaced by ours."""
+    learner_class = RetentionLearner if Job.of(cfg["fpc"]).recurrent else RNDLearner
+    worker.learner = learner_class(
         cfg, env_info, buffer_mgr.policy_versions, worker.learner.policy_id, worker.param_server
     )
     return worker
 
 
 class EpisodeWatch:
-    """Notes every finished episode and tells how far training is."""
+    """Logs every finished episode and reports the progress of training."""
 
     def __init__(self, runner: Any, log: MetricLog, steps: int, report: Report) -> None:
         self.log, self.steps, self.report = log, steps, report
@@ -49,19 +49,19 @@ class EpisodeWatch:
         self.last: dict[str, float] = {}
 
     def on_episode(self, runner: Any, message: Any, policy: int) -> None:
-        """Sample Factory's message about one episode."""
+        """Handle Sample Factory's message about a finished episode."""
         found = message[EPISODIC]
         self.last = {"return": float(found["reward"]), "length": float(found["len"])}
         extra = found.get("episode_extra_stats", {})
         self.log.add(runner.env_steps.get(policy, 0), **self.last, **extra)
 
     def on_progress(self, runner: Any, message: Any, policy: int) -> None:
-        """Sample Factory's message about the learner's steps."""
+        """Handle Sample Factory's message about the learner's steps."""
         self.report(min(message[LEARNER_ENV_STEPS], self.steps), self.steps, **self.last)
 
 
 class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
-    """Everything in one process; bit-reproducible on one CPU, also over a kill."""
+    """Everything in one process; bit-reproducible on one CPU, even after a kill."""
 
     def __init__(self, cfg: Any, report: Report) -> None:
         super().__init__(cfg)
@@ -70,7 +70,7 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
         self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
 
     def init(self) -> Any:
-        """As Sample Factory's, but the spaces are read here: a process for it takes seconds."""
+        """Sample Factory's, but reads the spaces in this process: starting another one takes seconds."""
         set_global_cuda_envvars(self.cfg)
         environment = make_env_func_batched(self.cfg, env_config=None)
         self.env_info = extract_env_info(environment, self.cfg)
@@ -97,22 +97,22 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
     def _make_sampler(self, sampler_cls: type, event_loop: Any) -> Any:
         sampler = super()._make_sampler(sampler_cls, event_loop)
 
-        def hand_back(tensors: Any, state: Any) -> None:
+        def restore_sampler(tensors: Any, state: Any) -> None:
             sampler.rollout_workers[0].pending = (tensors, state)
 
         self.learner.capture = lambda: capture(sampler)
-        self.learner.hand_back = hand_back
+        self.learner.restore_sampler = restore_sampler
         return sampler
 
     def failure(self) -> BaseException | None:
-        """What ended training early."""
+        """The error that ended training early, or None."""
         workers = () if self.sampler is None else self.sampler.rollout_workers
         failures = [self.learner.failure, *(worker.failure for worker in workers)]
         return next((failure for failure in failures if failure is not None), None)
 
 
 class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
-    """Sampler, policy and learner in processes of their own; games start anew after a kill."""
+    """Sampler, policy and learner in separate processes; new games start after a kill."""
 
     def __init__(self, cfg: Any, report: Report) -> None:
         super().__init__(cfg)
@@ -121,19 +121,19 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
         self.rows = Path(self.job.state) / "episodes.safetensors"
         self.written = time.monotonic()
         self.started = False
-        self.dead = False
+        self.process_died = False
         failure_file(self.job).unlink(missing_ok=True)
         self.watch = EpisodeWatch(self, self.log, self.job.steps, report)
-        self.policy_msg_handlers[LEARNER_ENV_STEPS].append(self._keep)
-        self.life = Timer(self.event_loop, LIFE_SECONDS)
-        self.life.timeout.connect(self._see_that_all_live)
+        self.policy_msg_handlers[LEARNER_ENV_STEPS].append(self._on_progress)
+        self.liveness_timer = Timer(self.event_loop, LIVENESS_SECONDS)
+        self.liveness_timer.timeout.connect(self._check_processes)
 
     def _make_learner(self, event_loop: Any, policy_id: int, batcher: Any) -> LearnerWorker:
         worker = super()._make_learner(event_loop, policy_id, batcher)
         return _retention_worker(worker, self.cfg, self.env_info, self.buffer_mgr)
 
-    def _keep(self, runner: Any, message: Any, policy: int) -> None:
-        """Episodes of an earlier attempt up to its checkpoint come back; new ones are written in time."""
+    def _on_progress(self, runner: Any, message: Any, policy: int) -> None:
+        """First restore the episodes of an earlier attempt up to its checkpoint; later write new ones."""
         if not self.started:
             self.started = True
             self._read(message[LEARNER_ENV_STEPS])
@@ -147,27 +147,29 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
             self.log.restore(read_json(names), rows[rows[:, 0] <= step])
 
     def write(self) -> None:
-        """Write the episodes seen so far; nothing before those of an earlier attempt were read."""
+        """Write the finished episodes, unless those of an earlier attempt are yet to be read."""
         if not self.started:
             return
-        write_json(self.rows.with_suffix(".json"), self.log.names)  # first: it only ever grows
+        write_json(
+            self.rows.with_suffix(".json"), self.log.names
+        )  # before the rows: names are only ever added
         write_tensors(self.rows, {"rows": self.log.tensor()})
         self.written = time.monotonic()
 
-    def _see_that_all_live(self) -> None:
-        """End training when a process died: the others would wait for it for ever."""
+    def _check_processes(self) -> None:
+        """End training if a process has died: the others would wait for it forever."""
         processes = [self.learners[0].event_loop.process, *self.sampler.processes]
         if self.stopped or all(process.exitcode is None for process in processes):  # None before it starts
             return
         for process in processes:
             if process.is_alive():
                 process.kill()
-        self.dead = True
+        self.process_died = True
         self.event_loop.stop()
 
     def failure(self) -> BaseException | None:
-        """What ended training early in another process."""
+        """The error that ended training early in another process, or None."""
         text = failure_file(self.job)
         if text.exists():
             return RuntimeError(read_json(text)["text"])
-        return RuntimeError("a process of it died") if self.dead else None
+        return RuntimeError("one of its processes died") if self.process_died else None

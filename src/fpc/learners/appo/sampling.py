@@ -1,8 +1,8 @@
 """The sampler's state in serial mode: games in progress, LSTM states and all random number generators.
 
-Sample Factory starts new games after a restart, so a resumed run would differ from an undisturbed
-one. In serial mode everything is in one process, and nothing moves between two batches: that is when
-the games are recorded (seed and actions); after a restart they are replayed to the same position.
+Sample Factory starts new games after a restart, so a resumed run would differ from an uninterrupted one. In
+serial mode everything runs in one process and the sampler is idle between two batches: then the games are
+recorded (seed and actions), and after a restart they are replayed to the same position.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
-    """Restores its environments once they are made, before the first action."""
+    """Restores its environments after they are created, before the first action."""
 
     pending: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None = None
     failure: BaseException | None = None
@@ -36,7 +36,7 @@ class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
 
 
 class ResumableSampler(SerialSampler):  # type: ignore[misc]
-    """A serial sampler of such workers."""
+    """A serial sampler with resumable rollout workers."""
 
     def _make_rollout_worker(self, event_loop: Any, worker_idx: int) -> ResumableRolloutWorker:
         return ResumableRolloutWorker(
@@ -49,7 +49,7 @@ def _actors(env_runners: Any) -> list[Any]:
 
 
 def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All that ``restore`` needs, as tensors and JSON values; to be called between two batches only."""
+    """Everything ``restore`` needs, as tensors and JSON values; call it only between two batches."""
     actors = _actors(sampler.rollout_workers[0].env_runners)
     tensors = {"rnn_states": torch.stack([torch.as_tensor(actor.last_rnn_state) for actor in actors])}
     games = []
@@ -66,7 +66,7 @@ def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any
             }
         )
     tensors["torch"] = torch.get_rng_state()
-    algorithm, key, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - Sample Factory draws from it
+    algorithm, key, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - Sample Factory uses it
     tensors["numpy"] = torch.from_numpy(np.asarray(key).copy())
     version, words, gauss_next = random.getstate()
     return tensors, {
@@ -77,15 +77,15 @@ def capture(sampler: ResumableSampler) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Restore what ``capture`` recorded; the games are replayed from their seeds.
+    """Restore what ``capture`` recorded; games are replayed from their seeds.
 
     Raises:
-        ValueError: the number of environments changed, or a game does not replay.
+        ValueError: the number of environments changed, or a replayed game diverges.
     """
     actors = _actors(env_runners)
     if len(actors) != len(state["games"]):
         raise ValueError(
-            f"the checkpoint holds {len(state['games'])} environments, the configuration {len(actors)}"
+            f"the checkpoint has {len(state['games'])} environments, the configuration {len(actors)}"
         )
     for index, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):
         prefix = f"environment.{index}."

@@ -1,4 +1,4 @@
-"""Our options in Sample Factory's words."""
+"""Translates our options into Sample Factory's configuration."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NEVER = 10**9  # seconds
 
 
 def carries_teacher(job: Job) -> bool:
-    """Whether pi*'s recurrent state is carried alongside the student's: a method compares on its states."""
+    """Whether pi*'s recurrent state is carried alongside the student's, for a method that compares both."""
     method = job.make_method()
     return job.recurrent and method is not None and {Need.TEACHER, Need.ONLINE_OBSERVATIONS} <= method.needs
 
 
 def settings(job: Job, hidden: int) -> AttrDict:
-    """Sample Factory's configuration for a job with an LSTM of ``hidden`` units, where it has one.
+    """Sample Factory's configuration for a job whose LSTM has ``hidden`` units (0 without an LSTM).
 
-    What Sample Factory would do by itself and we do (saving, normalising observations) is off.
+    Sample Factory's own saving and normalisation of observations are disabled: we do both.
     """
-    appo = job.options_of_appo
+    appo = job.appo_options
     chosen: dict[str, Any] = {
         "env": ENVIRONMENT,
         "algo": "APPO",
@@ -58,7 +58,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "shuffle_minibatches": not job.recurrent,
         "optimizer": "adam",
         "learning_rate": appo.learning_rate,
-        "lr_schedule": "constant",  # ours is set by the learner: Sample Factory's forgets its step
+        "lr_schedule": "constant",  # the learner sets its own: Sample Factory's loses its step on resume
         "adam_beta1": appo.adam_beta1,
         "adam_beta2": appo.adam_beta2,
         "adam_eps": appo.adam_epsilon,
@@ -83,7 +83,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "rnn_size": hidden * (2 if carries_teacher(job) else 1),
         "rnn_num_layers": 1,
         "actor_critic_share_weights": True,
-        # Preparing a method can take longer than any heartbeat; dead processes are noticed by themselves.
+        # Preparing a method can take longer than any heartbeat interval; the runner detects dead processes.
         "heartbeat_reporting_interval": NEVER,
         "save_every_sec": NEVER,
         "save_best_every_sec": NEVER,

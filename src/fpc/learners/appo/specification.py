@@ -1,4 +1,4 @@
-"""What a run of APPO needs."""
+"""The specification of an APPO run."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from fpc.retention.registry import method_name
 
 @dataclass(frozen=True)
 class Call:
-    """A function by name (``module:function``) and its arguments as JSON values, for another process."""
+    """A function's name (``module:function``) and JSON arguments, to be called in another process."""
 
     function: str
     arguments: dict[str, Any]
 
     @classmethod
     def of(cls, function: Callable[..., Any], **arguments: Any) -> Call:
-        """The call of a function that another process can import."""
+        """A call of a module-level function."""
         return cls(f"{function.__module__}:{function.__name__}", arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
 class APPOSpecification(Specification):
-    """One run of APPO; Sample Factory's processes make ``environment``, ``network`` and ``expert`` by name.
+    """One run of APPO; ``environment``, ``network`` and ``expert`` are called in Sample Factory's processes.
 
-    All three are called with the seed as well, ``environment`` also with ``place`` and ``started_at``, see
-    :class:`fpc.learners.appo.job.Job`. With ``rnd`` the policy has no memory, and intrinsic rewards.
+    All three also receive the seed, ``environment`` also ``index`` and ``started_at``, see
+    :class:`fpc.learners.appo.job.Job`. With ``rnd`` the policy has no memory and receives intrinsic rewards.
     """
 
     environment: Call
@@ -40,12 +40,12 @@ class APPOSpecification(Specification):
     options: APPOOptions
     rnd: RNDOptions | None = None
     trainable: Trainable = "all"
-    initial_policy: Path | None = None  # safetensors of pi*; without it from a new initialisation
+    initial_policy: Path | None = None  # safetensors of pi*; None: random initialisation
     initial_critic: Path | None = None
     expert: Call | None = None
 
     def job(self) -> Job:
-        """The run as plain values."""
+        """The run as plain values, for other processes."""
         method = self.method
         return Job(
             environment=self.environment.function,

@@ -1,4 +1,4 @@
-"""The way in: train one job with Sample Factory."""
+"""Entry point: train one job with Sample Factory."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 
 class TrainingFailed(RuntimeError):
-    """Sample Factory stopped before the budget was used."""
+    """Sample Factory stopped before the training budget was used up."""
 
 
 def train(specification: APPOSpecification) -> Trained:
     """Train one run, see ``train_job``; progress is reported after every batch.
 
-    The learner may be a process of its own, so milestones are left in ``specification.state`` and handed
-    out at the end of training; each is removed then.
+    The learner may run in a separate process, so milestones are written to ``specification.state``, passed to
+    ``on_milestone`` at the end of training, and deleted.
     """
     trained = train_job(specification.job(), specification.report)
     for step in sorted(specification.milestones):
@@ -59,14 +59,15 @@ def train_job(job: Job, report: Report) -> Trained:
     Raises:
         NoUsableCheckpoint: checkpoints exist and none can be read.
         OSError: a checkpoint cannot be written.
-        TrainingFailed: Sample Factory ended early; the text names its log.
-        KeyboardInterrupt: a signal asked to stop; all was saved after the batch under way.
+        TrainingFailed: Sample Factory stopped early; the message names its log.
+        KeyboardInterrupt: a signal was received; everything was saved after the current batch.
     """
     sample_factory_log.setLevel(logging.WARNING)
     newest = load_checkpoint(job.checkpoints)
     if newest is None or newest.step < job.steps:
-        anew = job.options_of_appo.asynchronous and newest is not None
-        _run(replace(job, started_at=newest.step) if anew and newest is not None else job, report)
+        if newest is not None and job.appo_options.asynchronous:
+            job = replace(job, started_at=newest.step)
+        _run(job, report)
     return _trained(job)
 
 
@@ -77,13 +78,13 @@ def _run(job: Job, report: Report) -> None:
     Path(job.state).mkdir(parents=True, exist_ok=True)
     network: Any = job.make_network()
     configuration = settings(job, int(network.core.hidden_size) if job.recurrent else 0)
-    if not job.options_of_appo.asynchronous:
+    if not job.appo_options.asynchronous:
         prepare_processor()
-    kind = ParallelRetentionRunner if job.options_of_appo.asynchronous else SerialRetentionRunner
-    runner = kind(configuration, report)
-    with warnings.catch_warnings():  # of Sample Factory's own code, at every step
+    runner_class = ParallelRetentionRunner if job.appo_options.asynchronous else SerialRetentionRunner
+    runner = runner_class(configuration, report)
+    with warnings.catch_warnings():  # raised by Sample Factory's own code at every step
         warnings.filterwarnings("ignore", module=r"sample_factory\.|torch\.jit\.")
-        with nullcontext() if job.options_of_appo.asynchronous else interruption.deferred():
+        with nullcontext() if job.appo_options.asynchronous else interruption.deferred():
             status = runner.init()
             if status == ExperimentStatus.SUCCESS:
                 status = runner.run()
@@ -103,10 +104,10 @@ def _run(job: Job, report: Report) -> None:
 
 
 def _trained(job: Job) -> Trained:
-    """From the last checkpoint."""
+    """The result, from the last checkpoint."""
     checkpoint = load_checkpoint(job.checkpoints)
     if checkpoint is None or checkpoint.step < job.steps:
-        raise TrainingFailed(f"{job.checkpoints}: training ended without its last checkpoint; run it again")
+        raise TrainingFailed(f"{job.checkpoints}: training ended without a final checkpoint; run it again")
     prefix = "model.network."
     network = {
         name.removeprefix(prefix): value
@@ -123,7 +124,7 @@ def _trained(job: Job) -> Trained:
     log.restore(checkpoint.state["metrics"], checkpoint.tensors["metrics"])
     table = log.table(job.seed)
     rows = Path(job.state) / "episodes.safetensors"
-    if rows.exists():  # asynchronous: episodes are seen by another process than the learner
+    if rows.exists():  # asynchronous: episodes are recorded outside the learner's process
         table = _with_episodes(table, rows, job.seed)
     return Trained(network, critic, table)
 

@@ -1,4 +1,4 @@
-"""REINFORCE for many small runs side by side."""
+"""REINFORCE for many small runs trained side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fpc.retention.interface import Need
 
 
 class Reinforce(Learner[ReinforceSpecification]):
-    """On-policy, without a critic."""
+    """REINFORCE: on-policy, without a critic."""
 
     name: ClassVar[str] = "reinforce"
     provides: ClassVar[frozenset[Need]] = frozenset(

@@ -1,4 +1,4 @@
-"""What a run of REINFORCE needs."""
+"""The specification of a REINFORCE run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Episodes:
-    """What K runs of B episodes and at most T steps did; arrays ``[T, K, B]``."""
+    """B episodes of at most T steps from each of K runs; arrays ``[T, K, B]``."""
 
-    observation: NDArray[np.bool_]  # index in the list of two observations
+    observation: NDArray[np.bool_]  # index of the observation, of which there are two
     action: NDArray[np.bool_]
     reward: NDArray[np.float64]
     active: NDArray[np.bool_]  # False after the episode's end
-    outcome: Mapping[str, NDArray[np.float64]]  # measures of whole episodes, [K, B]
+    outcome: Mapping[str, NDArray[np.float64]]  # measures per episode, [K, B]
 
 
 class ReinforceOptions(Protocol):
-    """The options it reads; a domain's section has them."""
+    """The options that REINFORCE reads; a domain's configuration section provides them."""
 
     @property
     def learning_rate(self) -> float:
@@ -40,7 +40,7 @@ class ReinforceOptions(Protocol):
 
     @property
     def episodes_per_update(self) -> int:
-        """Episodes that one update averages over."""
+        """Episodes averaged in one update."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class ReinforceSpecification(Specification):
     """K runs side by side; ``steps`` and ``milestones`` count updates."""
 
     options: ReinforceOptions
-    policy: nn.Module  # a Policy with leading dimension K; it is trained in place
+    policy: nn.Module  # a Policy with leading dimension K; trained in place
     observations: Tensor  # the distinct observations [K, 2, D]
     rollout: Callable[[], Episodes]
-    skip: Callable[[int], None]  # go on as if rollout had been called so many times
+    skip: Callable[[int], None]  # advance as if rollout had been called this many times
     teacher: Policy | None = None
     expert: ExpertData | None = None
-    online_observations: int = 1  # that a method gets of each run at each update
+    online_observations: int = 1  # states per run that a method receives at each update

@@ -1,7 +1,7 @@
-"""REINFORCE (Williams 1992) for many small runs side by side, with two actions and few observations.
+"""REINFORCE (Williams 1992) for many small runs side by side, with two actions and two observations.
 
-Where observations are few, the gradient needs only the summed returns of each observation and
-action, so the policy is evaluated there and not at every step: exact, and fast.
+The gradient needs only the summed returns of each observation and action, so the policy is evaluated once per
+observation instead of at every step: exact and fast.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from fpc.retention.interface import Policy
 
 Array = NDArray[np.float64]
-Logs = dict[str, Array]  # means over each update's episodes, [updates, K]
+Logs = dict[str, Array]  # mean over each update's episodes, [updates, K]
 RETENTION = "retention."
 LOG = "log."
-LOGGED_POINTS = 100  # of each curve in the table
+LOGGED_POINTS = 100  # points per curve in the table
 
 
 def returns_to_go(reward: Array, gamma: float) -> Array:
@@ -42,8 +42,8 @@ def returns_to_go(reward: Array, gamma: float) -> Array:
 
 
 def summed_returns(episodes: Episodes, gamma: float) -> Array:
-    """Returns summed over the steps of each observation and action, ``[K, 2, 2]`` (axes in that order)."""
-    returns = returns_to_go(episodes.reward, gamma)  # 0 after the end: all later rewards are
+    """Returns summed over all steps by observation and action, ``[K, 2, 2]`` (runs, observation, action)."""
+    returns = returns_to_go(episodes.reward, gamma)  # 0 after the end, like all later rewards
     second = returns * episodes.observation
     total, total_second = _run_sum(returns), _run_sum(second)
     action, action_second = _run_sum(returns * episodes.action), _run_sum(second * episodes.action)
@@ -53,18 +53,18 @@ def summed_returns(episodes: Episodes, gamma: float) -> Array:
 
 
 def _run_sum(values: NDArray[Any]) -> Array:
-    """Sum of ``[T, K, B]`` over T, then B: many times faster than over both axes at once."""
+    """Sum of ``[T, K, B]`` over T, then B: many times faster than summing over both axes at once."""
     total: Array = values.sum(axis=0).sum(axis=-1)
     return total
 
 
 def policy_gradient_loss(policy: Policy, observations: Tensor, returns: Tensor, episodes: int) -> Tensor:
-    """``-(1/B) sum_b sum_t G_t log pi(a_t | o_t)`` of each run, ``[K]``.
+    """``-(1/B) sum_b sum_t G_t log pi(a_t | o_t)`` per run, ``[K]``.
 
     Args:
         policy: the policy that acted.
         observations: the distinct observations ``[K, 2, D]``.
-        returns: ``summed_returns``, ``[K, 2, 2]``.
+        returns: from ``summed_returns``, ``[K, 2, 2]``.
         episodes: B.
     """
     distribution = policy.distribution(policy.outputs(observations))
@@ -74,28 +74,28 @@ def policy_gradient_loss(policy: Policy, observations: Tensor, returns: Tensor, 
 
 
 def visited(episodes: Episodes, observations: Tensor, count: int) -> Tensor:
-    """``count`` observations of each run, in the shares in which its states were visited, ``[K, count, D]``.
+    """``count`` observations per run, in proportion to how often they were visited, ``[K, count, D]``.
 
-    Systematic resampling at the middles of ``count`` equal parts: no randomness, an error of at most
-    ``1 / (2 count)`` in a share. An episode that ended early adds as many states as it had steps.
+    Deterministic systematic resampling at the midpoints of ``count`` equal parts; the error of a share is at
+    most ``1 / (2 count)``. Only steps before an episode's end count.
     """
     share = _run_sum(episodes.active & episodes.observation) / _run_sum(episodes.active)
-    middles = (np.arange(count) + 0.5) / count
-    second = torch.from_numpy(middles[None, :] > 1 - share[:, None]).long()
+    midpoints = (np.arange(count) + 0.5) / count
+    second = torch.from_numpy(midpoints[None, :] > 1 - share[:, None]).long()
     return observations.gather(-2, second.unsqueeze(-1).expand(-1, -1, observations.shape[-1]))
 
 
 def train(specification: ReinforceSpecification) -> Trained:
-    """Train to the last update, going on from the newest checkpoint where there is one.
+    """Train to the last update, continuing from the newest checkpoint if there is one.
 
-    A checkpoint is written at each milestone; a resumed run ends with the same bits.
+    A checkpoint is written at each milestone; a resumed run gives bit-identical results.
 
     Returns:
-        The policy's state and a table (step: updates, run: index of the run, metric, value).
+        The policy's weights and a table (step: updates, run: index of the run, metric, value).
     """
     first, logs = _begin(specification)
     if first == 0:
-        _hand_out(specification, 0)
+        _report_milestone(specification, 0)
     options = specification.options
     optimiser = torch.optim.SGD(specification.policy.parameters(), lr=options.learning_rate)
     for update in range(first, specification.steps):
@@ -103,17 +103,17 @@ def train(specification: ReinforceSpecification) -> Trained:
         optimiser.zero_grad(set_to_none=True)
         _loss(specification, episodes, update).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        _note(logs, episodes, update, specification.steps)
+        _record(logs, episodes, update, specification.steps)
         done = update + 1
-        if _hand_out(specification, done):
+        if _report_milestone(specification, done):
             _save(specification, done, logs)
         means = {name: float(values[update].mean()) for name, values in logs.items()}
         specification.report(done, specification.steps, **means)
     return Trained(specification.policy.state_dict(), {}, _table(logs))
 
 
-def _hand_out(specification: ReinforceSpecification, update: int) -> bool:
-    """The weights, where ``update`` is a milestone; whether it is one."""
+def _report_milestone(specification: ReinforceSpecification, update: int) -> bool:
+    """Pass the weights to ``on_milestone`` if ``update`` is a milestone; return whether it is one."""
     if update not in specification.milestones:
         return False
     if specification.on_milestone is not None:
@@ -121,7 +121,7 @@ def _hand_out(specification: ReinforceSpecification, update: int) -> bool:
     return True
 
 
-def _note(logs: Logs, episodes: Episodes, update: int, updates: int) -> None:
+def _record(logs: Logs, episodes: Episodes, update: int, updates: int) -> None:
     for name, values in episodes.outcome.items():
         if name not in logs:
             logs[name] = np.zeros((updates, values.shape[0]))
@@ -148,7 +148,7 @@ def _context(specification: ReinforceSpecification) -> RetentionContext:
 
 
 def _begin(specification: ReinforceSpecification) -> tuple[int, Logs]:
-    """First update and logs so far; the method is prepared, or restored with the policy."""
+    """The first update and the logs so far; prepares the method, or restores it and the policy."""
     checkpoint, method = load_checkpoint(specification.state), specification.method
     if checkpoint is None:
         if method is not None:
@@ -179,7 +179,7 @@ def _save(specification: ReinforceSpecification, update: int, logs: Logs) -> Non
 
 
 def _table(logs: Mapping[str, Array]) -> pd.DataFrame:
-    """step (updates before), run, metric, value: means over at most ``LOGGED_POINTS`` bins of updates."""
+    """step (first update of a bin), run, metric, value: means over at most ``LOGGED_POINTS`` bins."""
     import pandas as pd
 
     parts = []

@@ -1,4 +1,4 @@
-"""The command line: teaches, refuses clearly, reads states from files."""
+"""The command line: help, error messages, and states of runs read from files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fpc(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("verb", PHASES)
-def test_every_phase_explains_itself(verb: str) -> None:
+def test_every_phase_has_help(verb: str) -> None:
     finished = fpc(verb, "--help")
     assert finished.returncode == 0
     assert "--scale" in finished.stdout
@@ -64,7 +64,7 @@ def test_a_missing_parent_names_the_command_that_makes_it(project: Path) -> None
     assert "fpc pretrain --scale=tiny --experiment=two_state_mdp --seeds=0" in finished.stderr
 
 
-def test_an_altered_parent_is_not_used(project: Path) -> None:
+def test_an_altered_parent_is_rejected(project: Path) -> None:
     pretrain(load("tiny"), "two_state_mdp", (0,))
     with (ROW.folder / "policy.safetensors").open("ab") as file:
         file.write(b"x")
@@ -74,7 +74,7 @@ def test_an_altered_parent_is_not_used(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_a_second_process_on_the_same_run_is_refused() -> None:
+def test_a_second_process_on_the_same_run_is_rejected() -> None:
     configuration = load("tiny")
     section = section_of(configuration, ROW)
 
@@ -90,12 +90,12 @@ def test_a_second_process_on_the_same_run_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_a_run_taken_the_moment_it_is_released_keeps_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_another_process_takes_over_keeps_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
     section = section_of(load("tiny"), ROW)
     taken: list[FileLock] = []
 
     class Lock(FileLock):
-        """Its file is locked by another process as soon as it is released."""
+        """A lock that another process takes as soon as it is released."""
 
         def release(self, force: bool = False) -> None:
             held = self.is_locked
@@ -125,7 +125,7 @@ def test_a_run_taken_the_moment_it_is_released_keeps_its_state(monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("project")
-def test_a_run_that_fails_publishes_nothing_and_keeps_its_state() -> None:
+def test_a_failed_run_publishes_nothing_and_keeps_its_state() -> None:
     section = section_of(load("tiny"), ROW)
 
     def fail() -> None:
@@ -145,7 +145,7 @@ def test_a_run_that_fails_publishes_nothing_and_keeps_its_state() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_status_tells_waiting_running_interrupted_and_done() -> None:
+def test_status_distinguishes_waiting_running_interrupted_failed_and_done() -> None:
     configuration = load("tiny")
 
     def state() -> str:
@@ -186,7 +186,7 @@ def test_status_as_json(project: Path) -> None:
     assert states[0]["experiment"] == "two_state_mdp"
 
 
-def test_status_is_shown_again_until_it_is_stopped(project: Path) -> None:
+def test_watched_status_is_repeated_until_stopped(project: Path) -> None:
     words = [FPC, "status", "--scale=tiny", "--watch=0.2"]
     process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -200,7 +200,7 @@ def test_status_is_shown_again_until_it_is_stopped(project: Path) -> None:
     assert process.returncode == 128 + signal.SIGINT
 
 
-def test_explain_takes_any_path_in_the_project(project: Path) -> None:
+def test_explain_accepts_any_path_in_the_project(project: Path) -> None:
     finished = fpc("explain", str(project / "results/tiny/two_state_mdp/pretrain/seed_0"), folder=project)
     assert finished.returncode == 0, finished.stderr
     assert "would be made" in finished.stdout

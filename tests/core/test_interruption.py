@@ -1,4 +1,4 @@
-"""Signals: noted in a deferring block, raised elsewhere, and at once the second time."""
+"""Signals: recorded within a deferring block, raised elsewhere, and raised immediately the second time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 START = """
 import os, signal
-from fpc import interruption
+from fpc.core import interruption
 interruption.install()
 def send(number=signal.SIGTERM): os.kill(os.getpid(), number)
 """
@@ -26,7 +26,7 @@ def send(number=signal.SIGTERM): os.kill(os.getpid(), number)
         ("with interruption.deferred(): pass\nsend(); print('no')", "Interrupted SIGTERM"),
     ],
 )
-def test_what_a_signal_does(program: str, printed: str) -> None:
+def test_a_signal_is_raised_or_deferred(program: str, printed: str) -> None:
     body = "".join(f"    {line}\n" for line in program.splitlines())
     whole = f"{START}\ntry:\n{body}except interruption.Interrupted as error: print('Interrupted', error)\n"
     finished = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=True)

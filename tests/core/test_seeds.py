@@ -1,4 +1,4 @@
-"""Seeds and streams: the numbers that published results were made with."""
+"""Seeds and streams: the numbers that published results depend on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fpc.core.seeds import (
 STREAMS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4)
 
 
-def test_the_numbers_stay() -> None:
+def test_the_numbers_do_not_change() -> None:
     assert seed_of(3, 1, 4) == 1798932345466327501
     assert short_seed_of(3, 1) == 457190280
     assert seeds_of(0, 5, count=2) == [6102389744414414618, 5467956641542241313]
@@ -34,7 +34,7 @@ def test_the_numbers_stay() -> None:
 
 
 @given(stream=STREAMS)
-def test_seeds_follow_from_the_stream_alone_and_fit(stream: list[int]) -> None:
+def test_seeds_depend_only_on_the_stream_and_are_in_range(stream: list[int]) -> None:
     long, short = seeds_of(*stream, count=3), short_seeds_of(*stream, count=3)
     assert long == seeds_of(*stream, count=3)
     assert all(0 <= seed < 2**63 for seed in long)
@@ -49,6 +49,6 @@ def test_another_stream_has_another_seed(other: tuple[int, ...]) -> None:
     assert not np.array_equal(rng_of(3, 1).random(4), rng_of(*other).random(4))
 
 
-def test_names_and_seeds_tell_named_generators_apart() -> None:
+def test_named_generators_differ_by_name_and_seed() -> None:
     drawn = [named_generator(seed, name).random() for seed in (0, 1) for name in ("collect", "finetune")]
     assert len(set(drawn)) == 4

@@ -1,4 +1,4 @@
-"""The newest whole checkpoint is used; with none usable, nothing starts again by itself."""
+"""The newest intact checkpoint is used; if none is usable, training does not silently start over."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def flip_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_nothing_saved_is_no_checkpoint(tmp_path: Path) -> None:
+def test_an_empty_folder_has_no_checkpoint(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path) is None
 
 
-def test_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
+def test_the_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
     save(tmp_path, 10, 20, 30)
     found = load_checkpoint(tmp_path)
     assert found is not None
@@ -35,7 +35,9 @@ def test_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
-def test_corrupt_newest_falls_back_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_checkpoint_falls_back_to_the_previous_one_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     save(tmp_path, 10, 20)
     flip_byte(tmp_path / "checkpoint_000000000020.safetensors")
     with caplog.at_level(logging.INFO, "fpc"):
@@ -43,10 +45,10 @@ def test_corrupt_newest_falls_back_and_says_so(tmp_path: Path, caplog: pytest.Lo
     assert found is not None
     assert found.step == 10
     assert "checkpoint_000000000020" in caplog.text
-    assert "trying the one before" in caplog.text
+    assert "trying the previous one" in caplog.text
 
 
-def test_none_usable_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+def test_only_corrupt_checkpoints_are_an_error_that_names_the_folder(tmp_path: Path) -> None:
     save(tmp_path, 10, 20)
     for path in tmp_path.glob("*.safetensors"):
         flip_byte(path)

@@ -1,4 +1,4 @@
-"""Statistics against independent implementations, hand-computed values and their properties."""
+"""Statistics compared with independent implementations and hand-computed values, and their properties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ rates = st.floats(0.0, 1.0, width=32)
 
 
 def gram_cka(x: np.ndarray, y: np.ndarray) -> float:
-    """CKA by the Hilbert-Schmidt independence criterion of Gram matrices (Kornblith et al., eq. 4)."""
+    """CKA from the Hilbert-Schmidt independence criterion of Gram matrices (Kornblith et al., eq. 4)."""
     centring = np.eye(len(x)) - 1.0 / len(x)
     first, second = x @ x.T, y @ y.T
 
@@ -35,7 +35,7 @@ def test_interquartile_mean_by_hand_and_by_scipy() -> None:
 
 
 @given(hnp.arrays(np.float64, st.integers(4, 30), elements=rates))
-def test_interquartile_mean_lies_inside_and_ignores_order(values: np.ndarray) -> None:
+def test_interquartile_mean_lies_within_the_values_and_ignores_order(values: np.ndarray) -> None:
     result = statistics.interquartile_mean(values)
     assert values.min() - 1e-12 <= result <= values.max() + 1e-12
     assert result == pytest.approx(float(statistics.interquartile_mean(values[::-1])))
@@ -60,7 +60,7 @@ def test_bootstrap_agrees_with_scipy(statistic: object, level: float) -> None:
 
 
 def test_strata_keep_their_weight() -> None:
-    """Strata of constant scores leave nothing to chance; pooled resampling would."""
+    """With constant scores in each stratum nothing is random; pooled resampling would be."""
     estimate = statistics.bootstrap_estimate([np.zeros(4), np.ones(12)], statistics.mean, seed=0)
     assert (estimate.value, estimate.low, estimate.high) == (0.75, 0.75, 0.75)
     by_task = np.stack([np.zeros(6), np.ones(6)], axis=1)
@@ -120,9 +120,9 @@ def test_interval_lies_within_the_scores(scores: np.ndarray) -> None:
 @pytest.mark.parametrize("shapes", [(40, 7, 5), (12, 30, 16)])
 def test_cka_agrees_with_its_gram_form(shapes: tuple[int, int, int]) -> None:
     inputs, first, second = shapes
-    generator = np.random.default_rng(0)
-    x = generator.normal(2.0, 1.0, (inputs, first))
-    y = np.tanh(x @ generator.normal(size=(first, second))) + 0.3
+    rng = np.random.default_rng(0)
+    x = rng.normal(2.0, 1.0, (inputs, first))
+    y = np.tanh(x @ rng.normal(size=(first, second))) + 0.3
     assert statistics.linear_cka(x, y) == pytest.approx(gram_cka(x, y), rel=1e-9)
     assert 0.0 < statistics.linear_cka(x, y) < 1.0
 
@@ -130,14 +130,14 @@ def test_cka_agrees_with_its_gram_form(shapes: tuple[int, int, int]) -> None:
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.1, 10.0), st.floats(-5.0, 5.0))
 def test_cka_ignores_rotation_scale_and_shift(seed: int, scale: float, shift: float) -> None:
-    generator = np.random.default_rng(seed)
-    x, y = generator.normal(size=(20, 4)), generator.normal(size=(20, 6))
-    rotation = np.linalg.qr(generator.normal(size=(4, 4)))[0]
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 6))
+    rotation = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     assert statistics.linear_cka(x, scale * x @ rotation + shift) == pytest.approx(1.0)
     assert statistics.linear_cka(x @ rotation, y) == pytest.approx(statistics.linear_cka(y, x))
 
 
-def test_cka_of_a_constant_is_unknown() -> None:
+def test_cka_of_a_constant_is_nan() -> None:
     assert np.isnan(statistics.linear_cka(np.ones((5, 2)), np.eye(5)))
 
 
@@ -174,10 +174,10 @@ def test_forgetting_is_bounded(success: np.ndarray) -> None:
         (lambda: statistics.bootstrap_curve([[0.1, 0.2]], resamples=0), "resamples"),
         (lambda: statistics.linear_cka(np.ones((3, 2)), np.ones((4, 2))), "equal inputs"),
         (lambda: statistics.area_under_curve([0, 0], [1.0, 1.0]), "increasing"),
-        (lambda: statistics.area_under_curve([0, 1, 2], [1.0, 1.0]), "2 values"),
-        (lambda: statistics.worst_drop([1.0]), "two steps"),
+        (lambda: statistics.area_under_curve([0, 1, 2], [1.0, 1.0]), "2 success values"),
+        (lambda: statistics.worst_drop([1.0]), "two or more steps"),
     ],
 )
-def test_bad_input_is_named(call: object, message: str) -> None:
+def test_bad_input_is_an_error_that_says_what_is_wrong(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writes, digests, and safetensors files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The episodes table: its columns, written in one place."""
+"""The episodes table and its schema."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ IDENTITY: dict[str, Any] = {
 }
 
 
-def test_identity_fills_what_rows_lack() -> None:
+def test_identity_fills_missing_columns() -> None:
     table = episodes_table([ROW, ROW | {"episode": 1, "value": 0.0}], **IDENTITY)
     assert tuple(table.columns) == tuple(EPISODES_SCHEMA)
     assert table.to_dict("records") == [IDENTITY | ROW, IDENTITY | ROW | {"episode": 1, "value": 0.0}]
 
 
-def test_columns_of_rows_stay() -> None:
+def test_columns_of_rows_take_precedence() -> None:
     rows = pd.DataFrame([ROW | {"seed": 7, "condition": "M=30"}])
     table = episodes_table(rows, **IDENTITY)
     assert table[["seed", "condition"]].values.tolist() == [[7, "M=30"]]
@@ -41,11 +41,11 @@ def test_columns_of_rows_stay() -> None:
         ({"reward": 1.0}, "reward missing or unknown"),
     ],
 )
-def test_another_kind_or_column_is_refused(row: dict[str, Any], message: str) -> None:
+def test_a_wrong_kind_or_column_is_rejected(row: dict[str, Any], message: str) -> None:
     with pytest.raises(TableSchemaError, match=message):
         episodes_table([ROW | row], **IDENTITY)
 
 
-def test_a_missing_column_is_refused() -> None:
+def test_a_missing_column_is_rejected() -> None:
     with pytest.raises(TableSchemaError, match="step missing"):
         episodes_table([ROW], **{name: value for name, value in IDENTITY.items() if name != "step"})

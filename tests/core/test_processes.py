@@ -1,4 +1,4 @@
-"""Processes that work for this one: they end with it, and at once where the block fails."""
+"""Worker processes end with their parent, and immediately if the block fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from fpc.core.processes import process_pool
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def mark(path: str) -> None:
@@ -26,14 +26,14 @@ def slow(seconds: float) -> int:
     return os.getpid()
 
 
-def test_a_pool_gives_results_after_its_start(tmp_path: Path) -> None:
+def test_a_pool_runs_its_initialiser_and_returns_results(tmp_path: Path) -> None:
     with process_pool(2, mark, (str(tmp_path / "mark"),)) as pool:
         found = list(pool.map(slow, [0.0, 0.0, 0.0]))
     assert os.getpid() not in found
     assert (tmp_path / "mark").read_text(encoding="utf-8") == "started"
 
 
-def test_a_block_that_fails_does_not_wait_for_its_processes() -> None:
+def test_a_failing_block_does_not_wait_for_its_processes() -> None:
     begin = time.monotonic()
 
     def fail() -> None:
@@ -49,9 +49,9 @@ def test_a_block_that_fails_does_not_wait_for_its_processes() -> None:
 
 PROGRAM = """
 import sys, time
-from fpc import interruption
+from fpc.core import interruption
 from fpc.core.processes import process_pool
-from tests.test_processes import slow
+from tests.core.test_processes import slow
 if __name__ == "__main__":
     interruption.install()
     with process_pool(1) as pool:
@@ -61,7 +61,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_workers_end_with_the_process_they_work_for(tmp_path: Path, number: signal.Signals) -> None:
+def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
     process = subprocess.Popen(
@@ -73,7 +73,7 @@ def test_workers_end_with_the_process_they_work_for(tmp_path: Path, number: sign
     )
     assert process.stdout is not None
     worker = psutil.Process(int(process.stdout.readline()))
-    worker.send_signal(signal.SIGTERM)  # goes to all processes of a cluster's job: the parent decides
+    worker.send_signal(signal.SIGTERM)  # as a cluster sends it to all processes of a job: the parent decides
     time.sleep(0.3)
     assert worker.is_running()
     process.send_signal(number)
