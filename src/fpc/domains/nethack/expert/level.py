@@ -14,7 +14,7 @@ _BLOCKED_ACTIONS: Final = 40
 
 
 class Level:
-    """Map of a level, renewed by ``look`` from each observation; planes are integers (see grid)."""
+    """Map of a level, updated from each observation by ``look``; planes are integers (see grid)."""
 
     def __init__(self) -> None:
         self.terrain = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
@@ -24,11 +24,13 @@ class Level:
         self.shut = 0  # doors and rooms to stay out of
         self.stuck_boulders = 0
         self.searched: dict[Cell, int] = {}
-        self.peaceful: dict[int, int] = {}  # glyph to the action number until which it is held peaceful
-        self.blocked: dict[Cell, int] = {}  # cell to the action number until which it is not entered
+        self.peaceful: dict[int, int] = {}  # glyph -> action number until which it counts as peaceful
+        self.blocked: dict[Cell, int] = {}  # cell -> action number until which it is not entered
         self.missed: dict[Cell, int] = {}
-        self.harmful: dict[Cell, int] = {}  # where passive monsters stood, to the action number of forgetting
-        self.watched = False  # by the town's watch, which punishes whoever breaks a door
+        self.harmful: dict[
+            Cell, int
+        ] = {}  # last cells of passive monsters -> action number until which to avoid them
+        self.watched = False  # whether the town watch, which punishes breaking doors, is in sight
         self.actions = 0  # actions on this level
         self.batches = 0  # searches for hidden passages
         self.rests = 0
@@ -36,7 +38,7 @@ class Level:
         self.forced = 0
 
     def look(self, glyphs: np.ndarray, here: Cell, now: int) -> None:
-        """Take in the glyphs int16 [21, 79]; ``now`` is the number of the action."""
+        """Update from the glyphs, int16 [21, 79]; ``now`` is the number of the action."""
         self.here = here
         self.actions += 1
         kinds = KIND_OF_GLYPH[glyphs]
@@ -51,9 +53,9 @@ class Level:
         kinds[row, column] = Kind.OBJECT
         self.kinds = kinds
         self.visited |= 1 << here
-        self._plan_planes(now)
+        self._update_planes(now)
 
-    def _plan_planes(self, now: int) -> None:
+    def _update_planes(self, now: int) -> None:
         terrain, kinds = self.terrain, self.kinds
         self.seen = plane(terrain != Kind.BLANK)
         self.closed = plane(terrain == Kind.CLOSED_DOOR)
@@ -76,7 +78,7 @@ class Level:
         self.passable = self.ground & ~barred & ~self.locked
 
     def _sort_peaceful(self, now: int) -> None:
-        """Move monsters that are held peaceful from ``monsters`` to ``passive``."""
+        """Move monsters that count as peaceful from ``monsters`` to ``passive``."""
         if not self.peaceful:
             return
         self.peaceful = {glyph: until for glyph, until in self.peaceful.items() if until > now}
@@ -85,7 +87,7 @@ class Level:
         self.passive |= calm
 
     def _remember_passive(self, now: int) -> None:
-        """Passive monsters in the dark go out of sight a step away; they are held to stay there."""
+        """Passive monsters in the dark are only seen from next to them; assume that they stay put."""
         beside = around(1 << self.here)
         self.harmful = {
             cell: until for cell, until in self.harmful.items() if until > now and not beside >> cell & 1
@@ -95,15 +97,15 @@ class Level:
 
     @property
     def frontier(self) -> int:
-        """Cells not yet stood on from which unseen cells would come into view."""
+        """Unvisited cells next to unseen ones."""
         return self.ground & ~self.visited & around(INSIDE & ~self.seen) & ~self.barred
 
     def on(self, kind: Kind) -> bool:
-        """Whether the player stands on such ground."""
+        """Whether the player is on ground of this kind."""
         return bool(self.terrain[divmod(self.here, WIDTH)] == kind)
 
     def miss(self, cell: Cell, now: int, limit: int = _MISSED_MOVES) -> None:
-        """A move to ``cell`` did not succeed; after some it is held blocked for a while."""
+        """Note a failed move to ``cell``; after several the cell counts as blocked for a while."""
         self.missed[cell] = self.missed.get(cell, 0) + 1
         if self.missed[cell] % limit == 0:
             self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.missed[cell] // limit)
@@ -111,7 +113,7 @@ class Level:
                 self.stuck_boulders |= 1 << cell
 
     def shut_room(self, ahead: Cell) -> None:
-        """Stay out of the room, e.g. a shop, whose door the player stands in: all floor from ``ahead`` on."""
+        """Avoid the room, e.g. a shop, in whose doorway the player is: all floor connected to ``ahead``."""
         floor = self.ground & ~(1 << self.here) & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
         inside = 1 << ahead & floor
         while (grown := (inside | around(inside)) & floor) != inside:
