@@ -168,7 +168,7 @@ def test_start_states_and_the_experts_games_are_written(made: Path) -> None:
 def test_an_unreachable_level_is_reported(made: Path, tmp_path: Path) -> None:
     (tmp_path / "pretrain").symlink_to(made / "pretrain")
     far = small(far_level=30, max_steps=20, level=StartStateOptions(count=1, max_games=2))
-    with pytest.raises(ValueError, match=r"level 30 in none of 2 games; set collect\.far_level lower"):
+    with pytest.raises(ValueError, match=r"level 30 in none of 2 games; lower collect\.far_level"):
         collect(far, make_run(tmp_path, "collect"))
 
 

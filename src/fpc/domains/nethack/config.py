@@ -95,11 +95,11 @@ class CriticOptions(Section):
 
 
 class PretrainOptions(Section):
-    """How pi* is made."""
+    """Pre-training of pi*."""
 
     recipe: Literal["clone", "published"] = Field(
-        description="`clone`: clone the games of `source`; `published`: use the weights published with the "
-        "paper, imported with `fpc import-policy`."
+        description="`clone`: clone the games of `source`; `published`: use the published weights, imported "
+        "with `fpc import-policy`."
     )
     source: SourceOptions = Field(description="The expert's games.")
     clone: CloneOptions | None = Field(
@@ -195,7 +195,7 @@ class NetHackExperiment(Experiment):
 
     environment: EnvironmentOptions = Field(description="The task.")
     network: NetworkOptions = Field(description="The network.")
-    pretrain: PretrainOptions = Field(description="How pi* is made.")
+    pretrain: PretrainOptions = Field(description="Pre-training of pi*.")
     collect: CollectOptions = Field(description="Expert data and start states.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")

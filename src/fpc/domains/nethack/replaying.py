@@ -98,15 +98,15 @@ def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_
     }
     device = network.policy.weight.device
     features = network.encode({name: value.to(device) for name, value in observations.items()})
-    parts_features = torch.split(features.to(features_dtype), counts)
-    padded = torch.nn.utils.rnn.pad_sequence(list(parts_features)).to(features.dtype)
+    features_by_game = torch.split(features.to(features_dtype), counts)
+    padded = torch.nn.utils.rnn.pad_sequence(list(features_by_game)).to(features.dtype)
     starts = torch.nn.utils.rnn.pad_sequence([torch.tensor(part.starts) for _, part in read])
     state = torch.cat([slot.state for slot, _ in read])
     outputs, state = unroll(network.core, padded, starts.to(device), state)
     logits = network.policy(outputs)
     for index, (slot, part) in enumerate(read):
         slot.state = state[index : index + 1]
-        slot.parts.append(_outputs_of(slot, part, parts_features[index], logits[: len(part), index]))
+        slot.parts.append(_outputs_of(slot, part, features_by_game[index], logits[: len(part), index]))
 
 
 def _outputs_of(slot: _Slot, part: Frames, features: Tensor, logits: Tensor) -> GameOutputs:

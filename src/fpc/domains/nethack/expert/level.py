@@ -9,7 +9,7 @@ import numpy as np
 from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, WALKABLE, WATCH_GLYPHS, Kind
 from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, around, cells, plane
 
-_MISSED_MOVES: Final = 3
+_FAILED_MOVES: Final = 3
 _BLOCKED_ACTIONS: Final = 40
 
 
@@ -24,18 +24,16 @@ class Level:
         self.shut = 0  # doors and rooms to stay out of
         self.stuck_boulders = 0
         self.searched: dict[Cell, int] = {}
-        self.peaceful: dict[int, int] = {}  # glyph -> action number until which it counts as peaceful
-        self.blocked: dict[Cell, int] = {}  # cell -> action number until which it is not entered
-        self.missed: dict[Cell, int] = {}
-        self.harmful: dict[
-            Cell, int
-        ] = {}  # last cells of passive monsters -> action number until which to avoid them
+        self.peaceful: dict[int, int] = {}  # glyph -> number of the action until which it counts as peaceful
+        self.blocked: dict[Cell, int] = {}  # cell -> number of the action until which it is not entered
+        self.failed_moves: dict[Cell, int] = {}
+        self.harmful: dict[Cell, int] = {}  # last cell of a passive monster -> likewise
         self.watched = False  # whether the town watch, which punishes breaking doors, is in sight
         self.actions = 0  # actions on this level
-        self.batches = 0  # searches for hidden passages
+        self.searches = 0  # searches for hidden passages
         self.rests = 0
         self.travels = 0
-        self.forced = 0
+        self.forced_actions = 0
 
     def look(self, glyphs: np.ndarray, here: Cell, now: int) -> None:
         """Update from the glyphs, int16 [21, 79]; ``now`` is the number of the action."""
@@ -104,11 +102,11 @@ class Level:
         """Whether the player is on ground of this kind."""
         return bool(self.terrain[divmod(self.here, WIDTH)] == kind)
 
-    def miss(self, cell: Cell, now: int, limit: int = _MISSED_MOVES) -> None:
+    def note_failed_move(self, cell: Cell, now: int, limit: int = _FAILED_MOVES) -> None:
         """Note a failed move to ``cell``; after several the cell counts as blocked for a while."""
-        self.missed[cell] = self.missed.get(cell, 0) + 1
-        if self.missed[cell] % limit == 0:
-            self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.missed[cell] // limit)
+        self.failed_moves[cell] = self.failed_moves.get(cell, 0) + 1
+        if self.failed_moves[cell] % limit == 0:
+            self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.failed_moves[cell] // limit)
             if self.boulders >> cell & 1:
                 self.stuck_boulders |= 1 << cell
 

@@ -39,13 +39,13 @@ class Player:
         self.levels: dict[tuple[int, int], Level] = {}
         self.queue: list[int] = []
         self.aim: Cell | None = None  # cell that the last key moves to
-        self.heard = ""  # messages before the current one, since the last move
+        self.earlier_messages = ""  # messages before the current one, since the last move
         self.attacking = False  # whether the last key is an attack
         self.goal: Cell | None = None  # frontier cell to walk to
         self.goal_until = 0
         self.fasting_until = 0
-        self.was = (-1, -1)  # cell and turn before the last key
-        self.prayed = -1000
+        self.previous = (-1, -1)  # cell and turn before the last key
+        self.last_prayer = -1000
         self.now = 0
         self.gave_up = False
         self.current: Level | None = None
@@ -67,7 +67,7 @@ class Player:
         level.look(view.observation["glyphs"], view.here, self.now)
         self._learn(view, level)
         self.current = level
-        self.was = (view.here, view.turn)
+        self.previous = (view.here, view.turn)
         self.aim, self.attacking = None, False
         plan = (
             self._survive(view, level)
@@ -85,7 +85,7 @@ class Player:
 
     def _answer(self, view: View) -> int | None:
         if view.waits:
-            self.heard += view.message
+            self.earlier_messages += view.message
             return MORE
         if view.asks_text:
             self.queue.clear()
@@ -128,27 +128,27 @@ class Player:
 
     def _learn(self, view: View, level: Level) -> None:
         """Learn the outcome of the last move from all messages since."""
-        text, aim, self.heard = self.heard + view.message, self.aim, ""
+        text, aim, self.earlier_messages = self.earlier_messages + view.message, self.aim, ""
         if "Closed for inventory" in text and aim is not None:
             level.shut |= 1 << aim
         if "Welcome" in text and "'s " in text and view.here == aim:
-            level.shut_room(2 * view.here - self.was[0])
-        if aim is None or self.attacking or view.here == aim or self.was[0] != view.here:
+            level.shut_room(2 * view.here - self.previous[0])
+        if aim is None or self.attacking or view.here == aim or self.previous[0] != view.here:
             return
         if "This door is locked" in text:
             level.locked |= 1 << aim
         elif "WHAMM" not in text and "door opens" not in text and "You kill" not in text:
             limit = 12 if any(word in text for word in ("pit", "trap", "web", "stuck", "door")) else 3
-            level.miss(aim, self.now, limit)
+            level.note_failed_move(aim, self.now, limit)
 
     # Decisions: each returns keys or None
 
     def _survive(self, view: View, level: Level) -> list[int] | None:
         in_danger = view.near_death or view.condition & DEADLY
-        since = view.turn - self.prayed
+        since = view.turn - self.last_prayer
         can_pray = (in_danger and since > _PRAYER) or (view.hunger >= WEAK and since > _HUNGRY_PRAYER)
         if can_pray and view.turn > _FIRST_PRAYER:
-            self.prayed = view.turn
+            self.last_prayer = view.turn
             return [PRAY]
         if view.hp * 3 <= view.max_hp and level.monsters & around(around(1 << level.here)):
             potion = view.letter_of(nethack.POTION_CLASS, "healing")
@@ -231,9 +231,9 @@ class Player:
             level.frontier | level.down | level.boulders & ~level.stuck_boulders | level.locked
         ) & passable
         search = Search(level.here, passable, level.doors, targets & ~(1 << level.here))
-        if not search.found or level.forced > _FORCED_ACTIONS:
+        if not search.found or level.forced_actions > _FORCED_ACTIONS:
             return None
-        level.forced += 1
+        level.forced_actions += 1
         step = search.path()[0]
         if level.locked >> step & 1:
             self.aim = step
@@ -243,11 +243,11 @@ class Player:
     def _find_hidden(self, view: View, level: Level) -> list[int]:
         search = Search(level.here, level.passable, level.doors)
         cell = cell_to_search(level, search)
-        if cell is None or level.batches > _SEARCHES_PER_LEVEL:
+        if cell is None or level.searches > _SEARCHES_PER_LEVEL:
             self.gave_up = True
             cell = level.here
         if cell == level.here:
-            level.batches += 1
+            level.searches += 1
             level.searched[cell] = level.searched.get(cell, 0) + 1
             return keys("20s")
         return self._step(level, search.path(cell)[0])
