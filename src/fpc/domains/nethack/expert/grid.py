@@ -34,19 +34,19 @@ def mask_of(bits: int) -> np.ndarray:
     return np.unpackbits(data, bitorder="little").reshape(ROWS, WIDTH)[:, :COLUMNS].astype(bool)
 
 
-def straight(bits: int) -> int:
+def orthogonal_neighbours(bits: int) -> int:
     """Orthogonal neighbours of these cells."""
     return (bits << 1 | bits >> 1 | bits << WIDTH | bits >> WIDTH) & INSIDE
 
 
-def diagonal(bits: int) -> int:
+def diagonal_neighbours(bits: int) -> int:
     """Diagonal neighbours of these cells."""
     return (bits << 79 | bits << 81 | bits >> 79 | bits >> 81) & INSIDE
 
 
-def around(bits: int) -> int:
+def neighbours(bits: int) -> int:
     """All eight neighbours of these cells."""
-    return straight(bits) | diagonal(bits)
+    return orthogonal_neighbours(bits) | diagonal_neighbours(bits)
 
 
 def cells(bits: int) -> list[Cell]:
@@ -72,7 +72,8 @@ class Search:
         self.found = targets & self.layers[0]
         fresh, reached, open_cells = 1 << start, 1 << start, passable & ~doors
         while fresh and not self.found:
-            following = straight(fresh) & passable | diagonal(fresh & ~doors) & open_cells
+            following = orthogonal_neighbours(fresh) & passable
+            following |= diagonal_neighbours(fresh & ~doors) & open_cells
             fresh = following & ~reached
             reached |= fresh
             self.layers.append(fresh)
@@ -96,11 +97,11 @@ class Search:
 
     def _before(self, cell: Cell, layer: int, stride: int) -> tuple[Cell, int]:
         here = 1 << cell
-        options = straight(here) & layer
+        options = orthogonal_neighbours(here) & layer
         if not here & self.doors:
-            options |= diagonal(here) & layer & ~self.doors
+            options |= diagonal_neighbours(here) & layer & ~self.doors
         if stride and cell - stride >= 0 and options >> (cell - stride) & 1:
             return cell - stride, stride
-        best = options & straight(here) or options
+        best = options & orthogonal_neighbours(here) or options
         before = (best & -best).bit_length() - 1
         return before, cell - before

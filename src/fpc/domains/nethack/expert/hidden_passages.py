@@ -1,4 +1,4 @@
-"""Where to search for hidden doors and corridors."""
+"""Chooses where to search for hidden doors and corridors."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def cell_to_search(level: Level, search: Search) -> Cell | None:
     dark = uniform_filter(unseen[1:].astype(np.float32), _WINDOW, mode="constant")
     dark = np.vstack([np.zeros((1, COLUMNS), np.float32), dark])
     solid = (terrain == Kind.WALL) | unseen
-    walls = _neighbours(solid.astype(np.float32))
+    walls = _sum_of_neighbours(solid.astype(np.float32))
     ground = mask_of(level.ground | level.boulders | level.traps)
-    dead_end = (terrain == Kind.CORRIDOR) & (_neighbours(ground.astype(np.float32)) <= 1)
+    dead_end = (terrain == Kind.CORRIDOR) & (_sum_of_neighbours(ground.astype(np.float32)) <= 1)
     dead_end |= _leads_nowhere(ground, terrain == Kind.WALL)
     value = 10.0 * dark + 6.0 * dead_end
     value[walls == 0] = -np.inf
@@ -47,7 +47,7 @@ def cell_to_search(level: Level, search: Search) -> Cell | None:
     return row * (COLUMNS + 1) + column
 
 
-def _neighbours(mask: np.ndarray) -> np.ndarray:
+def _sum_of_neighbours(mask: np.ndarray) -> np.ndarray:
     """Sum of the eight neighbours of each cell."""
     padded = np.pad(mask, 1)
     total = sum(

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, WALKABLE, WATCH_GLYPHS, Kind
-from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, around, cells, plane
+from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, cells, neighbours, plane
 
 _FAILED_MOVES: Final = 3
 _BLOCKED_ACTIONS: Final = 40
@@ -86,7 +86,7 @@ class Level:
 
     def _remember_passive(self, now: int) -> None:
         """Passive monsters in the dark are only seen from next to them; assume that they stay put."""
-        beside = around(1 << self.here)
+        beside = neighbours(1 << self.here)
         self.harmful = {
             cell: until for cell, until in self.harmful.items() if until > now and not beside >> cell & 1
         }
@@ -96,7 +96,7 @@ class Level:
     @property
     def frontier(self) -> int:
         """Unvisited cells next to unseen ones."""
-        return self.ground & ~self.visited & around(INSIDE & ~self.seen) & ~self.barred
+        return self.ground & ~self.visited & neighbours(INSIDE & ~self.seen) & ~self.barred
 
     def on(self, kind: Kind) -> bool:
         """Whether the player is on ground of this kind."""
@@ -114,6 +114,6 @@ class Level:
         """Avoid the room, e.g. a shop, in whose doorway the player is: all floor connected to ``ahead``."""
         floor = self.ground & ~(1 << self.here) & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
         inside = 1 << ahead & floor
-        while (grown := (inside | around(inside)) & floor) != inside:
+        while (grown := (inside | neighbours(inside)) & floor) != inside:
             inside = grown
         self.shut |= inside

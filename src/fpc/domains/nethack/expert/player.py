@@ -14,7 +14,7 @@ from nle import nethack
 
 from fpc.domains.nethack.action_space import ACTION_OF_KEY
 from fpc.domains.nethack.expert.glyphs import Kind
-from fpc.domains.nethack.expert.grid import WIDTH, Cell, Search, around, cells
+from fpc.domains.nethack.expert.grid import WIDTH, Cell, Search, cells, neighbours
 from fpc.domains.nethack.expert.hidden_passages import cell_to_search
 from fpc.domains.nethack.expert.keys import DIRECTIONS, ESCAPE, KICK, MORE, PRAY, keys
 from fpc.domains.nethack.expert.level import Level
@@ -150,7 +150,7 @@ class Player:
         if can_pray and view.turn > _FIRST_PRAYER:
             self.last_prayer = view.turn
             return [PRAY]
-        if view.hp * 3 <= view.max_hp and level.monsters & around(around(1 << level.here)):
+        if view.hp * 3 <= view.max_hp and level.monsters & neighbours(neighbours(1 << level.here)):
             potion = view.letter_of(nethack.POTION_CLASS, "healing")
             if potion is not None:
                 return keys("q" + potion)
@@ -177,7 +177,7 @@ class Player:
     def _beside(self, level: Level) -> int:
         """Cells that can be attacked: not diagonally through doors."""
         here = 1 << level.here
-        beside = around(here)
+        beside = neighbours(here)
         if here & level.doors:
             return beside & ~(here << 79 | here << 81 | here >> 79 | here >> 81)
         return beside & ~(level.doors & (here << 79 | here << 81 | here >> 79 | here >> 81))
@@ -198,7 +198,7 @@ class Player:
             return None
         path = search.path()
         stairs = level.terrain[divmod(path[-1], WIDTH)] == Kind.DOWN
-        in_the_way = level.monsters or level.passive & around(1 << level.here)
+        in_the_way = level.monsters or level.passive & neighbours(1 << level.here)
         if len(path) > 2 and stairs and not in_the_way and level.travels < 4:
             level.travels += 1
             return keys("_>.")
