@@ -28,7 +28,7 @@ from fpc.learners.appo.settings import settings
 from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
-from tests.domains.nethack.recorded import ALL_GAMES, record
+from tests.domains.nethack.recorded_games import ALL_GAMES, record
 from tests.learners.appo_job import job
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from fpc.domains.nethack.external import INPUTS
+from fpc.domains.nethack.external_inputs import INPUTS
 from tests.supply.locks import LOCKS, ROOT, versions
 
 SBOM = ROOT / "build" / "sbom.cdx.json"

@@ -15,8 +15,8 @@ from fpc.domains.nethack.games import LoadedGames, count_actions, read_game
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.replaying import replay_games
 
-from .games_of_chance import NETWORK
-from .recorded import chosen_games
+from .random_games import NETWORK
+from .recorded_games import chosen_games
 
 SIZES = NETWORK.model_copy(update={"hidden": 32})
 
@@ -56,7 +56,7 @@ def run(
     return network, table
 
 
-def test_the_clone_does_what_the_expert_did_in_games_it_never_saw(tmp_path: Path) -> None:
+def test_the_clone_predicts_the_expert_in_held_out_games(tmp_path: Path) -> None:
     games = chosen_games([30, 50, 20, 40, 60])
     before = measure(NetHackNetwork.seeded(SIZES, 1), games)
     network, table = run(games, options(passes=12.0, learning_rate=0.01), tmp_path)
@@ -70,7 +70,7 @@ def test_the_clone_does_what_the_expert_did_in_games_it_never_saw(tmp_path: Path
     assert not network.training
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     games, chosen = chosen_games([30, 50, 20, 40, 60]), options(passes=2.0)
     network, table = run(games, chosen, tmp_path / "whole")
     reports = 0
@@ -91,7 +91,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
         assert torch.equal(one, two), name
 
 
-def test_batch_normalisation_learns_in_training_only(tmp_path: Path) -> None:
+def test_batch_normalisation_statistics_change_in_training_only(tmp_path: Path) -> None:
     games = chosen_games([30, 50])
     network = NetHackNetwork.seeded(SIZES, 1)
     statistics = {name: value.clone() for name, value in network.named_buffers() if "running" in name}
@@ -102,7 +102,7 @@ def test_batch_normalisation_learns_in_training_only(tmp_path: Path) -> None:
     assert not any(torch.equal(after[name], value) for name, value in statistics.items())
 
 
-def test_learned_steps_and_rate_follow_the_options(tmp_path: Path) -> None:
+def test_the_numbers_of_updates_and_steps_follow_the_options(tmp_path: Path) -> None:
     assert updates_of(320, options(passes=3.0)) == 30  # 3 * 320 / (4 * 8)
     assert updates_of(321, options(passes=3.0)) == 31
     assert updates_of(1, options(passes=0.1)) == 1
@@ -112,7 +112,7 @@ def test_learned_steps_and_rate_follow_the_options(tmp_path: Path) -> None:
     assert set(table["seed"]) == {2}
 
 
-def test_an_indifferent_policy_has_the_perplexity_of_121_actions() -> None:
+def test_a_uniform_policy_has_a_perplexity_of_121() -> None:
     network, games = NetHackNetwork.seeded(NETWORK, 0), chosen_games([9, 4])
     with torch.no_grad():
         network.policy.weight.zero_()
@@ -138,7 +138,7 @@ def test_a_share_of_the_games_is_held_out() -> None:
     assert split(chosen_games([3]), 0.5, 0) == ([0], [])
 
 
-def test_replayed_games_are_what_the_network_says_step_by_step() -> None:
+def test_replayed_games_match_the_network_step_by_step() -> None:
     network, games = NetHackNetwork.seeded(NETWORK, 3).eval(), chosen_games([11, 3, 25, 8])
     narrow = dict(replay_games(network, games, width=1, length=4))
     wide = dict(replay_games(network, games, width=3, length=7))
@@ -162,9 +162,9 @@ def test_replayed_games_are_what_the_network_says_step_by_step() -> None:
         assert found.depths.tolist() == [1] * len(frames)
 
 
-def test_outputs_belong_to_the_features_as_they_are_stored() -> None:
+def test_outputs_follow_from_the_features_as_stored() -> None:
     network, games = NetHackNetwork.seeded(NETWORK, 3), chosen_games([40])
-    ((_, found),) = replay_games(network, games, features_type=torch.float16)
+    ((_, found),) = replay_games(network, games, features_dtype=torch.float16)
     assert found.features.dtype == torch.float16
     with torch.no_grad():
         outputs, _ = network.core(found.features.float()[:, None])
@@ -175,6 +175,6 @@ def test_outputs_belong_to_the_features_as_they_are_stored() -> None:
     assert abs(float(difference)) < 1e-7
 
 
-def test_a_loss_that_is_no_number_is_reported(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match=r"lower pretrain\.clone\.learning_rate"):
         run(chosen_games([30] * 5), options(passes=20.0, learning_rate=1e30), tmp_path)

@@ -22,13 +22,13 @@ from fpc.domains.nethack.start_states import read_start_states
 from fpc.learners.recurrence import unroll
 from fpc.workflow.run import Run
 
-from .games_of_chance import NETWORK, experiment, task
+from .random_games import NETWORK, experiment, task
 
 EXPERT = SourceOptions(kind="expert", games=6, max_steps=120)
 
 
 def small(**collected: Any) -> NetHackExperiment:
-    """All of pretrain and collect within seconds; the Far level is the second."""
+    """An experiment whose pretrain and collect take seconds; the Far level is level 2."""
     paper = experiment(max_steps=30, batch=4)
     cloned = CloneOptions(
         passes=1.0, streams=4, sequence_length=16, learning_rate=0.01, max_grad_norm=4.0, held_out=0.2
@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pretraining_leaves_the_policy_its_games_and_its_measures(made: Path) -> None:
+def test_pretraining_writes_the_policy_its_games_and_its_measures(made: Path) -> None:
     load_policy(made / "pretrain" / "policy.safetensors", NETWORK)
     games, held_out = read_game_list(made / "pretrain" / "games.json")
     assert len(games.games) == 6
@@ -95,7 +95,7 @@ def test_pretraining_leaves_the_policy_its_games_and_its_measures(made: Path) ->
     assert set(table["seed"]) == {0}
 
 
-def test_an_interrupted_pretraining_goes_on_where_it_was(made: Path, tmp_path: Path) -> None:
+def test_an_interrupted_pretraining_resumes(made: Path, tmp_path: Path) -> None:
     calls = 0
     run = make_run(tmp_path, "pretrain")
     run.checkpoint_seconds = 0.0
@@ -131,7 +131,7 @@ def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
         "starts": (torch.bool, (count,)),
         "depth": (torch.uint8, (count,)),
     }
-    assert int(tensors["starts"].sum()) == 4  # 6 games, 2 kept for the divergence
+    assert int(tensors["starts"].sum()) == 4  # 6 games, 2 of them reserved for the divergence
     network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
     with torch.no_grad():
         outputs, _ = unroll(
@@ -168,11 +168,11 @@ def test_start_states_and_the_experts_games_are_written(made: Path) -> None:
 def test_an_unreachable_level_is_reported(made: Path, tmp_path: Path) -> None:
     (tmp_path / "pretrain").symlink_to(made / "pretrain")
     far = small(far_level=30, max_steps=20, level=StartStateOptions(count=1, max_games=2))
-    with pytest.raises(ValueError, match=r"level 30 in none of 2 games; set collect\.far_level lower"):
+    with pytest.raises(ValueError, match=r"level 30 in none of 2 games; lower collect\.far_level"):
         collect(far, make_run(tmp_path, "collect"))
 
 
-def test_more_steps_than_allowed_are_left_out(made: Path, tmp_path: Path) -> None:
+def test_steps_beyond_the_limit_are_not_stored(made: Path, tmp_path: Path) -> None:
     (tmp_path / "pretrain").symlink_to(made / "pretrain")
     nothing = StartStateOptions(count=0, max_games=1)
     few = small(transitions=250, level=nothing, sokoban=nothing)
@@ -184,7 +184,7 @@ def test_more_steps_than_allowed_are_left_out(made: Path, tmp_path: Path) -> Non
         collect(small(transitions=10, level=nothing, sokoban=nothing), make_run(tmp_path, "collect", "other"))
 
 
-def test_stored_and_streamed_sequences_are_the_same_games(made: Path) -> None:
+def test_stored_and_streamed_sequences_read_the_same_games(made: Path) -> None:
     network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
     stored, streamed = (open_sequences(str(made / name), 3, 16, 5) for name in ("collect", "streamed"))
     for _ in range(40):
@@ -202,15 +202,15 @@ def test_stored_and_streamed_sequences_are_the_same_games(made: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["collect", "streamed"])
-def test_sequences_go_on_from_their_state(made: Path, kind: str) -> None:
-    sequences = open_sequences(str(made / kind), 3, 16, 5)
+@pytest.mark.parametrize("artifact", ["collect", "streamed"])
+def test_sequences_resume_from_their_state(made: Path, artifact: str) -> None:
+    sequences = open_sequences(str(made / artifact), 3, 16, 5)
     for _ in range(9):
         sequences.next()
     state = sequences.state_dict()
     assert all(value.dtype == torch.int64 for value in state.values())
     expected = [sequences.next() for _ in range(20)]
-    again = open_sequences(str(made / kind), 3, 16, 5)
+    again = open_sequences(str(made / artifact), 3, 16, 5)
     again.load_state_dict(state)
     for one, other in zip(expected, [again.next() for _ in range(20)], strict=True):
         assert torch.equal(one.starts, other.starts)
@@ -224,7 +224,7 @@ def test_sequences_go_on_from_their_state(made: Path, kind: str) -> None:
 
 
 def numbered(lengths: list[int]) -> dict[str, torch.Tensor]:
-    """Stored games whose features count all steps."""
+    """Stored games whose features are the index of the step."""
     total = sum(lengths)
     starts = torch.zeros(total, dtype=torch.bool)
     starts[[sum(lengths[:game]) for game in range(len(lengths))]] = True
@@ -232,7 +232,7 @@ def numbered(lengths: list[int]) -> dict[str, torch.Tensor]:
     return {"features": steps, "outputs": steps, "starts": starts, "depth": torch.ones(total)}
 
 
-def test_stored_streams_read_whole_games_in_their_order() -> None:
+def test_stored_streams_read_whole_games_in_order() -> None:
     sequences = StoredSequences(numbered([5, 3, 4]), 1, 6, seed=0)
     features = torch.cat([sequences.next().features for _ in range(4)]).flatten().tolist()  # type: ignore[misc]
     games = {0: list(range(5)), 5: [5, 6, 7], 8: [8, 9, 10, 11]}
@@ -244,13 +244,13 @@ def test_stored_streams_read_whole_games_in_their_order() -> None:
             turn = turn[len(game) :]
 
 
-def test_a_smaller_memory_is_the_first_whole_games(made: Path) -> None:
+def test_a_smaller_memory_holds_the_first_whole_games(made: Path) -> None:
     seen = StoredSequences(numbered([5, 3, 4]), 2, 8, seed=0, limit=9).next().features
     assert seen is not None
     assert set(seen.flatten().tolist()) == set(range(8))
-    with pytest.raises(ValueError, match="memory_size 4 is less than the expert's first game of 5 steps"):
+    with pytest.raises(ValueError, match="memory_size is 4, but the expert's first game has 5 steps"):
         StoredSequences(numbered([5, 3]), 2, 8, seed=0, limit=4)
-    with pytest.raises(ValueError, match="memory_size 1 is less"):
+    with pytest.raises(ValueError, match="memory_size is 1, but"):
         open_sequences(str(made / "streamed"), 1, 8, 0, limit=1)
 
 
@@ -264,10 +264,10 @@ def test_unusable_stored_sequences_are_refused(tmp_path: Path) -> None:
         open_sequences(str(tmp_path / "nothing"), 1, 8, 0)
 
 
-def test_divergence_is_measured_on_deep_games_that_nothing_was_learned_from() -> None:
+def test_divergence_is_measured_on_deep_games_not_used_for_training() -> None:
     deepest = [1, 5, 4, 2, 6, 1]
     games = Recordings(Path(), 3, {game: Recording((), depth) for game, depth in enumerate(deepest)})
     assert divergence_games(games, [4, 5], 1, 4) == [4]
     assert divergence_games(games, [4, 5], 3, 4) == [1, 2, 4]
-    assert divergence_games(games, [0, 4], 4, 6) == [0, 1, 4]  # half of all at most
+    assert divergence_games(games, [0, 4], 4, 6) == [0, 1, 4]  # at most half of all games
     assert divergence_games(games, [], 0, 4) == []

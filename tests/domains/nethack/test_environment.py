@@ -11,7 +11,7 @@ from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS, action_of, acti
 from fpc.domains.nethack.environment import NetHackEnvironment, make_game, seed_game
 from fpc.domains.nethack.metrics import METRICS, GameMetrics
 
-from .games_of_chance import play_actions, random_actions, task
+from .random_games import play_actions, random_actions, task
 
 ESCAPE, SEARCH = action_of(27), action_of(ord("s"))
 
@@ -36,7 +36,7 @@ def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_an_equal_seed_and_actions_give_an_equal_game_and_another_seed_another(
+def test_equal_seeds_and_actions_give_equal_games_and_other_seeds_others(
     environment: NetHackEnvironment,
 ) -> None:
     games = []
@@ -51,7 +51,7 @@ def test_an_equal_seed_and_actions_give_an_equal_game_and_another_seed_another(
     assert not same(games[0][0], games[2][0])
 
 
-def test_what_is_seen_is_the_bare_games_screen_and_the_previous_action(
+def test_observations_are_the_screen_of_the_game_and_the_previous_action(
     environment: NetHackEnvironment,
 ) -> None:
     observation, _ = with_limits(environment).reset(seed=3)
@@ -93,7 +93,7 @@ def test_a_game_is_truncated_when_the_turn_counter_stands_still(environment: Net
     with_limits(environment, no_progress_limit=5).reset(seed=1)
     for _ in range(4):
         assert environment.step(ESCAPE)[2:4] == (False, False)
-    assert environment.step(SEARCH)[2:4] == (False, False)  # a turn passes: the count begins again
+    assert environment.step(SEARCH)[2:4] == (False, False)  # a turn passes, so the count restarts
     ends = [environment.step(ESCAPE)[2:4] for _ in range(5)]
     assert ends == [(False, False)] * 4 + [(False, True)]
 
@@ -120,12 +120,12 @@ def test_after_death_the_metrics_are_those_of_the_last_turn(environment: NetHack
         if terminated:
             break
     assert terminated
-    assert info["metrics"]["turns"] > 10  # NLE's status line is zero by then
+    assert info["metrics"]["turns"] > 10  # although NLE's status line is zero by then
     assert info["metrics"]["score"] == total
     assert info["metrics"]["depth"] >= 1
 
 
-def test_a_restored_game_goes_on_like_the_uninterrupted_one() -> None:
+def test_a_restored_game_continues_like_the_uninterrupted_one() -> None:
     uninterrupted, restored = of_stream(2, 0), of_stream(9, 9)
     for _ in range(3):
         uninterrupted.reset()
@@ -139,7 +139,7 @@ def test_a_restored_game_goes_on_like_the_uninterrupted_one() -> None:
         assert same(expected[0], found[0])
         assert expected[1:4] == found[1:4]
     assert uninterrupted.metrics.as_dict() == restored.metrics.as_dict()
-    assert same(uninterrupted.reset()[0], restored.reset()[0])  # the stream goes on too
+    assert same(uninterrupted.reset()[0], restored.reset()[0])  # the stream continues too
     uninterrupted.close(), restored.close()
 
 
@@ -157,12 +157,12 @@ def test_a_snapshot_of_another_game_is_refused(environment: NetHackEnvironment) 
     with_limits(environment).reset(seed=1)
     play_actions(environment, [SEARCH] * 3)
     altered = environment.snapshot() | {"seed": 2}
-    with pytest.raises(ValueError, match="game of seed 2 took another course after 3 actions"):
+    with pytest.raises(ValueError, match="game of seed 2 took a different course after 3 actions"):
         environment.restore(altered)
 
 
 def status(**values: int) -> np.ndarray:
-    """A status line; names as in NLE."""
+    """A status line; keyword names as in NLE."""
     line = np.zeros(27, dtype=np.int64)
     line[[nethack.NLE_BL_DEPTH, nethack.NLE_BL_DLEVEL, nethack.NLE_BL_XP, nethack.NLE_BL_TIME]] = 1
     for name, value in values.items():
@@ -192,7 +192,7 @@ def test_metrics_of_a_game_counted_by_hand() -> None:
     assert metrics.update(second, internal(899, on_stairs=1), glyphs(50), message()) == 25
     third = status(GOLD=5, SCORE=22, TIME=3, DLEVEL=2, DEPTH=2, XP=3)
     assert metrics.update(third, internal(1100), glyphs(12), message()) == -8
-    fourth = status(GOLD=5, SCORE=22, TIME=9, XP=2)  # up again, drained of a level
+    fourth = status(GOLD=5, SCORE=22, TIME=9, XP=2)  # upstairs again, after losing an experience level
     metrics.update(fourth, internal(1090, on_stairs=1), glyphs(55), message())
     assert metrics.as_dict() == {
         "score": 17.0,
@@ -218,6 +218,7 @@ def test_keys_and_actions() -> None:
     assert ACTION_COUNT == 121
     actions = actions_of(np.array(KEYS, dtype=np.uint8))
     assert [KEYS[action] for action in actions] == list(KEYS)
-    assert action_of(ord("+")) == KEYS.index(ord("+"))  # two actions press it: the first stands for both
-    with pytest.raises(ValueError, match=r"game 3: mismatched action space: key 6, 22 is .* 121 actions .*;"):
+    assert action_of(ord("+")) == KEYS.index(ord("+"))  # two actions press it; the first is used
+    message = r"game 3: mismatched action space: none of the 121 actions .* presses key 6, 22;"
+    with pytest.raises(ValueError, match=message):
         actions_of(np.array([ord("k"), 22, 6]), "game 3")

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from fpc.core.files import write_tensors
 from fpc.domains.nethack.divergence import divergence, divergence_rows, read_divergence_data
-from fpc.domains.nethack.entries import capture
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.sokoban import sokoban_states
+from fpc.domains.nethack.start_state_capture import capture
 from fpc.domains.nethack.start_states import write_start_states
 from fpc.workflow.run import Run
 
-from .games_of_chance import NETWORK, experiment, task
+from .random_games import NETWORK, experiment, task
 
 EVALUATE = {
     "episodes": 2,
@@ -33,7 +33,7 @@ KEY = ["step", "probe", "episode", "measure"]
 
 
 def games_of_expert(steps: int = 12) -> dict[str, Tensor]:
-    """Two games of the expert: one stays on level 1, one goes down to level 5."""
+    """Two expert games: one stays on level 1, the other descends to level 5."""
     generator = torch.Generator().manual_seed(0)
     starts = torch.zeros(steps, dtype=torch.bool)
     starts[[0, 5]] = True
@@ -46,7 +46,7 @@ def games_of_expert(steps: int = 12) -> dict[str, Tensor]:
 
 
 def make_run(folder: Path, method: str = "vanilla", *, own_encoder: bool = False) -> Run:
-    """A run of `evaluate` on two milestones, with start states and games of the expert."""
+    """A run of `evaluate` with two milestones, start states and expert games."""
     pi_star = NetHackNetwork.seeded(NETWORK, 0)
     write_tensors(folder / "pretrain" / "policy.safetensors", pi_star.state_dict())
     for step in (0, 50):
@@ -67,7 +67,7 @@ def make_run(folder: Path, method: str = "vanilla", *, own_encoder: bool = False
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of an evaluated run."""
+    """The folder of an evaluated run."""
     folder = tmp_path_factory.mktemp("evaluated")
     evaluate(experiment(**EVALUATE), make_run(folder))
     return folder
@@ -89,7 +89,7 @@ def test_every_probe_of_every_milestone_has_its_rows(made: Path) -> None:
     assert turns["level_1"] <= 13  # twelve steps, from turn 1
 
 
-def test_the_first_and_last_milestones_games_tell_when_they_went_deeper(made: Path) -> None:
+def test_games_of_the_first_and_last_milestones_record_when_they_went_deeper(made: Path) -> None:
     table = pd.read_parquet(made / "output" / "dungeon.parquet")
     assert list(table.columns) == ["seed", "step", "episode", "turn", "depth"]
     first = table.groupby(["step", "episode"]).first()
@@ -98,7 +98,7 @@ def test_the_first_and_last_milestones_games_tell_when_they_went_deeper(made: Pa
     assert first["depth"].tolist() == [1] * 6
 
 
-def test_milestones_that_are_done_are_not_played_again(made: Path, tmp_path: Path) -> None:
+def test_completed_milestones_are_not_played_again(made: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     kept = pd.read_parquet(made / "state" / "step_0" / "episodes.parquet").assign(value=-7.0)
     (run.state / "step_0").mkdir()
@@ -113,7 +113,7 @@ def test_milestones_that_are_done_are_not_played_again(made: Path, tmp_path: Pat
     assert table[table["step"] == 50]["value"].tolist() == whole[whole["step"] == 50]["value"].tolist()
 
 
-def test_features_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
+def test_no_divergence_is_measured_for_a_network_with_another_encoder(tmp_path: Path) -> None:
     run = make_run(tmp_path, method="scratch", own_encoder=True)
     evaluate(experiment(**EVALUATE | {"final_episodes": 1, "sokoban_episodes": 0}), run)
     table = pd.read_parquet(run.output / "episodes.parquet")
@@ -151,14 +151,14 @@ def test_the_divergence_of_known_distributions() -> None:
     assert divergence(constant_policy(bias), data).numpy() == pytest.approx([0.0] * 12, abs=1e-6)
 
 
-def test_the_divergence_starts_each_game_with_an_empty_memory() -> None:
+def test_the_divergence_resets_the_recurrent_state_at_each_game() -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
     second = {name: value[5:] for name, value in data.items()}
     whole = divergence(network, data)
     assert whole[5:].numpy() == pytest.approx(divergence(network, second).numpy(), rel=1e-5)
 
 
-def test_the_divergence_is_averaged_over_each_games_steps_of_a_group() -> None:
+def test_the_divergence_is_averaged_per_game_and_group() -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
     values = divergence(network, data).numpy()
     rows = {(row["group"], row["episode"]): row for row in divergence_rows(network, data, 4)}
@@ -168,7 +168,7 @@ def test_the_divergence_is_averaged_over_each_games_steps_of_a_group() -> None:
     assert rows["far", 1]["probe"] == "level_4"
 
 
-def test_observations_and_their_features_give_one_divergence(tmp_path: Path) -> None:
+def test_observations_and_their_features_give_the_same_divergence(tmp_path: Path) -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0).eval(), games_of_expert()
     generator = torch.Generator().manual_seed(1)
     seen = {
@@ -189,8 +189,8 @@ def test_broken_divergence_data_are_refused(tmp_path: Path) -> None:
     data = games_of_expert()
     path = tmp_path / "divergence.safetensors"
     write_tensors(path, {name: value for name, value in data.items() if name != "depth"})
-    with pytest.raises(ValueError, match=r"divergence.safetensors: holds no tensor depth; run collect again"):
+    with pytest.raises(ValueError, match=r"divergence.safetensors: missing tensor depth; run collect again"):
         read_divergence_data(path)
     write_tensors(path, data | {"depth": data["depth"][:3]})
-    with pytest.raises(ValueError, match=r"one row for each step, not outputs 12, starts 12, depth 3"):
+    with pytest.raises(ValueError, match=r"one row per step, not outputs 12, starts 12, depth 3"):
         read_divergence_data(path)

@@ -14,7 +14,7 @@ from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.expert import GameRecord, Player, play_game, play_games
 from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, Kind
 from fpc.domains.nethack.expert.grid import COLUMNS, ROWS, WIDTH, Search, cells, mask_of, plane
-from fpc.domains.nethack.expert.hidden import place_to_search
+from fpc.domains.nethack.expert.hidden_passages import cell_to_search
 from fpc.domains.nethack.expert.level import Level
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.recordings import index_recordings
@@ -53,7 +53,7 @@ def observation(
     turn: int = 1000,
     hunger: int = 1,
 ) -> dict[str, np.ndarray]:
-    """NLE's observations for the player that stands on the monk's glyph."""
+    """NLE's observations for a player at the position of the monk's glyph."""
     rows, columns = np.nonzero(glyphs == nethack.GLYPH_MON_OFF + MONK)
     status = np.zeros(nethack.BLSTATS_SHAPE, dtype=np.int64)
     status[[nethack.NLE_BL_X, nethack.NLE_BL_Y]] = columns[0], rows[0]
@@ -93,8 +93,8 @@ def test_planes_and_masks_are_inverse() -> None:
     assert cells(plane(mask)) == [cell(row, column) for row, column in np.argwhere(mask).tolist()]
 
 
-def test_search_takes_the_shortest_path_and_enters_doors_straight() -> None:
-    # row 1: S . . .   diagonally to the door D would be 3 steps, straight it is 4
+def test_search_takes_the_shortest_path_and_enters_doors_orthogonally() -> None:
+    # row 1: S . . .   to the door D: 3 steps if entered diagonally, 4 if orthogonally
     # row 2:     . D
     ground = sum(1 << cell(1, column) for column in range(3)) | 1 << cell(2, 2) | 1 << cell(2, 3)
     door = 1 << cell(2, 3)
@@ -132,13 +132,13 @@ def test_level_remembers_the_ground_under_monsters_and_out_of_sight() -> None:
     assert level.terrain[1, 3] == Kind.CORRIDOR
 
 
-def test_hidden_passages_are_looked_for_at_the_end_of_a_corridor() -> None:
+def test_hidden_passages_are_searched_for_at_the_end_of_a_corridor() -> None:
     level = Level()
     level.look(glyphs_of("-----", "|...|", "|.@.'####", "|...|", "-----"), cell(3, 2), 1)
     search = Search(level.here, level.passable, level.doors)
-    assert place_to_search(level, search) == cell(3, 8)
+    assert cell_to_search(level, search) == cell(3, 8)
     level.searched[cell(3, 8)] = 4
-    assert place_to_search(level, search) != cell(3, 8)
+    assert cell_to_search(level, search) != cell(3, 8)
 
 
 def test_travels_to_stairs_and_takes_them(player: Player) -> None:
@@ -147,7 +147,7 @@ def test_travels_to_stairs_and_takes_them(player: Player) -> None:
     assert pressed(player, observation(glyphs_of("-------", "|....@|", "-------"))) == ">"
 
 
-def test_fights_what_is_beside_but_neither_passive_nor_peaceful_monsters(player: Player) -> None:
+def test_fights_adjacent_monsters_unless_passive_or_peaceful(player: Player) -> None:
     newt = glyphs_of("-------", "|@n.>.|", "-------")
     assert pressed(player, observation(newt)) == "l"
     assert pressed(player, observation(newt, message="Really attack the newt?", question=True)) == chr(27)
@@ -158,7 +158,7 @@ def test_fights_what_is_beside_but_neither_passive_nor_peaceful_monsters(player:
     assert pressed(player, observation(eye)) == "n"  # around it
 
 
-def test_answers_prompts_before_all_else(player: Player) -> None:
+def test_answers_prompts_first(player: Player) -> None:
     newt = glyphs_of("-------", "|@n.>.|", "-------")
     assert pressed(player, observation(newt, message="You die...--More--", waits=True)) == "\r"
     assert pressed(player, observation(newt, message="Really step in?", question=True)) == chr(27)
@@ -179,7 +179,7 @@ def test_eats_when_hungry(player: Player) -> None:
     assert pressed(player, asked) == "h"
 
 
-def test_a_game_descends_and_is_the_same_again() -> None:
+def test_a_game_descends_and_is_reproducible() -> None:
     record = play_game(ENVIRONMENT, Player(), 7, 400)
     again = play_game(ENVIRONMENT, Player(), 7, 400)
     assert record.metrics["depth"] >= 2
@@ -201,7 +201,7 @@ def test_level_entries_are_reached_by_replaying_the_actions() -> None:
     environment.close()
 
 
-def test_goes_deeper_and_scores_more_than_chance() -> None:
+def test_reaches_depth_and_score_beyond_random_play() -> None:
     records = play_games(ENVIRONMENT, range(6), 500, None, 1)
     assert np.mean([record.metrics["depth"] for record in records]) >= 3
     assert np.mean([record.metrics["score"] for record in records]) >= 200
@@ -229,7 +229,7 @@ def test_recorded_games_are_not_played_again(tmp_path: Path) -> None:
     assert play_games(ENVIRONMENT, [3], 20, tmp_path, 1)[0].steps == 20
 
 
-def test_a_game_cut_short_is_begun_anew(tmp_path: Path) -> None:
+def test_an_interrupted_game_is_started_again(tmp_path: Path) -> None:
     (tmp_path / ".000003.part").mkdir()
     (tmp_path / ".000003.part" / "nle.1.0.ttyrec3.bz2").write_bytes(b"half")
     play_games(ENVIRONMENT, [3], 20, tmp_path, 1)

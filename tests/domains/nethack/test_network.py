@@ -58,7 +58,7 @@ def observations(count: int, seed: int = 0) -> dict[str, Tensor]:
 
 
 def network(seed: int = 0) -> NetHackNetwork:
-    """A small network with statistics and scales of batch normalisation that are not the identity."""
+    """A small network whose batch normalisation is not the identity."""
     found = NetHackNetwork.seeded(SMALL, seed)
     generator = torch.Generator().manual_seed(seed)
     for module in found.modules():
@@ -73,7 +73,7 @@ def network(seed: int = 0) -> NetHackNetwork:
 
 
 def defined_features(net: NetHackNetwork, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The published mathematics, spelt out: one-hot top line, bilinear sampling, plain layers."""
+    """The published computation, spelt out: one-hot top line, bilinear sampling, plain layers."""
     dtype = net.policy.weight.dtype
     characters, colours = inputs["tty_chars"].long(), inputs["tty_colors"].long()
     top = net.topline_encoder.msg_fwd(F.one_hot(characters[:, 0], 256).flatten(1).to(dtype))
@@ -123,15 +123,15 @@ def test_keys_shapes_and_types_are_those_of_the_published_weights() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("gradients", [False, True])
-def test_features_are_those_of_the_definition(training: bool, gradients: bool) -> None:
-    inputs = observations(70)  # more than one piece
+def test_features_match_the_definition(training: bool, gradients: bool) -> None:
+    inputs = observations(70)  # more than one chunk
     net, plain = network().train(training), network().train(training)
     with torch.set_grad_enabled(gradients):
         found = net.encode(inputs)
     torch.testing.assert_close(found, defined_features(plain, inputs), rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_are_those_of_the_definition() -> None:
+def test_gradients_match_the_definition() -> None:
     inputs = observations(6)
     net, plain = network().double().train(), network().double().train()
     torch.autograd.backward(net.encode(inputs).square().sum())
@@ -183,7 +183,7 @@ def test_unroll_is_equal_to_single_steps(steps: int) -> None:
     torch.testing.assert_close(last, torch.cat([hidden, cell], dim=1), rtol=1e-5, atol=1e-6)
 
 
-def test_a_game_forgets_the_one_before() -> None:
+def test_the_recurrent_state_is_reset_between_games() -> None:
     net = network().eval()
     starts = torch.zeros(4, 2, dtype=torch.bool)
     starts[2, 1] = True
@@ -200,7 +200,7 @@ def test_a_game_forgets_the_one_before() -> None:
     torch.testing.assert_close(state[1:], fresh_state)
 
 
-def test_parameters_fall_into_three_parts() -> None:
+def test_parameters_are_partitioned_into_three_parts() -> None:
     net = network()
     parts = [*net.encoder_parameters(), *net.core_parameters(), *net.head_parameters()]
     assert {id(part) for part in parts} == {id(parameter) for parameter in net.parameters()}
@@ -212,7 +212,7 @@ def _statistics(net: NetHackNetwork) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("moving", [False, True])
-def test_a_frozen_encoder_moves_its_statistics_only_when_asked(moving: bool) -> None:
+def test_a_frozen_encoder_updates_its_statistics_only_if_asked(moving: bool) -> None:
     net = network().train()
     net.freeze_encoder(moving_statistics=moving)
     net.train(False).train()
@@ -229,14 +229,14 @@ def test_a_frozen_encoder_moves_its_statistics_only_when_asked(moving: bool) -> 
     assert trained == ["policy.weight", "policy.bias", "baseline.weight", "baseline.bias"]
 
 
-def test_an_encoder_that_learns_moves_its_statistics() -> None:
+def test_a_trained_encoder_updates_its_statistics() -> None:
     net = network().train()
     before = _statistics(net)
     net.encode(observations(4))
     assert all(not torch.equal(value, before[name]) for name, value in _statistics(net).items())
 
 
-def test_first_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     torch.manual_seed(5)
     first = NetHackNetwork.seeded(SMALL, 3).state_dict()
     drawn = torch.rand(1)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from fpc.core.files import write_tensors
-from fpc.domains.nethack.entries import capture
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import Episode, in_batches, new_episodes, play, sample_actions
+from fpc.domains.nethack.start_state_capture import capture
 
-from .games_of_chance import NETWORK, task
+from .random_games import NETWORK, task
 
 TASK = task(max_steps=40)
 
@@ -25,7 +25,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = NetHackNetwork.seeded(NETWORK, 0)
     with torch.no_grad():
         network.policy.bias[:16] += 20.0  # mostly moves, so that games differ
-        for parameter in network.parameters():  # its state decides, and differs between games
+        for parameter in network.parameters():  # so that the recurrent state matters
             if parameter.dim() > 1:
                 parameter *= 4.0
     write_tensors(path, network.state_dict() | {"optimizer.step": torch.zeros(1)})
@@ -48,22 +48,22 @@ def test_games_do_not_depend_on_the_number_of_processes(policy: Path) -> None:
     assert records != found[0]["final"]  # other games
 
 
-def test_an_episode_is_its_own_whatever_is_played_beside_it(policy: Path) -> None:
+def test_an_episode_does_not_depend_on_those_played_in_parallel(policy: Path) -> None:
     network = load_policy(policy, NETWORK)
     episodes = new_episodes(1, "level_1", 4)
     together = play(network, TASK, episodes, 4)
     alone = [play(network, TASK, [episode], 1)[0] for episode in episodes]
     assert together == alone
     ended_early = play(network, task(max_steps=40, no_progress_limit=3), episodes, 4)
-    assert len({record.steps for record in ended_early}) > 1  # games left the batch one by one
+    assert len({record.steps for record in ended_early}) > 1  # games leave the batch one by one
     alone = [play(network, task(max_steps=40, no_progress_limit=3), [episode], 1)[0] for episode in episodes]
     assert ended_early == alone
 
 
-def test_another_chance_plays_another_game(policy: Path) -> None:
+def test_another_action_seed_plays_another_game(policy: Path) -> None:
     network = load_policy(policy, NETWORK)
     first = new_episodes(1, "level_1", 1)[0]
-    records = play(network, TASK, [first, replace(first, chance=first.chance + 1)], 2)
+    records = play(network, TASK, [first, replace(first, action_seed=first.action_seed + 1)], 2)
     assert records[0].metrics != records[1].metrics
 
 
@@ -80,19 +80,21 @@ def test_episodes_can_begin_from_start_states(policy: Path) -> None:
 
 def test_seeds_of_episodes_depend_on_run_probe_and_number() -> None:
     games = [new_episodes(*of, 2) for of in ((1, "a"), (1, "b"), (2, "a"))]
-    flat = [word for episodes in games for episode in episodes for word in (episode.start, episode.chance)]
+    flat = [
+        word for episodes in games for episode in episodes for word in (episode.start, episode.action_seed)
+    ]
     assert len(set(flat)) == 12
     assert new_episodes(1, "a", 1) == games[0][:1]
 
 
-def test_batches_are_few_and_of_equal_size() -> None:
+def test_batches_are_few_and_of_nearly_equal_size() -> None:
     episodes = new_episodes(0, "a", 7)
     assert [len(part) for part in in_batches(episodes, 3)] == [2, 2, 3]
     assert [episode for part in in_batches(episodes, 3) for episode in part] == episodes
     assert in_batches([], 3) == []
 
 
-def test_actions_are_drawn_by_the_inverse_distribution_function() -> None:
+def test_actions_are_sampled_by_inverting_the_distribution_function() -> None:
     logits = torch.tensor([[0.0, np.log(2.0), 0.0]]).repeat(6, 1)  # probabilities 1/4, 1/2, 1/4
     uniforms = np.array([0.0, 0.2499, 0.2501, 0.7499, 0.7501, 0.999999])
     assert sample_actions(logits, uniforms).tolist() == [0, 0, 1, 1, 2, 2]
@@ -108,5 +110,5 @@ def test_a_policy_of_another_size_is_refused(policy: Path) -> None:
 
 def test_the_number_of_processes_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FPC_PROCESSES", "none")
-    with pytest.raises(ValueError, match="FPC_PROCESSES must be a whole number"):
+    with pytest.raises(ValueError, match="FPC_PROCESSES must be an integer"):
         Rollouts(NETWORK, 2)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fpc.domains.nethack.action_space import KEYS, action_of
-from fpc.domains.nethack.entries import capture, entry_states, replay
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.sokoban import is_first_level, sokoban_states
+from fpc.domains.nethack.start_state_capture import capture, entry_states, replay
 from fpc.domains.nethack.start_states import (
     StartState,
     by_probe,
@@ -20,7 +20,7 @@ from fpc.domains.nethack.start_states import (
     write_start_states,
 )
 
-from .games_of_chance import random_actions, task
+from .random_games import random_actions, task
 
 STATE = StartState("level_4", 3, (107, 46, 255), "ab" * 32)
 
@@ -75,7 +75,9 @@ def test_a_broken_file_is_refused_with_its_field(tmp_path: Path, change: dict[st
         read_start_states(path)
 
 
-def test_a_replayed_state_shows_the_same_and_counts_from_there(environment: NetHackEnvironment) -> None:
+def test_a_replay_reaches_the_same_screen_and_counts_from_there(
+    environment: NetHackEnvironment,
+) -> None:
     actions = random_actions(0, 50)
     start = capture(environment, "level_1", 4, tuple(KEYS[action] for action in actions))
     environment.reset(seed=4)
@@ -97,20 +99,20 @@ def test_an_altered_state_is_refused(environment: NetHackEnvironment) -> None:
         replay(environment, replace(start, digest="0" * 64))
     with pytest.raises(ValueError, match="level_1, seed 5: after 5 keys"):
         replay(environment, replace(start, seed=5))
-    with pytest.raises(ValueError, match="needs wizard=True; the environment has False"):
+    with pytest.raises(ValueError, match="needs wizard=True, but the environment has wizard=False"):
         replay(environment, replace(start, wizard=True))
 
 
 @dataclass
 class ShortGame:
-    """An expert's game of ten steps that claims where it went."""
+    """An expert game of ten steps with made-up level entries."""
 
     level_entries: dict[int, int]
     seed: int = 6
     actions: np.ndarray = field(default_factory=lambda: np.array(random_actions(1, 10), dtype=np.uint8))
 
 
-def test_entries_of_an_experts_games_become_start_states(environment: NetHackEnvironment) -> None:
+def test_level_entries_of_expert_games_become_start_states(environment: NetHackEnvironment) -> None:
     games = [ShortGame({}), ShortGame({1: 8}), ShortGame({1: 9}), ShortGame({1: 10})]
     states = entry_states(task(), games, 1, 2)
     assert [(state.probe, state.seed, len(state.keys)) for state in states] == [
@@ -122,7 +124,7 @@ def test_entries_of_an_experts_games_become_start_states(environment: NetHackEnv
         entry_states(task(), [ShortGame({2: 8})], 2, 1)
 
 
-def test_sokoban_states_stand_at_the_entry_of_its_first_level(
+def test_sokoban_states_are_at_the_entry_to_its_first_level(
     sokoban: list[StartState], debug_environment: NetHackEnvironment
 ) -> None:
     assert len({state.seed for state in sokoban}) == 6
@@ -162,7 +164,7 @@ def test_a_boulder_pushed_into_a_pit_is_counted(debug_environment: NetHackEnviro
     keys = [*b"lll", wish, *b"pit\r", *b"hh", wish, *b"boulder\r", *b"hl"]
     debug_environment.options = task()
     seed = 0
-    for seed in range(40):  # one with room to the right of the start
+    for seed in range(40):  # until one has room to the right of the start
         debug_environment.press_keys(seed, keys)
         debug_environment.step(action_of(ord("l")))
         if debug_environment.metrics.pits_filled:

@@ -1,11 +1,11 @@
-"""Behavioural cloning of an expert's actions, resumable after a kill to the bit (on one CPU).
+"""Behavioural cloning of an expert's actions; resumes bit-exactly after a kill (on one CPU).
 
-As in Tuyls et al. 2023 (Scaling Laws for Imitation Learning in Single-Agent Games), who made the paper's
-pi*: cross-entropy of the expert's action over sequences of many games side by side, with the LSTM's
-state carried from one batch to the next and zeroed where a game starts.
+Follows Tuyls et al. 2023 (Scaling Laws for Imitation Learning in Single-Agent Games), who trained the
+paper's pi*: cross-entropy of the expert's actions over sequences from many games in parallel, with the
+LSTM state carried from one batch to the next and zeroed where a game starts.
 
-The policy head's bias begins at the logarithm of each action's share. From zeros a small network spends
-its first updates on those shares, drives the LSTM into saturation doing so, and then learns no more.
+The policy head's bias is initialised to the log frequency of each action. Starting from zero, a small
+network spends its first updates learning these frequencies, saturates the LSTM and stops learning.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from fpc.domains.nethack.replaying import replay_games
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 100  # of the training loss, over the whole of training
-MEASUREMENTS = 5  # on held-out games, over the whole of training
+LOSS_ROWS = 100  # rows of the training loss over the whole of training
+MEASUREMENTS = 5  # measurements on held-out games over the whole of training
 ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 Report = Callable[[int, dict[str, float]], None]
@@ -51,34 +51,34 @@ def clone(
     report: Report,
     checkpoint_seconds: float = 60.0,
 ) -> pd.DataFrame:
-    """Fit ``network`` to the actions in ``games``, from the newest checkpoint in ``state`` if there is one.
+    """Fit ``network`` to the actions in ``games``, resuming from the newest checkpoint in ``state``, if any.
 
     Args:
-        network: changed in place, left in evaluation mode.
-        games: what to learn from.
-        held_out: what to measure on; may be empty.
-        actions: how often each action is taken in ``games``; their sum, the steps, gives with
-            ``options.passes`` the number of updates.
+        network: trained in place and left in evaluation mode.
+        games: training games.
+        held_out: games to measure on; may be empty.
+        actions: how often each action is taken in ``games``; their sum is the number of steps, which
+            together with ``options.passes`` determines the number of updates.
         options: optimisation.
-        seed: of the order of the games.
-        state: folder of checkpoints.
-        report: called with the steps learned from and measures, after every update.
-        checkpoint_seconds: at most this much is lost by a kill.
+        seed: for the order of the games.
+        state: checkpoint folder.
+        report: called after every update with the number of steps learned from and the measures.
+        checkpoint_seconds: time between checkpoints, i.e. the most that a kill loses.
 
     Returns:
-        Columns step (steps learned from), seed, metric, value: ``training_cross_entropy`` in nats, and
-        on held-out games ``cross_entropy``, ``accuracy``, ``perplexity``.
+        Columns step (steps learned from), seed, metric, value. Metrics: ``training_cross_entropy`` (nats)
+        and, on held-out games, ``cross_entropy`` (nats), ``accuracy`` and ``perplexity``.
 
     Raises:
         FloatingPointError: the loss is not finite.
-        NoUsableCheckpoint: checkpoints exist and none can be read.
+        NoUsableCheckpoint: checkpoints exist, but none can be read.
     """
     session = Cloning(network, games, options, updates_of(sum(actions), options), seed)
     checkpoint = load_checkpoint(state)
     if checkpoint is not None:
         session.restore(checkpoint)
     else:
-        start_from_shares(network, actions)
+        initialise_policy_bias(network, actions)
     saved = time.monotonic()
     while session.update < session.updates:
         loss = session.learn()
@@ -97,19 +97,19 @@ def clone(
 
 
 @torch.no_grad()
-def start_from_shares(network: NetHackNetwork, actions: Sequence[int]) -> None:
-    """Set the policy head's bias to the logarithm of each action's share; a tenth is added to each count."""
+def initialise_policy_bias(network: NetHackNetwork, actions: Sequence[int]) -> None:
+    """Set the policy head's bias to each action's log frequency, with 0.1 added to every count."""
     counts = torch.tensor(actions, dtype=torch.float64) + 0.1
     network.policy.bias.copy_((counts / counts.sum()).log())
 
 
 def updates_of(steps: int, options: CloneOptions) -> int:
-    """Gradient steps that learn from each of ``steps`` steps ``options.passes`` times."""
+    """Gradient steps needed to learn from ``steps`` environment steps ``options.passes`` times each."""
     return max(1, math.ceil(options.passes * steps / (options.streams * options.sequence_length)))
 
 
 def measure(network: NetHackNetwork, games: Games) -> dict[str, float]:
-    """Cross-entropy (nats), accuracy and perplexity of the players' actions, each step weighing the same."""
+    """Cross-entropy (nats), accuracy and perplexity of the recorded actions, averaged over all steps."""
     steps, hits, loss = 0, 0, 0.0
     for _, found in replay_games(network, games):
         steps += len(found.actions)
@@ -119,7 +119,7 @@ def measure(network: NetHackNetwork, games: Games) -> dict[str, float]:
 
 
 class Cloning:
-    """Everything cloning has in memory; ``save`` and ``restore`` cover all of it."""
+    """The complete training state; ``save`` and ``restore`` cover all of it."""
 
     def __init__(
         self, network: NetHackNetwork, games: Games, options: CloneOptions, updates: int, seed: int
@@ -129,20 +129,20 @@ class Cloning:
         self.optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
         self.state = network.initial_state(options.streams)
         self.log, self.update = MetricLog(), 0
-        self._sum = torch.zeros((), dtype=torch.float64)  # of losses since the last row
+        self._sum = torch.zeros((), dtype=torch.float64)  # of losses since the last row of the log
         self._count = 0
 
     @property
     def steps(self) -> int:
-        """Steps learned from, one counted as often as it was seen."""
+        """Steps learned from so far; a step counts every time it is seen."""
         return self.update * self.options.streams * self.options.sequence_length
 
     def is_due(self, times: int) -> bool:
-        """True after ``times`` updates of the whole, evenly spread; the last is one of them."""
+        """Whether the last update is one of ``times`` evenly spaced updates, the final one included."""
         return self.update * times // self.updates > (self.update - 1) * times // self.updates
 
     def learn(self) -> float:
-        """One gradient step; returns its cross-entropy in nats."""
+        """Take one gradient step and return its cross-entropy in nats."""
         for group in self.optimiser.param_groups:
             done = self.update / self.updates
             group["lr"] = self.options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
@@ -163,13 +163,13 @@ class Cloning:
                 f"cloning: the loss is {value} after {self.update} updates; "
                 "lower pretrain.clone.learning_rate"
             )
-        self._note(value)
+        self._record_loss(value)
         return value
 
-    def _note(self, loss: float) -> None:
+    def _record_loss(self, loss: float) -> None:
         self._sum += loss
         self._count += 1
-        if self.is_due(ROWS):
+        if self.is_due(LOSS_ROWS):
             self.log.add(self.steps, training_cross_entropy=float(self._sum) / self._count)
             self._sum.zero_()
             self._count = 0
@@ -178,7 +178,7 @@ class Cloning:
         """Write a checkpoint."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for number, parameter in enumerate(self.network.parameters()):
-            kept = self.optimiser.state[parameter]  # none where no gradient came yet
+            kept = self.optimiser.state[parameter]  # empty before the first gradient
             tensors |= {f"adam.{number}.{name}": kept[name] for name in ADAM if name in kept}
         tensors |= {"state": self.state, "metrics": self.log.tensor(), "sum": self._sum}
         tensors |= {f"streams.{name}": value for name, value in self.streams.state_dict().items()}
@@ -186,13 +186,13 @@ class Cloning:
         save_checkpoint(folder, self.update, tensors, state)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Back to what ``save`` wrote."""
+        """Restore what ``save`` wrote."""
         tensors, state = checkpoint.tensors, checkpoint.state
         self.network.load_state_dict(_part(tensors, "network."))
         for number, parameter in enumerate(self.network.parameters()):
             kept = {name: tensors.get(f"adam.{number}.{name}") for name in ADAM}
             self.optimiser.state[parameter] = {
-                name: value if name == "step" else _laid_out_like(parameter, value)
+                name: value if name == "step" else _in_layout_of(parameter, value)
                 for name, value in kept.items()
                 if value is not None
             }
@@ -207,15 +207,15 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _laid_out_like(parameter: Tensor, values: Tensor) -> Tensor:
-    """``values`` in the parameter's layout in memory, as Adam makes its moments."""
+def _in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
+    """``values`` in the parameter's memory layout, which Adam uses for its moments."""
     return torch.zeros_like(parameter, memory_format=torch.preserve_format).copy_(values)
 
 
 def split(games: Games, held_out: float, seed: int) -> tuple[list[int], list[int]]:
-    """Games to learn from and a share held out (at least one where two games or more are there)."""
+    """Training and held-out games; if ``held_out`` is not 0, at least one of two or more is held out."""
     numbers = list(games.games)
     count = min(len(numbers) - 1, math.ceil(held_out * len(numbers))) if held_out > 0 else 0
     order = rng_of(seed, len(numbers)).permutation(len(numbers))
-    apart = {numbers[int(place)] for place in order[:count]}
-    return [game for game in numbers if game not in apart], [game for game in numbers if game in apart]
+    chosen = {numbers[int(index)] for index in order[:count]}
+    return [game for game in numbers if game not in chosen], [game for game in numbers if game in chosen]

@@ -1,4 +1,4 @@
-"""collect: what retention methods learn from, what divergence is measured on, where probes start."""
+"""collect: expert data for retention methods, games for measuring divergence, and start states of probes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from fpc.core.processor import prepare_processor
 from fpc.core.seeds import seed_of
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import CollectOptions, NetHackExperiment
-from fpc.domains.nethack.entries import entry_states
 from fpc.domains.nethack.expert_sequences import STORED_FILE
 from fpc.domains.nethack.games import read_game
 from fpc.domains.nethack.metrics import METRICS
@@ -30,39 +29,41 @@ from fpc.domains.nethack.sources import (
     read_game_list,
     write_game_list,
 )
+from fpc.domains.nethack.start_state_capture import entry_states
 from fpc.domains.nethack.start_states import StartState, write_start_states
 
 if TYPE_CHECKING:
     from fpc.domains.nethack.expert import GameRecord
 
-USES = ("games", "starts", "sokoban")  # of the run's seed
-GAMES_AT_ONCE = 16  # games of the expert between two looks at how many entries there are
+SEED_USES = ("games", "starts", "sokoban")
+GAMES_AT_ONCE = 16  # expert games played between two counts of the level entries found
 DIVERGENCE_FILE, START_STATES_FILE = "divergence.safetensors", "start_states.json"
 
 
 def collect(experiment: NetHackExperiment, run: Run) -> None:
-    """Write the expert's sequences and the probes' start states.
+    """Write the expert's sequences and the start states of the probes.
 
-    ``expert.safetensors`` with the recipe `stored`: ``features`` float16 [N, hidden] (the LSTM's inputs),
-    ``outputs`` float16 [N, 121] (pi*'s log-probabilities), ``starts`` bool [N], ``depth`` uint8 [N], whole
-    games one after the other. ``games.json`` with `streamed`. ``divergence.safetensors``: the same of other
-    games, ``outputs`` float32, and with `streamed` the observations in place of features.
-    ``start_states.json``; ``expert_games.parquet`` (episode and metrics) and ``expert_dungeon.parquet``
-    (episode, turn, depth) of the games that were played for them.
+    - ``expert.safetensors`` (recipe `stored`): ``features`` float16 [N, hidden] (the LSTM's inputs),
+      ``outputs`` float16 [N, 121] (pi*'s log-probabilities), ``starts`` bool [N], ``depth`` uint8 [N]; whole
+      games, concatenated. ``games.json`` with the recipe `streamed`.
+    - ``divergence.safetensors``: the same tensors for other games, but with ``outputs`` float32, and with
+      observations instead of features if the recipe is `streamed`.
+    - ``start_states.json``, and ``expert_games.parquet`` (episode, metrics) and ``expert_dungeon.parquet``
+      (episode, turn, depth) of the games played to find them.
 
     Raises:
-        ValueError: the games cannot be used, or the expert does not get to the Far level.
+        ValueError: the games are unusable, or the expert never reaches the Far level.
     """
     prepare_processor()
-    seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(USES)}
+    seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(SEED_USES)}
     _write_probes(experiment, run, seeds)
     games, held_out = _games(experiment, run, seeds["games"])
     options = experiment.collect
-    apart = divergence_games(games, held_out, options.divergence_games, options.far_level)
+    reserved = divergence_games(games, held_out, options.divergence_games, options.far_level)
     session = Replay(experiment, run)
-    if apart and not (run.output / DIVERGENCE_FILE).exists():
-        session.write_divergence(games.selected(apart))
-    rest = games.selected([game for game in games.games if game not in apart])
+    if reserved and not (run.output / DIVERGENCE_FILE).exists():
+        session.write_divergence(games.selected(reserved))
+    rest = games.selected([game for game in games.games if game not in reserved])
     if experiment.collect.recipe == "stored":
         session.write_stored(rest)
     else:
@@ -73,8 +74,8 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
 def divergence_games(games: Recordings, held_out: Sequence[int], count: int, far_level: int) -> list[int]:
     """``count`` games to measure divergence on, at most half of all: deep ones first, then held-out ones.
 
-    A game that reaches ``far_level`` serves for both groups of probes; of a game that was held out of
-    cloning neither pi* nor a method has seen a step.
+    A game that reaches ``far_level`` covers both groups of probes. Neither pi* nor any method has seen a
+    step of a game that was held out of cloning.
     """
     order = sorted(
         games.games, key=lambda game: (games.by_game[game].deepest < far_level, game not in held_out)
@@ -83,7 +84,7 @@ def divergence_games(games: Recordings, held_out: Sequence[int], count: int, far
 
 
 def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordings, list[int]]:
-    """The source's games: those of pi*, unless the configuration names others."""
+    """The source's games: those pi* was cloned from, unless the configuration names others."""
     options, pretrained = experiment.collect, run.parents["pretrain"] / GAMES_FILE
     same = options.source is None or options.source == experiment.pretrain.source
     source = options.source or experiment.pretrain.source
@@ -103,20 +104,20 @@ def _games(experiment: NetHackExperiment, run: Run, seed: int) -> tuple[Recordin
 
 
 class Replay:
-    """pi*, run over recorded games."""
+    """Runs pi* over recorded games."""
 
     def __init__(self, experiment: NetHackExperiment, run: Run) -> None:
         self.experiment, self.run = experiment, run
         self.network = load_policy(run.parents["pretrain"] / "policy.safetensors", experiment.network)
 
     def write_stored(self, games: Recordings) -> None:
-        """Write ``expert.safetensors`` of the first games, up to the configured number of steps.
+        """Write ``expert.safetensors`` from the first games, up to the configured number of steps.
 
         Raises:
-            ValueError: the first game has more steps than that.
+            ValueError: the first game alone has more steps.
         """
         limit, kept, total = self.experiment.collect.transitions, [], 0
-        for _, outputs in replay_games(self.network, games, features_type=torch.float16):
+        for _, outputs in replay_games(self.network, games, features_dtype=torch.float16):
             if total + len(outputs.actions) > limit:
                 break
             total += len(outputs.actions)
@@ -124,15 +125,15 @@ class Replay:
             self.run.report(total, limit)
         if not kept:
             raise ValueError(
-                f"collect.transitions is {limit}, less than the expert's first game has; raise it"
+                f"collect.transitions is {limit}, fewer than the steps of the expert's first game; raise it"
             )
         write_tensors(self.run.output / STORED_FILE, _tensors(GameOutputs.joined(kept), torch.float16))
 
     def write_divergence(self, games: Recordings) -> None:
-        """Write ``divergence.safetensors`` of these games."""
+        """Write ``divergence.safetensors`` from these games."""
         stored = self.experiment.collect.recipe == "stored"
-        kind = torch.float16 if stored else torch.float32
-        replayed = dict(replay_games(self.network, games, features_type=kind))
+        dtype = torch.float16 if stored else torch.float32
+        replayed = dict(replay_games(self.network, games, features_dtype=dtype))
         tensors = _tensors(GameOutputs.joined(list(replayed.values())), torch.float32)
         if not stored:
             del tensors["features"]
@@ -140,10 +141,10 @@ class Replay:
         write_tensors(self.run.output / DIVERGENCE_FILE, tensors)
 
 
-def _tensors(outputs: GameOutputs, kind: torch.dtype) -> dict[str, Tensor]:
+def _tensors(outputs: GameOutputs, dtype: torch.dtype) -> dict[str, Tensor]:
     return {
         "features": outputs.features,
-        "outputs": outputs.logits.log_softmax(-1).to(kind),  # exact where it matters: near 0
+        "outputs": outputs.logits.log_softmax(-1).to(dtype),  # most precise near 0, i.e. for likely actions
         "starts": outputs.starts,
         "depth": outputs.depths,
     }
@@ -156,7 +157,7 @@ def _observations(games: Recordings) -> dict[str, Tensor]:
 
 
 def _write_probes(experiment: NetHackExperiment, run: Run, seeds: dict[str, int]) -> None:
-    """Write the start states, and the tables of the games that the expert played for them."""
+    """Write the start states, and tables of the games that the expert played to find them."""
     path = run.output / START_STATES_FILE
     if path.exists():
         return
@@ -175,7 +176,7 @@ def _write_probes(experiment: NetHackExperiment, run: Run, seeds: dict[str, int]
 
 
 def _expert_games(experiment: NetHackExperiment, run: Run, seed: int) -> list[GameRecord]:
-    """Games of our expert until enough of them reached the Far level."""
+    """Play games of our expert until enough of them have reached the Far level."""
     options, far = experiment.collect, experiment.collect.far_level
     records: list[GameRecord] = []
     entries = 0
@@ -193,12 +194,12 @@ def _check_entries(options: CollectOptions, entries: int, games: int) -> None:
     if options.level.count and not entries:
         raise ValueError(
             f"the expert reached level {options.far_level} in none of {games} games; "
-            "set collect.far_level lower, or collect.level.max_games or collect.max_steps higher"
+            "lower collect.far_level, or raise collect.level.max_games or collect.max_steps"
         )
 
 
 def games_table(records: Sequence[GameRecord]) -> pd.DataFrame:
-    """Columns episode int64 and the eight metrics float64."""
+    """Columns: episode (int64) and the eight metrics (float64)."""
     rows = [
         {"episode": number} | {name: float(record.metrics[name]) for name in METRICS}
         for number, record in enumerate(records)
@@ -207,7 +208,7 @@ def games_table(records: Sequence[GameRecord]) -> pd.DataFrame:
 
 
 def dungeon_table(records: Sequence[GameRecord]) -> pd.DataFrame:
-    """Columns episode, turn, depth, int64: a row where a game reached a deeper level."""
+    """Columns episode, turn, depth (int64); one row each time a game reaches a deeper level."""
     rows = [
         (number, turn, depth) for number, record in enumerate(records) for turn, depth in record.trajectory
     ]

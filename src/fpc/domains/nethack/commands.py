@@ -1,4 +1,4 @@
-"""Verbs of NetHack's own: fetch, import-policy, export-policy, for what others made or read."""
+"""NetHack's own commands: fetch, import-policy and export-policy, for published data and weights."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from fpc.config.experiment import Experiment
 from fpc.core.errors import ConfigError, unknown
 from fpc.domains.nethack.config import NetHackExperiment, NetworkOptions
 
-Scale = Annotated[str, typer.Option(help="The scale whose network it is.")]
-NetHack = Annotated[str, typer.Option(help="A NetHack experiment of it.")]
+Scale = Annotated[str, typer.Option(help="Scale that defines the network.")]
+NetHack = Annotated[str, typer.Option(help="NetHack experiment of that scale.")]
 
 
 def commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> tuple[Callable[..., None], ...]:
-    """The verbs; ``experiments`` gives the validated experiments of a scale."""
+    """The commands; ``experiments`` returns the validated experiments of a scale."""
 
     def import_policy(
         checkpoint: Annotated[Path, typer.Argument(help="A published torch checkpoint.")],
         output: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
         scale: Scale = "paper",
         experiment: NetHack = "nethack",
-        sha256: Annotated[str | None, typer.Option(help="Refuse a checkpoint with another digest.")] = None,
+        sha256: Annotated[
+            str | None, typer.Option(help="Refuse a checkpoint with a different digest.")
+        ] = None,
     ) -> None:
-        """Convert published NetHack weights to safetensors; no code in the checkpoint is run."""
+        """Convert published NetHack weights to safetensors without running code in the checkpoint."""
         network = _network(experiments(scale), scale, experiment)
-        from fpc.domains.nethack.published import import_policy as convert
+        from fpc.domains.nethack.published_weights import import_policy as convert
 
         found = convert(checkpoint, output, network, sha256=sha256)
         typer.echo(
@@ -37,14 +39,14 @@ def commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> tuple[Ca
         typer.echo(f"{output}: sha256 {found.sha256}")
 
     def export_policy(
-        policy: Annotated[Path, typer.Argument(help="A policy.safetensors.")],
+        policy: Annotated[Path, typer.Argument(help="A policy.safetensors file.")],
         output: Annotated[Path, typer.Argument(help="The torch checkpoint to write.")],
         scale: Scale = "paper",
         experiment: NetHack = "nethack",
     ) -> None:
-        """Write a NetHack policy as the paper's code reads it."""
+        """Write a NetHack policy in the format that the paper's code reads."""
         network = _network(experiments(scale), scale, experiment)
-        from fpc.domains.nethack.published import export_policy as convert
+        from fpc.domains.nethack.published_weights import export_policy as convert
 
         typer.echo(f"{output}: sha256 {convert(policy, output, network)}")
 
@@ -52,25 +54,25 @@ def commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> tuple[Ca
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="An external input, such as nld_aa_taster.")],
+    name: Annotated[str, typer.Argument(help="Name of an external input, e.g. nld_aa_taster.")],
     file: Annotated[
-        list[Path] | None, typer.Option(help="A file got by hand, under the name it has at its host.")
+        list[Path] | None, typer.Option(help="A file downloaded by hand, named as on its host; repeatable.")
     ] = None,
 ) -> None:
-    """Download an external input to data/external/; what is there is kept, what broke off is continued."""
-    from fpc.domains.nethack.external import external_input
-    from fpc.domains.nethack.external import fetch as get
+    """Download an external input to data/external/, keeping existing files and resuming partial ones."""
+    from fpc.domains.nethack.external_inputs import external_input
+    from fpc.domains.nethack.external_inputs import fetch as get
 
     wanted = external_input(name)
-    typer.echo(f"{wanted.name}: {wanted.about} Licence: {wanted.licence}.")
+    typer.echo(f"{wanted.name}: {wanted.description} Licence: {wanted.licence}.")
     typer.echo(get(name, given={path.name: path for path in file or ()}))
 
 
 def _network(experiments: Mapping[str, Experiment], scale: str, name: str) -> NetworkOptions:
-    """Sizes of an experiment's network.
+    """Network sizes of an experiment.
 
     Raises:
-        ConfigError: no such experiment, or not one of NetHack.
+        ConfigError: there is no such experiment, or it is not a NetHack experiment.
     """
     allowed = [key for key, value in experiments.items() if isinstance(value, NetHackExperiment)]
     experiment = experiments.get(name)

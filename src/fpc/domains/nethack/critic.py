@@ -1,6 +1,6 @@
 """Critic pre-training: APPO on pi*'s own games with everything but the value head frozen.
 
-Paper, appendix on NetHack: a new critic's gradients would undo pi* in the first updates.
+Paper, appendix on NetHack: gradients from an untrained critic would destroy pi* in the first updates.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, run: Run) -> pd.DataFrame:
-    """Write ``target``: the value head and the normaliser of returns that belongs to it.
+    """Train a value head for pi* and write it, with its return normaliser, to ``target``.
 
     Args:
-        experiment: its ``pretrain.critic`` and ``pretrain.appo`` say how.
-        policy: safetensors of pi*.
-        target: safetensors to write.
-        run: resumed from ``run.state / "critic"``.
+        experiment: uses its ``pretrain.critic`` and ``pretrain.appo``.
+        policy: safetensors file of pi*.
+        target: safetensors file to write.
+        run: resumes from ``run.state / "critic"``.
 
     Returns:
-        Metrics of pi*'s games: step, seed, metric, value.
+        Training metrics: step, seed, metric, value.
     """
     options = experiment.pretrain
     specification = specification_of(

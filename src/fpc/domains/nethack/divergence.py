@@ -1,4 +1,4 @@
-"""How far a policy has moved from pi* on the expert's games (Kullback-Leibler divergence)."""
+"""Kullback-Leibler divergence of a policy from pi* on the expert's games."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from fpc.learners.recurrence import unroll
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 MEASURE = "kl_divergence"
 _ENCODE_AT_ONCE = 256
-_STEPS_AT_ONCE = 4096  # bounds memory; the state is carried on
+_STEPS_AT_ONCE = 4096  # bounds memory; the recurrent state is carried over
 
 
 def read_divergence_data(path: Path) -> dict[str, Tensor]:
-    """Held-out games of the expert, one after the other.
+    """Read the expert games reserved for the divergence, concatenated.
 
     Returns:
-        outputs float [N, actions] (pi*'s logits), starts bool [N] (first steps of games), depth uint8 [N],
-        and features float [N, H] of pi*'s encoder, or the four observations uint8 [N, ...].
+        outputs float [N, actions] (pi*'s log-probabilities), starts bool [N] (first steps of games),
+        depth uint8 [N], and either features float [N, H] of pi*'s encoder or the four observations
+        uint8 [N, ...].
 
     Raises:
-        ValueError: something is missing, or the lengths differ.
+        ValueError: a tensor is missing, or the lengths differ.
     """
     tensors = read_tensors(path)
     inputs = OBSERVATIONS if OBSERVATIONS[0] in tensors else ("features",)
     needed = ("outputs", "starts", "depth", *inputs)
     missing = [name for name in needed if name not in tensors]
     if missing:
-        raise ValueError(f"{path}: holds no tensor {', '.join(missing)}; run collect again")
+        raise ValueError(f"{path}: missing tensor {', '.join(missing)}; run collect again")
     if len({len(tensors[name]) for name in needed}) != 1:
         lengths = ", ".join(f"{name} {len(tensors[name])}" for name in needed)
-        raise ValueError(f"{path}: tensors must have one row for each step, not {lengths}; run collect again")
+        raise ValueError(f"{path}: tensors must have one row per step, not {lengths}; run collect again")
     return {name: tensors[name] for name in needed}
 
 
 def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
-    """Whether both have equal weights, and statistics of batch normalisation, before the LSTM."""
+    """Whether both have the same weights and batch-normalisation statistics before the LSTM."""
     after = ("core.", "policy.", "baseline.")
     theirs = other.state_dict()
     return all(
@@ -54,7 +55,7 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
 
 @torch.inference_mode()
 def divergence(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
-    """KL(pi* || policy) in nats at each step of the games, float32 [N]."""
+    """KL(pi* || policy) in nats at each step, float32 [N]."""
     network.eval()
     state, found = network.initial_state(1), []
     for begin in range(0, len(data["starts"]), _STEPS_AT_ONCE):
@@ -73,13 +74,13 @@ def _encoded(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
 
 
 def divergence_rows(network: NetHackNetwork, data: dict[str, Tensor], far_level: int) -> list[dict[str, Any]]:
-    """One row for each game and group: the mean over its steps on level 1, and at ``far_level`` or deeper.
+    """One row per game and group: the mean over steps on level 1, or at ``far_level`` and deeper.
 
-    A game without such steps has no row.
+    A game without steps in a group has no row for it.
     """
     values, depth = divergence(network, data), data["depth"]
     game = data["starts"].bool().long().cumsum(0)
-    game = game - game[:1]  # from 0, also where the first step is not marked as a start
+    game = game - game[:1]  # count from 0, even if the first step is not marked as a start
     rows = []
     groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
     for probe, group, chosen in groups:

@@ -1,4 +1,4 @@
-"""NetHack as a domain: Sample Factory's APPO, pi* a clone of an expert (imperfect cloning gap)."""
+"""NetHack as a domain: Sample Factory's APPO; pi* is cloned from an expert (imperfect cloning gap)."""
 
 from __future__ import annotations
 
@@ -13,50 +13,54 @@ from fpc.retention.interface import MethodOptions
 
 
 class NetHack(Domain[NetHackExperiment]):
-    """Close is dungeon level 1, where games start; Far are deeper levels and Sokoban."""
+    """Close is dungeon level 1, where games start; Far is the deeper levels and Sokoban."""
 
     name: ClassVar[str] = "nethack"
     learner: ClassVar[Learner[Any]] = APPO()
 
     def pretrain(self, experiment: NetHackExperiment, run: Run) -> None:
-        """``policy.safetensors``, ``critic.safetensors``, ``training.parquet`` and the games cloned."""
+        """Write ``policy.safetensors``, ``critic.safetensors``, ``training.parquet`` and the cloned games."""
         from fpc.domains.nethack.pretraining import pretrain
 
         pretrain(experiment, run)
 
     def collect(self, experiment: NetHackExperiment, run: Run) -> None:
-        """The expert's sequences, the start states of the probes, and the expert's own games."""
+        """Write the expert's sequences, the start states of the probes, and tables of the expert's games."""
         from fpc.domains.nethack.collecting import collect
 
         collect(experiment, run)
 
     def finetune(self, experiment: NetHackExperiment, method: str, options: MethodOptions, run: Run) -> None:
-        """``milestones/step_<n>.safetensors`` and ``training.parquet``."""
+        """Write ``milestones/step_<n>.safetensors`` and ``training.parquet``."""
         from fpc.domains.nethack.finetuning import finetune
 
         finetune(experiment, method, options, run)
 
     def evaluate(self, experiment: NetHackExperiment, method: str, options: MethodOptions, run: Run) -> None:
-        """``episodes.parquet`` and ``dungeon.parquet``."""
+        """Write ``episodes.parquet`` and ``dungeon.parquet``."""
         from fpc.domains.nethack.evaluation import evaluate
 
         evaluate(experiment, run)
 
     def check(self, experiment: NetHackExperiment, method: str, options: MethodOptions) -> None:
-        """Batches of the expert's sequences are whole, and EWC can estimate its Fisher information."""
+        """Check that batches consist of whole expert sequences and that EWC can estimate Fisher information.
+
+        Raises:
+            ValueError: an option of the method does not fit; the message names it.
+        """
         length = experiment.finetune.appo.rollout
         for key in ("batch_size", "fisher_samples"):
             size = getattr(options, key, length)
             if size % length:
                 raise ValueError(
-                    f"{key}: {size} is not a multiple of finetune.appo.rollout ({length}); experts' games "
+                    f"{key}: {size} is not a multiple of finetune.appo.rollout ({length}); expert games "
                     f"are read in sequences of that length. Nearest: {max(1, round(size / length)) * length}."
                 )
         if getattr(options, "fisher_batches", 1) is None:
             raise ValueError("fisher_batches: null needs a policy without memory; give a number, e.g. 1000.")
 
     def training_steps(self, experiment: NetHackExperiment, phase: str) -> Mapping[str, int]:
-        """Upper bounds: games end before their step limit."""
+        """Upper bounds, since most games end before their step limit."""
         return _STEPS[phase](experiment)
 
 

@@ -1,7 +1,7 @@
-"""NetHack's score task (paper, section 4): NLE's game with seeds, and what a policy sees of it.
+"""NetHack's score task (paper, section 4): a seeded game of NLE, and the environment a policy acts in.
 
-``make_game`` is the task of NetHackChallenge (its 121 actions, questions, menus and `--More--` left to
-the player, no penalty), built on NLE itself because NetHackChallenge forbids seeds.
+``make_game`` reproduces NetHackChallenge (121 actions; questions, menus and `--More--` are left to the
+player; no penalty), but builds on NLE directly, because NetHackChallenge does not allow seeding.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from fpc.domains.nethack.metrics import GameMetrics
 from fpc.domains.nethack.start_states import StartState, digest_of_screen
 
 OBSERVATION_KEYS = ("tty_chars", "tty_colors", "tty_cursor", "glyphs", "blstats", "message")
-_ALWAYS_OBSERVED = ("glyphs", "blstats", "message", "program_state", "internal")  # NLE appends these
-_GAME_OVER = 0  # of NLE's observation `program_state`
-_ASKS_FOR_TEXT, _WAITS_FOR_SPACE = 2, 3  # of NLE's observation `internal`
+_ALWAYS_OBSERVED = ("glyphs", "blstats", "message", "program_state", "internal")  # appended by NLE
+_GAME_OVER = 0  # index into NLE's observation `program_state`
+_ASKS_FOR_TEXT, _WAITS_FOR_SPACE = 2, 3  # indices into NLE's observation `internal`
 _SPACE, _ESCAPE, _YES = 32, 27, ord("y")
-_TELEPORT = 20  # ^T is the one action with a privilege in debug mode: it needs no gift for teleporting
+_TELEPORT = 20  # ^T: the only action privileged in debug mode, where anyone can teleport
 _DEATH_QUESTION = b"Die?"
-_STATUS_ROW, _NAME_ENDS, _NAMES = 22, 31, (b"Wizard the", b"Agent the")
+_STATUS_ROW, _NAME_WIDTH, _NAMES = 22, 31, (b"Wizard the", b"Agent the")
 _UNLIMITED = 2**31
 ROWS, COLUMNS = 24, 80
 
@@ -40,16 +40,16 @@ def make_game(
     wizard: bool = False,
     observation_keys: Sequence[str] = OBSERVATION_KEYS,
 ) -> NLE:
-    """NLE's game of the score task, without a step limit of its own.
+    """NLE's game of the score task, without NLE's step limit.
 
     Args:
-        environment: gives the character.
-        savedir: folder for recordings (ttyrec3) of all games; without it nothing is recorded.
-        wizard: NetHack's debug mode, for start states.
-        observation_keys: NLE's observations that ``reset`` and ``step`` return.
+        environment: defines the character.
+        savedir: folder for recordings (ttyrec3) of all games; None disables recording.
+        wizard: use NetHack's debug mode, for start states.
+        observation_keys: which of NLE's observations ``reset`` and ``step`` return.
     """
     options = list(nethack.NETHACKOPTIONS)
-    if wizard:  # debug mode replaces the player's name, and with it the character that NLE puts there
+    if wizard:  # debug mode overrides the player's name, in which NLE encodes the character
         names = ("role", "race", "align", "gender")
         options += [
             f"{name}:{value}" for name, value in zip(names, environment.character.split("-"), strict=True)
@@ -70,7 +70,7 @@ def make_game(
 
 
 def seed_game(game: NLE, seed: int) -> None:
-    """Fix the chance of the game that the next ``reset`` begins; equal seeds give equal games."""
+    """Seed the game that the next ``reset`` begins; equal seeds give identical games."""
     core, display = short_seeds_of(seed, count=2)
     game.seed(core=core, disp=display, reseed=False)
 
@@ -79,12 +79,12 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
     """The score task as a policy sees it.
 
     Observations: tty_chars, tty_colors uint8 [24, 80], tty_cursor uint8 [2] (row, column),
-    previous_action uint8 [1] (0 after a reset). Reward: the score's change. A game is truncated at
-    ``max_steps`` and when the turn counter stood still for ``no_progress_limit`` steps. At its end
-    ``info["metrics"]`` holds the metrics of the game and ``info["pits_filled"]`` the pits.
+    previous_action uint8 [1] (0 after a reset). The reward is the change in score. A game is truncated after
+    ``max_steps``, or when the turn counter has not changed for ``no_progress_limit`` steps. When it ends,
+    ``info["metrics"]`` holds its metrics and ``info["pits_filled"]`` the number of pits filled.
 
-    Episode n of the stream (s, e) is seeded by (s, e, n), so a run's games do not depend on each other;
-    ``reset(seed=k)`` plays the game of seed k and goes on with the stream (k,).
+    Episode n of the stream (s, e) is seeded by (s, e, n), so the games of a run are independent;
+    ``reset(seed=k)`` plays the game of seed k and continues with the stream (k,).
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begin a game: of ``seed``, of ``options["start"]`` (a StartState), else the stream's next.
+        """Begin a game: from ``options["start"]`` (a StartState), of ``seed``, or else the stream's next one.
 
         Raises:
             ValueError: the start state cannot be reached.
@@ -129,10 +129,10 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         return self._observe(), {}
 
     def press_keys(self, seed: int, keys: Sequence[int], previous_action: int = 0) -> None:
-        """Begin the game of ``seed``, press ``keys`` (codes) and count metrics from there on.
+        """Begin the game of ``seed``, press ``keys`` (key codes) and count metrics from there on.
 
         Raises:
-            ValueError: the game ended meanwhile.
+            ValueError: the game ended before all keys were pressed.
         """
         self._begin(seed)
         for number, key in enumerate(keys):
@@ -151,12 +151,12 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         return self._observe(), reward, terminated, truncated, info
 
     def screen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Characters and colours uint8 [24, 80] and the cursor uint8 [2], as NLE's own memory."""
+        """Characters and colours, uint8 [24, 80], and the cursor, uint8 [2]; views of NLE's memory."""
         return self._chars, self._colors, self._cursor
 
     @property
     def blstats(self) -> np.ndarray:
-        """NLE's status line int64 [27], as NLE's own memory."""
+        """NLE's status line, int64 [27]; a view of NLE's memory."""
         blstats: np.ndarray = self._blstats
         return blstats
 
@@ -166,13 +166,13 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         return bool(self._internal[_WAITS_FOR_SPACE])
 
     def snapshot(self) -> dict[str, Any]:
-        """The current game and the place in the stream: what ``restore`` needs.
+        """The current game and the position in the stream, for ``restore``.
 
         Raises:
             ValueError: the game began from a start state.
         """
         if self._from_start_state:
-            raise ValueError("a game from a start state has no snapshot: play it again from its start")
+            raise ValueError("a game from a start state has no snapshot; replay it from its start state")
         return {
             "stream": list(self._stream),
             "episode": self._episode,
@@ -182,10 +182,10 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         }
 
     def restore(self, snapshot: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Play the game of a snapshot again, up to its observation, which is returned.
+        """Replay the game of a snapshot and return its last observation.
 
         Raises:
-            ValueError: the game took another course, e.g. under another version of NLE.
+            ValueError: the game took a different course, e.g. under another version of NLE.
         """
         self._stream = tuple(int(word) for word in snapshot["stream"])
         self._episode = int(snapshot["episode"])
@@ -195,8 +195,8 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
             self._play(action)
         if digest_of_screen(*self.screen()) != snapshot["digest"]:
             raise ValueError(
-                f"the game of seed {self._seed} took another course after {len(self._actions)} actions; "
-                "go on with the version of nle and the configuration that the snapshot was made with"
+                f"the game of seed {self._seed} took a different course after {len(self._actions)} "
+                "actions; continue with the version of nle and the configuration of the snapshot"
             )
         return self._observe()
 
@@ -208,7 +208,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         self._seed = seed
         seed_game(self.game, seed)
         self.game.reset()
-        observed = self.game.last_observation  # arrays that NLE fills anew at each step
+        observed = self.game.last_observation  # arrays that NLE overwrites at each step
         keys = [*OBSERVATION_KEYS, *(key for key in _ALWAYS_OBSERVED if key not in OBSERVATION_KEYS)]
         arrays = dict(zip(keys, observed, strict=True))
         self._chars = arrays["tty_chars"]
@@ -225,16 +225,16 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         self._without_progress = 0
 
     def _press(self, key: int) -> bool:
-        """Send one key; after the game's end click through its last screens. True if it is over."""
+        """Press one key and, if the game ends, dismiss its final screens. Returns whether it is over."""
         _, done = self.game.nethack.step(key)
         while not done and (answer := self._answer()):
             _, done = self.game.nethack.step(answer)
         return bool(done)
 
     def _answer(self) -> int:
-        """The key that the game's end asks for; 0 if it goes on, or leaves the key to the player."""
+        """The key that dismisses a final screen; 0 if the game continues or the player must answer."""
         if self.wizard and self._message[: len(_DEATH_QUESTION)].tobytes() == _DEATH_QUESTION:
-            return _YES  # debug mode offers to live on
+            return _YES  # debug mode asks whether to die
         if not self._program_state[_GAME_OVER]:
             return 0
         if self._internal[_WAITS_FOR_SPACE]:
@@ -242,13 +242,13 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         return _ESCAPE if self._internal[_ASKS_FOR_TEXT] else 0
 
     def _play(self, action: int) -> tuple[float, bool]:
-        """Reward of an action, and whether the game is over."""
+        """Take an action; returns its reward and whether the game is over."""
         key = KEYS[action]
         done = self._press(_ESCAPE if self.wizard and key == _TELEPORT else key)
         self._actions.append(action)
         self._previous_action = action
         turns, reward = self.metrics.turns, 0
-        if self.game.nethack.in_normal_game():  # elsewhere the status line is zero
+        if self.game.nethack.in_normal_game():  # otherwise the status line is zero
             reward = self.metrics.update(self._blstats, self._internal, self._glyphs, self._message)
         self._without_progress = self._without_progress + 1 if self.metrics.turns == turns else 0
         return float(reward), done
@@ -269,9 +269,9 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
 
 
 def _as_agent(chars: np.ndarray) -> np.ndarray:
-    """A copy of the screen with the name that a game outside debug mode shows."""
+    """A copy of the screen that shows the player's name as outside debug mode."""
     chars = chars.copy()
-    name = chars[_STATUS_ROW, :_NAME_ENDS].tobytes()
-    renamed = name.replace(*_NAMES, 1).ljust(_NAME_ENDS)
-    chars[_STATUS_ROW, :_NAME_ENDS] = np.frombuffer(renamed, dtype=np.uint8)
+    name = chars[_STATUS_ROW, :_NAME_WIDTH].tobytes()
+    renamed = name.replace(*_NAMES, 1).ljust(_NAME_WIDTH)
+    chars[_STATUS_ROW, :_NAME_WIDTH] = np.frombuffer(renamed, dtype=np.uint8)
     return chars

@@ -1,4 +1,4 @@
-"""evaluate: every probe on every milestone (paper, figures 4 and 5, table 4). Resumes by milestone."""
+"""evaluate: every probe on every milestone (paper, figures 4 and 5, table 4). Resumes per milestone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     """Write ``episodes.parquet`` and ``dungeon.parquet``.
 
     Raises:
-        ValueError: the fine-tuned run left no milestones, or an input does not fit the configuration.
+        ValueError: the fine-tuning run left no milestones, or an input does not fit the configuration.
     """
     with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
         probes = Probes(experiment, run, rollouts)
@@ -33,12 +33,12 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
 
 
 class Probes:
-    """What every milestone of a run is measured with."""
+    """The probes that every milestone of a run is measured on."""
 
     def __init__(self, experiment: NetHackExperiment, run: Run, rollouts: Rollouts) -> None:
         self.experiment, self.run, self.rollouts = experiment, run, rollouts
         milestones = find_milestones(run.parents["finetune"])
-        self.whole = {min(milestones), max(milestones)}  # the steps that are also given the `final` games
+        self.final_steps = {min(milestones), max(milestones)}  # milestones that also play the `final` games
         self.far = f"level_{experiment.collect.far_level}"
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
         self.final = self._request(experiment.evaluate.final_episodes, FINAL, experiment.evaluate.max_steps)
@@ -46,7 +46,7 @@ class Probes:
         self.data = read_divergence_data(data) if data.exists() else None
 
     def measure(self, milestone: Milestone) -> Measured:
-        """Rows of ``episodes``, and where the ``final`` games reached deeper levels."""
+        """Rows of ``episodes``, and of ``dungeon`` for the ``final`` games."""
         requests = self._requests_at(milestone.step)
         played = self.rollouts.play(milestone.weights, requests, milestone.report)
         rows = [row for probe, records in played.items() for row in _rows(probe, records)]
@@ -54,11 +54,11 @@ class Probes:
         return {"episodes": rows, "dungeon": self._dungeon(milestone.step, played.get(FINAL, []))}
 
     def episodes(self, step: int) -> int:
-        """How many are played with the milestone at ``step``."""
+        """Number of episodes played with the milestone at ``step``."""
         return sum(len(request.episodes) for request in self._requests_at(step).values())
 
     def _requests_at(self, step: int) -> dict[str, Request]:
-        return self.requests | ({FINAL: self.final} if step in self.whole else {})
+        return self.requests | ({FINAL: self.final} if step in self.final_steps else {})
 
     def _probes(self, path: Path) -> dict[str, Request]:
         options = self.experiment.evaluate
@@ -67,7 +67,7 @@ class Probes:
         counts = {self.far: options.episodes, SOKOBAN: options.sokoban_episodes}
         for probe, count in counts.items():
             if count and probe in states:
-                first, known = self.run.seed * count, states[probe]  # each seed has its share of them
+                first, known = self.run.seed * count, states[probe]  # seeds use different start states
                 starts = [known[(first + number) % len(known)] for number in range(count)]
                 requests[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
@@ -77,9 +77,9 @@ class Probes:
         return Request(new_episodes(self.run.seed, probe, starts), environment)
 
     def _divergence(self, path: Path) -> list[dict[str, Any]]:
-        """Rows of the divergence from pi*; none where it cannot be told.
+        """Rows of the divergence from pi*; empty if it cannot be measured.
 
-        Features of pi*'s encoder say nothing about a network whose own encoder is another.
+        Stored features of pi*'s encoder cannot be used for a network with a different encoder.
         """
         if self.data is None:
             return []
@@ -91,7 +91,7 @@ class Probes:
         return divergence_rows(network, self.data, self.experiment.collect.far_level)
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
-        """A row for each deeper level reached; empty for milestones without such games."""
+        """One row for each deeper level reached; empty for milestones without ``final`` games."""
         rows = [
             (self.run.seed, step, record.number, turn, depth)
             for record in records

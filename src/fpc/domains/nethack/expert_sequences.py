@@ -1,7 +1,7 @@
-"""Sequences of the expert's games for retention methods: with pi*'s stored outputs, or raw from recordings.
+"""Sequences of expert games for retention methods: pi*'s stored outputs, or raw observations.
 
-Both kinds read whole games in ``streams`` streams, in the order of GameOrder, so that a recurrent state
-can be carried from one batch to the next.
+Both classes read whole games in ``streams`` parallel streams, in the order of GameOrder, so that a
+recurrent state can be carried from one batch to the next.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ STORED = ("features", "outputs", "starts", "depth")
 
 @dataclass(frozen=True)
 class ExpertSequence:
-    """``T`` consecutive steps of ``B`` games; either observations or features are there."""
+    """``T`` consecutive steps of ``B`` games, with either observations or features."""
 
     starts: Tensor  # bool [T, B]: a game begins here
     observations: dict[str, Tensor] | None = None  # uint8 [T, B, ...]
-    features: Tensor | None = None  # [T, B, hidden]: of pi*'s encoder, the LSTM's input
-    outputs: Tensor | None = None  # [T, B, actions]: log-probabilities of pi*; None: not stored
+    features: Tensor | None = None  # [T, B, hidden]: from pi*'s encoder, the LSTM's input
+    outputs: Tensor | None = None  # [T, B, actions]: pi*'s log-probabilities, if stored
 
 
 def open_sequences(
     folder: str, streams: int, sequence_length: int, seed: int, limit: int | None = None
 ) -> StoredSequences | StreamedSequences:
-    """Sequences of what ``collect`` left in ``folder``.
+    """Open the expert sequences that ``collect`` wrote to ``folder``.
 
     Args:
-        folder: artifact of ``collect``.
-        streams: games side by side, ``B``.
-        sequence_length: steps of each a batch, ``T``.
-        seed: of the order of the games.
-        limit: use only the first games, as many as have this many steps together.
+        folder: the artifact of ``collect``.
+        streams: games read in parallel, ``B``.
+        sequence_length: steps of each game per batch, ``T``.
+        seed: for the order of the games.
+        limit: use only the first games, up to this many steps in total.
 
     Raises:
-        ValueError: the folder holds neither kind, or not one game is within the limit.
+        ValueError: the folder has no expert sequences, or the first game alone exceeds the limit.
     """
     stored, games = Path(folder) / STORED_FILE, Path(folder) / GAMES_FILE
     if stored.exists():
         return StoredSequences(read_tensors(stored), streams, sequence_length, seed, limit)
     if not games.exists():
-        raise ValueError(f"{folder}: neither {STORED_FILE} nor {GAMES_FILE} is there; run collect again")
+        raise ValueError(f"{folder}: contains neither {STORED_FILE} nor {GAMES_FILE}; run collect again")
     recordings, _ = read_game_list(games)
     return StreamedSequences(recordings, streams, sequence_length, seed, limit)
 
@@ -62,14 +62,14 @@ class StoredSequences:
 
     Args:
         tensors: ``features`` [N, hidden], ``outputs`` [N, actions], ``starts`` bool [N], ``depth`` [N];
-            whole games, one after the other.
-        streams: games side by side, ``B``.
-        sequence_length: steps of each a batch, ``T``.
-        seed: of the order of the games.
-        limit: use only the first games, as many as have this many steps together.
+            whole games, concatenated.
+        streams: games read in parallel, ``B``.
+        sequence_length: steps of each game per batch, ``T``.
+        seed: for the order of the games.
+        limit: use only the first games, up to this many steps in total.
 
     Raises:
-        ValueError: a tensor is missing, lengths differ, or not one game is within the limit.
+        ValueError: a tensor is missing, lengths differ, or the first game alone exceeds the limit.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class StoredSequences:
         lengths = {name: len(tensors[name]) if name in tensors else 0 for name in STORED}
         if len(set(lengths.values())) != 1 or not lengths["starts"]:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ValueError(f"{STORED_FILE} must hold equally many steps of {shown}; run collect again")
+            raise ValueError(f"{STORED_FILE} must hold equally long tensors, not {shown}; run collect again")
         self.tensors, self.sequence_length = dict(tensors), sequence_length
         beginnings = sorted({0, *tensors["starts"].nonzero().flatten().tolist(), lengths["starts"]})
         self._games = dict(enumerate(pairwise(beginnings)))
@@ -91,40 +91,42 @@ class StoredSequences:
         self.order = GameOrder(_within(steps, limit), streams, seed)
 
     def next(self) -> ExpertSequence:
-        """The next ``T`` steps of every stream."""
-        places = torch.stack([self._places(stream) for stream in range(len(self.order.current))], dim=1)
-        starts, features, outputs = (self.tensors[name][places] for name in ("starts", "features", "outputs"))
+        """The next ``T`` steps of each stream."""
+        indices = torch.stack([self._indices(stream) for stream in range(len(self.order.current))], dim=1)
+        starts, features, outputs = (
+            self.tensors[name][indices] for name in ("starts", "features", "outputs")
+        )
         return ExpertSequence(starts, features=features, outputs=outputs)
 
-    def _places(self, stream: int) -> Tensor:
-        order, parts, missing = self.order, [], self.sequence_length
-        while missing:
+    def _indices(self, stream: int) -> Tensor:
+        order, parts, remaining = self.order, [], self.sequence_length
+        while remaining:
             game = order.current[stream]
             begin, end = self._games[game] if game != NO_GAME else (0, 0)
             begin += order.read[stream]
-            count = min(missing, end - begin)
+            count = min(remaining, end - begin)
             if count <= 0:
                 order.take(stream)
                 continue
             parts.append(torch.arange(begin, begin + count))
             order.read[stream] += count
-            missing -= count
+            remaining -= count
         return torch.cat(parts)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every stream stands: int64 tensors."""
+        """The position of each stream, as int64 tensors."""
         return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on exactly where ``state_dict`` was taken; raises ValueError for a state of other data."""
+        """Continue exactly from ``state_dict``; raises ValueError for a state of other data."""
         self.order.load_state_dict(state)
 
 
 class StreamedSequences:
-    """Sequences of raw observations, read from recordings; pi*'s outputs are left to the caller.
+    """Sequences of raw observations, read from recordings; the caller computes pi*'s outputs.
 
     Raises:
-        ValueError: not one game is within the limit.
+        ValueError: the first game alone exceeds the limit.
     """
 
     def __init__(
@@ -135,21 +137,21 @@ class StreamedSequences:
         self.streams = GameStreams(source, streams, sequence_length, seed)
 
     def next(self) -> ExpertSequence:
-        """The next ``T`` steps of every stream."""
+        """The next ``T`` steps of each stream."""
         batch = self.streams.next()
         return ExpertSequence(batch.starts, batch.observations)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every stream stands: int64 tensors."""
+        """The position of each stream, as int64 tensors."""
         return self.streams.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on exactly where ``state_dict`` was taken; raises ValueError for a state of other data."""
+        """Continue exactly from ``state_dict``; raises ValueError for a state of other data."""
         self.streams.load_state_dict(state)
 
 
 def _within(steps: Mapping[int, int], limit: int | None) -> list[int]:
-    """The first games that have at most ``limit`` steps together."""
+    """The first games, up to ``limit`` steps in total."""
     games, total = [], 0
     for game, count in steps.items():
         total += count
@@ -158,7 +160,5 @@ def _within(steps: Mapping[int, int], limit: int | None) -> list[int]:
         games.append(game)
     if not games:
         first = next(iter(steps.values()), 0)
-        raise ValueError(
-            f"memory_size {limit} is less than the expert's first game of {first} steps; raise it"
-        )
+        raise ValueError(f"memory_size is {limit}, but the expert's first game has {first} steps; raise it")
     return games

@@ -1,4 +1,4 @@
-"""finetune: APPO on the score task, from pi* or from a new network, with one retention method."""
+"""finetune: APPO on the score task with one retention method, from pi* or from scratch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fpc.retention.interface import MethodOptions, Need
 
 
 def specification_of(experiment: NetHackExperiment, options: APPOOptions, **more: Any) -> APPOSpecification:
-    """A run of APPO on the experiment's task with its network; ``more`` are the other fields."""
+    """Specification of an APPO run with the experiment's task and network; ``more`` are the other fields."""
     return APPOSpecification(
         environment=Call.of(environment_of, environment=experiment.environment.model_dump(mode="json")),
         network=Call.of(network_of, network=experiment.network.model_dump(mode="json")),
@@ -44,7 +44,10 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
 
 
 def appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions:
-    """Methods that add a term have an entropy bonus of their own, `scratch` a schedule (released code)."""
+    """APPO options: another entropy coefficient for methods that add a term, another schedule for `scratch`.
+
+    Source: the released code.
+    """
     options = experiment.finetune.appo if work.pretrained else experiment.finetune.appo.from_scratch()
     if not work.method_class.needs:
         return options

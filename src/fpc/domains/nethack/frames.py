@@ -1,4 +1,4 @@
-"""Steps of games as a policy sees them, with what the player did."""
+"""Recorded steps of games: what a policy would observe, and the player's actions."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Frames:
         return len(self.actions)
 
     def part(self, begin: int, end: int) -> Frames:
-        """Steps ``begin`` to ``end``, without a copy."""
+        """Steps ``begin`` to ``end`` (exclusive), without copying."""
         return Frames(*(getattr(self, field.name)[begin:end] for field in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Frames]) -> Frames:
-        """One after the other."""
+        """The concatenation of several parts."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 class Reader(Protocol):
-    """One game, read from its first step on."""
+    """Reads one game sequentially from its first step."""
 
     def read(self, count: int) -> Frames:
-        """The next ``count`` steps; fewer, down to none, where the game ends. Valid until the next call."""
+        """The next ``count`` steps; fewer, or none, at the end of the game. Valid until the next call."""
         ...
 
 
 class Games(Protocol):
-    """Games that can be read, any number of times."""
+    """A collection of games; each can be read any number of times."""
 
     @property
     def games(self) -> Sequence[int]:
@@ -62,15 +62,15 @@ class Games(Protocol):
 
 
 def dungeon_depths(bottom_lines: np.ndarray, before: int = 1) -> np.ndarray:
-    """Depth of each frame, uint8 [N], read from `Dlvl:<n>` in the last line uint8 [N, 80].
+    """Depth of each frame, uint8 [N], read from `Dlvl:<n>` in the last line, uint8 [N, 80].
 
-    Where the line does not show it (a menu, a special level's name), the depth is that of the frame
-    before; ``before`` is that of the frame before the first.
+    Where the line does not show it (a menu, a special level's name), the depth of the previous frame is
+    used; ``before`` is the depth of the frame before the first.
     """
     shown = (bottom_lines[:, :5] == np.frombuffer(b"Dlvl:", dtype=np.uint8)).all(axis=1)
     digits = bottom_lines[:, 5:7].astype(np.int64) - ord("0")
     two = (digits[:, 1] >= 0) & (digits[:, 1] <= 9)
     depths = np.where(two, 10 * digits[:, 0] + digits[:, 1], digits[:, 0])
-    places = np.maximum.accumulate(np.where(shown, np.arange(len(depths)) + 1, 0))
-    found: np.ndarray = np.concatenate([[before], depths])[places].astype(np.uint8)
+    indices = np.maximum.accumulate(np.where(shown, np.arange(len(depths)) + 1, 0))
+    found: np.ndarray = np.concatenate([[before], depths])[indices].astype(np.uint8)
     return found

@@ -1,4 +1,4 @@
-"""Endless batches of sequences from games, in a seeded order, resumable to the step."""
+"""Endless batches of game sequences in a seeded order, resumable at any step."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 class SequenceBatch:
     """``T`` consecutive steps of ``B`` streams, with the expert's actions."""
 
-    observations: dict[str, Tensor]  # uint8 [T, B, ...], as NetHackEnvironment gives them
+    observations: dict[str, Tensor]  # uint8 [T, B, ...], as from NetHackEnvironment
     actions: Tensor  # int64 [T, B]
     starts: Tensor  # bool [T, B]: a game begins here
     scores: Tensor  # int32 [T, B]: score before the action
 
 
 class GameOrder:
-    """Which stream reads which game: each game once, in a seeded order, before any is read again.
+    """Assigns games to streams: in a seeded order, each game once before any is read again.
 
-    A stream that is through with its game takes the next one of the order.
+    A stream that has finished its game takes the next one in the order.
 
     Raises:
         ValueError: there are no games.
@@ -40,39 +40,39 @@ class GameOrder:
         if not games:
             raise ValueError("no games to read sequences from")
         self.games, self.seed = list(games), seed
-        self.taken = 0  # games that were given to streams
+        self.taken = 0  # games assigned to streams so far
         self.current = [NO_GAME] * streams
-        self.read = [0] * streams  # steps of its game that a stream has read
+        self.read = [0] * streams  # steps each stream has read of its game
 
     def take(self, stream: int) -> int:
-        """Give a stream its next game."""
-        turn, place = divmod(self.taken, len(self.games))
-        order = rng_of(self.seed, turn).permutation(len(self.games))
+        """Assign the next game to a stream and return it."""
+        epoch, index = divmod(self.taken, len(self.games))
+        order = rng_of(self.seed, epoch).permutation(len(self.games))
         self.taken += 1
-        self.current[stream], self.read[stream] = self.games[int(order[place])], 0
+        self.current[stream], self.read[stream] = self.games[int(order[index])], 0
         return self.current[stream]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What ``load_state_dict`` needs: int64 tensors."""
+        """The state for ``load_state_dict``, as int64 tensors."""
         values = {"taken": self.taken, "games": self.current, "read": self.read}
         return {name: torch.tensor(value) for name, value in values.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Back to where ``state_dict`` was taken.
+        """Restore a state from ``state_dict``.
 
         Raises:
-            ValueError: the state is of another number of streams or of other games.
+            ValueError: the state has another number of streams, or unknown games.
         """
         current = state["games"].tolist()
         if len(current) != len(self.current):
             raise ValueError(f"the state has {len(current)} streams, not {len(self.current)}")
         if unknown := set(current) - {NO_GAME, *self.games}:
-            raise ValueError(f"the state has games that are not there: {sorted(unknown)[:5]}")
+            raise ValueError(f"the state has unknown games: {sorted(unknown)[:5]}")
         self.taken, self.current, self.read = int(state["taken"]), current, state["read"].tolist()
 
 
 class GameStreams:
-    """``streams`` streams that read whole games one after the other, for ever, in the order of GameOrder.
+    """``streams`` parallel streams that read whole games in the order of GameOrder, endlessly.
 
     The first step of each game is marked, so that a recurrent state can be zeroed there.
 
@@ -86,7 +86,7 @@ class GameStreams:
         self._readers: list[Reader | None] = [None] * streams
 
     def next(self) -> SequenceBatch:
-        """The next ``sequence_length`` steps of every stream, in arrays of their own."""
+        """The next ``sequence_length`` steps of every stream, in newly allocated tensors."""
         arrays = _empty_frames((self.sequence_length, len(self._readers)))
         for stream in range(len(self._readers)):
             self._read(stream, {name: array[:, stream] for name, array in arrays.items()})
@@ -95,14 +95,14 @@ class GameStreams:
         return SequenceBatch(observations, **tensors)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What ``load_state_dict`` needs: int64 tensors."""
+        """The state for ``load_state_dict``, as int64 tensors."""
         return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on exactly where ``state_dict`` was taken; only the current games are read again.
+        """Continue exactly from ``state_dict``; only the current games are read again.
 
         Raises:
-            ValueError: the state is of another number of streams or of other games.
+            ValueError: the state has another number of streams, or unknown games.
         """
         self.order.load_state_dict(state)
         for stream, game in enumerate(self.order.current):
@@ -131,11 +131,11 @@ class GameStreams:
                 self._readers[stream] = None
                 empty = 0 if count else empty + 1
             if empty > 2 * len(self.source.games):
-                raise ValueError(f"all {len(self.source.games)} games are without a step of the player")
+                raise ValueError(f"all {len(self.source.games)} games are without a single step")
 
 
 def _empty_frames(shape: tuple[int, int]) -> dict[str, np.ndarray]:
-    kinds: dict[str, tuple[tuple[int, ...], type]] = {
+    layouts: dict[str, tuple[tuple[int, ...], type]] = {
         "tty_chars": ((24, 80), np.uint8),
         "tty_colors": ((24, 80), np.uint8),
         "tty_cursor": ((2,), np.uint8),
@@ -144,17 +144,17 @@ def _empty_frames(shape: tuple[int, int]) -> dict[str, np.ndarray]:
         "starts": ((), np.bool_),
         "scores": ((), np.int32),
     }
-    return {name: np.empty((*shape, *inner), kind) for name, (inner, kind) in kinds.items()}
+    return {name: np.empty((*shape, *inner), dtype) for name, (inner, dtype) in layouts.items()}
 
 
 @dataclass(frozen=True)
 class LoadedGames:
-    """Whole games in memory, 3.9 KB a step."""
+    """Whole games in memory, at 3.9 KB per step."""
 
-    frames: Frames  # all games, one after the other
+    frames: Frames  # all games, concatenated
     depths: np.ndarray  # uint8 [N]: dungeon level
-    beginnings: Mapping[int, int]  # game -> its first step; in the order of the games
-    ends: Mapping[int, int]
+    beginnings: Mapping[int, int]  # game -> index of its first step; in the order of the games
+    ends: Mapping[int, int]  # game -> index after its last step
 
     @property
     def games(self) -> Sequence[int]:
@@ -180,17 +180,17 @@ class LoadedGames:
 
 class _MemoryReader:
     def __init__(self, frames: Frames) -> None:
-        self._frames, self._place = frames, 0
+        self._frames, self._position = frames, 0
 
     def read(self, count: int) -> Frames:
-        """The next ``count`` steps; fewer where the game ends."""
-        begin = self._place
-        self._place = min(begin + count, len(self._frames))
-        return self._frames.part(begin, self._place)
+        """The next ``count`` steps; fewer at the end of the game."""
+        begin = self._position
+        self._position = min(begin + count, len(self._frames))
+        return self._frames.part(begin, self._position)
 
 
 def read_game(source: Games, game: int) -> Frames:
-    """A whole game.
+    """Read a whole game.
 
     Raises:
         ValueError: its recording cannot be read.
@@ -203,7 +203,7 @@ def read_game(source: Games, game: int) -> Frames:
 
 
 def count_steps(source: Games) -> dict[int, int]:
-    """Steps of each game.
+    """Number of steps of each game.
 
     Raises:
         ValueError: a recording cannot be read.
@@ -212,7 +212,7 @@ def count_steps(source: Games) -> dict[int, int]:
 
 
 def count_actions(source: Games) -> list[int]:
-    """How often each of the 121 actions is taken in all games.
+    """How often each of the 121 actions is taken over all games.
 
     Raises:
         ValueError: a recording cannot be read.
@@ -230,10 +230,10 @@ def _chunks(reader: Reader) -> Iterator[Frames]:
 
 
 def load_all(source: Games, limit: int) -> LoadedGames:
-    """Decode whole games, in order, until the next would exceed ``limit`` steps; empty ones are left out.
+    """Load whole games, in order, until the next would exceed ``limit`` steps; empty games are skipped.
 
     Raises:
-        ValueError: not one game fits, or a recording cannot be read.
+        ValueError: no game fits, or a recording cannot be read.
     """
     parts: list[dict[str, np.ndarray]] = []
     beginnings: dict[int, int] = {}
@@ -248,9 +248,9 @@ def load_all(source: Games, limit: int) -> LoadedGames:
             parts.append({field.name: getattr(frames, field.name) for field in fields(frames)})
             total += len(frames)
     if not parts:
-        raise ValueError(f"no game has between 1 and {limit} steps; allow more transitions")
+        raise ValueError(f"no game fits within {limit} steps; allow more transitions")
     depths = np.concatenate([dungeon_depths(part["tty_chars"][:, -1]) for part in parts])
-    # Field by field, so that games are not held twice.
+    # Field by field, so that memory holds at most one field twice.
     joined = {
         field.name: np.concatenate([part.pop(field.name) for part in parts]) for field in fields(Frames)
     }

@@ -6,22 +6,25 @@ import numpy as np
 from nle import nethack
 
 METRICS = ("score", "experience_level", "eating", "turns", "staircase", "scout", "depth", "gold")
-STAIRS_DOWN = 4  # of NLE's observation `internal`: the player stands on a staircase down
-NUTRITION = 7  # of `internal`: NetHack's u.uhunger, which falls by about one a turn
+STAIRS_DOWN = 4  # index into NLE's observation `internal`: whether the player is on a staircase down
+NUTRITION = 7  # index into `internal`: NetHack's u.uhunger, which falls by about one per turn
 FILLED = b"fills a pit"
 
 
 class GameMetrics:
-    """Counts the metrics of one game from the observations of NLE.
+    """Computes the metrics of one game from NLE's observations.
 
-    score: sum of the score's changes. experience_level, depth: the highest reached. eating: sum of the
-    positive changes of nutrition. turns: the turn counter. staircase: steps that end on a staircase down.
-    scout: glyphs other than blank stone when each level was last seen, summed over levels (the sum of
-    NLE's scout reward). gold: sum of the absolute changes. pits_filled: messages of a boulder in a pit.
+    - score: sum of changes in score; gold: sum of absolute changes in gold.
+    - experience_level, depth: highest reached; turns: the turn counter.
+    - eating: sum of increases in nutrition.
+    - staircase: steps that end on a staircase down.
+    - scout: glyphs other than blank stone when each level was last seen, summed over levels (equal to the
+      sum of NLE's scout reward).
+    - pits_filled: messages that a boulder filled a pit.
     """
 
     def __init__(self, blstats: np.ndarray, internal: np.ndarray, glyphs: np.ndarray) -> None:
-        """Begin at the observation after a reset, or after a start state's keys."""
+        """Start from the observation after a reset, or after the keys of a start state."""
         values = blstats.tolist()
         self.score = 0
         self.eating = 0
@@ -36,12 +39,12 @@ class GameMetrics:
         self._nutrition: int = internal.item(NUTRITION)
         self._message = b""
         self._seen: dict[tuple[int, int], int] = {}
-        self._look(values, glyphs)
+        self._update_scout(values, glyphs)
 
     def update(
         self, blstats: np.ndarray, internal: np.ndarray, glyphs: np.ndarray, message: np.ndarray
     ) -> int:
-        """Count one step inside the normal game; returns the change of the score.
+        """Add one step of the normal game; returns the change in score.
 
         Args:
             blstats: int64 [27]; internal: int32 [9]; glyphs: int16 [21, 79]; message: uint8 [256].
@@ -57,8 +60,8 @@ class GameMetrics:
         self.staircase += internal.item(STAIRS_DOWN) != 0
         self.depth = max(self.depth, values[nethack.NLE_BL_DEPTH])
         self.experience_level = max(self.experience_level, values[nethack.NLE_BL_XP])
-        self._look(values, glyphs)
-        self._listen(values[nethack.NLE_BL_TIME], message)
+        self._update_scout(values, glyphs)
+        self._update_pits(values[nethack.NLE_BL_TIME], message)
         return gained
 
     def as_dict(self) -> dict[str, float]:
@@ -74,12 +77,12 @@ class GameMetrics:
             "gold": float(self.gold),
         }
 
-    def _look(self, values: list[int], glyphs: np.ndarray) -> None:
+    def _update_scout(self, values: list[int], glyphs: np.ndarray) -> None:
         level = (values[nethack.NLE_BL_DNUM], values[nethack.NLE_BL_DLEVEL])
         self._seen[level] = int(np.count_nonzero(glyphs != nethack.GLYPH_CMAP_OFF))
 
-    def _listen(self, turn: int, message: np.ndarray) -> None:
-        """Count a message once, though it may stay on the screen for several steps of one turn."""
+    def _update_pits(self, turn: int, message: np.ndarray) -> None:
+        """Count a message once, even if it stays on the screen for several steps of one turn."""
         text = message.tobytes()
         if (turn != self.turns or text != self._message) and FILLED in text:
             self.pits_filled += 1

@@ -1,7 +1,7 @@
 """The recurrent policy and value network for NetHack's terminal.
 
 The "30M LSTM" of Tuyls et al. 2023 (Scaling Laws for Imitation Learning in NetHack), from which the
-paper fine-tunes; sizes are free. Keys, shapes and mathematics are those of the published weights.
+paper fine-tunes, with configurable sizes. Keys, shapes and computation match the published weights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fpc.core.seeds import seed_of
-from fpc.domains.nethack.blocks import (
+from fpc.domains.nethack.config import NetworkOptions
+from fpc.domains.nethack.encoders import (
     FIRST_MAP_ROW,
     MAP_ROWS,
     BottomLinesEncoder,
@@ -26,11 +27,10 @@ from fpc.domains.nethack.blocks import (
     crop_convolutions,
     crop_size,
 )
-from fpc.domains.nethack.config import NetworkOptions
 from fpc.learners.recurrence import unroll
 
 ACTIONS = 121
-PIECE = 64
+CHUNK = 64  # observations encoded at a time without gradients
 
 
 class NetHackNetwork(nn.Module):
@@ -38,7 +38,7 @@ class NetHackNetwork(nn.Module):
 
     Args:
         options: sizes.
-        actions: number of actions, also the length of the previous action's one-hot.
+        actions: number of actions, also the length of the one-hot previous action.
 
     Raises:
         ValueError: more IMPALA blocks than the map has room for.
@@ -61,11 +61,11 @@ class NetHackNetwork(nn.Module):
         self.policy = nn.Linear(hidden, actions)
         self.baseline = nn.Linear(hidden, 1)
         self._encoder_is_frozen = False
-        self._statistics_stand = False
+        self._statistics_are_frozen = False
 
     @classmethod
     def seeded(cls, options: NetworkOptions, seed: int, actions: int = ACTIONS) -> Self:
-        """A network whose first weights depend on the seed alone; the global generator is left as it was."""
+        """A network with initial weights determined by the seed; leaves the global generator unchanged."""
         word = seed_of(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(word)
@@ -73,15 +73,15 @@ class NetHackNetwork(nn.Module):
 
     @property
     def hidden(self) -> int:
-        """Units of the LSTM; a recurrent state has twice as many numbers."""
+        """Units of the LSTM; a recurrent state has twice this size."""
         return int(self.core.hidden_size)
 
     def initial_state(self, batch: int) -> Tensor:
-        """The recurrent state a game begins with: zeros ``[batch, 2 * hidden]``."""
+        """The recurrent state at the start of a game: zeros ``[batch, 2 * hidden]``."""
         return self.policy.weight.new_zeros(batch, 2 * self.hidden)
 
     def encode(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """Features of observations: everything before the LSTM, the two joint layers with it.
+        """Features of observations: the input of the LSTM, after the two joint layers.
 
         Args:
             observations: ``tty_chars`` and ``tty_colors`` ``[N, 24, 80]``, ``tty_cursor`` ``[N, 2]``
@@ -93,15 +93,15 @@ class NetHackNetwork(nn.Module):
         characters = observations["tty_chars"]
         if self._encoder_is_frozen or not torch.is_grad_enabled():
             with torch.no_grad():
-                # Small pieces keep what lies between layers in a CPU's cache; statistics need the whole.
+                # Small chunks keep activations in the CPU cache; batch statistics need the whole batch.
                 count = len(characters)
                 whole = self.screen_encoder.training or characters.is_cuda
-                size = max(count, 1) if whole else PIECE
-                pieces = [
+                size = max(count, 1) if whole else CHUNK
+                chunks = [
                     self._encode({name: value[begin : begin + size] for name, value in observations.items()})
                     for begin in range(0, max(count, 1), size)
                 ]
-                return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+                return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
         return self._encode(observations)
 
     def _encode(self, observations: Mapping[str, Tensor]) -> Tensor:
@@ -123,7 +123,7 @@ class NetHackNetwork(nn.Module):
     def forward(
         self, observations: Mapping[str, Tensor], starts: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits ``[T, B, actions]``, values ``[T, B]`` and the next state ``[B, 2 * hidden]`` of sequences.
+        """Logits ``[T, B, actions]``, values ``[T, B]`` and the final state ``[B, 2 * hidden]``.
 
         Args:
             observations: as for ``encode``, with two leading dimensions ``[T, B]``.
@@ -153,26 +153,26 @@ class NetHackNetwork(nn.Module):
         return self.core.parameters()
 
     def head_parameters(self) -> Iterable[nn.Parameter]:
-        """Parameters of the policy head and of the value head."""
+        """Parameters of the policy and value heads."""
         return chain(self.policy.parameters(), self.baseline.parameters())
 
     def freeze_encoder(self, *, moving_statistics: bool = False) -> None:
-        """Give the encoder no gradients any more.
+        """Disable gradients for the encoder.
 
         Args:
-            moving_statistics: let batch normalisation go on using, and learning from, the data's
-                statistics in training mode, as the released code does; else it stays in eval mode.
+            moving_statistics: in training mode, let batch normalisation keep using and updating batch
+                statistics, as in the released code; otherwise it stays in eval mode.
         """
         for parameter in self.encoder_parameters():
             parameter.requires_grad_(False)
         self._encoder_is_frozen = True
-        self._statistics_stand = not moving_statistics
+        self._statistics_are_frozen = not moving_statistics
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode; the encoder keeps out of it once its statistics stand still."""
+        """Set training mode; an encoder with frozen statistics stays in eval mode."""
         super().train(mode)
-        if mode and self._statistics_stand:
+        if mode and self._statistics_are_frozen:
             for module in self.encoder_modules():
                 module.eval()
         return self

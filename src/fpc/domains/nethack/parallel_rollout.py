@@ -1,6 +1,6 @@
-"""Episodes of saved policies, played in one process or in several with the same result.
+"""Plays episodes of saved policies in one or several processes, with the same results.
 
-A batch of episodes is played by one process, and the batches do not depend on the number of processes.
+Each batch of episodes is played by one process, and the batches do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
 
-PROCESSES = "FPC_PROCESSES"  # not part of the science, so not of the configuration
+PROCESSES = "FPC_PROCESSES"  # does not affect results, so it is not in the configuration
 
 
 @dataclass(frozen=True)
 class Request:
-    """Episodes of one kind."""
+    """Episodes to play under the same environment options."""
 
     episodes: Sequence[Episode]
     environment: EnvironmentOptions
 
 
 def load_policy(path: Path, options: NetworkOptions) -> NetHackNetwork:
-    """The network of a safetensors file; tensors of other names in it are passed over.
+    """Load the network from a safetensors file; tensors with unknown names are ignored.
 
     Raises:
-        ValueError: a tensor is missing or has another shape; the message names the first.
+        ValueError: a tensor is missing or has the wrong shape; the message names the first one.
     """
     tensors = read_tensors(path)
     network = NetHackNetwork(options)
     own = network.state_dict()
     for name, value in own.items():
         if name not in tensors:
-            raise ValueError(f"{path}: holds no tensor {name}; make the file again with this configuration")
+            raise ValueError(f"{path}: missing tensor {name}; regenerate the file with this configuration")
         if tensors[name].shape != value.shape:
             raise ValueError(
                 f"{path}: {name} has shape {tuple(tensors[name].shape)}, the configured network needs "
-                f"{tuple(value.shape)}; make the file again with this configuration"
+                f"{tuple(value.shape)}; regenerate the file with this configuration"
             )
     network.load_state_dict({name: tensors[name] for name in own})
     return network.eval()
 
 
 class _Worker:
-    """Plays batches in one process; keeps the last policy and the environments."""
+    """Plays batches in one process; caches the last policy and the environments."""
 
     def __init__(self, options: NetworkOptions) -> None:
         prepare_processor()
@@ -92,10 +92,10 @@ def _play_in_worker(policy: Path, request: Request) -> list[EpisodeRecord]:
 
 
 class Rollouts:
-    """Plays episodes of saved policies, in this process or in several; use it in a ``with`` block."""
+    """Plays episodes of saved policies in this or in several processes; use it in a ``with`` block."""
 
     def __init__(self, options: NetworkOptions, batch: int, processes: int | None = None) -> None:
-        """``processes``: by default the environment variable FPC_PROCESSES, else 1."""
+        """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1."""
         self.batch = batch
         self.processes = processes if processes is not None else processes_wanted()
         self._here: _Worker | None = None
@@ -112,19 +112,22 @@ class Rollouts:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.__exit__(kind, error, trace)
+        self._closing.__exit__(error_type, error, trace)
 
     def play(
         self, policy: Path, requests: Mapping[str, Request], report: Callable[[int], None] | None = None
     ) -> dict[str, list[EpisodeRecord]]:
-        """Play all episodes of all requests; records by the request's name, in the episodes' order.
+        """Play all episodes of all requests.
 
         Args:
-            policy: safetensors.
+            policy: safetensors file.
             requests: by name.
-            report: called with the number of episodes done after each batch.
+            report: called after each batch with the number of completed episodes.
+
+        Returns:
+            Records by the name of the request, in the order of its episodes.
         """
         parts = [
             (name, Request(part, request.environment))
@@ -144,7 +147,7 @@ class Rollouts:
     def _results(
         self, policy: Path, requests: Sequence[Request]
     ) -> Iterable[tuple[int, list[EpisodeRecord]]]:
-        """Number and records of each request, as they are done."""
+        """Index and records of each request, in order of completion."""
         if self._pool is None:
             assert self._here is not None
             for number, request in enumerate(requests):
@@ -159,12 +162,12 @@ class Rollouts:
 
 
 def processes_wanted() -> int:
-    """The number in the environment variable FPC_PROCESSES; 1 without it.
+    """The number of processes in the environment variable FPC_PROCESSES; 1 if it is not set.
 
     Raises:
-        ValueError: it is not a positive whole number.
+        ValueError: the value is not a positive integer.
     """
     text = os.environ.get(PROCESSES, "1")
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{PROCESSES} must be a whole number of at least 1, not {text!r}")
+        raise ValueError(f"{PROCESSES} must be an integer of at least 1, not {text!r}")
     return int(text)

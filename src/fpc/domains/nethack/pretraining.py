@@ -1,6 +1,6 @@
-"""pretrain: make pi*, a clone of an expert that plays the whole game (imperfect cloning gap).
+"""pretrain: train pi* by cloning an expert that plays the whole game (imperfect cloning gap).
 
-Each stage leaves its result in the run's folder, and a resumed run goes on with the first unfinished one.
+Each stage saves its result in the run's folder; a resumed run continues with the first unfinished stage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fpc.domains.nethack.games import count_actions
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts
-from fpc.domains.nethack.published import check_weights
+from fpc.domains.nethack.published_weights import check_weights
 from fpc.domains.nethack.recordings import Recordings
 from fpc.domains.nethack.rollout import new_episodes
 from fpc.domains.nethack.sources import (
@@ -34,27 +34,31 @@ from fpc.domains.nethack.sources import (
     write_game_list,
 )
 
-USES = ("network", "games", "cloning")  # of the run's seed
-CLONED, CRITIC_TABLE, ACTIONS = "cloned.parquet", "critic.parquet", "actions.json"  # in the run's state
+SEED_USES = ("network", "games", "cloning")
+CLONED, CRITIC_TABLE, ACTIONS = (
+    "cloned.parquet",
+    "critic.parquet",
+    "actions.json",
+)  # in the run's state folder
 PROBE, PROBE_BATCH = "level_1", 32
 
 
 def pretrain(experiment: NetHackExperiment, run: Run) -> None:
-    """Write pi* and how it came about.
+    """Write pi* and the record of its training.
 
-    ``policy.safetensors`` (keys of the published weights), ``critic.safetensors`` where the critic is
-    pre-trained, ``training.parquet`` (step, seed, metric, value; ``probe_<metric>`` are means over pi*'s
-    own games) and with the recipe `clone` ``games.json``, where the expert's games are, with our own
-    expert's in ``games/``.
+    - ``policy.safetensors``, with the keys of the published weights.
+    - ``critic.safetensors``, if the critic is pre-trained.
+    - ``training.parquet``: step, seed, metric, value; ``probe_<metric>`` are means over games pi* played.
+    - ``games.json`` (recipe `clone`): where the expert's games are; our own expert's are in ``games/``.
 
     Raises:
-        ValueError: the games or the published weights cannot be used.
+        ValueError: the games or the published weights are unusable.
     """
     prepare_processor()
     options = experiment.pretrain
     tables = []
     if options.recipe == "clone":
-        assert options.clone is not None  # the configuration checks it
+        assert options.clone is not None  # checked by the configuration
         tables.append(_cloned(experiment, options.clone, run))
         run.externals.update(externals_of(options.source))
     else:
@@ -67,8 +71,8 @@ def pretrain(experiment: NetHackExperiment, run: Run) -> None:
 
 
 def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> pd.DataFrame:
-    """Play or fetch games, clone them into ``policy.safetensors``; returns the table of cloning."""
-    seeds = {use: seed_of(run.seed, number) for number, use in enumerate(USES)}
+    """Play or fetch games and clone them into ``policy.safetensors``; returns the training table."""
+    seeds = {use: seed_of(run.seed, number) for number, use in enumerate(SEED_USES)}
     source = experiment.pretrain.source
     table = run.state / CLONED
     if table.exists() and (run.output / POLICY).exists():
@@ -85,12 +89,12 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
         _, held_out = split(games, options.held_out, seeds["games"])
         write_game_list(run.output / GAMES_FILE, games, held_out, beside=source.kind == "expert")
     games, held_out = read_game_list(run.output / GAMES_FILE)
-    learned = games.selected([game for game in games.games if game not in held_out])
-    actions = _actions(learned, run.state / ACTIONS)
+    training_games = games.selected([game for game in games.games if game not in held_out])
+    actions = _actions(training_games, run.state / ACTIONS)
     network = NetHackNetwork.seeded(experiment.network, seeds["network"])
     found = clone(
         network,
-        learned,
+        training_games,
         games.selected(held_out),
         actions,
         options,
@@ -105,11 +109,11 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     return found
 
 
-def _actions(games: Recordings, kept: Path) -> list[int]:
-    """How often each action is taken; counted once."""
-    if not kept.exists():
-        write_json(kept, count_actions(games))
-    return list(read_json(kept))
+def _actions(games: Recordings, cache: Path) -> list[int]:
+    """How often each action is taken; counted once and then cached."""
+    if not cache.exists():
+        write_json(cache, count_actions(games))
+    return list(read_json(cache))
 
 
 def _reporter(run: Run, total: int) -> Callable[[int, dict[str, float]], None]:
@@ -117,14 +121,14 @@ def _reporter(run: Run, total: int) -> Callable[[int, dict[str, float]], None]:
 
 
 def _copy_published(path: Path, experiment: NetHackExperiment, run: Run) -> None:
-    """Copy imported weights once their keys and shapes are those of the experiment's network.
+    """Copy imported weights after checking their keys and shapes against the experiment's network.
 
     Raises:
-        ValueError: the file is missing, or its network is another.
+        ValueError: the file is missing, or its weights do not fit the network.
     """
     if not path.exists():
         raise ValueError(
-            f"pretrain.published: {path} is missing; make it with: fpc import-policy <weights> {path}"
+            f"pretrain.published: {path} is missing; create it with: fpc import-policy <weights> {path}"
         )
     digest = sha256_of(path)
     weights = read_tensors(path, digest)
@@ -132,24 +136,24 @@ def _copy_published(path: Path, experiment: NetHackExperiment, run: Run) -> None
     write_tensors(run.output / POLICY, weights)
     run.externals[path.name] = digest
     origin = path.with_suffix(".json")
-    if origin.exists():  # what `fpc import-policy` noted: file and digest it was made from
+    if origin.exists():  # written by `fpc import-policy`: name and digest of its source
         note = read_json(origin)
         run.externals[note["source"]] = note["source_sha256"]
         write_json(run.output / "published.json", note)
 
 
 def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
-    """Pre-train the critic into ``critic.safetensors``; returns its table."""
+    """Pre-train the critic into ``critic.safetensors``; returns the training table."""
     from fpc.domains.nethack.critic import pretrain_critic
 
-    kept = run.state / CRITIC_TABLE
-    if not (kept.exists() and (run.output / CRITIC).exists()):
-        write_table(kept, pretrain_critic(experiment, run.output / POLICY, run.output / CRITIC, run))
-    return pd.read_parquet(kept)
+    table = run.state / CRITIC_TABLE
+    if not (table.exists() and (run.output / CRITIC).exists()):
+        write_table(table, pretrain_critic(experiment, run.output / POLICY, run.output / CRITIC, run))
+    return pd.read_parquet(table)
 
 
 def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
-    """Means over pi*'s own games from the start."""
+    """Mean metrics over games that pi* plays from the start."""
     count, log = experiment.pretrain.probe_games, MetricLog()
     request = Request(new_episodes(run.seed, PROBE, count), experiment.environment)
     with Rollouts(experiment.network, PROBE_BATCH) as rollouts:

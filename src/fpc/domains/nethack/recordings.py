@@ -1,4 +1,4 @@
-"""Folders of recorded games (ttyrec3), listed with ``nle.dataset``: our player's and NLD-AA."""
+"""Indexes folders of recorded games (ttyrec3) with ``nle.dataset``: our player's games and NLD-AA."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from fpc.domains.nethack.ttyrec import RecordingReader
 
 @dataclass(frozen=True)
 class Recording:
-    """Where one game is recorded."""
+    """The recording of one game."""
 
-    files: tuple[str, ...]  # relative to the folder of all; more than one where NLE split it
-    deepest: int  # dungeon level it reached
+    files: tuple[str, ...]  # relative to the common folder; several if NLE split the game
+    deepest: int  # deepest dungeon level reached
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Recordings:
         """Read a game from its first step.
 
         Raises:
-            ValueError: a file is missing or was cut off.
+            ValueError: a file is missing or truncated.
         """
         paths = [self.folder / name for name in self.by_game[game].files]
-        return RecordingReader(paths, self.version, game + 1)  # a converter takes 0 for no game
+        return RecordingReader(paths, self.version, game + 1)  # to the converter, 0 means no game
 
     def selected(self, games: Sequence[int]) -> Recordings:
         """Only these games, in this order."""
@@ -53,19 +53,19 @@ class Recordings:
 
 
 def index_recordings(folder: Path, database: Path, source: SourceOptions | None = None) -> Recordings:
-    """List the recordings below ``folder``; ``source`` filters by character and number.
+    """List the recordings below ``folder``; ``source`` filters by character and limits their number.
 
-    Games are numbered in an order that follows from how they went (points, turns, ...) and looks random:
-    not from the names of files, in which NLE puts time and process.
+    Games are numbered in a pseudo-random order that depends only on their outcomes (points, turns, ...),
+    not on file names, in which NLE puts the time and process id.
 
     Args:
         folder: holds, at any depth, ``<name>/nle.<process>.xlogfile`` and the ``.ttyrec3.bz2`` files that
-            it names. Only games that ended (or were quit) are in it.
-        database: sqlite file to make anew; belongs into the state of a run.
-        source: ``role``, ``race``, ``alignment`` (as the character began) and ``games``, the most to take.
+            it lists. Only games that ended (or were quit) are listed.
+        database: sqlite file to create; belongs in the state folder of a run.
+        source: ``role``, ``race``, ``alignment`` (at the start of the game) and ``games``, the maximum.
 
     Raises:
-        ValueError: there are no recordings, or none is left after the filter.
+        ValueError: there are no recordings, or the filter leaves none.
     """
     _build_database(folder, database)
     with contextlib.closing(nle.dataset.db.connect(str(database))) as connection:
@@ -81,17 +81,19 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
     if len(versions) > 1:
         raise ValueError(f"{folder}: recordings of different versions of ttyrec: {versions}; separate them")
     if not games:
-        raise ValueError(f"{folder}: no finished game is recorded there; remove the folder to make it again")
+        raise ValueError(
+            f"{folder}: no recording of a finished game; delete the folder to record games again"
+        )
     chosen = [row for row in games if source is None or _matches(row[1:4], source)]
     if not chosen:
         assert source is not None
         shown = ", ".join(f"{name}={value}" for name, value in _character_filter(source).items())
         counts = Counter("-".join(row[1:4]) for row in games)
         found = ", ".join(f"{name} ({count} games)" for name, count in sorted(counts.items()))
-        raise ValueError(f"{folder}: no game is left after the filter {shown}; it holds {found}")
+        raise ValueError(f"{folder}: no game matches the filter {shown}; available: {found}")
     files: dict[int, tuple[str, ...]] = {}
-    for game, place, path in parts:
-        files[game] = (*files.get(game, ()), (Path(place) / path).as_posix())
+    for game, dataset, path in parts:
+        files[game] = (*files.get(game, ()), (Path(dataset) / path).as_posix())
     chosen.sort(key=lambda row: digest_of(row[4:]))
     recordings = [Recording(files[row[0]], max(1, row[4])) for row in chosen]
     kept = recordings[: None if source is None else source.games]
@@ -109,23 +111,23 @@ def _character_filter(source: SourceOptions) -> dict[str, str]:
 
 
 def _build_database(folder: Path, database: Path) -> None:
-    """An index as ``nle.dataset`` makes it, a data set for each folder of folders with recordings."""
+    """Build the index of ``nle.dataset``, with one data set per parent folder of recording folders."""
     logs = sorted(path.relative_to(folder) for path in folder.rglob("*.xlogfile"))
-    places = {path.parent.parent for path in logs if not any(part.startswith(".") for part in path.parts)}
-    if not places:
-        raise ValueError(f"{folder}: no recordings there: no <name>/nle.<process>.xlogfile")
+    datasets = {path.parent.parent for path in logs if not any(part.startswith(".") for part in path.parts)}
+    if not datasets:
+        raise ValueError(f"{folder}: no recordings found (no <name>/nle.<process>.xlogfile)")
     database.parent.mkdir(parents=True, exist_ok=True)
     temporary = database.with_name(f".{database.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:
         nle.dataset.db.create(str(temporary))
         with contextlib.redirect_stdout(io.StringIO()):
-            for place in sorted(places):
+            for dataset in sorted(datasets):
                 nle.dataset.add_nledata_directory(
-                    str(folder.resolve() / place), place.as_posix(), str(temporary)
+                    str(folder.resolve() / dataset), dataset.as_posix(), str(temporary)
                 )
         temporary.replace(database)
     except AssertionError as error:
-        raise ValueError(f"{folder}: recordings that nle.dataset cannot read: {error}") from error
+        raise ValueError(f"{folder}: nle.dataset cannot read the recordings: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A network run over whole recorded games: what it would have done at each step of another player."""
+"""Runs a network over whole recorded games: its outputs at each step of another player's game."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fpc.learners.recurrence import unroll
 
 @dataclass(frozen=True)
 class GameOutputs:
-    """What a network makes of the ``N`` steps of one game."""
+    """Outputs of a network for the ``N`` steps of one game."""
 
     features: Tensor  # [N, hidden]: the LSTM's input
     logits: Tensor  # [N, actions]
@@ -27,7 +27,7 @@ class GameOutputs:
 
     @classmethod
     def joined(cls, parts: Sequence[GameOutputs]) -> GameOutputs:
-        """One after the other."""
+        """The concatenation of several parts."""
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
@@ -46,13 +46,13 @@ def replay_games(
     *,
     width: int = 16,
     length: int = 32,
-    features_type: torch.dtype = torch.float32,
+    features_dtype: torch.dtype = torch.float32,
 ) -> Iterator[tuple[int, GameOutputs]]:
-    """Run a network over all games, ``width`` of them side by side, ``length`` steps at a time.
+    """Run a network over all games, ``width`` games in parallel, ``length`` steps at a time.
 
-    Batch normalisation uses its running statistics. Games without a step are left out.
-    ``features_type`` is what features are kept in; the LSTM goes on from the rounded ones, so that a
-    student that reads them again has exactly these logits.
+    Batch normalisation uses its running statistics. Empty games are skipped. Features are rounded to
+    ``features_dtype`` before the LSTM, so that a student that reads the stored features gets exactly these
+    logits.
 
     Returns:
         (game, outputs) in the order of ``source.games``.
@@ -70,7 +70,7 @@ def replay_games(
         while order:
             while len(slots) < width and (game := next(waiting, None)) is not None:
                 slots.append(_Slot(game, source.open(game), network.initial_state(1)))
-            _advance(network, slots, length, features_type)
+            _advance(network, slots, length, features_dtype)
             for slot in [slot for slot in slots if slot.over]:
                 finished[slot.game] = GameOutputs.joined(slot.parts) if slot.parts else None
                 slots.remove(slot)
@@ -83,8 +83,8 @@ def replay_games(
         network.train(training)
 
 
-def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_type: torch.dtype) -> None:
-    """The next steps of every slot's game."""
+def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_dtype: torch.dtype) -> None:
+    """Process the next steps of every slot's game."""
     parts = [slot.reader.read(length) for slot in slots]
     for slot, part in zip(slots, parts, strict=True):
         slot.over = len(part) < length
@@ -98,15 +98,15 @@ def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_
     }
     device = network.policy.weight.device
     features = network.encode({name: value.to(device) for name, value in observations.items()})
-    pieces = torch.split(features.to(features_type), counts)
-    padded = torch.nn.utils.rnn.pad_sequence(list(pieces)).to(features.dtype)
+    features_by_game = torch.split(features.to(features_dtype), counts)
+    padded = torch.nn.utils.rnn.pad_sequence(list(features_by_game)).to(features.dtype)
     starts = torch.nn.utils.rnn.pad_sequence([torch.tensor(part.starts) for _, part in read])
     state = torch.cat([slot.state for slot, _ in read])
     outputs, state = unroll(network.core, padded, starts.to(device), state)
     logits = network.policy(outputs)
-    for place, (slot, part) in enumerate(read):
-        slot.state = state[place : place + 1]
-        slot.parts.append(_outputs_of(slot, part, pieces[place], logits[: len(part), place]))
+    for index, (slot, part) in enumerate(read):
+        slot.state = state[index : index + 1]
+        slot.parts.append(_outputs_of(slot, part, features_by_game[index], logits[: len(part), index]))
 
 
 def _outputs_of(slot: _Slot, part: Frames, features: Tensor, logits: Tensor) -> GameOutputs:

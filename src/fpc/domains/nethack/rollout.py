@@ -1,7 +1,7 @@
-"""Games played by a policy, many side by side.
+"""Plays games with a policy, many in parallel.
 
-Episodes are cut into batches of fixed size, and an episode's chance is its own: its games do not depend
-on what else is played. (Another size of batch rounds differently, and so may play other games.)
+Episodes are split into batches of fixed size, and each has its own random number generator, so a game does
+not depend on which others are played. (A different batch size rounds differently and may change games.)
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from fpc.learners.recurrence import unroll
 
 @dataclass(frozen=True)
 class Episode:
-    """A game to play: where it begins, and the seed of the actions' chance."""
+    """A game to play: where it begins, and the seed for sampling actions."""
 
     number: int
     start: int | StartState  # the seed of a game, or a state in one
-    chance: int
+    action_seed: int
 
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """What came of an episode."""
+    """The outcome of an episode."""
 
     number: int
     steps: int
     score: float  # gained since the start
     metrics: Mapping[str, float]
     pits_filled: float
-    dungeon: tuple[tuple[int, int], ...]  # (turn, depth) at the start and where a deeper level was reached
+    dungeon: tuple[tuple[int, int], ...]  # (turn, depth) at the start and whenever a deeper level was reached
     truncated: bool
 
 
 def new_episodes(seed: int, probe: str, starts: int | Sequence[StartState]) -> list[Episode]:
     """Episodes of a probe: from start states, or ``starts`` games from the beginning.
 
-    The seeds depend on the run's seed, the probe and the episode's number alone, so every milestone and
-    every method plays the same games.
+    Seeds depend only on the run's seed, the probe and the episode's number, so every milestone and every
+    method plays the same games.
     """
     word = int.from_bytes(probe.encode(), "big")
     if isinstance(starts, int):
@@ -62,20 +62,20 @@ def new_episodes(seed: int, probe: str, starts: int | Sequence[StartState]) -> l
 
 
 def in_batches(episodes: Sequence[Episode], batch: int) -> list[list[Episode]]:
-    """Cut episodes into the fewest parts of at most ``batch``, of equal size up to one."""
+    """Split episodes into the fewest batches of at most ``batch``, with sizes that differ by at most 1."""
     count = math.ceil(len(episodes) / batch)
     bounds = [part * len(episodes) // count for part in range(count + 1)] if count else []
     return [list(episodes[low:high]) for low, high in itertools.pairwise(bounds)]
 
 
 class Environments:
-    """Environments that are made when first needed, and used again."""
+    """A pool of environments, created on demand and reused."""
 
     def __init__(self) -> None:
         self._made: dict[bool, list[NetHackEnvironment]] = {False: [], True: []}
 
     def take(self, number: int, options: EnvironmentOptions, wizard: bool) -> NetHackEnvironment:
-        """The environment ``number`` of the ordinary or the debug mode."""
+        """Environment ``number`` in normal or debug mode."""
         made = self._made[wizard]
         while len(made) <= number:
             made.append(NetHackEnvironment(options, wizard=wizard))
@@ -98,15 +98,15 @@ def play(
     environments: Environments | None = None,
     report: Callable[[int], None] | None = None,
 ) -> list[EpisodeRecord]:
-    """Play episodes with actions drawn from the policy, ``batch`` side by side; records in their order.
+    """Play episodes with actions sampled from the policy; returns records in the order of the episodes.
 
     Args:
-        network: is in eval mode afterwards.
-        environment: the task with the limit of steps.
+        network: left in eval mode.
+        environment: the task, with its step limit.
         episodes: what to play, see ``new_episodes``.
-        batch: games side by side.
-        environments: kept for other calls; else they are closed at the end.
-        report: called with the number of episodes done after each batch.
+        batch: games played in parallel.
+        environments: pool to use and keep open; by default, one is created and closed at the end.
+        report: called after each batch with the number of completed episodes.
     """
     used = environments or Environments()
     network.eval()
@@ -117,7 +117,7 @@ def play(
                 _Game(used.take(row, environment, _is_wizard(episode)), episode)
                 for row, episode in enumerate(part)
             ]
-            _play_side_by_side(network, games)
+            _play_in_parallel(network, games)
             records += [game.record() for game in games]
             if report is not None:
                 report(len(records))
@@ -128,10 +128,10 @@ def play(
 
 
 def sample_actions(logits: Tensor, uniforms: np.ndarray) -> np.ndarray:
-    """Actions int64 [N] drawn by the inverse distribution function, from logits [N, actions].
+    """Sample actions, int64 [N], by inverting the cumulative distribution function.
 
     Args:
-        logits: of the policy.
+        logits: [N, actions].
         uniforms: float64 [N] in [0, 1).
     """
     cumulative = torch.softmax(logits.double(), dim=-1).cumsum(dim=-1).cpu().numpy()
@@ -141,11 +141,11 @@ def sample_actions(logits: Tensor, uniforms: np.ndarray) -> np.ndarray:
 
 
 class _Game:
-    """One episode at play."""
+    """An episode in progress."""
 
     def __init__(self, environment: NetHackEnvironment, episode: Episode) -> None:
         self.environment, self.episode = environment, episode
-        self.chance = np.random.default_rng(episode.chance)
+        self.rng = np.random.default_rng(episode.action_seed)
         if isinstance(episode.start, StartState):
             self.observation, _ = environment.reset(options={"start": episode.start})
         else:
@@ -155,7 +155,7 @@ class _Game:
         self.steps, self.truncated = 0, False
 
     def step(self, action: int) -> bool:
-        """Whether the game goes on."""
+        """Take an action; returns whether the game continues."""
         self.observation, _, terminated, self.truncated, _ = self.environment.step(action)
         self.steps += 1
         metrics = self.environment.metrics
@@ -181,8 +181,8 @@ def _is_wizard(episode: Episode) -> bool:
 
 
 @torch.inference_mode()
-def _play_side_by_side(network: NetHackNetwork, games: Sequence[_Game]) -> None:
-    """Play all games to their ends; a game that is over leaves the batch."""
+def _play_in_parallel(network: NetHackNetwork, games: Sequence[_Game]) -> None:
+    """Play all games to the end; finished games are removed from the batch."""
     playing = list(games)
     state = network.initial_state(len(playing))
     device = state.device
@@ -191,11 +191,13 @@ def _play_side_by_side(network: NetHackNetwork, games: Sequence[_Game]) -> None:
             name: torch.from_numpy(np.stack([game.observation[name] for game in playing])).to(device)
             for name in playing[0].observation
         }
-        starts = torch.zeros(1, len(playing), dtype=torch.bool, device=device)  # the state begins as zeros
+        starts = torch.zeros(
+            1, len(playing), dtype=torch.bool, device=device
+        )  # the initial state is already zero
         outputs, state = unroll(network.core, network.encode(observations)[None], starts, state)
-        uniforms = np.array([game.chance.random() for game in playing])
+        uniforms = np.array([game.rng.random() for game in playing])
         actions = sample_actions(network.policy(outputs[0]), uniforms).tolist()
-        going_on = [game.step(action) for game, action in zip(playing, actions, strict=True)]
-        if not all(going_on):
-            state = state[torch.tensor(going_on, device=device)]
-            playing = [game for game, goes_on in zip(playing, going_on, strict=True) if goes_on]
+        continues = [game.step(action) for game, action in zip(playing, actions, strict=True)]
+        if not all(continues):
+            state = state[torch.tensor(continues, device=device)]
+            playing = [game for game, keep in zip(playing, continues, strict=True) if keep]

@@ -1,4 +1,4 @@
-"""Start states at the entry of Sokoban's first level, made in NetHack's debug mode (paper, figure 5)."""
+"""Start states at the entry to Sokoban's first level, created in NetHack's debug mode (paper, figure 5)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from nle import nethack
 
 from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.entries import capture
 from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.start_state_capture import capture
 from fpc.domains.nethack.start_states import StartState
 
 PROBE = "sokoban"
@@ -22,13 +22,13 @@ _PAGES, _STAIRCASES = 4, 4
 
 
 def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> list[StartState]:
-    """``count`` entries to Sokoban's first level, each in a game of its own.
+    """``count`` entries to Sokoban's first level, each in a different game.
 
-    The character is sent to the level with Sokoban's stairs, put onto them, and climbs: it stands where
-    an ordinary game would have it, at experience level 1. Seeds in which that fails are passed over.
+    The character is teleported to the level with the stairs to Sokoban, moved onto them, and climbs; it
+    arrives where it would in a normal game, at experience level 1. Seeds for which this fails are skipped.
 
     Raises:
-        ValueError: too many fail.
+        ValueError: too many seeds fail.
     """
     player = NetHackEnvironment(environment, wizard=True)
     states: list[StartState] = []
@@ -43,19 +43,19 @@ def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> li
         player.close()
     if len(states) < count:
         raise ValueError(
-            f"only {len(states)} of {tries} games reached Sokoban, {count} are needed; "
-            "set collect.sokoban.count lower, or to 0"
+            f"only {len(states)} of {tries} games reached Sokoban, but {count} are needed; "
+            "lower collect.sokoban.count, or set it to 0"
         )
     return states
 
 
 def is_first_level(blstats: np.ndarray) -> bool:
-    """Whether a status line (int64 [27]) is of Sokoban's entry level, the lowest of four."""
+    """Whether a status line (int64 [27]) shows Sokoban's entry level, the lowest of four."""
     return bool(blstats[nethack.NLE_BL_DNUM] == DUNGEON and blstats[nethack.NLE_BL_DLEVEL] == 4)
 
 
 def _enter(player: NetHackEnvironment, seed: int) -> StartState | None:
-    """Try each staircase up of the level, from the start of the game each time."""
+    """Try each of the level's up staircases, restarting the game each time."""
     for staircase in range(1, _STAIRCASES + 1):
         keys = _keys_to_sokoban(player, seed, staircase)
         if keys is not None:
@@ -81,7 +81,7 @@ def _keys_to_sokoban(player: NetHackEnvironment, seed: int, staircase: int) -> l
     if letter is None:
         return None
     press_and_read(letter)
-    press_and_read(_MAP)  # the cursor finds only staircases that are on the map
+    press_and_read(_MAP)  # the cursor only jumps to staircases that are on the map
     press_and_read(_TELEPORT)
     press_and_read(*[_UP] * staircase, _SELECT)
     press_and_read(_UP)
@@ -89,7 +89,7 @@ def _keys_to_sokoban(player: NetHackEnvironment, seed: int, staircase: int) -> l
 
 
 def _choose_level(player: NetHackEnvironment, press: Callable[..., None]) -> int | None:
-    """Open debug mode's menu of levels; the letter of the level with Sokoban's stairs."""
+    """Open debug mode's menu of levels; returns the letter of the level with Sokoban's stairs."""
     press(_LEVEL_TELEPORT, ord("?"), _ENTER)
     for _ in range(_PAGES):
         for row in player.screen()[0]:

@@ -1,4 +1,4 @@
-"""Where games of an expert come from, and the list of them that artifacts hold (``games.json``)."""
+"""Obtains expert games, and reads and writes the list of them in artifacts (``games.json``)."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def obtain_games(
     """Games of ``source``: played by our expert into ``folder``, or downloaded.
 
     Args:
-        source: which and how many.
-        environment: our expert's task.
-        seed: of our expert's games.
-        folder: for our expert's recordings; games that it already holds are not played again.
-        state: for the index.
-        report: called with the number of games that are done.
+        source: which games, and how many.
+        environment: the task for our expert.
+        seed: for our expert's games.
+        folder: for our expert's recordings; games already recorded there are not played again.
+        state: folder for the index.
+        report: called with the number of completed games.
 
     Raises:
-        ValueError: there is no such game.
+        ValueError: there are no such games.
     """
     if source.kind == "expert":
         play_expert(environment, seed, 0, source.games, source.max_steps, folder, report)
     else:
-        from fpc.domains.nethack.external import fetch
+        from fpc.domains.nethack.external_inputs import fetch
 
         folder = fetch(source.kind)
     return index_recordings(folder, state / "games.db", source)
 
 
 def externals_of(source: SourceOptions) -> dict[str, str]:
-    """Address -> sha256 of the downloads that games come from; none of our own expert's."""
+    """Address -> sha256 of the downloads behind a source; empty for our own expert."""
     if source.kind == "expert":
         return {}
-    from fpc.domains.nethack.external import pinned
+    from fpc.domains.nethack.external_inputs import pinned
 
     return pinned(source.kind)
 
@@ -70,7 +70,7 @@ def play_expert(
     folder: Path | None,
     report: Report | None = None,
 ) -> list[GameRecord]:
-    """Let our expert play games ``first`` to ``first + count`` of the sequence that ``seed`` stands for."""
+    """Let our expert play games ``first`` to ``first + count`` of the sequence defined by ``seed``."""
     from fpc.domains.nethack.expert import play_games
     from fpc.domains.nethack.parallel_rollout import processes_wanted
 
@@ -88,13 +88,13 @@ def play_expert(
 def write_game_list(
     path: Path, games: Recordings, held_out: Collection[int] = (), *, beside: bool = False
 ) -> None:
-    """Write ``games.json``: where the recordings are, and which were held out of cloning.
+    """Write ``games.json``: where the recordings are, and which games were held out of cloning.
 
     Args:
         path: file to write.
-        games: what to list.
-        held_out: numbers of games that nothing was learned from.
-        beside: the recordings lie beside the file and move with it.
+        games: games to list.
+        held_out: numbers of the games that were not used for training.
+        beside: the recordings are in the same folder as the file and move with it.
     """
     listed = [asdict(recording) | {"held_out": game in held_out} for game, recording in games.by_game.items()]
     folder = games.folder.name if beside else games.folder.as_posix()
@@ -103,10 +103,10 @@ def write_game_list(
 
 
 def read_game_list(path: Path) -> tuple[Recordings, list[int]]:
-    """Recordings of ``games.json``, and the numbers of those held out.
+    """Read ``games.json``: the recordings, and the numbers of the held-out games.
 
     Raises:
-        ValueError: the file is not such a list, or the recordings are gone.
+        ValueError: the file is not a list of games, or the recordings are missing.
     """
     try:
         content = read_json(path)
@@ -119,10 +119,10 @@ def read_game_list(path: Path) -> tuple[Recordings, list[int]]:
         version = int(content["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path}: not a list of recorded games ({error}); make that artifact again"
+            f"{path}: not a list of recorded games ({error}); regenerate this artifact"
         ) from error
     if not folder.is_dir():
         raise ValueError(
-            f"{path}: the recordings are expected in {folder}, which is not there; fetch them again"
+            f"{path}: the recordings should be in {folder}, which does not exist; fetch them again"
         )
     return Recordings(folder, version, recordings), held_out

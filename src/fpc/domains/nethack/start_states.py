@@ -1,7 +1,7 @@
-"""Start states: a game's seed and the keys that lead to the state, with a digest of what is then seen.
+"""Start states: a game's seed, the keys that lead to the state, and a digest of the resulting screen.
 
-Such a state needs no save file: it is played again, and refused where the screen differs (paper,
-section 4 and figure 5, which needed a changed NLE for its save points).
+No saved games are needed: a state is replayed, and refused if the screen differs. (The paper, section 4 and
+figure 5, needed a patched NLE for its saved games.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Screen = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def digest_of_screen(chars: np.ndarray, colors: np.ndarray, cursor: np.ndarray) -> str:
-    """Hexadecimal sha256 of a screen: characters and colours [24, 80] and the cursor [2], a byte each."""
+    """Hexadecimal sha256 of a screen: characters and colours [24, 80] and cursor [2], one byte per value."""
     content = hashlib.sha256()
     for part in (chars, colors, cursor):
         content.update(np.ascontiguousarray(part).view(np.uint8).tobytes())
@@ -30,42 +30,44 @@ def digest_of_screen(chars: np.ndarray, colors: np.ndarray, cursor: np.ndarray) 
 
 @dataclass(frozen=True)
 class StartState:
-    """A state that a probe begins from."""
+    """A state that episodes of a probe begin from."""
 
     probe: str
     seed: int
     keys: tuple[int, ...]  # codes of the keys pressed after the reset
-    digest: str  # of the screen then
+    digest: str  # of the screen after the last key
     wizard: bool = False  # played in NetHack's debug mode
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name for messages."""
         return f"start state of {self.probe}, seed {self.seed}"
 
     @property
     def last_action(self) -> int:
-        """The action of the last key; 0 where it is no action's."""
+        """The action of the last key; 0 if no action presses it."""
         return max(0, int(ACTION_OF_KEY[self.keys[-1]])) if self.keys else 0
 
     def check_wizard(self, wizard: bool) -> None:
-        """Refuse an environment of the other mode."""
+        """Raise ValueError if the environment is in the other mode."""
         if wizard != self.wizard:
-            raise ValueError(f"{self.name}: it needs wizard={self.wizard}; the environment has {wizard}")
+            raise ValueError(
+                f"{self.name}: needs wizard={self.wizard}, but the environment has wizard={wizard}"
+            )
 
     def check_screen(self, screen: Screen) -> None:
-        """Refuse a screen other than the one that was noted."""
+        """Raise ValueError if the screen differs from the recorded one."""
         found = digest_of_screen(*screen)
         if found != self.digest:
             raise ValueError(
                 f"{self.name}: after {len(self.keys)} keys the screen's digest is {found[:12]}..., not "
-                f"{self.digest[:12]}...; the file was altered or made with another version of nle: "
+                f"{self.digest[:12]}...; the file was altered, or written with another version of nle; "
                 "run collect again"
             )
 
 
 def write_start_states(path: Path, states: Iterable[StartState]) -> None:
-    """Write ``start_states.json``; keys are hexadecimal, two digits each."""
+    """Write ``start_states.json``; keys are stored as hexadecimal digits, two per key."""
     rows = [
         {
             "probe": state.probe,
@@ -83,7 +85,7 @@ def read_start_states(path: Path) -> list[StartState]:
     """Read ``start_states.json``.
 
     Raises:
-        ValueError: a field is missing or of another kind; the message names file, state and field.
+        ValueError: a field is missing or has the wrong type; the message names file, state and field.
     """
     content = read_json(path)
     rows = content.get("states") if isinstance(content, dict) else None
@@ -93,25 +95,27 @@ def read_start_states(path: Path) -> list[StartState]:
 
 
 def by_probe(states: Iterable[StartState]) -> dict[str, list[StartState]]:
-    """States of each probe, in the given order."""
+    """Start states grouped by probe, in the given order."""
     found: dict[str, list[StartState]] = {}
     for state in states:
         found.setdefault(state.probe, []).append(state)
     return found
 
 
-_KINDS: Mapping[str, type] = {"probe": str, "seed": int, "wizard": bool, "digest": str, "keys": str}
+_FIELD_TYPES: Mapping[str, type] = {"probe": str, "seed": int, "wizard": bool, "digest": str, "keys": str}
 
 
 def _parse(path: Path, number: int, row: Any) -> StartState:
     where = f"{path}: states[{number}]"
-    if not isinstance(row, dict) or row.keys() != _KINDS.keys():
+    if not isinstance(row, dict) or row.keys() != _FIELD_TYPES.keys():
         found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-        raise ValueError(f"{where} must have the fields {', '.join(_KINDS)}, not {found}; run collect again")
-    for field, kind in _KINDS.items():
-        if type(row[field]) is not kind:
+        raise ValueError(
+            f"{where} must have the fields {', '.join(_FIELD_TYPES)}, not {found}; run collect again"
+        )
+    for field, expected in _FIELD_TYPES.items():
+        if type(row[field]) is not expected:
             value = repr(row[field])[:50]
-            raise ValueError(f"{where}.{field} must be {kind.__name__}, not {value}; run collect again")
+            raise ValueError(f"{where}.{field} must be {expected.__name__}, not {value}; run collect again")
     if row["seed"] < 0:
         raise ValueError(f"{where}.seed must not be negative, but is {row['seed']}; run collect again")
     try:

@@ -1,4 +1,4 @@
-"""NetHack's part of an APPO job: functions that Sample Factory's processes call by name."""
+"""Factories of NetHack's environment and network, which Sample Factory's processes call by name."""
 
 from __future__ import annotations
 

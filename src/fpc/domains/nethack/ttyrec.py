@@ -1,16 +1,16 @@
 """Reads one recorded game (ttyrec3) with the decoder of ``nle.dataset``.
 
-What a recording holds beyond the player's own steps, and what is done about it:
+Recordings need some care:
 
-* NLE stores a key after the frame it answers, so frame t and key t are observation and action.
-* ``NLE.reset`` presses space until the game is under way. A player never saw those frames: leading
-  frames that show `--More--` and were answered with a space are left out.
-* When a game is over, or is quit (meta-q, y), NLE presses space and escape through the last screens.
-  Those trailing frames are left out; a player's own last spaces and escapes go with them.
-* ``TtyrecDataset`` marks beginnings in `done`, but clears the first mark of each batch, and the paper's
-  code therefore marks every step where NLD-AA's timestamps, there a counter of frames, do not rise by 1.
-  Here each game is read by itself: its first step starts, and so does a step where such a counter jumps.
-  NLE 1.3 writes the time of day instead, which says nothing about beginnings.
+* NLE stores each key after the frame it responds to, so frame t and key t are observation and action.
+* ``NLE.reset`` presses space until the game is under way. The player never saw those frames, so leading
+  frames that show `--More--` and were answered with a space are dropped.
+* When a game ends or is quit (meta-q, y), NLE presses space and escape to dismiss the final screens. These
+  trailing frames are dropped, along with any final spaces and escapes by the player.
+* ``TtyrecDataset`` marks starts of games in `done`, but clears the first mark of each batch. The paper's
+  code therefore marks every step where the timestamp, a frame counter in NLD-AA, does not increase by 1.
+  Here each game is read separately: its first step is a start, and so is every jump of such a counter.
+  NLE 1.3 writes the time of day instead, which carries no such information.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ import numpy as np
 from fpc.domains.nethack.action_space import actions_of
 from fpc.domains.nethack.frames import COLUMNS, ROWS, Frames
 
-AHEAD = 128  # frames decoded at a time, at least
-LOOKAHEAD = 48  # frames held back until it is known that the game goes on; last screens are fewer
+AHEAD = 128  # minimum number of frames decoded at a time
+LOOKAHEAD = 48  # frames held back until the game is known to continue; more than there are final screens
 SPACE, ESCAPE = 32, 27
 QUIT = (0x80 | ord("q"), ord("y"))
 MORE = b"--More--"
-END_OF_BZ2 = 0x177245385090  # 48 bits, followed by 32 bits of checksum and less than a byte of zeros
+END_OF_BZ2 = 0x177245385090  # 48 bits, followed by a 32-bit checksum and up to 7 zero bits
 
 
 def check_recording(path: Path) -> None:
-    """Refuse a file that is missing or was cut off; the decoder would take it for a short game.
+    """Check that a recording exists and is complete; the decoder would read a truncated one as a short game.
 
     Raises:
-        ValueError: names the file.
+        ValueError: the file is missing or truncated.
     """
     try:
         with path.open("rb") as file:
@@ -48,12 +48,12 @@ def check_recording(path: Path) -> None:
         raise ValueError(f"{path}: the recording cannot be read ({error.strerror}); restore it") from error
     if not any((tail >> (32 + shift)) & (2**48 - 1) == END_OF_BZ2 for shift in range(8)):
         raise ValueError(
-            f"{path}: the recording is cut off (its bz2 stream has no end); fetch or record it again"
+            f"{path}: the recording is truncated (its bz2 stream has no end); fetch or record it again"
         )
 
 
 class RecordingReader:
-    """Reads one recorded game, whatever its number of files."""
+    """Reads one recorded game from one or more files."""
 
     def __init__(self, paths: Sequence[Path], version: int, game: int) -> None:
         self._paths, self._game = list(paths), game
@@ -61,16 +61,16 @@ class RecordingReader:
         self._part = -1
         self._open_next()
         self._buffer = _Buffer(0)
-        self._begin = self._end = 0  # frames in the buffer that were not handed out
+        self._begin = self._end = 0  # bounds of the frames in the buffer not yet returned
         self._decoded, self._complete = False, False
         self._at_start, self._previous = True, 0
-        self._timestamp = -1  # of the last frame; -1 where timestamps do not count frames
+        self._timestamp = -1  # of the last frame; -1 if timestamps do not count frames
 
     def read(self, count: int) -> Frames:
-        """The next ``count`` steps; fewer where the game ends.
+        """The next ``count`` steps; fewer at the end of the game.
 
         Raises:
-            ValueError: a key that no action presses, or a file that is missing or cut off.
+            ValueError: no action presses a recorded key, or a file is missing or truncated.
         """
         while not self._complete and self._end - self._begin < count + LOOKAHEAD:
             self._fill(max(count, AHEAD) + LOOKAHEAD)
@@ -88,7 +88,7 @@ class RecordingReader:
         return True
 
     def _fill(self, wanted: int) -> None:
-        """Decode until ``wanted`` frames are in the buffer or the game is over."""
+        """Decode until the buffer has ``wanted`` frames or the game is over."""
         self._buffer = self._buffer.moved(self._begin, self._end, wanted)
         self._begin, self._end = 0, self._end - self._begin
         while self._end < wanted and not self._complete:
@@ -131,7 +131,7 @@ class RecordingReader:
 
 
 class _Buffer:
-    """Decoded frames as the converter writes them."""
+    """Decoded frames, in the layout that the converter writes."""
 
     def __init__(self, size: int) -> None:
         self.chars = np.empty((size, ROWS, COLUMNS), np.uint8)
@@ -149,21 +149,21 @@ class _Buffer:
         return tuple(array[begin:end] for array in self._arrays())
 
     def moved(self, begin: int, end: int, size: int) -> _Buffer:
-        """Frames ``begin`` to ``end`` at the front of a buffer of at least ``size``: this one if it fits."""
+        """A buffer of at least ``size``, if possible this one, starting with frames ``begin`` to ``end``."""
         target = self if len(self.keys) >= size else _Buffer(size)
         for old, new in zip(self._arrays(), target._arrays(), strict=True):
-            new[: end - begin] = old[begin:end]  # numpy copies as if through a buffer where they overlap
+            new[: end - begin] = old[begin:end]  # numpy handles overlapping copies correctly
         return target
 
     def leading(self, end: int) -> int:
-        """Frames before the player's first."""
+        """Number of frames before the player's first."""
         frame = 0
         while frame < end and self.keys[frame] == SPACE and _shows_more(self.chars[frame, :2]):
             frame += 1
         return frame
 
     def without_trailing(self, begin: int, end: int) -> int:
-        """End of the frames that the player may have answered."""
+        """End of the frames that the player answered, i.e. without final screens."""
         end = self._before(begin, end, (SPACE, ESCAPE))
         if end - begin >= len(QUIT) and tuple(self.keys[end - len(QUIT) : end]) == QUIT:
             end = self._before(begin, end - len(QUIT), (SPACE, ESCAPE))

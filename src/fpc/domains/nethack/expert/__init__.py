@@ -1,4 +1,4 @@
-"""A symbolic player of NetHack, whose games are the expert data of small scales."""
+"""A symbolic NetHack player; its games are the expert data at small scales."""
 
 from fpc.domains.nethack.expert.player import Player
 from fpc.domains.nethack.expert.playing import GameRecord, play_game, play_games

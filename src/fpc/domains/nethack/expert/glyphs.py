@@ -1,4 +1,4 @@
-"""What the glyphs on the map mean to the player: one number of ``Kind`` for each of NetHack's glyphs."""
+"""What the glyphs on the map mean to the player: maps each of NetHack's glyphs to a ``Kind``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nle import nethack
 
 
 class Kind(IntEnum):
-    """Kinds of cells; those from OBJECT on lie or stand on the ground and hide it."""
+    """Kinds of cells; those from OBJECT onwards are on top of the ground and hide it."""
 
     BLANK = 0
     WALL = 1
@@ -39,7 +39,7 @@ PASSIVE_MONSTERS: Final = frozenset(
         "green mold", "red mold", "cockatrice", "chickatrice", "gelatinous cube",
     }
 )  # fmt: skip
-"""Monsters that are slow or never move and punish whoever hits them bare-handed."""
+"""Slow or stationary monsters that harm whoever hits them bare-handed."""
 
 PEACEFUL_MONSTERS: Final = frozenset({"shopkeeper", "guard", "watchman", "watch captain", "aligned priest"})
 
@@ -89,7 +89,7 @@ def _boulder() -> int:
     for number in range(nethack.NUM_OBJECTS):
         if nethack.OBJ_NAME(nethack.objclass(number)) == "boulder":
             return number
-    raise RuntimeError("NetHack knows no boulder")
+    raise RuntimeError("NetHack has no object called boulder")
 
 
 BOULDER_OBJECT: Final = _boulder()
@@ -99,7 +99,7 @@ KIND_OF_GLYPH: Final[np.ndarray] = _kinds()
 WALKABLE: Final[np.ndarray] = np.isin(
     np.arange(len(Kind)), [Kind.FLOOR, Kind.CORRIDOR, Kind.OPEN_DOOR, Kind.CLOSED_DOOR, Kind.DOWN, Kind.UP]
 )
-"""bool [kinds]: ground that can be entered without harm."""
+"""bool [kinds]: ground that is safe to enter."""
 
 WATCH_GLYPHS: Final[list[int]] = [
     nethack.GLYPH_MON_OFF + number

@@ -1,7 +1,7 @@
-"""Shortest paths on NetHack's map, with whole maps as Python integers (one bit a cell).
+"""Shortest paths on NetHack's map, with maps represented as Python integers (one bit per cell).
 
-A map of 21 x 79 cells becomes an integer with bit ``row * 80 + column``; the unused 80th column keeps
-shifts from wrapping around. A step of breadth-first search is then a few shifts of 210 bytes.
+Bit ``row * 80 + column`` is a cell of the 21 x 79 map; the unused 80th column keeps shifts from wrapping
+around. A step of breadth-first search is then a few shifts of 210 bytes.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ def mask_of(bits: int) -> np.ndarray:
     return np.unpackbits(data, bitorder="little").reshape(ROWS, WIDTH)[:, :COLUMNS].astype(bool)
 
 
-def straight(bits: int) -> int:
-    """Cells beside these, not diagonally."""
+def orthogonal_neighbours(bits: int) -> int:
+    """Orthogonal neighbours of these cells."""
     return (bits << 1 | bits >> 1 | bits << WIDTH | bits >> WIDTH) & INSIDE
 
 
-def diagonal(bits: int) -> int:
-    """Cells diagonally beside these."""
+def diagonal_neighbours(bits: int) -> int:
+    """Diagonal neighbours of these cells."""
     return (bits << 79 | bits << 81 | bits >> 79 | bits >> 81) & INSIDE
 
 
-def around(bits: int) -> int:
-    """Cells beside these, diagonally too."""
-    return straight(bits) | diagonal(bits)
+def neighbours(bits: int) -> int:
+    """All eight neighbours of these cells."""
+    return orthogonal_neighbours(bits) | diagonal_neighbours(bits)
 
 
 def cells(bits: int) -> list[Cell]:
-    """The cells of a plane, in order."""
+    """The cells of a plane, in ascending order."""
     found = []
     while bits:
         low = bits & -bits
@@ -62,8 +62,8 @@ def cells(bits: int) -> list[Cell]:
 class Search:
     """Breadth-first search from one cell: layers of cells at distance 0, 1, 2, ...
 
-    ``doors`` are cells that are not entered or left diagonally. The search stops at the first layer
-    that meets ``targets``; without targets it visits all that can be reached.
+    ``doors`` are cells that cannot be entered or left diagonally. The search stops at the first layer that
+    contains one of ``targets``; without targets it visits all reachable cells.
     """
 
     def __init__(self, start: Cell, passable: int, doors: int, targets: int = 0) -> None:
@@ -72,7 +72,8 @@ class Search:
         self.found = targets & self.layers[0]
         fresh, reached, open_cells = 1 << start, 1 << start, passable & ~doors
         while fresh and not self.found:
-            following = straight(fresh) & passable | diagonal(fresh & ~doors) & open_cells
+            following = orthogonal_neighbours(fresh) & passable
+            following |= diagonal_neighbours(fresh & ~doors) & open_cells
             fresh = following & ~reached
             reached |= fresh
             self.layers.append(fresh)
@@ -80,9 +81,9 @@ class Search:
         self.reached = reached
 
     def path(self, target: Cell | None = None) -> list[Cell]:
-        """Cells from the first step to ``target`` (or the first target found); empty at the start.
+        """Cells from the first step to ``target`` (by default the target found); empty if already there.
 
-        Straight steps are preferred, and going on in one direction.
+        Prefers orthogonal steps and keeping the same direction.
         """
         bit = self.found & -self.found if target is None else 1 << target
         depth = next(number for number, layer in enumerate(self.layers) if layer & bit)
@@ -96,11 +97,11 @@ class Search:
 
     def _before(self, cell: Cell, layer: int, stride: int) -> tuple[Cell, int]:
         here = 1 << cell
-        options = straight(here) & layer
+        options = orthogonal_neighbours(here) & layer
         if not here & self.doors:
-            options |= diagonal(here) & layer & ~self.doors
+            options |= diagonal_neighbours(here) & layer & ~self.doors
         if stride and cell - stride >= 0 and options >> (cell - stride) & 1:
             return cell - stride, stride
-        best = options & straight(here) or options
+        best = options & orthogonal_neighbours(here) or options
         before = (best & -best).bit_length() - 1
         return before, cell - before

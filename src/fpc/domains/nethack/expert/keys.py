@@ -19,7 +19,7 @@ DIRECTIONS: Final[dict[tuple[int, int], int]] = {
     (1, -1): ord("b"),
     (-1, -1): ord("y"),
 }
-"""(rows down, columns right) to the key that moves so."""
+"""(rows down, columns right) -> key that moves in that direction."""
 
 
 def keys(text: str) -> list[int]:

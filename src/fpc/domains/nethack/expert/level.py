@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 
 from fpc.domains.nethack.expert.glyphs import KIND_OF_GLYPH, WALKABLE, WATCH_GLYPHS, Kind
-from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, around, cells, plane
+from fpc.domains.nethack.expert.grid import COLUMNS, INSIDE, ROWS, WIDTH, Cell, cells, neighbours, plane
 
-_MISSED_MOVES: Final = 3
+_FAILED_MOVES: Final = 3
 _BLOCKED_ACTIONS: Final = 40
 
 
 class Level:
-    """Map of a level, renewed by ``look`` from each observation; planes are integers (see grid)."""
+    """Map of a level, updated from each observation by ``look``; planes are integers (see grid)."""
 
     def __init__(self) -> None:
         self.terrain = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
@@ -24,19 +24,19 @@ class Level:
         self.shut = 0  # doors and rooms to stay out of
         self.stuck_boulders = 0
         self.searched: dict[Cell, int] = {}
-        self.peaceful: dict[int, int] = {}  # glyph to the action number until which it is held peaceful
-        self.blocked: dict[Cell, int] = {}  # cell to the action number until which it is not entered
-        self.missed: dict[Cell, int] = {}
-        self.harmful: dict[Cell, int] = {}  # where passive monsters stood, to the action number of forgetting
-        self.watched = False  # by the town's watch, which punishes whoever breaks a door
+        self.peaceful: dict[int, int] = {}  # glyph -> number of the action until which it counts as peaceful
+        self.blocked: dict[Cell, int] = {}  # cell -> number of the action until which it is not entered
+        self.failed_moves: dict[Cell, int] = {}
+        self.harmful: dict[Cell, int] = {}  # last cell of a passive monster -> likewise
+        self.watched = False  # whether the town watch, which punishes breaking doors, is in sight
         self.actions = 0  # actions on this level
-        self.batches = 0  # searches for hidden passages
+        self.searches = 0  # searches for hidden passages
         self.rests = 0
         self.travels = 0
-        self.forced = 0
+        self.forced_actions = 0
 
     def look(self, glyphs: np.ndarray, here: Cell, now: int) -> None:
-        """Take in the glyphs int16 [21, 79]; ``now`` is the number of the action."""
+        """Update from the glyphs, int16 [21, 79]; ``now`` is the number of the action."""
         self.here = here
         self.actions += 1
         kinds = KIND_OF_GLYPH[glyphs]
@@ -51,9 +51,9 @@ class Level:
         kinds[row, column] = Kind.OBJECT
         self.kinds = kinds
         self.visited |= 1 << here
-        self._plan_planes(now)
+        self._update_planes(now)
 
-    def _plan_planes(self, now: int) -> None:
+    def _update_planes(self, now: int) -> None:
         terrain, kinds = self.terrain, self.kinds
         self.seen = plane(terrain != Kind.BLANK)
         self.closed = plane(terrain == Kind.CLOSED_DOOR)
@@ -76,7 +76,7 @@ class Level:
         self.passable = self.ground & ~barred & ~self.locked
 
     def _sort_peaceful(self, now: int) -> None:
-        """Move monsters that are held peaceful from ``monsters`` to ``passive``."""
+        """Move monsters that count as peaceful from ``monsters`` to ``passive``."""
         if not self.peaceful:
             return
         self.peaceful = {glyph: until for glyph, until in self.peaceful.items() if until > now}
@@ -85,8 +85,8 @@ class Level:
         self.passive |= calm
 
     def _remember_passive(self, now: int) -> None:
-        """Passive monsters in the dark go out of sight a step away; they are held to stay there."""
-        beside = around(1 << self.here)
+        """Passive monsters in the dark are only seen from next to them; assume that they stay put."""
+        beside = neighbours(1 << self.here)
         self.harmful = {
             cell: until for cell, until in self.harmful.items() if until > now and not beside >> cell & 1
         }
@@ -95,25 +95,25 @@ class Level:
 
     @property
     def frontier(self) -> int:
-        """Cells not yet stood on from which unseen cells would come into view."""
-        return self.ground & ~self.visited & around(INSIDE & ~self.seen) & ~self.barred
+        """Unvisited cells next to unseen ones."""
+        return self.ground & ~self.visited & neighbours(INSIDE & ~self.seen) & ~self.barred
 
     def on(self, kind: Kind) -> bool:
-        """Whether the player stands on such ground."""
+        """Whether the player is on ground of this kind."""
         return bool(self.terrain[divmod(self.here, WIDTH)] == kind)
 
-    def miss(self, cell: Cell, now: int, limit: int = _MISSED_MOVES) -> None:
-        """A move to ``cell`` did not succeed; after some it is held blocked for a while."""
-        self.missed[cell] = self.missed.get(cell, 0) + 1
-        if self.missed[cell] % limit == 0:
-            self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.missed[cell] // limit)
+    def note_failed_move(self, cell: Cell, now: int, limit: int = _FAILED_MOVES) -> None:
+        """Note a failed move to ``cell``; after several the cell counts as blocked for a while."""
+        self.failed_moves[cell] = self.failed_moves.get(cell, 0) + 1
+        if self.failed_moves[cell] % limit == 0:
+            self.blocked[cell] = now + _BLOCKED_ACTIONS * (self.failed_moves[cell] // limit)
             if self.boulders >> cell & 1:
                 self.stuck_boulders |= 1 << cell
 
     def shut_room(self, ahead: Cell) -> None:
-        """Stay out of the room, e.g. a shop, whose door the player stands in: all floor from ``ahead`` on."""
+        """Avoid the room, e.g. a shop, in whose doorway the player is: all floor connected to ``ahead``."""
         floor = self.ground & ~(1 << self.here) & ~self.doors & ~plane(self.terrain == Kind.CORRIDOR)
         inside = 1 << ahead & floor
-        while (grown := (inside | around(inside)) & floor) != inside:
+        while (grown := (inside | neighbours(inside)) & floor) != inside:
             inside = grown
         self.shut |= inside

@@ -1,8 +1,8 @@
-"""A symbolic player of NetHack: explores, descends, fights, prays, eats.
+"""A symbolic NetHack player: explores, descends, fights, prays, eats.
 
-Its choices follow from what is on the screen where that is possible, so that a network can clone them:
-prompts first, then emergencies, fights, stairs (by the travel command), the nearest unseen place, and
-searches for hidden passages when nothing else is left.
+Where possible its choices depend only on what is on the screen, so that a network can clone them. Priorities:
+prompts, emergencies, fights, stairs (with the travel command), the nearest unexplored cell and, as a last
+resort, searching for hidden passages.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from nle import nethack
 
 from fpc.domains.nethack.action_space import ACTION_OF_KEY
 from fpc.domains.nethack.expert.glyphs import Kind
-from fpc.domains.nethack.expert.grid import WIDTH, Cell, Search, around, cells
-from fpc.domains.nethack.expert.hidden import place_to_search
+from fpc.domains.nethack.expert.grid import WIDTH, Cell, Search, cells, neighbours
+from fpc.domains.nethack.expert.hidden_passages import cell_to_search
 from fpc.domains.nethack.expert.keys import DIRECTIONS, ESCAPE, KICK, MORE, PRAY, keys
 from fpc.domains.nethack.expert.level import Level
 from fpc.domains.nethack.expert.view import DAZED, DEADLY, HUNGRY, OBSERVATION_KEYS, WEAK, View
 
-_SEARCHES_OF_A_LEVEL = 60
-_FIRST_PRAYER = 120  # turns; prayers in great trouble are heard from turn 100 on
-_PRAYER = 300  # turns between prayers in danger of death
+_SEARCHES_PER_LEVEL = 60
+_FIRST_PRAYER = 120  # turns; prayers in major trouble are safe from turn 100 on
+_PRAYER = 300  # turns between prayers when near death
 _HUNGRY_PRAYER = 800  # turns between prayers when weak with hunger
-_FORCED_ACTIONS = 200  # on a level, with boulders, traps and locked doors
-_PATIENCE = 25  # actions beyond twice the way's length until a goal is dropped
+_FORCED_ACTIONS = 200  # per level, on boulders, traps and locked doors
+_PATIENCE = 25  # actions beyond twice the path's length before a goal is dropped
 
 
 class Player:
-    """Plays one game at a time; ``reset`` before each. It has no chance of its own."""
+    """Plays one game at a time; call ``reset`` before each. It is deterministic."""
 
     observation_keys = OBSERVATION_KEYS
 
     def reset(self, seed: int) -> None:
-        """Forget the last game. The seed is not used: the same observations give the same actions."""
+        """Forget the last game. The seed is unused: the same observations lead to the same actions."""
         del seed
         self.levels: dict[tuple[int, int], Level] = {}
         self.queue: list[int] = []
         self.aim: Cell | None = None  # cell that the last key moves to
-        self.heard = ""  # messages before the current one, since the last move
-        self.striking = False  # the last key is a blow
-        self.goal: Cell | None = None  # frontier cell that is walked to
+        self.earlier_messages = ""  # messages before the current one, since the last move
+        self.attacking = False  # whether the last key is an attack
+        self.goal: Cell | None = None  # frontier cell to walk to
         self.goal_until = 0
         self.fasting_until = 0
-        self.was = (-1, -1)  # cell and turn before the last key
-        self.prayed = -1000
+        self.previous = (-1, -1)  # cell and turn before the last key
+        self.last_prayer = -1000
         self.now = 0
         self.gave_up = False
         self.current: Level | None = None
@@ -67,8 +67,8 @@ class Player:
         level.look(view.observation["glyphs"], view.here, self.now)
         self._learn(view, level)
         self.current = level
-        self.was = (view.here, view.turn)
-        self.aim, self.striking = None, False
+        self.previous = (view.here, view.turn)
+        self.aim, self.attacking = None, False
         plan = (
             self._survive(view, level)
             or self._fight(view, level)
@@ -85,7 +85,7 @@ class Player:
 
     def _answer(self, view: View) -> int | None:
         if view.waits:
-            self.heard += view.message
+            self.earlier_messages += view.message
             return MORE
         if view.asks_text:
             self.queue.clear()
@@ -95,10 +95,10 @@ class Player:
         return None
 
     def _reply(self, view: View) -> int:
-        """Reply to a question; keys that were queued for it go on."""
+        """Reply to a question, with queued keys if they are meant for it."""
         text = view.message
         if "Really attack" in text:
-            self._hold_peaceful()
+            self._mark_peaceful()
             self.queue.clear()
             return ESCAPE
         if "here; eat" in text:
@@ -111,13 +111,13 @@ class Player:
         return ESCAPE
 
     def _reply_to_meal(self, text: str) -> int:
-        """Whether to eat what lies here instead of what was chosen: not if it may be rotten."""
+        """Whether to eat the food on the floor instead of the chosen item: not if it may be rotten."""
         if any(word in text for word in ("corpse", "egg", "tin")):
             return ord("n")
         self.queue.clear()
         return ord("y")
 
-    def _hold_peaceful(self) -> None:
+    def _mark_peaceful(self) -> None:
         level = self.current
         if self.aim is not None and level is not None:
             glyph = int(level.glyphs[divmod(self.aim, WIDTH)])
@@ -127,30 +127,30 @@ class Player:
     # Messages and the outcome of the last move
 
     def _learn(self, view: View, level: Level) -> None:
-        """Take in the outcome of the last move, from all messages since."""
-        text, aim, self.heard = self.heard + view.message, self.aim, ""
+        """Learn the outcome of the last move from all messages since."""
+        text, aim, self.earlier_messages = self.earlier_messages + view.message, self.aim, ""
         if "Closed for inventory" in text and aim is not None:
             level.shut |= 1 << aim
         if "Welcome" in text and "'s " in text and view.here == aim:
-            level.shut_room(2 * view.here - self.was[0])
-        if aim is None or self.striking or view.here == aim or self.was[0] != view.here:
+            level.shut_room(2 * view.here - self.previous[0])
+        if aim is None or self.attacking or view.here == aim or self.previous[0] != view.here:
             return
         if "This door is locked" in text:
             level.locked |= 1 << aim
         elif "WHAMM" not in text and "door opens" not in text and "You kill" not in text:
             limit = 12 if any(word in text for word in ("pit", "trap", "web", "stuck", "door")) else 3
-            level.miss(aim, self.now, limit)
+            level.note_failed_move(aim, self.now, limit)
 
-    # Decisions: each gives keys or None
+    # Decisions: each returns keys or None
 
     def _survive(self, view: View, level: Level) -> list[int] | None:
         in_danger = view.near_death or view.condition & DEADLY
-        since = view.turn - self.prayed
-        heard = (in_danger and since > _PRAYER) or (view.hunger >= WEAK and since > _HUNGRY_PRAYER)
-        if heard and view.turn > _FIRST_PRAYER:
-            self.prayed = view.turn
+        since = view.turn - self.last_prayer
+        can_pray = (in_danger and since > _PRAYER) or (view.hunger >= WEAK and since > _HUNGRY_PRAYER)
+        if can_pray and view.turn > _FIRST_PRAYER:
+            self.last_prayer = view.turn
             return [PRAY]
-        if view.hp * 3 <= view.max_hp and level.monsters & around(around(1 << level.here)):
+        if view.hp * 3 <= view.max_hp and level.monsters & neighbours(neighbours(1 << level.here)):
             potion = view.letter_of(nethack.POTION_CLASS, "healing")
             if potion is not None:
                 return keys("q" + potion)
@@ -171,13 +171,13 @@ class Player:
         target = cells(near)[0]
         step = self._direction(level, target)
         invisible = level.kinds[divmod(target, WIDTH)] == Kind.INVISIBLE
-        self.aim, self.striking = target, True
+        self.aim, self.attacking = target, True
         return [ord("F"), step] if invisible else [step]
 
     def _beside(self, level: Level) -> int:
-        """Cells that can be struck at: not diagonally through doors."""
+        """Cells that can be attacked: not diagonally through doors."""
         here = 1 << level.here
-        beside = around(here)
+        beside = neighbours(here)
         if here & level.doors:
             return beside & ~(here << 79 | here << 81 | here >> 79 | here >> 81)
         return beside & ~(level.doors & (here << 79 | here << 81 | here >> 79 | here >> 81))
@@ -198,7 +198,7 @@ class Player:
             return None
         path = search.path()
         stairs = level.terrain[divmod(path[-1], WIDTH)] == Kind.DOWN
-        in_the_way = level.monsters or level.passive & around(1 << level.here)
+        in_the_way = level.monsters or level.passive & neighbours(1 << level.here)
         if len(path) > 2 and stairs and not in_the_way and level.travels < 4:
             level.travels += 1
             return keys("_>.")
@@ -222,7 +222,7 @@ class Player:
         return self._step(level, path[0])
 
     def _force(self, level: Level) -> list[int] | None:
-        """Locked doors, boulders and traps in the way of unseen places."""
+        """Get past locked doors, boulders and traps on the way to unexplored cells."""
         everything = level.ground | (level.boulders & ~level.stuck_boulders) | level.traps
         passable = everything & ~level.barred
         if level.watched:
@@ -231,9 +231,9 @@ class Player:
             level.frontier | level.down | level.boulders & ~level.stuck_boulders | level.locked
         ) & passable
         search = Search(level.here, passable, level.doors, targets & ~(1 << level.here))
-        if not search.found or level.forced > _FORCED_ACTIONS:
+        if not search.found or level.forced_actions > _FORCED_ACTIONS:
             return None
-        level.forced += 1
+        level.forced_actions += 1
         step = search.path()[0]
         if level.locked >> step & 1:
             self.aim = step
@@ -242,15 +242,15 @@ class Player:
 
     def _find_hidden(self, view: View, level: Level) -> list[int]:
         search = Search(level.here, level.passable, level.doors)
-        place = place_to_search(level, search)
-        if place is None or level.batches > _SEARCHES_OF_A_LEVEL:
+        cell = cell_to_search(level, search)
+        if cell is None or level.searches > _SEARCHES_PER_LEVEL:
             self.gave_up = True
-            place = level.here
-        if place == level.here:
-            level.batches += 1
-            level.searched[place] = level.searched.get(place, 0) + 1
+            cell = level.here
+        if cell == level.here:
+            level.searches += 1
+            level.searched[cell] = level.searched.get(cell, 0) + 1
             return keys("20s")
-        return self._step(level, search.path(place)[0])
+        return self._step(level, search.path(cell)[0])
 
     def _step(self, level: Level, cell: Cell) -> list[int]:
         self.aim = cell

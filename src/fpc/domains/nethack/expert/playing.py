@@ -1,4 +1,4 @@
-"""Games of the symbolic player, recorded with NLE (ttyrec3) so that ``nle.dataset`` can read them."""
+"""Plays games with the symbolic player and records them (ttyrec3) so that ``nle.dataset`` can read them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INTERNAL: Final = ("program_state", "internal")  # NLE always observes these tw
 
 Ending = Literal["death", "gave_up", "no_progress", "max_steps"]
 Report = Callable[[int, int], None]
-"""Called with games done and games in all."""
+"""Called with the number of completed games and their total number."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class GameRecord:
     ending: Ending
     metrics: dict[str, float]  # the eight of fpc.domains.nethack.metrics
     actions: np.ndarray  # uint8 [steps]
-    level_entries: dict[int, int]  # depth -> actions before it was first reached
-    trajectory: list[tuple[int, int]]  # (turn, maximum depth), one for each change and the last turn
+    level_entries: dict[int, int]  # depth -> number of actions before it was first reached
+    trajectory: list[tuple[int, int]]  # (turn, maximum depth) at each change and at the last turn
 
     def as_json(self) -> dict[str, Any]:
-        """The record as JSON; actions as hexadecimal digits."""
+        """The record as JSON, with actions as hexadecimal digits."""
         return {
             "seed": self.seed,
             "steps": self.steps,
@@ -53,7 +53,7 @@ class GameRecord:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> GameRecord:
-        """The record of ``as_json``."""
+        """The record from ``as_json``."""
         return cls(
             seed=value["seed"],
             steps=value["steps"],
@@ -68,14 +68,14 @@ class GameRecord:
 def play_game(
     environment: EnvironmentOptions, player: Player, seed: int, max_steps: int, game: NLE | None = None
 ) -> GameRecord:
-    """Play the game of ``seed`` until death, ``max_steps``, a standstill, or until the player gives up.
+    """Play the game of ``seed`` until death, a step limit, lack of progress, or until the player gives up.
 
     Args:
-        environment: the task; its limits of steps and of steps without progress hold too.
-        player: begins anew.
-        seed: as of ``environment.seed_game``.
-        max_steps: actions at most.
-        game: of ``make_game`` with the player's observation keys; without it one is made and closed.
+        environment: the task; its limits on steps and on steps without progress apply as well.
+        player: is reset first.
+        seed: as for ``environment.seed_game``.
+        max_steps: maximum number of actions.
+        game: from ``make_game`` with the player's observation keys; by default, one is created and closed.
     """
     if game is None:
         game = make_game(environment, observation_keys=player.observation_keys)
@@ -91,7 +91,7 @@ def play_game(
     actions = bytearray()
     entries: dict[int, int] = {}
     trajectory = [(metrics.turns, metrics.depth)]
-    still, limit = 0, min(max_steps, environment.max_steps)
+    idle_steps, limit = 0, min(max_steps, environment.max_steps)
     ending: Ending = "max_steps"
     while len(actions) < limit:
         action = player.act(observation)
@@ -105,11 +105,11 @@ def play_game(
             ending = "death"
             break
         metrics.update(observation["blstats"], internal, observation["glyphs"], observation["message"])
-        still = still + 1 if metrics.turns == turn else 0
+        idle_steps = idle_steps + 1 if metrics.turns == turn else 0
         if metrics.depth > depth:
             entries.update(dict.fromkeys(range(depth + 1, metrics.depth + 1), len(actions)))
             trajectory.append((metrics.turns, metrics.depth))
-        if still >= environment.no_progress_limit:
+        if idle_steps >= environment.no_progress_limit:
             ending = "no_progress"
             break
     if trajectory[-1][0] < metrics.turns:
@@ -126,18 +126,18 @@ def play_games(
     processes: int,
     report: Report | None = None,
 ) -> list[GameRecord]:
-    """Records of the games of ``seeds``, in their order, whatever the number of processes.
+    """Play the games of ``seeds``; returns records in the order of the seeds.
 
-    With a ``folder`` each game is recorded in ``folder/<seed>/``: NLE's xlogfile and ttyrec3, and
-    ``record.json``. A game that is there already, played under the same options, is not played again.
-    The recording of a game that was cut off ends with the keys of quitting (meta-q, y), which are not
-    the player's.
+    The result does not depend on the number of processes. With a ``folder``, each game is recorded in
+    ``folder/<seed>/`` (NLE's xlogfile and ttyrec3, and ``record.json``); a game already recorded there with
+    the same options is not played again. The recording of a game stopped early ends with the keys for
+    quitting (meta-q, y), which are not the player's.
 
     Raises:
         ValueError: a seed is given twice.
     """
     if len(set(seeds)) != len(seeds):
-        raise ValueError("seeds: each game needs a seed of its own, but some are given twice")
+        raise ValueError("seeds: every game needs a different seed, but some are given twice")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     play = partial(_recorded_game, environment, max_steps, folder)
@@ -186,5 +186,5 @@ def _recorded_game(
 
 
 def _quit(game: NLE) -> None:
-    """End the game as NLE does at its own limits, so that it gets its line in the xlogfile."""
+    """End the game as NLE does at its step limit, so that it is listed in the xlogfile."""
     game._quit_game(game.last_observation, False)

@@ -1,4 +1,4 @@
-"""One observation of NLE, read for the player."""
+"""Parses one NLE observation for the player."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class View:
 
     @property
     def near_death(self) -> bool:
-        """Low enough for a prayer to be heard."""
+        """Whether hit points are low enough for a prayer to work."""
         return self.hp <= 5 or self.hp * 7 <= self.max_hp
 
-    def letter_of(self, kind: int, wanted: str = "") -> str | None:
-        """Inventory letter of the first item of a class whose description holds ``wanted``."""
-        for slot in np.flatnonzero(self.observation["inv_oclasses"] == kind):
+    def letter_of(self, item_class: int, wanted: str = "") -> str | None:
+        """Inventory letter of the first item of a class whose description contains ``wanted``, or None."""
+        for slot in np.flatnonzero(self.observation["inv_oclasses"] == item_class):
             text = self.observation["inv_strs"][slot].tobytes().split(b"\0", 1)[0].decode("latin-1")
             if wanted in text:
                 return chr(self.observation["inv_letters"][slot])

@@ -1,4 +1,4 @@
-"""Start states are found, and played again, in the game itself."""
+"""Finds start states in games, and replays them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fpc.domains.nethack.start_states import StartState, digest_of_screen
 
 
 def replay(environment: NetHackEnvironment, start: StartState) -> dict[str, np.ndarray]:
-    """Bring ``environment`` to the start state; returns the observation.
+    """Bring ``environment`` to the start state and return its observation.
 
     Raises:
-        ValueError: another screen was reached, or the environment is of the other mode.
+        ValueError: the replay reached a different screen, or the environment is in the other mode.
     """
     observation, _ = environment.reset(options={"start": start})
     return observation
 
 
 class Game(Protocol):
-    """What is needed of an expert's game; `expert.GameRecord` is one."""
+    """The part of an expert's game that is needed here; `expert.GameRecord` implements it."""
 
     @property
     def seed(self) -> int:
@@ -33,22 +33,22 @@ class Game(Protocol):
 
     @property
     def actions(self) -> np.ndarray:
-        """All its actions uint8."""
+        """All actions of the game, uint8 [N]."""
         ...
 
     @property
     def level_entries(self) -> dict[int, int]:
-        """Actions before each depth was first reached."""
+        """Depth -> number of actions before it was first reached."""
         ...
 
 
 def entry_states(
     environment: EnvironmentOptions, games: Iterable[Game], depth: int, count: int
 ) -> list[StartState]:
-    """First entries to ``depth`` (probe ``level_<depth>``) in the order of the games, at most ``count``.
+    """At most ``count`` first entries to ``depth`` (probe ``level_<depth>``), in the order of the games.
 
     Raises:
-        ValueError: a game's actions lead elsewhere when they are played again.
+        ValueError: a game's actions lead elsewhere when replayed.
     """
     player = NetHackEnvironment(environment)
     states: list[StartState] = []
@@ -61,7 +61,7 @@ def entry_states(
                 if (reached := player.metrics.depth) < depth:
                     raise ValueError(
                         f"{states[-1].name}: the expert's {len(keys)} actions lead to level {reached}; "
-                        "its games were recorded with another version of nle: play them again"
+                        "its games were recorded with another version of nle; play them again"
                     )
     finally:
         player.close()
@@ -69,6 +69,6 @@ def entry_states(
 
 
 def capture(environment: NetHackEnvironment, probe: str, seed: int, keys: Sequence[int]) -> StartState:
-    """The start state that ``keys`` lead to."""
+    """The start state reached by pressing ``keys`` in the game of ``seed``."""
     environment.press_keys(seed, keys)
     return StartState(probe, seed, tuple(keys), digest_of_screen(*environment.screen()), environment.wizard)

@@ -26,7 +26,7 @@ NETWORK = NetworkOptions(
 
 
 def task(**changes: Any) -> EnvironmentOptions:
-    """The paper's task."""
+    """The paper's task, with changes."""
     values = {"character": "mon-hum-neu-mal", "max_steps": 100_000, "no_progress_limit": 150}
     return EnvironmentOptions.model_validate(values | changes)
 

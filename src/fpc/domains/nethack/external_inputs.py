@@ -1,7 +1,7 @@
-"""External inputs: what others published, where it lies, and how it comes to ``data/external/<name>/``.
+"""External inputs: published data and weights, and how to download them to ``data/external/<name>/``.
 
 Contents are pinned: the first fetch of a file writes its size and sha256 to ``configs/external.lock.json``,
-which is committed; every later fetch, anywhere, must give the same content.
+which is committed; every later fetch, on any machine, must yield the same content.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DONE = "fetched.json"
 
 @dataclass(frozen=True)
 class ExternalFile:
-    """One file: where it lies, its name here, and whether it is a zip file to unpack and remove."""
+    """One file: its address, its local name, and whether it is a zip file to unpack and remove."""
 
     url: str
     name: str
@@ -37,20 +37,20 @@ class ExternalFile:
 
 @dataclass(frozen=True)
 class ExternalInput:
-    """Something published that runs may need.
+    """Published data or weights that runs may need.
 
-    ``repository`` names a repository on Hugging Face whose files are listed on the first fetch.
+    ``repository`` is a Hugging Face repository; its files are listed on the first fetch.
     """
 
     name: str
-    about: str
+    description: str
     licence: str
     files: tuple[ExternalFile, ...] = ()
     repository: str | None = None
 
 
 NETHACK_LICENCE = "NetHack General Public License"
-NOT_STATED = "not stated by the publisher; for your own use, check before passing it on"
+NOT_STATED = "not stated by the publisher; check before redistributing"
 _NLD = "https://dl.fbaipublicfiles.com/nld"
 _DRIVE = "https://drive.google.com/uc?export=download&confirm=t&id="
 
@@ -70,13 +70,13 @@ INPUTS: Mapping[str, ExternalInput] = {
         ),
         ExternalInput(
             "nld_aa_taster",
-            "A random part of NLD-AA, 1.6 GB.",
+            "A random subset of NLD-AA, 1.6 GB.",
             NETHACK_LICENCE,
             (ExternalFile(f"{_NLD}/nld-aa-taster/nld-aa-taster.zip", "nld-aa-taster.zip", unpack=True),),
         ),
         ExternalInput(
             "tuyls_lstm",
-            "pi*: the 30M LSTM of Tuyls et al. 2023, cloned from 115B of AutoAscend's steps, and its flags; "
+            "pi*: the 30M LSTM of Tuyls et al. 2023, cloned from 115B steps of AutoAscend, and its flags; "
             "convert it with fpc import-policy.",
             NOT_STATED,
             (
@@ -92,7 +92,7 @@ INPUTS: Mapping[str, ExternalInput] = {
         ),
         ExternalInput(
             "sokoban_saves",
-            "The paper's saved games at the entry of Sokoban, for its patched NLE.",
+            "The paper's saved games at the entry to Sokoban, for its patched NLE.",
             NOT_STATED,
             repository="LLParallax/sokoban",
         ),
@@ -104,7 +104,7 @@ def external_input(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> E
     """The input of this name.
 
     Raises:
-        ConfigError: there is none; the text lists those there are.
+        ConfigError: there is none; the message lists the known names.
     """
     if name not in inputs:
         raise ConfigError(unknown("external input", name, inputs))
@@ -112,22 +112,22 @@ def external_input(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> E
 
 
 def require(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> Path:
-    """The folder of an input that was fetched whole.
+    """The folder of a completely fetched input.
 
     Raises:
-        DownloadError: it was not; the text says how.
+        DownloadError: the input is missing or incomplete; the message says how to fetch it.
     """
     wanted = external_input(name, inputs)
     folder = EXTERNAL / name
     pinned, done = _pins(LOCK).get(name, {}), _done(folder)
     names = {*pinned, *(file.name for file in wanted.files)}
     if not names or any(done.get(key) is None or done[key] != pinned[key]["sha256"] for key in names):
-        raise DownloadError(f"{folder} is not there, or not whole; run: fpc fetch {name}")
+        raise DownloadError(f"{folder} is missing or incomplete; run: fpc fetch {name}")
     return folder
 
 
 def pinned(name: str) -> dict[str, str]:
-    """Address -> sha256 of every file of an input that the lock file pins."""
+    """Address -> sha256 of every pinned file of an input."""
     pins = _pins(LOCK).get(name, {}).values()
     return {pin["url"]: pin["sha256"] for pin in pins if pin["sha256"] is not None}
 
@@ -139,20 +139,20 @@ def fetch(
     inputs: Mapping[str, ExternalInput] = INPUTS,
     endpoint: str | None = None,
 ) -> Path:
-    """Download what is missing of an input; nothing where all is there.
+    """Download the missing files of an input, if any.
 
     Args:
         name: a key of ``inputs``.
-        given: files by name that were got by hand; they are copied in and checked like the others.
+        given: manually downloaded files by name; they are copied in and checked like the others.
         inputs: the registry.
-        endpoint: another address of Hugging Face.
+        endpoint: alternative address of Hugging Face.
 
     Returns:
-        The folder that holds it.
+        The folder of the input.
 
     Raises:
-        ConfigError: no such input, or no such file of it.
-        DownloadError: it cannot be had, or is not what was pinned.
+        ConfigError: there is no such input, or ``given`` names a file that it does not have.
+        DownloadError: a file cannot be downloaded or differs from the pinned one.
     """
     wanted = external_input(name, inputs)
     folder = EXTERNAL / name
@@ -180,7 +180,7 @@ def _fetch_file(name: str, file: ExternalFile, folder: Path, given: Path | None)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(given, target)
         sha256 = check_file(target, str(given), size=size, sha256=sha256)
-    elif target.exists() and sha256 is not None:  # unpacking was broken off
+    elif target.exists() and sha256 is not None:  # unpacking was interrupted
         check_file(target, str(target), size=size, sha256=sha256, remove=True)
     else:
         sha256 = download(file.url, target, size=size, sha256=sha256)
@@ -209,11 +209,11 @@ def _done(folder: Path) -> dict[str, str]:
 
 
 def _files(wanted: ExternalInput, endpoint: str | None) -> tuple[ExternalFile, ...]:
-    """Files of an input; those of a repository as pinned, or as it lists them now."""
+    """Files of an input; for a repository the pinned list, or else its current one."""
     if wanted.repository is None:
         return wanted.files
     pinned = _pins(LOCK).get(wanted.name, {})
-    if not pinned:  # the list is pinned first, so that a fetch broken off is known to lack files
+    if not pinned:  # pin the list first, so that an interrupted fetch is known to be incomplete
         pinned = {
             file.name: {"url": file.url, "bytes": None, "sha256": None}
             for file in _listed(wanted.repository, endpoint)
@@ -228,18 +228,21 @@ def _listed(repository: str, endpoint: str | None) -> tuple[ExternalFile, ...]:
     from requests import RequestException
 
     interface = HfApi(endpoint=endpoint)
-    for kind in ("model", "dataset"):  # only the name was published
+    for repository_type in ("model", "dataset"):  # only the name was published
         try:
-            found = interface.repo_info(repository, repo_type=kind)
+            found = interface.repo_info(repository, repo_type=repository_type)
         except RepositoryNotFoundError:
             continue
         except (HfHubHTTPError, RequestException) as error:
-            raise DownloadError(f"{repository}: {interface.endpoint} does not list it ({error})") from error
+            raise DownloadError(
+                f"{repository}: {interface.endpoint} could not list its files ({error})"
+            ) from error
         names = [item.rfilename for item in found.siblings or ()]
         return tuple(
             ExternalFile(
-                hf_hub_url(repository, key, repo_type=kind, revision=found.sha, endpoint=endpoint), key
+                hf_hub_url(repository, key, repo_type=repository_type, revision=found.sha, endpoint=endpoint),
+                key,
             )
             for key in names
         )
-    raise DownloadError(f"{repository} is not on Hugging Face (any more); get its files by hand")
+    raise DownloadError(f"{repository} is not, or no longer, on Hugging Face; download its files by hand")

@@ -1,7 +1,7 @@
-"""Published weights: a torch checkpoint in, safetensors out, and back.
+"""Converts published weights from torch checkpoints to safetensors, and back.
 
-A torch file is a pickle, which can run code when it is read. These are read by torch's restricted
-reader alone (``weights_only=True``), which builds tensors and plain containers and refuses the rest.
+A torch checkpoint is a pickle, which can run code when it is loaded. Checkpoints are therefore only read
+with ``weights_only=True``, which builds tensors and plain containers and refuses everything else.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, sha256_of, write_json, write_tensors, write_with
-from fpc.domains.nethack.blocks import COLUMNS, MAP_ROWS
 from fpc.domains.nethack.config import NetworkOptions
+from fpc.domains.nethack.encoders import COLUMNS, MAP_ROWS
 from fpc.domains.nethack.network import NetHackNetwork
 
-# Where the weights lie: in the checkpoints of the paper's code and of Tuyls et al. 2023.
+# Keys that lead to the weights in checkpoints of the paper's code and of Tuyls et al. 2023.
 NESTINGS = (("learner_state", "model"), ("model_state_dict",))
-# Running moments of the reward, kept beside the weights by Tuyls et al.; no part of the network.
+# Running moments of the reward, stored with the weights by Tuyls et al.; not part of the network.
 DROPPED = ("reward_sum", "reward_m2", "reward_count")
 Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
 class PolicyFileError(ValueError):
-    """A file of weights cannot be used; the text says why and what would help."""
+    """A file of weights is unusable; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where imported weights came from; stands beside them as JSON."""
+    """Origin of imported weights; saved beside them as JSON."""
 
     source: str
     source_sha256: str
@@ -44,7 +44,7 @@ class Provenance:
 
 
 def layout_of(options: NetworkOptions) -> Layout:
-    """Key, shape and type of every tensor of a network of this size."""
+    """Key, shape and dtype of every tensor of a network of this size."""
     with torch.device("meta"):
         return _layout(NetHackNetwork(options).state_dict())
 
@@ -56,25 +56,25 @@ def _layout(state: Mapping[str, Tensor]) -> Layout:
 def import_policy(
     checkpoint: Path, output: Path, options: NetworkOptions, *, sha256: str | None = None
 ) -> Provenance:
-    """Convert a published checkpoint to safetensors, with a note of its origin beside it.
+    """Convert a published checkpoint to safetensors and record its origin.
 
     Args:
         checkpoint: a file written by ``torch.save``.
-        output: ``*.safetensors``; the note is ``*.json``.
-        options: sizes the weights must have.
-        sha256: refuse a file of another content.
+        output: ``*.safetensors``; the origin is written to ``*.json``.
+        options: expected sizes of the network.
+        sha256: expected digest of the checkpoint.
 
     Raises:
-        PolicyFileError: another content, not readable without running code, no weights inside, or
-            weights that are not those of such a network (all differences are listed).
+        PolicyFileError: the digest differs, the file cannot be read without running code, it has no
+            weights, or the weights do not fit the network (all differences are listed).
     """
     _needs_suffix(output)
     if not checkpoint.is_file():
-        raise PolicyFileError(f"{checkpoint} is no file; give the published checkpoint")
+        raise PolicyFileError(f"{checkpoint} is not a file; give the published checkpoint")
     digest = sha256_of(checkpoint)
     if sha256 is not None and digest != sha256.lower():
         raise PolicyFileError(
-            f"{checkpoint}: sha256 is {digest}, you asked for {sha256}; download it again, or give its digest"
+            f"{checkpoint}: sha256 is {digest}, expected {sha256}; download it again, or correct the digest"
         )
     nesting, state = _weights(checkpoint, _read(checkpoint))
     dropped = tuple(name for name in DROPPED if state.pop(name, None) is not None)
@@ -94,13 +94,13 @@ def import_policy(
 
 
 def export_policy(policy: Path, output: Path, options: NetworkOptions) -> str:
-    """Write a policy as the paper's code reads it: ``learner_state`` -> ``model``. Returns the sha256.
+    """Write a policy as the paper's code reads it (``learner_state`` -> ``model``); returns the sha256.
 
     Raises:
-        PolicyFileError: not safetensors, or not the weights of such a network.
+        PolicyFileError: the file is not safetensors, or its weights do not fit the network.
     """
     if not policy.is_file():
-        raise PolicyFileError(f"{policy} is no file; give a policy.safetensors")
+        raise PolicyFileError(f"{policy} is not a file; give a policy.safetensors")
     try:
         state: Mapping[str, Tensor] = read_tensors(policy)
     except ValueError as error:
@@ -113,18 +113,20 @@ def export_policy(policy: Path, output: Path, options: NetworkOptions) -> str:
 
 def _needs_suffix(output: Path) -> None:
     if output.suffix != ".safetensors":
-        raise PolicyFileError(f"{output}: the result is a safetensors file; end its name in .safetensors")
+        raise PolicyFileError(
+            f"{output}: the output is a safetensors file; its name must end in .safetensors"
+        )
 
 
 def _read(path: Path) -> object:
-    """The containers and tensors of a checkpoint; code in it is not run but refused."""
+    """Containers and tensors of a checkpoint; code in it is refused, never run."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for files that are broken or not allowed
+    except Exception as error:  # torch raises many exception types for broken or disallowed files
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise PolicyFileError(
             f"{path} cannot be read without running code in it, so it was not read ({reason}). "
-            "If you trust it, save its weights alone elsewhere: "
+            "If you trust it, load it elsewhere and save only its weights: "
             'torch.save({"model_state_dict": model.state_dict()}, file)'
         ) from error
 
@@ -138,32 +140,34 @@ def _weights(path: Path, content: object) -> tuple[tuple[str, ...], dict[str, Te
             strange = [str(key) for key, value in inner.items() if not isinstance(value, Tensor)]
             if strange:
                 raise PolicyFileError(
-                    f"{path}: {', '.join(strange)} under {'/'.join(nesting)} are no tensors"
+                    f"{path}: {', '.join(strange)} under {'/'.join(nesting)} are not tensors"
                 )
             return nesting, {str(key): value for key, value in inner.items()}
     allowed = " or ".join("/".join(nesting) for nesting in NESTINGS)
     found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
-    raise PolicyFileError(f"{path}: no weights under {allowed}; it holds: {found}")
+    raise PolicyFileError(f"{path}: no weights under {allowed}; found: {found}")
 
 
 def check_weights(path: Path, state: Mapping[str, Tensor], options: NetworkOptions) -> None:
     """Check that these are the weights of a network of this size.
 
     Raises:
-        PolicyFileError: one error with every difference; where it is but the size, with both sizes.
+        PolicyFileError: lists every difference, or both sizes if the network only differs in size.
     """
     found, expected = _layout(state), layout_of(options)
     if found != expected:
         size = _size_of(found)
         if size is not None and size != options:
-            raise PolicyFileError(f"{path} has a network of another size: {_size_differences(options, size)}")
-        raise PolicyFileError("\n  ".join([f"{path} is not this network:", *_differences(found, expected)]))
+            raise PolicyFileError(
+                f"{path} has a network of a different size: {_size_differences(options, size)}"
+            )
+        raise PolicyFileError(
+            "\n  ".join([f"{path} does not fit this network:", *_differences(found, expected)])
+        )
     broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
     broken += [key for key in _between_cells(state) if key not in broken]
     if broken:
-        raise PolicyFileError(
-            f"{path}: numbers that cannot be right in {', '.join(broken)}; get the file again"
-        )
+        raise PolicyFileError(f"{path}: invalid values in {', '.join(broken)}; download the file again")
 
 
 def _differences(found: Layout, expected: Layout) -> Iterable[str]:
@@ -173,7 +177,7 @@ def _differences(found: Layout, expected: Layout) -> Iterable[str]:
         yield f"unknown: {key} {_text(*found[key])}"
     for key, value in expected.items():
         if key in found and found[key] != value:
-            yield f"differs: {key} is {_text(*found[key])}, needed is {_text(*value)}"
+            yield f"differs: {key} is {_text(*found[key])}, expected {_text(*value)}"
 
 
 def _text(shape: tuple[int, ...], dtype: torch.dtype) -> str:
@@ -186,34 +190,36 @@ def _size_differences(wanted: NetworkOptions, found: NetworkOptions) -> str:
         for key in type(wanted).model_fields
         if getattr(wanted, key) != getattr(found, key)
     ]
-    return "; ".join(items) + ". Choose the scale and experiment it was made for, or set these keys."
+    return (
+        "; ".join(items) + ". Choose the scale and experiment that the file was made for, or set these keys."
+    )
 
 
 def _size_of(found: Layout) -> NetworkOptions | None:
-    """Sizes of the network that has this layout; None where no network has."""
+    """Sizes of the network with this layout; None if there is none."""
 
-    def outside(key: str) -> int:
+    def out_size(key: str) -> int:
         return found[f"{key}.weight"][0][0]
 
-    def outside_all(pattern: str, step: int) -> tuple[int, ...]:
+    def out_sizes(pattern: str, step: int) -> tuple[int, ...]:
         numbers = range(0, step * len(found), step)
         keys = [pattern.format(number) for number in numbers]
-        return tuple(outside(key) for key in keys if f"{key}.weight" in found)
+        return tuple(out_size(key) for key in keys if f"{key}.weight" in found)
 
     try:
         size = NetworkOptions(
-            message_hidden=outside("topline_encoder.msg_fwd.0"),
+            message_hidden=out_size("topline_encoder.msg_fwd.0"),
             status_channels=(
-                outside("bottomline_encoder.conv_net.0"),
-                outside("bottomline_encoder.conv_net.2"),
+                out_size("bottomline_encoder.conv_net.0"),
+                out_size("bottomline_encoder.conv_net.2"),
             ),
-            status_hidden=outside("bottomline_encoder.fwd_net.0"),
+            status_hidden=out_size("bottomline_encoder.fwd_net.0"),
             character_embedding=found["screen_encoder.char_embeddings.weight"][0][1],
             colour_embedding=found["screen_encoder.color_embeddings.weight"][0][1],
-            screen_channels=outside_all("screen_encoder.conv_net.{}.0", 1),
-            screen_hidden=outside("screen_encoder.fc_head.0"),
+            screen_channels=out_sizes("screen_encoder.conv_net.{}.0", 1),
+            screen_hidden=out_size("screen_encoder.fc_head.0"),
             crop_size=found["crop.width_grid"][0][0],
-            crop_channels=outside_all("extract_crop_representation.{}", 3),
+            crop_channels=out_sizes("extract_crop_representation.{}", 3),
             hidden=found["core.weight_hh_l0"][0][1],
         )
         return size if layout_of(size) == found else None
@@ -222,7 +228,7 @@ def _size_of(found: Layout) -> NetworkOptions | None:
 
 
 def _between_cells(state: Mapping[str, Tensor]) -> Iterable[str]:
-    """The crop's grids whose points do not fall on cells of the map."""
+    """Keys of the crop's grids whose points do not coincide with cells of the map."""
     for key, cells in (("crop.width_grid", COLUMNS), ("crop.height_grid", MAP_ROWS)):
         distances = state[key].double() * ((cells - 1) / 2)
         if not math.isclose(float((distances - distances.round()).abs().max()), 0, abs_tol=1e-3):

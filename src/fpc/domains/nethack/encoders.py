@@ -1,6 +1,6 @@
-"""Parts of the network: encoders of the top line, the bottom lines, the map and the cursor's square.
+"""Encoders of the top line, the bottom lines, the map and the square around the cursor.
 
-Names of modules give the keys of the published weights, so they are not ours to choose.
+Submodule names match the keys of the published weights and must not be changed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class TopLineEncoder(nn.Module):
     def __init__(self, hidden: int) -> None:
         super().__init__()
         first = nn.Linear(COLUMNS * CHARACTERS, hidden)
-        # Columns of this weight are what a character picks. Stored one after the other they are read
-        # at once; the shape stays that of a linear layer.
+        # Each character selects one column of this weight. A column-major layout makes columns contiguous;
+        # the shape stays that of a linear layer.
         first.weight = nn.Parameter(first.weight.detach().t().contiguous().t())
         self.msg_fwd = nn.Sequential(
             first, nn.ELU(inplace=True), nn.Linear(hidden, hidden), nn.ELU(inplace=True)
@@ -37,13 +37,13 @@ class TopLineEncoder(nn.Module):
         )
 
     def forward(self, line: Tensor) -> Tensor:
-        """Encode lines.
+        """Encode top lines.
 
         Args:
             line: ``[N, 80]``, integers, character codes 0..255.
 
         Returns:
-            ``[N, hidden]``: equal to multiplying the 20,480 ones and zeros, up to rounding.
+            ``[N, hidden]``; equal, up to rounding, to a matrix product with the 20,480-dimensional one-hot.
         """
         first = self.msg_fwd[0]
         assert isinstance(first, nn.Linear)
@@ -53,7 +53,7 @@ class TopLineEncoder(nn.Module):
 
 
 class BottomLinesEncoder(nn.Module):
-    """Convolutions along both bottom lines, laid end to end, and two layers."""
+    """1-D convolutions over the two bottom lines, concatenated, followed by two linear layers."""
 
     _table: Tensor
 
@@ -74,12 +74,12 @@ class BottomLinesEncoder(nn.Module):
             nn.ELU(inplace=True),
         )
         codes = torch.arange(CHARACTERS, dtype=torch.float32)
-        # 47, the code of a slash, and not 48, the zero's: so the weights were trained.
+        # The offset is 47 (slash) rather than 48 (zero), because the published weights were trained with it.
         digits = torch.where((codes >= 45) & (codes <= 57), (codes - 47) / 10, 0.0)
         self.register_buffer("_table", torch.stack([(codes - 32) / 96, digits], dim=1), persistent=False)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Encode both lines.
+        """Encode both bottom lines.
 
         Args:
             lines: ``[N, 160]``, integers, character codes.
@@ -93,7 +93,7 @@ class BottomLinesEncoder(nn.Module):
 
 
 def normalised_convolution(convolution: nn.Module, norm: nn.Module, inputs: Tensor) -> Tensor:
-    """Batch normalisation of a convolution; in eval mode folded into its weights, which is faster."""
+    """Convolution and batch normalisation; in eval mode folded into one convolution, which is faster."""
     assert isinstance(convolution, nn.Conv2d)
     assert isinstance(norm, nn.BatchNorm2d)
     if norm.training:
@@ -112,7 +112,7 @@ def normalised_convolution(convolution: nn.Module, norm: nn.Module, inputs: Tens
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3x3 convolutions, each followed by ELU, added to their input."""
+    """Two batch-normalised 3x3 convolutions, each followed by ELU, with a skip connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -138,40 +138,40 @@ class ScreenEncoder(nn.Module):
         super().__init__()
         height, width = MAP_ROWS, COLUMNS
         blocks: list[nn.Module] = []
-        inside = sum(embeddings)
-        for outside in channels:
+        in_channels = sum(embeddings)
+        for out_channels in channels:
             blocks.append(
                 nn.Sequential(
-                    nn.Conv2d(inside, outside, 3, padding=1),
+                    nn.Conv2d(in_channels, out_channels, 3, padding=1),
                     nn.MaxPool2d(3, stride=2),
-                    ResidualBlock(outside),
-                    ResidualBlock(outside),
+                    ResidualBlock(out_channels),
+                    ResidualBlock(out_channels),
                 )
             )
-            height, width, inside = (height - 1) // 2, (width - 1) // 2, outside
+            height, width, in_channels = (height - 1) // 2, (width - 1) // 2, out_channels
         if height < 1:
             raise ValueError(
                 f"network.screen_channels has {len(channels)} blocks; the map is too small for more than 4"
             )
         self.conv_net = nn.Sequential(*blocks)
-        self.fc_head = nn.Sequential(nn.Linear(inside * height * width, hidden), nn.ELU(inplace=True))
+        self.fc_head = nn.Sequential(nn.Linear(in_channels * height * width, hidden), nn.ELU(inplace=True))
         self.char_embeddings = nn.Embedding(CHARACTERS, embeddings[0])
         self.color_embeddings = nn.Embedding(COLOURS, embeddings[1])
 
     def embed(self, characters: Tensor, colours: Tensor) -> Tensor:
-        """Embeddings side by side, as a batch of images that lies channels-last in memory.
+        """Concatenated character and colour embeddings, as a batch of images in channels-last layout.
 
         Args:
             characters: ``[N, height, width]``, integers 0..255.
             colours: the same shape, 0..127.
 
         Returns:
-            ``[N, both embeddings, height, width]``.
+            ``[N, sum of both embedding sizes, height, width]``.
         """
         by_character, by_colour = self.char_embeddings.weight, self.color_embeddings.weight
         sizes = by_character.shape[1], by_colour.shape[1]
         if torch.is_grad_enabled() and by_character.requires_grad:
-            # One look-up a cell in a table of pairs: its gradient takes half the time of two embeddings'.
+            # One lookup per cell in a table of pairs: its backward pass takes half as long as two embeddings.
             left = by_character[:, None].expand(-1, COLOURS, -1)
             table = torch.cat([left, by_colour.expand(CHARACTERS, -1, -1)], dim=2).flatten(0, 1)
             pairs = (characters.long() * COLOURS + colours).reshape(-1, 1)
@@ -183,18 +183,18 @@ class ScreenEncoder(nn.Module):
         return both.view(*characters.shape, sum(sizes)).permute(0, 3, 1, 2)
 
     def forward(self, embedded: Tensor) -> Tensor:
-        """``[N, hidden]`` of embedded maps ``[N, both embeddings, 21, 80]``."""
-        # The published layer reads the numbers channel by channel.
+        """``[N, hidden]`` from embedded maps ``[N, sum of both embedding sizes, 21, 80]``."""
+        # The published layer expects features flattened channel by channel.
         encoded: Tensor = self.fc_head(self.conv_net(embedded).contiguous().flatten(1))
         return encoded
 
 
 class Crop(nn.Module):
-    """Cuts a square around the cursor out of the map; 0 outside the map.
+    """Crops a square around the cursor from the map; cells outside the map are 0.
 
-    The published module samples bilinearly at grid points that fall on whole cells, then rounds: it
-    picks cells, so we do. Which cells, its two buffers say: distances from the cursor in units of half
-    the map. For a side of 9 the published code makes them -5..3, one cell up and left of centred.
+    The published module samples bilinearly at grid points that coincide with cells, then rounds; indexing
+    the cells directly is equivalent. Its two buffers give the offsets from the cursor, in units of half the
+    map. For a side of 9 the published code uses offsets -5..3, one cell up and left of centre.
     """
 
     width_grid: Tensor
@@ -209,15 +209,15 @@ class Crop(nn.Module):
         self.register_buffer("height_grid", height[:, None].repeat(1, side))
 
     def forward(self, cells: Sequence[Tensor], cursor: Tensor) -> list[Tensor]:
-        """Cut out the same square of several maps.
+        """Crop the same square from several maps.
 
         Args:
             cells: maps ``[N, 21, 80]``, integers.
-            cursor: ``[N, 2]``, int64, row on the screen and column. Row 0, the top line, is no row of
-                the map; the released code counts rows in bytes, 0 becomes 255, and all cells are 0.
+            cursor: ``[N, 2]``, int64, screen row and column. Row 0, the top line, is not on the map; the
+                released code computes map rows in uint8, so it becomes row 255 and all cells are 0.
 
         Returns:
-            Squares ``[N, side, side]``, dtypes of the maps.
+            Squares ``[N, side, side]``, with the dtypes of the maps.
         """
         down = torch.round(self.height_grid * ((MAP_ROWS - 1) / 2)).long()
         right = torch.round(self.width_grid * ((COLUMNS - 1) / 2)).long()
@@ -225,26 +225,30 @@ class Crop(nn.Module):
         rows = map_row[:, None, None] + down
         columns = cursor[:, 1, None, None] + right
         inside = (rows >= 0) & (rows < MAP_ROWS) & (columns >= 0) & (columns < COLUMNS)
-        places = (rows.clamp(0, MAP_ROWS - 1) * COLUMNS + columns.clamp(0, COLUMNS - 1)).flatten(1)
-        return [cell.flatten(1).gather(1, places).view(inside.shape) * inside for cell in cells]
+        indices = (rows.clamp(0, MAP_ROWS - 1) * COLUMNS + columns.clamp(0, COLUMNS - 1)).flatten(1)
+        return [cell.flatten(1).gather(1, indices).view(inside.shape) * inside for cell in cells]
 
 
-def crop_convolutions(inside: int, channels: Sequence[int]) -> nn.Sequential:
-    """Normalised 3x3 convolutions with ELU over the square."""
+def crop_convolutions(in_channels: int, channels: Sequence[int]) -> nn.Sequential:
+    """Batch-normalised 3x3 convolutions with ELU, for the square around the cursor."""
     layers: list[nn.Module] = []
-    for outside in channels:
-        layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.ELU(inplace=True)]
-        inside = outside
+    for out_channels in channels:
+        layers += [
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+            nn.BatchNorm2d(out_channels),
+            nn.ELU(inplace=True),
+        ]
+        in_channels = out_channels
     return nn.Sequential(*layers)
 
 
 def apply_crop_convolutions(layers: nn.Sequential, square: Tensor) -> Tensor:
-    """``[N, channels * side * side]`` of embedded squares, channel by channel."""
+    """``[N, channels * side * side]`` from embedded squares, flattened channel by channel."""
     for number in range(0, len(layers), 3):
         square = F.elu(normalised_convolution(layers[number], layers[number + 1], square), inplace=True)
     return square.contiguous().flatten(1)
 
 
 def crop_size(channels: Sequence[int], side: int) -> int:
-    """Numbers that ``apply_crop_convolutions`` gives for each observation."""
+    """Number of features per observation that ``apply_crop_convolutions`` returns."""
     return channels[-1] * side**2

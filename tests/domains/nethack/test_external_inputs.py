@@ -1,4 +1,4 @@
-"""Fetching from a real server: fresh, continued after a cut, refused, and unpacked inside its folder."""
+"""Fetching from a real local server: new, resumed, refused and unpacked files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fpc.core.files import read_json
 from fpc.domains.nethack import downloads
 from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.downloads import DownloadError, download, unpack
-from fpc.domains.nethack.external import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
+from fpc.domains.nethack.external_inputs import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
 from fpc.domains.nethack.sources import externals_of
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
@@ -29,7 +29,7 @@ CONTENT = bytes(range(256)) * 2000
 
 
 class Host:
-    """A local server that knows Range and If-Range, cuts answers off and remembers what it was asked."""
+    """A local server that supports Range and If-Range, can truncate answers and logs requests."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -103,7 +103,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_fresh_download_is_whole_and_leaves_nothing_else(host: Host, tmp_path: Path) -> None:
+def test_a_download_is_complete_and_leaves_no_other_files(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     target = tmp_path / "folder" / "file"
     assert download(f"{host.address}/file", target) == sha256(CONTENT)
@@ -111,7 +111,7 @@ def test_a_fresh_download_is_whole_and_leaves_nothing_else(host: Host, tmp_path:
     assert [path.name for path in target.parent.iterdir()] == ["file"]
 
 
-def test_a_download_that_is_cut_off_goes_on_where_it_was(host: Host, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     host.cuts = [100_000, 50_000]
     download(f"{host.address}/file", tmp_path / "file", size=len(CONTENT), sha256=sha256(CONTENT))
@@ -119,10 +119,10 @@ def test_a_download_that_is_cut_off_goes_on_where_it_was(host: Host, tmp_path: P
     assert [span for _, span in host.asked] == [None, "bytes=100000-", "bytes=150000-"]
 
 
-def test_the_next_command_goes_on_after_one_that_gave_up(host: Host, tmp_path: Path) -> None:
+def test_the_next_command_resumes_after_one_that_gave_up(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     host.cuts = [1000] * downloads.ATTEMPTS
-    with pytest.raises(DownloadError, match=r"cut off at 5000 bytes.*the same command continues there"):
+    with pytest.raises(DownloadError, match=r"cut off at 5000 bytes.*run the command again to resume"):
         download(f"{host.address}/file", tmp_path / "file")
     assert not (tmp_path / "file").exists()
     download(f"{host.address}/file", tmp_path / "file")
@@ -130,7 +130,7 @@ def test_the_next_command_goes_on_after_one_that_gave_up(host: Host, tmp_path: P
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_a_part_of_an_older_version_is_not_continued(host: Host, tmp_path: Path) -> None:
+def test_a_partial_file_of_an_older_version_is_not_resumed(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     host.cuts = [1000] * downloads.ATTEMPTS
     with pytest.raises(DownloadError):
@@ -139,23 +139,23 @@ def test_a_part_of_an_older_version_is_not_continued(host: Host, tmp_path: Path)
     assert download(f"{host.address}/file", tmp_path / "file") == sha256(CONTENT[::-1])
 
 
-def test_a_whole_part_is_taken(host: Host, tmp_path: Path) -> None:
+def test_a_complete_partial_file_is_used(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     (tmp_path / "file.part").write_bytes(CONTENT)
     download(f"{host.address}/file", tmp_path / "file", sha256=sha256(CONTENT))
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_another_content_is_refused_and_not_kept(host: Host, tmp_path: Path) -> None:
+def test_unexpected_content_is_refused_and_deleted(host: Host, tmp_path: Path) -> None:
     host.files["/file"] = CONTENT
     with pytest.raises(DownloadError, match=f"sha256 {sha256(CONTENT)}.*remove its entry"):
         download(f"{host.address}/file", tmp_path / "file", sha256="0" * 64)
-    with pytest.raises(DownloadError, match="expected are 7"):
+    with pytest.raises(DownloadError, match="expected 7"):
         download(f"{host.address}/file", tmp_path / "file", size=7)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_web_page_or_an_absent_file_is_refused_at_once(host: Host, tmp_path: Path) -> None:
+def test_a_web_page_or_a_missing_file_is_refused_without_retries(host: Host, tmp_path: Path) -> None:
     host.files["/page"], host.kinds["/page"] = b"<html>", "text/html; charset=utf-8"
     with pytest.raises(DownloadError, match=r"web page.*--file"):
         download(f"{host.address}/page", tmp_path / "file")
@@ -177,9 +177,9 @@ def test_a_zip_file_is_unpacked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/out", "C:/out", "a\\..\\out"])
-def test_members_that_lead_out_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+def test_members_outside_the_folder_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, archive(good=b"1", **{name: b"2"}))
-    with pytest.raises(DownloadError, match="leads out of its folder"):
+    with pytest.raises(DownloadError, match="points outside its folder"):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -208,7 +208,7 @@ def games(host: Host) -> dict[str, ExternalInput]:
     return {"games": ExternalInput("games", "Games.", "none", files)}
 
 
-def test_what_was_fetched_stands_in_the_manifest_of_the_run_that_read_it(
+def test_fetched_files_are_in_the_manifest_of_the_run_that_read_them(
     host: Host,
 ) -> None:
     fetch("games", inputs=games(host))
@@ -226,7 +226,7 @@ def test_what_was_fetched_stands_in_the_manifest_of_the_run_that_read_it(
     assert externals_of(source.model_copy(update={"kind": "expert"})) == {}
 
 
-def test_the_first_fetch_pins_and_the_next_asks_for_nothing(host: Host) -> None:
+def test_the_first_fetch_pins_and_the_next_requests_nothing(host: Host) -> None:
     inputs = games(host)
     with pytest.raises(DownloadError, match="run: fpc fetch games"):
         require("games", inputs)
@@ -244,12 +244,12 @@ def test_the_first_fetch_pins_and_the_next_asks_for_nothing(host: Host) -> None:
     assert len(host.asked) == count
 
 
-def test_a_half_fetched_input_is_not_taken_for_whole(host: Host) -> None:
+def test_a_partly_fetched_input_counts_as_incomplete(host: Host) -> None:
     inputs = games(host)
     second = host.files.pop("/b.zip")
     with pytest.raises(DownloadError, match="404"):
         fetch("games", inputs=inputs)
-    with pytest.raises(DownloadError, match="not whole"):
+    with pytest.raises(DownloadError, match="incomplete"):
         require("games", inputs)
     host.files["/b.zip"] = second
     fetch("games", inputs=inputs)
@@ -268,7 +268,7 @@ def test_a_file_that_changed_since_it_was_pinned_is_refused(host: Host) -> None:
     assert LOCK.read_bytes() == pinned
 
 
-def test_a_file_got_by_hand_is_checked_and_pinned_like_the_others(host: Host, tmp_path: Path) -> None:
+def test_a_manually_downloaded_file_is_checked_and_pinned_like_the_others(host: Host, tmp_path: Path) -> None:
     inputs = {"one": ExternalInput("one", "One.", "none", (ExternalFile(f"{host.address}/x", "x"),))}
     (tmp_path / "mine").write_bytes(b"mine")
     with pytest.raises(ConfigError, match="Allowed: x"):
@@ -292,7 +292,7 @@ def test_a_repository_is_listed_once_and_then_pinned(host: Host) -> None:
     host.files[f"{base}/a/1"] = b"one"
     with pytest.raises(DownloadError, match="404"):
         fetch("saves", inputs=inputs, endpoint=host.address)
-    with pytest.raises(DownloadError, match="not whole"):
+    with pytest.raises(DownloadError, match="incomplete"):
         require("saves", inputs)
     host.files[f"{base}/b"] = b"two"
     folder = fetch("saves", inputs=inputs, endpoint=host.address)
@@ -306,7 +306,7 @@ def test_a_repository_cannot_write_outside_its_folder(host: Host) -> None:
     listing = {"id": "lab/saves", "sha": "c" * 40, "siblings": [{"rfilename": "../out"}]}
     host.files["/api/models/lab/saves"] = json.dumps(listing).encode()
     host.kinds["/api/models/lab/saves"] = "application/json"
-    with pytest.raises(DownloadError, match="leads out of its folder"):
+    with pytest.raises(DownloadError, match="points outside its folder"):
         fetch("saves", inputs=inputs, endpoint=host.address)
 
 

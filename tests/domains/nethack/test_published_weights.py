@@ -1,4 +1,4 @@
-"""Published weights: converted to the bit, refused with every reason, and no code in them is run."""
+"""Published weights: bit-exact conversion, refusal with all reasons, and no code in them is run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fpc.cli.main import app
 from fpc.core.files import read_tensors, sha256_of, write_tensors
 from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.domains.nethack.published import PolicyFileError, export_policy, import_policy
+from fpc.domains.nethack.published_weights import PolicyFileError, export_policy, import_policy
 
 SIZES = NetworkOptions(
     message_hidden=3,
@@ -50,7 +50,7 @@ def refused(path: Path, sizes: NetworkOptions = SIZES, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_a_checkpoint_of_the_papers_code_is_converted_to_the_bit(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_papers_code_is_converted_exactly(tmp_path: Path) -> None:
     state = weights()
     others = {"optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 1e-4}]}}
     path = saved(tmp_path, {"learner_state": {"model": state, **others}, "flags": {"h_dim": 6}})
@@ -114,12 +114,12 @@ def test_all_differences_are_in_one_error(tmp_path: Path) -> None:
         "  missing: fc.0.bias 6 float32",
         "  missing: policy.bias 121 float32",
         "  unknown: extra.weight 2x3 float32",
-        "  differs: baseline.weight is 1x7 float32, needed is 1x6 float32",
-        "  differs: baseline.bias is 1 float64, needed is 1 float32",
+        "  differs: baseline.weight is 1x7 float32, expected 1x6 float32",
+        "  differs: baseline.bias is 1 float64, expected 1 float32",
     ]
 
 
-def test_another_size_is_named_with_both_sizes(tmp_path: Path) -> None:
+def test_a_different_size_is_reported_with_both_sizes(tmp_path: Path) -> None:
     larger = SIZES.model_copy(update={"hidden": 9, "screen_channels": (2, 3, 4)})
     message = refused(saved(tmp_path, {"learner_state": {"model": weights(larger)}}))
     assert "network.hidden is 6 in the experiment, 9 in the file" in message
@@ -130,28 +130,28 @@ def test_another_size_is_named_with_both_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"model": {}}, "no weights under learner_state/model or model_state_dict; it holds: model"),
+        ({"model": {}}, "no weights under learner_state/model or model_state_dict; found: model"),
         ([1, 2], "no weights"),
-        ({"model_state_dict": {"policy.bias": 3}}, "policy.bias under model_state_dict are no tensors"),
+        ({"model_state_dict": {"policy.bias": 3}}, "policy.bias under model_state_dict are not tensors"),
     ],
 )
 def test_a_file_without_weights_is_refused(tmp_path: Path, content: Any, reason: str) -> None:
     assert reason in refused(saved(tmp_path, content))
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.tar"
     path.write_bytes(b"<html>quota exceeded</html>")
     assert "was not read" in refused(path)
-    assert "is no file" in refused(tmp_path / "absent.tar")
+    assert "is not a file" in refused(tmp_path / "absent.tar")
 
 
-def test_another_digest_is_refused_before_reading(tmp_path: Path) -> None:
+def test_a_different_digest_is_refused_before_loading(tmp_path: Path) -> None:
     path = saved(tmp_path, {"learner_state": {"model": weights()}})
     assert sha256_of(path) in refused(path, sha256="0" * 64)
 
 
-def test_numbers_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
+def test_invalid_values_are_refused(tmp_path: Path) -> None:
     state = weights()
     state["policy.bias"][3] = float("nan")
     state["crop.width_grid"] = state["crop.width_grid"] + 0.01
@@ -159,7 +159,7 @@ def test_numbers_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
     assert "policy.bias, crop.width_grid" in message
 
 
-def test_the_verbs_convert_at_the_papers_size(tmp_path: Path) -> None:
+def test_the_commands_use_the_papers_size_by_default(tmp_path: Path) -> None:
     path = saved(tmp_path, {"learner_state": {"model": weights()}})
     result = CliRunner().invoke(app, ["import-policy", str(path), str(tmp_path / "policy.safetensors")])
     assert isinstance(result.exception, PolicyFileError)

@@ -1,4 +1,4 @@
-"""Short recorded games with what was seen while they were played, and games made of chosen bytes."""
+"""Short recorded games with their live observations, and synthetic games."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALL_GAMES = SourceOptions(kind="expert", games=1000, max_steps=1000)
 
 @dataclass
 class Played:
-    """One game as it was seen: a row a step."""
+    """Live observations and actions of one game; one row per step."""
 
     tty_chars: np.ndarray
     tty_colors: np.ndarray
@@ -40,12 +40,12 @@ def record(
     environment.game = make_game(options, savedir=folder)
     games = []
     for seed in seeds:
-        chance = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         observation, _ = environment.reset(seed=seed)
         seen, actions, terminated, truncated = [], [], False, False
         while not (terminated or truncated) and len(actions) < steps:
             seen.append(observation)
-            actions.append(int(chance.integers(moves)))
+            actions.append(int(rng.integers(moves)))
             observation, _, terminated, truncated, _ = environment.step(actions[-1])
         if not terminated:
             environment.game._quit_game(environment.game.last_observation, False)
@@ -56,17 +56,17 @@ def record(
 
 
 def write_ttyrec(path: Path, steps: Sequence[tuple[int, bytes, int]]) -> None:
-    """A ttyrec3 file of (timestamp in microseconds, what the terminal is sent, key that answers)."""
+    """Write a ttyrec3 file from steps: (timestamp in microseconds, terminal output, key pressed)."""
     content = b""
     for time, output, key in steps:
         for channel, data in ((0, output), (2, struct.pack("<i", 7)), (1, bytes([key]))):
             content += struct.pack("<iiiB", time // 10**6, time % 10**6, len(data), channel) + data
-    content += struct.pack("<iiiB", 0, 0, 4, 0) + b"\x1b[2J"  # as NLE: what the last key led to
+    content += struct.pack("<iiiB", 0, 0, 4, 0) + b"\x1b[2J"  # as NLE does: output after the last key
     path.write_bytes(bz2.compress(content))
 
 
 def chosen_games(lengths: Sequence[int], seed: int = 0) -> LoadedGames:
-    """Games of an expert that takes the actions 1, 2, 3, 0, 1, ... and sees one of three random screens."""
+    """Games with actions 1, 2, 3, 0, 1, ... in which each screen is one of three random ones."""
     total = sum(lengths)
     ends = np.cumsum(lengths)
     begins = ends - np.array(lengths)
@@ -74,8 +74,8 @@ def chosen_games(lengths: Sequence[int], seed: int = 0) -> LoadedGames:
     starts = np.zeros(total, bool)
     starts[begins] = True
     previous = np.where(starts, 0, np.roll(actions, 1)).astype(np.uint8)[:, None]
-    chance = np.random.default_rng(seed)
-    chars = chance.integers(97, 123, (3, 24, 80), np.uint8)[chance.integers(3, size=total)]
+    rng = np.random.default_rng(seed)
+    chars = rng.integers(97, 123, (3, 24, 80), np.uint8)[rng.integers(3, size=total)]
     chars[:, 23, :7] = np.frombuffer(b"Dlvl:1 ", np.uint8)
     cursor = np.tile(np.array([5, 5], np.uint8), (total, 1))
     colors, scores = np.full_like(chars, 7), np.zeros(total, np.int32)

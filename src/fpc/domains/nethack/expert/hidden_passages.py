@@ -1,4 +1,4 @@
-"""Where to search for hidden doors and corridors."""
+"""Chooses where to search for hidden doors and corridors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from fpc.domains.nethack.expert.glyphs import Kind
 from fpc.domains.nethack.expert.grid import COLUMNS, ROWS, Cell, Search, cells, mask_of
 from fpc.domains.nethack.expert.level import Level
 
-_WINDOW = 13  # cells around a place whose darkness makes it worth a search
+_WINDOW = 13  # side of the window, in cells, in which unseen cells make a search worthwhile
 
 
-def place_to_search(level: Level, search: Search) -> Cell | None:
-    """The reachable cell where a hidden passage is likeliest for the walk, or None if there is none.
+def cell_to_search(level: Level, search: Search) -> Cell | None:
+    """The reachable cell with the best chance of a hidden passage for its distance; None if there is none.
 
-    ``search`` has visited all that can be reached. The end of a corridor and a door without a way on are
-    best; else a cell beside a wall with much unseen space behind it; each search made within two cells of
-    a place lowers it.
+    ``search`` has visited all reachable cells. Dead ends of corridors and doors that lead nowhere score
+    highest, then cells beside a wall with much unseen space behind it; every earlier search within two
+    cells lowers the score.
     """
     terrain = level.terrain
     unseen = terrain == Kind.BLANK
     dark = uniform_filter(unseen[1:].astype(np.float32), _WINDOW, mode="constant")
     dark = np.vstack([np.zeros((1, COLUMNS), np.float32), dark])
     solid = (terrain == Kind.WALL) | unseen
-    walls = _neighbours(solid.astype(np.float32))
+    walls = _sum_of_neighbours(solid.astype(np.float32))
     ground = mask_of(level.ground | level.boulders | level.traps)
-    dead_end = (terrain == Kind.CORRIDOR) & (_neighbours(ground.astype(np.float32)) <= 1)
+    dead_end = (terrain == Kind.CORRIDOR) & (_sum_of_neighbours(ground.astype(np.float32)) <= 1)
     dead_end |= _leads_nowhere(ground, terrain == Kind.WALL)
     value = 10.0 * dark + 6.0 * dead_end
     value[walls == 0] = -np.inf
@@ -47,7 +47,7 @@ def place_to_search(level: Level, search: Search) -> Cell | None:
     return row * (COLUMNS + 1) + column
 
 
-def _neighbours(mask: np.ndarray) -> np.ndarray:
+def _sum_of_neighbours(mask: np.ndarray) -> np.ndarray:
     """Sum of the eight neighbours of each cell."""
     padded = np.pad(mask, 1)
     total = sum(
@@ -60,7 +60,7 @@ def _neighbours(mask: np.ndarray) -> np.ndarray:
 
 
 def _leads_nowhere(ground: np.ndarray, walls: np.ndarray) -> np.ndarray:
-    """Doorways (ground between two pieces of wall) with ground on one side only."""
+    """Doorways (ground between two walls) with ground on one side only."""
     above, below, left, right = _sides(ground)
     wall_above, wall_below, wall_left, wall_right = _sides(walls)
     found: np.ndarray = ground & (
