@@ -121,7 +121,7 @@ def test_features_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
     assert "sokoban" not in set(table["probe"])
 
 
-def test_a_run_without_milestones_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_milestones_is_rejected(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for path in (tmp_path / "finetune" / "milestones").iterdir():
         path.unlink()
