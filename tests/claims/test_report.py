@@ -1,4 +1,4 @@
-"""The page is whole in itself, accessible and safe."""
+"""The page is self-contained, accessible and safe."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from PIL import Image
 from fpc.claims.claim import ClaimContext
 from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.seeds import seeds_table
-from fpc.reporting.embedding import compact_picture
+from fpc.reporting.embedding import compact_image
 from fpc.reporting.page import ReportFigure, render_report
 
 
 def png_of(pixels: np.ndarray) -> bytes:
-    """A picture of these pixels, uint8 ``[height, width, 3]``."""
+    """A PNG of these pixels, uint8 ``[height, width, 3]``."""
     content = BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
     return content.getvalue()
@@ -36,7 +36,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Collects elements and checks that every one that is opened is closed."""
+    """Collects elements and checks that every opened one is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, self.getpos()
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of every element of a kind."""
+        """Attributes of every element with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
@@ -111,23 +111,23 @@ def test_escapes_what_comes_from_files(text: str) -> None:
 
 def test_is_the_same_twice(text: str) -> None:
     again = ReportFigure(FIGURE.name, FIGURE.title, FIGURE.caption, PNG, CSV)
-    assert (again.picture, again.download) == (FIGURE.picture, FIGURE.download)
-    assert text.count(FIGURE.picture) == text.count(FIGURE.download) == 1
+    assert (again.image, again.download) == (FIGURE.image, FIGURE.download)
+    assert text.count(FIGURE.image) == text.count(FIGURE.download) == 1
 
 
 def test_pictures_and_tables_are_whole_but_small() -> None:
-    media_type, _, content = FIGURE.picture.partition(";base64,")
+    media_type, _, content = FIGURE.image.partition(";base64,")
     assert media_type == "data:image/webp"
-    with Image.open(BytesIO(base64.b64decode(content))) as picture:
-        assert np.array_equal(np.asarray(picture.convert("RGB")), PIXELS)  # few colours: nothing is lost
+    with Image.open(BytesIO(base64.b64decode(content))) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), PIXELS)  # few colours: nothing is lost
     _, _, content = FIGURE.download.partition("data:application/gzip;base64,")
     assert gzip.decompress(base64.b64decode(content)).decode() == CSV
 
 
 def test_a_picture_of_many_colours_hardly_changes() -> None:
     ramp = np.stack([np.add.outer(np.arange(100), np.arange(150)).astype(np.uint8)] * 3, axis=-1)
-    with Image.open(BytesIO(compact_picture(png_of(ramp)))) as picture:
-        assert np.abs(np.asarray(picture.convert("RGB"), dtype=int) - ramp).max() <= 3
+    with Image.open(BytesIO(compact_image(png_of(ramp)))) as image:
+        assert np.abs(np.asarray(image.convert("RGB"), dtype=int) - ramp).max() <= 3
 
 
 def test_without_figures_or_seeds() -> None:

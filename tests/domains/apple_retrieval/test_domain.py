@@ -96,7 +96,7 @@ def test_retention_keeps_phase_2(chain: Path, vanilla: pd.DataFrame, method: str
 
 
 @pytest.mark.parametrize("method", ["scratch", "vanilla", "kickstarting"])
-def test_a_seed_alone_equals_the_seed_among_others(
+def test_a_seed_gives_the_same_run_alone_and_among_others(
     chain: Path, vanilla: pd.DataFrame, tmp_path: Path, method: str
 ) -> None:
     together = read_tensors(finetune(chain, SECTION, method) / LAST)
@@ -143,16 +143,16 @@ def test_one_pi_star_for_all_seeds_or_one_for_each() -> None:
     grid = Grid(SECTION.environment, (0, 1, 2))
     assert spread(torch.tensor([1.0, 2.0, 3.0]), grid).tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert spread(torch.arange(9.0), grid).tolist() == list(range(9))
-    with pytest.raises(ValueError, match="made for 2 seeds, this run has 3"):
+    with pytest.raises(ValueError, match="trained with 2 seeds, but this run has 3"):
         spread(torch.arange(6.0), grid)
 
 
-def test_episodic_memory_cannot_be_met() -> None:
+def test_episodic_memory_is_rejected() -> None:
     assert load_method("episodic_memory").needs - DOMAIN.learner.provides == {Need.REPLAY_BUFFER}
 
 
 def test_conditions_are_listed_once() -> None:
-    with pytest.raises(ValidationError, match="listed twice: M=3,c=1"):
+    with pytest.raises(ValidationError, match="duplicate conditions: M=3,c=1"):
         experiment(conditions=[{"distance": 3, "signal": 1.0}] * 2)
 
 

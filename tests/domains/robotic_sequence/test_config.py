@@ -1,4 +1,4 @@
-"""What a configuration of RoboticSequence may not say."""
+"""Invalid configurations of RoboticSequence."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_a_stage_is_a_name_or_a_name_with_a_shift() -> None:
     ("changes", "words"),
     [
         ({"pretrained_stages": [3]}, "allowed: 0 to 2"),
-        ({"pretrained_stages": [2, 1]}, "must rise"),
+        ({"pretrained_stages": [2, 1]}, "increasing order"),
         ({"pretrained_stages": []}, "at least 1"),
         ({"stages": []}, "at least 1"),
         ({"max_steps": 0}, "greater than 0"),
     ],
 )
-def test_impossible_sequences_are_refused(changes: dict[str, Any], words: str) -> None:
+def test_invalid_sequences_are_rejected(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         environment_options(**changes)
 
