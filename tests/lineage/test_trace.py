@@ -1,4 +1,4 @@
-"""Ancestry as text, JSON and picture; figures found alone; and what differs between two makings."""
+"""Ancestry as text, JSON and image; copies of figures; and how two artifacts differ."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_ancestry_goes_from_the_figure_to_pi_star() -> None:
     assert set(found[EVALUATE.manifest].parents) == {FINETUNE.manifest, PRETRAIN.manifest, COLLECT.manifest}
 
 
-def test_the_tree_names_seed_commit_and_digests_and_spells_each_artifact_out_once() -> None:
+def test_the_tree_names_seed_commit_and_digests_and_shows_each_artifact_in_full_once() -> None:
     text = audit("trace", str(SVG)).output
     lines = text.splitlines()
     assert lines[0].startswith("figure figure_9  verified  manifest ")
@@ -90,11 +90,11 @@ def test_pictures() -> None:
     dot = Path("out.dot").read_text("utf-8")
     assert dot.count("->") == 1 + 1 + 3 + 2  # figure, collect, evaluate, finetune
     finished = audit("trace", str(SVG), "--picture", "out.pdf")
-    assert (finished.exit_code, "a picture ends in" in str(finished.exception)) == (1, True)
+    assert (finished.exit_code, "suffix must be one of" in str(finished.exception)) == (1, True)
     assert isinstance(finished.exception, ConfigError)
 
 
-def test_a_missing_ancestor_is_said() -> None:
+def test_a_missing_ancestor_is_reported() -> None:
     COLLECT.manifest.unlink()
     finished = audit("trace", str(SVG))
     assert f"{COLLECT.manifest}: cannot be read" in finished.output
@@ -103,7 +103,7 @@ def test_a_missing_ancestor_is_said() -> None:
     assert [item["artifact"] for item in told["ancestry"] if "problem" in item] == [str(COLLECT.manifest)]
 
 
-def test_missing_weights_are_said_and_no_failure() -> None:
+def test_missing_weights_are_reported_and_not_a_failure() -> None:
     PRETRAIN.folder.joinpath("policy.safetensors").unlink()
     finished = audit("trace", str(SVG))
     assert finished.exit_code == 0
@@ -125,7 +125,7 @@ def test_an_altered_figure_and_an_altered_table_are_not_vouched_for() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".csv"])
-def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
+def test_a_copy_of_a_figure_is_traced(suffix: str, tmp_path: Path) -> None:
     alone = tmp_path / f"from_a_talk{suffix}"
     shutil.copy(SVG.with_suffix(suffix), alone)
     finished = audit("trace", str(alone))
@@ -139,15 +139,18 @@ def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
     assert read_source(alone)[1] == content_digest(table)
 
 
-def test_a_figure_that_was_altered_or_is_of_other_data_is_told(tmp_path: Path) -> None:
+def test_a_copy_that_was_altered_or_has_other_data_is_recognised(tmp_path: Path) -> None:
     alone = tmp_path / "figure.svg"
     text = SVG.read_text("utf-8")
     alone.write_text(text.replace("</svg>", "<!-- more --></svg>"), encoding="utf-8")
     finished = audit("trace", str(alone))
-    assert (finished.exit_code, "of other code, or altered" in finished.output) == (1, True)
+    assert (finished.exit_code, "other code, or altered" in finished.output) == (1, True)
     alone.write_text(text.replace(read_source(SVG)[1], "0" * 64), encoding="utf-8")
     finished = audit("trace", str(alone))
-    assert (finished.exit_code, "It says that it shows other data than" in finished.output) == (1, True)
+    assert (finished.exit_code, "It says that it shows data other than that of" in finished.output) == (
+        1,
+        True,
+    )
     SVG.unlink()
     assert json.loads(audit("trace", str(alone), "--json").output)["match"] == "unknown data"
 
@@ -160,7 +163,7 @@ def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
         read_source(alone)
 
 
-def test_what_is_no_figure_is_one_error(tmp_path: Path) -> None:
+def test_something_other_than_a_figure_is_one_error(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n", encoding="utf-8")
     wide = tmp_path / "wide.csv"
@@ -185,7 +188,7 @@ def test_diff_says_in_words_what_differs(chain: Path) -> None:
     finetune(load("tiny"), "two_state_mdp", "vanilla", (1,))
     other = Row("tiny", "finetune", "two_state_mdp", "vanilla", (1,))
     same = audit("diff", str(FINETUNE.folder), str(FINETUNE.manifest))
-    assert (same.exit_code, "Made alike; every file has the same content." in same.output) == (0, True)
+    assert (same.exit_code, "Made the same way; every file has the same content." in same.output) == (0, True)
     differs = audit("diff", str(FINETUNE.folder), str(other.folder))
     assert differs.exit_code == 1
     assert "run:\n  seeds: [0] in A, [1] in B" in differs.output
