@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tests.domains.montezuma.ways import start
+from tests.domains.montezuma.known_states import start
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 STEPS = (0, 20_000, 40_000, 60_000)

@@ -12,12 +12,12 @@ from PIL import Image, ImageColor
 from fpc.domains.montezuma.derived_tables import frames as frames_of
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.filming import film
-from fpc.domains.montezuma.passages import walk
+from fpc.domains.montezuma.passages import replay_game
 from fpc.figures.bespoke import film_6
 from fpc.figures.catalogue import figure_entry
 from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings
-from tests.domains.montezuma.ways import start
+from tests.domains.montezuma.known_states import start
 
 from .montezuma_tables import make_montezuma
 
@@ -54,7 +54,7 @@ def test_frames_begin_at_the_start_and_end_with_the_room() -> None:
         emulator.step(action)
     assert np.array_equal(frames[0], emulator.rgb()[47:200])
     assert frames.shape == (11, 153, 160, 3)
-    stays = walk(Emulator(), 0, state.actions).passages
+    stays = replay_game(Emulator(), 0, state.actions).passages
     entry, following = stays[0].states[0], stays[1].states[0]
     rest = bytes(state.actions[len(entry.actions) :])
     assert len(film(Emulator(), entry, rest)) == len(following.actions) - len(entry.actions)

@@ -11,7 +11,7 @@ import torch
 
 from fpc.learners.appo.job import Job
 from fpc.learners.interface import Trained
-from tests.domains.montezuma.ways import STATES, options
+from tests.domains.montezuma.known_states import STATES, options
 from tests.learners.appo_job import APPO, job
 from tests.learners.test_appo import kill_after, run, same
 

@@ -12,7 +12,7 @@ from tests.workflow.chain import run_chain
 from fpc.core.files import read_tensors
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import RoomAttempt
-from fpc.domains.montezuma.passages import walk
+from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import (
     StartState,
@@ -60,7 +60,7 @@ def test_the_expert_leaves_states_that_can_be_played_again(made: Path) -> None:
     demonstrations = read_demonstrations(folder / "demonstrations.json")
     entered = {room for item in demonstrations for room in item.room_entries}
     assert set(states) <= entered  # every room that was entered has its demonstration
-    assert walk(Emulator(), 0, demonstrations[0].actions).demonstration == demonstrations[0]
+    assert replay_game(Emulator(), 0, demonstrations[0].actions).demonstration == demonstrations[0]
     visits = pd.read_parquet(folder / "first_visits.parquet")
     assert set(visits["room"]) == entered
     exploration = pd.read_parquet(folder / "exploration.parquet")

@@ -1,1 +1,1 @@
-"""Domains: all that is particular to one lies in its folder, behind ``interface.Domain``."""
+"""The domains, each in its own folder behind ``interface.Domain``."""

@@ -1,4 +1,4 @@
-"""The one loop over milestones: measure each, keep what is measured, join the tables."""
+"""The loop over milestones: measure each one, save its tables, then join them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Milestone:
 
     step: int
     weights: Path
-    report: Callable[[int], None]  # takes the episodes of this milestone that are done
+    report: Callable[[int], None]  # called with the number of episodes finished at this milestone
 
 
 Rows = Iterable[Mapping[str, Any]]
-Measured = Mapping[str, "pd.DataFrame | Rows"]  # rows of ``episodes``, and whole tables by name
+Measured = Mapping[str, "pd.DataFrame | Rows"]  # rows of ``episodes``, and other complete tables by name
 
 
 def evaluate_milestones(
@@ -37,18 +37,18 @@ def evaluate_milestones(
     episodes: Callable[[int], int] = lambda step: 1,
     order: Sequence[str] = (),
 ) -> None:
-    """Write ``episodes.parquet``, and the other tables that ``measure`` gives, of all milestones.
+    """Write ``episodes.parquet`` and any other tables returned by ``measure``, over all milestones.
 
-    What is measured is kept in the run's state, so a resumed run goes on with the first milestone that is
-    missing there. Rows of ``episodes`` need probe, group, episode, measure, value; the other columns are
-    the run's where they lack them.
+    Each milestone's tables are saved in the run's state, so a resumed run continues with the first milestone
+    that is missing there. Rows of ``episodes`` need probe, group, episode, measure and value; columns they
+    lack are filled in from the run.
 
     Args:
         domain: name of the domain.
-        run: its ``finetune`` parent holds the milestones.
+        run: the run; its ``finetune`` parent holds the milestones.
         measure: measures one milestone.
-        episodes: how many episodes that takes at a step, for progress.
-        order: columns to sort ``episodes`` by in the end; by default they stay as they were measured.
+        episodes: number of episodes measured at a given step, for progress reports.
+        order: columns to sort ``episodes`` by; by default rows stay in the order of measurement.
 
     Raises:
         ValueError: the fine-tuned run left no milestones.
@@ -66,7 +66,7 @@ def evaluate_milestones(
 
 
 def identity_of(domain: str, run: Run) -> dict[str, Any]:
-    """Columns that are the same in all rows of a run; without ``seed`` where it has several."""
+    """Columns that are constant over a run's rows; ``seed`` is omitted for a run with several seeds."""
     seed = {"seed": run.seed} if len(run.seeds) == 1 else {}
     return {
         "domain": domain,
@@ -82,7 +82,7 @@ def _folder(run: Run, step: int) -> Path:
 
 
 def _keep(folder: Path, measured: Measured, identity: Mapping[str, Any]) -> None:
-    """Write the tables of one milestone; ``episodes`` comes last, it says that all are there."""
+    """Write the tables of one milestone; ``episodes`` last, as its presence marks the milestone complete."""
     for name, table in measured.items():
         if name != EPISODES:
             write_table(folder / f"{name}.parquet", table)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def _keep(folder: Path, measured: Measured, identity: Mapping[str, Any]) -> None
 
 
 def _join(run: Run, steps: Sequence[int], order: Sequence[str]) -> None:
-    """Write each table of all milestones that have it."""
+    """Write each table, concatenated over the milestones that have it."""
     import pandas as pd
 
     names = {path.name for step in steps for path in _folder(run, step).glob("*.parquet")}

@@ -1,4 +1,4 @@
-"""What fine-tuning with a retention method shares, whatever the domain and its learner."""
+"""Fine-tuning with a retention method: the parts common to all domains and learners."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRAINING = "training.parquet"
 
 
 def run_fields(run: Run, state: Path | None = None) -> dict[str, Any]:
-    """Fields of a ``Specification`` that follow from the run; ``state`` is by default the run's."""
+    """Fields of a ``Specification`` that follow from the run; ``state`` defaults to the run's own."""
     return {
         "seeds": run.seeds,
         "state": state or run.state,
@@ -29,16 +29,16 @@ def run_fields(run: Run, state: Path | None = None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Finetuning:
-    """One method at work on one run."""
+    """One run of fine-tuning with one method."""
 
     run: Run
     method_class: type[RetentionMethod]
     options: MethodOptions
-    steps: int  # the method's own, else the experiment's
+    steps: int  # the method's if it sets them, otherwise the experiment's
 
     @classmethod
     def of(cls, run: Run, method: str, options: MethodOptions, steps: int) -> Finetuning:
-        """The work of ``method``; ``steps`` are the experiment's."""
+        """Fine-tuning with ``method``; the experiment's budget ``steps`` may be overridden by the options."""
         return cls(run, load_method(method), options, options.steps or steps)
 
     @property
@@ -51,11 +51,11 @@ class Finetuning:
         return not self.method_class.needs.isdisjoint(needs)
 
     def pi_star(self, name: str = POLICY) -> Path | None:
-        """A file of pi* that training starts from; None for a method that starts from nothing."""
+        """Path of a file of pi* to start from; None for a method that trains from scratch."""
         return self.run.parents["pretrain"] / name if self.pretrained else None
 
     def fields(self, every: int) -> dict[str, Any]:
-        """Fields of a ``Specification``, with a milestone at every so many steps."""
+        """Fields of a ``Specification``, with a milestone every ``every`` steps."""
         return run_fields(self.run) | {
             "steps": self.steps,
             "method": self.method_class(self.options),
@@ -64,9 +64,9 @@ class Finetuning:
         }
 
     def keep(self, step: int, policy: Weights, critic: Weights) -> None:
-        """Write a milestone."""
+        """Write the policy weights at a milestone."""
         write_milestone(self.run.output, step, policy)
 
     def finish(self, trained: Trained) -> None:
-        """Write the table of training."""
+        """Write ``training.parquet``."""
         write_table(self.run.output / TRAINING, trained.table)

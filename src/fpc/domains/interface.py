@@ -1,4 +1,4 @@
-"""What a domain gives to the phases; all that is particular to it stays in its folder."""
+"""The interface of a domain to the phases; everything specific to a domain stays in its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """What a domain sees of the run it works for."""
+    """A run as its domain sees it."""
 
     @property
     def experiment(self) -> str:
@@ -28,19 +28,19 @@ class Run(Protocol):
 
     @property
     def method(self) -> str | None:
-        """The retention method; None where the phase has none."""
+        """The retention method; None in phases without one."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds that the run works on side by side."""
+        """Seeds that the run trains in parallel."""
 
     @property
     def seed(self) -> int:
-        """The only seed, of a run that has one."""
+        """The seed of a run that has exactly one."""
 
     @property
     def state(self) -> Path:
-        """Folder of what a resume needs, kept until the output is published."""
+        """Folder for everything needed to resume, kept until the output is published."""
 
     @property
     def output(self) -> Path:
@@ -48,41 +48,41 @@ class Run(Protocol):
 
     @property
     def parents(self) -> Mapping[str, Path]:
-        """Phase -> published folder that this run is made from."""
+        """Phase -> published folder that this run reads."""
 
     @property
     def externals(self) -> dict[str, str]:
-        """Address -> sha256 of what others published and this run read; the domain adds to it."""
+        """URL -> sha256 of third-party files that this run read; the domain adds to it."""
 
     @property
     def checkpoint_seconds(self) -> float:
-        """At most this much training is lost by a kill."""
+        """Seconds between checkpoints: the most training that a kill can lose."""
 
     def report(self, step: int, total: int, **metrics: float) -> None:
-        """Tell how far the run is; cheap enough to call every episode."""
+        """Report progress; cheap enough to call after every episode."""
 
 
 ExperimentT = TypeVar("ExperimentT", bound=Experiment, contravariant=True)
 
 
 class Domain(ABC, Generic[ExperimentT]):
-    """One domain, with the type of its experiments: its validated configuration section.
+    """A domain, parametrised by the type of its experiments (its validated configuration section).
 
-    Each verb writes its artifact's files into ``run.output`` (published atomically when it returns),
-    keeps what a resume needs in ``run.state``, reads what came before from ``run.parents[phase]``
-    (published folders) and calls ``run.report(step, total, **metrics)`` for progress.
+    Each phase method writes its artifact's files to ``run.output`` (published atomically when it returns),
+    keeps whatever it needs to resume in ``run.state``, reads earlier phases from ``run.parents[phase]``
+    (published folders) and reports progress with ``run.report(step, total, **metrics)``.
     """
 
     name: ClassVar[str]
-    learner: ClassVar[Learner[Any]]  # what it provides decides which methods can run here
+    learner: ClassVar[Learner[Any]]  # what it provides determines which methods can run
 
     @abstractmethod
     def pretrain(self, experiment: ExperimentT, run: Run) -> None:
-        """Make pi*: ``policy.safetensors`` and ``training.parquet`` (step, metric, value)."""
+        """Train pi*: ``policy.safetensors`` and ``training.parquet`` (step, metric, value)."""
 
     @abstractmethod
     def collect(self, experiment: ExperimentT, run: Run) -> None:
-        """Make the expert data of pi*: ``expert.safetensors`` and ``start_states.json``."""
+        """Collect pi*'s expert data: ``expert.safetensors`` and ``start_states.json``."""
 
     @abstractmethod
     def finetune(self, experiment: ExperimentT, method: str, options: MethodOptions, run: Run) -> None:
@@ -93,26 +93,26 @@ class Domain(ABC, Generic[ExperimentT]):
         """Run every probe on every milestone: ``episodes.parquet``."""
 
     def collected_states(self, experiment: ExperimentT) -> int | None:
-        """States of pi* that ``collect`` keeps; None where a method's memory is not counted in them."""
+        """Number of pi*'s states that ``collect`` keeps; None where memory is not measured in states."""
         return None
 
     def check(self, experiment: ExperimentT, method: str, options: MethodOptions) -> None:
-        """Refuse options of a method that do not fit the experiment, with the configuration.
+        """Reject method options that do not fit the experiment, when the configuration is loaded.
 
-        By default those of a memory that is larger than what is collected.
+        By default: a memory larger than the number of collected states.
 
         Raises:
-            ValueError: ``<key>: <what is wrong, and how to fix it>``; the key is one of the options.
+            ValueError: ``<key>: <what is wrong, and how to fix it>``, where the key is one of the options.
         """
         size, collected = getattr(options, "memory_size", None), self.collected_states(experiment)
         if size is not None and collected is not None and size > collected:
             raise ValueError(
-                f"memory_size: {size} is more than is collected ({collected} states). "
+                f"memory_size: {size} exceeds the {collected} collected states. "
                 "Lower it, or raise collect.states."
             )
 
     def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
-        """Name -> how to derive that table from the plotted data of a figure; figures import no domain."""
+        """Name -> function deriving that table from a figure's plotted data, as figures import no domain."""
         return {}
 
     @abstractmethod

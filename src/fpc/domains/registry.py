@@ -1,6 +1,6 @@
-"""Domains by name: a folder of this package with a ``domain.py`` and a ``config.py``.
+"""Domains by name: each is a folder of this package with a ``domain.py`` and a ``config.py``.
 
-A ``commands.py`` adds verbs of the domain's own to the command line.
+A ``commands.py`` adds the domain's own commands to the command line.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def experiment_type(name: str) -> type[Experiment]:
 
 
 def domain_commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> list[Callable[..., None]]:
-    """Verbs that domains add to the command line: what ``commands`` of their ``commands.py`` returns.
+    """Commands that domains add to the command line: the result of ``commands`` in their ``commands.py``.
 
     Args:
-        experiments: gives the validated experiments of a scale, by name.
+        experiments: returns a scale's validated experiments by name.
     """
     found: list[Callable[..., None]] = []
     for name in domain_names():

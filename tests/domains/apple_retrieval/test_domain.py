@@ -143,7 +143,7 @@ def test_one_pi_star_for_all_seeds_or_one_for_each() -> None:
     grid = Grid(SECTION.environment, (0, 1, 2))
     assert spread(torch.tensor([1.0, 2.0, 3.0]), grid).tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert spread(torch.arange(9.0), grid).tolist() == list(range(9))
-    with pytest.raises(ValueError, match="made for 2 seeds, this run has 3"):
+    with pytest.raises(ValueError, match="trained with 2 seeds, but this run has 3"):
         spread(torch.arange(6.0), grid)
 
 
@@ -152,7 +152,7 @@ def test_episodic_memory_cannot_be_met() -> None:
 
 
 def test_conditions_are_listed_once() -> None:
-    with pytest.raises(ValidationError, match="listed twice: M=3,c=1"):
+    with pytest.raises(ValidationError, match="duplicate conditions: M=3,c=1"):
         experiment(conditions=[{"distance": 3, "signal": 1.0}] * 2)
 
 

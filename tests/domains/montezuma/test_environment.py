@@ -8,7 +8,7 @@ from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment, RoomAttempt
 from fpc.domains.montezuma.rooms import grid_position, ram_number, room_number
 
-from .ways import options, start, starts
+from .known_states import options, start, starts
 
 
 def actions(count: int, seed: int = 0) -> list[int]:
@@ -24,7 +24,7 @@ def test_an_observation_is_the_last_four_pictures_newest_last() -> None:
     first, info = environment.reset()
     assert first.shape == (4, 84, 84)
     assert first.dtype == np.uint8
-    assert all((first[place] == first[3]).all() for place in range(3))
+    assert all((first[index] == first[3]).all() for index in range(3))
     assert (info["room"], info["ram_room"], info["lives"], info["inventory"]) == (1, 1, 6, 0)
     before = first
     for action in actions(6):

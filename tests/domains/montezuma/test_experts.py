@@ -15,14 +15,14 @@ from fpc.domains.montezuma.cloning import States, clone, states_of
 from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment
-from fpc.domains.montezuma.expert_agent import found_in
-from fpc.domains.montezuma.passages import walk
+from fpc.domains.montezuma.expert_agent import exploration_of
+from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.pretraining import pretrain
 from fpc.domains.montezuma.start_states import read_start_states, write_demonstrations
 from fpc.workflow.loader import load
 from fpc.workflow.run import Run
 
-from .ways import STATES, start
+from .known_states import STATES, start
 
 TEMPLE = Path(__file__).parents[2] / "temple.yaml"
 CLONE = {"updates": 500, "batch_size": 64, "learning_rate": 2e-3}
@@ -46,7 +46,7 @@ def run_in(folder: Path) -> Run:
 
 def test_a_clone_does_what_the_demonstration_does_from_the_room_on(project: Path) -> None:
     chosen = experiment()
-    demonstration = walk(Emulator(), 0, start(7, 3).actions).demonstration
+    demonstration = replay_game(Emulator(), 0, start(7, 3).actions).demonstration
     write_demonstrations(project / "demonstrations.json", [demonstration])
     options = CloneOptions.model_validate(CLONE)
     network, log = clone(chosen, options, project / "demonstrations.json", 0, lambda *_, **__: None)
@@ -69,8 +69,8 @@ def test_a_clone_does_what_the_demonstration_does_from_the_room_on(project: Path
 
 def test_a_demonstration_that_ends_where_the_room_begins_teaches_nothing(project: Path) -> None:
     chosen, path = experiment(), project / "demonstrations.json"
-    write_demonstrations(path, [walk(Emulator(), 0, start(2).actions).demonstration])
-    with pytest.raises(ValueError, match="no demonstration goes on in room 2; search longer"):
+    write_demonstrations(path, [replay_game(Emulator(), 0, start(2).actions).demonstration])
+    with pytest.raises(ValueError, match="no demonstration continues in room 2"):
         clone(chosen, CloneOptions.model_validate(CLONE), path, 0, lambda *_, **__: None)
 
 
@@ -79,7 +79,7 @@ def test_pretrain_with_the_recipe_clone_leaves_pi_star_and_its_success(project: 
     run = run_in(project / "run")
     # What the expert found is there already, as after an interruption.
     shutil.copy(STATES, run.output / "start_states.json")
-    demonstration = walk(Emulator(), 0, start(7, 3).actions).demonstration
+    demonstration = replay_game(Emulator(), 0, start(7, 3).actions).demonstration
     write_demonstrations(run.output / "demonstrations.json", [demonstration])
     pretrain(chosen, run)
     assert (run.output / "policy.safetensors").exists()
@@ -93,17 +93,17 @@ def test_games_of_an_agent_are_ways_and_visits() -> None:
         [(100, "score", 0.0), (100, "score", 100.0), (100, "rooms", 1.0), (100, "entropy", 2.0)],
         columns=["step", "metric", "value"],
     )
-    found = found_in([whole, whole[:40], whole], 5, training)
-    assert found.ways == ((5, whole[:40]), (5, whole))
+    found = exploration_of([whole, whole[:40], whole], 5, training)
+    assert found.trajectories == ((5, whole[:40]), (5, whole))
     assert found.progress.to_dict("records") == [
         {"step": 100, "stream": 0, "cells": 0, "rooms": 1.0, "score": 50.0}
     ]
     assert found.visits["visits"].sum() == 2 * len(whole) + 40
-    played = walk(Emulator(), 5, whole)
+    played = replay_game(Emulator(), 5, whole)
     assert dict(zip(found.first_visits["room"], found.first_visits["step"], strict=True)) == (
         played.demonstration.room_entries
     )
-    assert [item.demonstration.seed for item in found.walks()] == [5, 5]
+    assert [item.demonstration.seed for item in found.replays()] == [5, 5]
 
 
 def test_an_agent_that_never_reached_the_room_is_refused_and_not_trained_again(project: Path) -> None:

@@ -13,8 +13,8 @@ OPTIONS = GoExploreOptions(steps=12_000, burst=40, repeat=0.9)
 
 
 def described(search: Search) -> object:
-    ways = {cell: search.way(node) for cell, node in search.cells.items()}
-    return ways, dict(search.visits), search.progress, search.chosen, search.steps
+    trajectories = {cell: search.trajectory(node) for cell, node in search.cells.items()}
+    return trajectories, dict(search.visits), search.progress, search.chosen, search.steps
 
 
 def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
@@ -41,10 +41,10 @@ def test_every_cell_is_reached_by_its_way() -> None:
     emulator = Emulator()
     for cell, node in list(search.cells.items())[::7]:
         emulator.reset()
-        for action in search.way(node):
+        for action in search.trajectory(node):
             emulator.step(action)
         reached = emulator.digest()
-        emulator.load(search.states[search.place[cell]])
+        emulator.load(search.states[search.index[cell]])
         assert emulator.digest() == reached
 
 
@@ -53,7 +53,7 @@ def test_the_number_of_processes_does_not_matter(tmp_path: Path, monkeypatch: py
     for processes in ("1", "2"):
         monkeypatch.setenv("FPC_PROCESSES", processes)
         found.append(explore(OPTIONS, 0, tmp_path / processes))
-    assert found[0].ways == found[1].ways
+    assert found[0].trajectories == found[1].trajectories
     assert found[0].first_visits.equals(found[1].first_visits)
     assert found[0].progress.equals(found[1].progress)
     assert found[0].visits.equals(found[1].visits)
@@ -61,10 +61,10 @@ def test_the_number_of_processes_does_not_matter(tmp_path: Path, monkeypatch: py
 
 
 def test_seeds_and_streams_search_differently() -> None:
-    ways = set()
+    trajectories = set()
     for seed, stream in ((0, 0), (0, 1), (1, 0)):
         search = Search(OPTIONS, seed, stream, 2000)
         while search.steps < search.total:
             search._burst()
-        ways.add(frozenset(search.way(node) for node in search.cells.values()))
-    assert len(ways) == 3
+        trajectories.add(frozenset(search.trajectory(node) for node in search.cells.values()))
+    assert len(trajectories) == 3

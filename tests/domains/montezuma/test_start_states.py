@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.passages import chosen, demonstrations_of, walk
+from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of, replay_game
 from fpc.domains.montezuma.start_states import (
     by_room,
     read_demonstrations,
@@ -19,7 +19,7 @@ from fpc.domains.montezuma.start_states import (
 )
 from fpc.domains.montezuma.training import starts_in
 
-from .ways import STATES, start, starts
+from .known_states import STATES, start, starts
 
 
 def test_every_stored_state_is_reached_again() -> None:
@@ -40,7 +40,7 @@ def test_states_and_demonstrations_are_read_as_they_were_written(tmp_path: Path)
     write_start_states(path, starts())
     assert read_start_states(path) == starts()
     assert path.read_bytes() == STATES.read_bytes()
-    demonstration = walk(Emulator(), 0, start(7, 3).actions).demonstration
+    demonstration = replay_game(Emulator(), 0, start(7, 3).actions).demonstration
     assert demonstration.room_entries[7] == len(start(7).actions)
     assert list(demonstration.room_entries) == [1, 2, 3, 4, 5, 7]
     write_demonstrations(tmp_path / "demonstrations.json", [demonstration])
@@ -82,7 +82,7 @@ def test_a_room_without_start_states_is_refused_with_those_there_are() -> None:
 
 
 def test_passages_of_a_way_are_its_stays_with_starts_along_those_that_succeeded() -> None:
-    found = walk(Emulator(), 0, start(7, 3).actions).passages
+    found = replay_game(Emulator(), 0, start(7, 3).actions).passages
     assert found[0].room == 2
     assert found[0].kind[0] == 1
     assert [later.kind[0] for later in found[1:]] == [stay.room for stay in found[:-1]]
@@ -94,22 +94,22 @@ def test_passages_of_a_way_are_its_stays_with_starts_along_those_that_succeeded(
     for item in found:
         for state in item.states:
             replay(Emulator(), state)
-    kept = by_room(chosen([*found, *found], 3))
+    kept = by_room(choose_start_states([*found, *found], 3))
     assert (len(kept[3]), len(kept[7])) == (3, 1)
     assert all(len({state.digest for state in states}) == len(states) for states in kept.values())
 
 
 def test_demonstrations_are_the_best_games_through_every_room() -> None:
     whole = start(7, 3).actions
-    walks = [walk(Emulator(), 0, whole[:count]) for count in (len(whole), len(start(2).actions), 20)]
-    found = demonstrations_of([*walks, walks[0]], 1)
+    replays = [replay_game(Emulator(), 0, whole[:count]) for count in (len(whole), len(start(2).actions), 20)]
+    found = demonstrations_of([*replays, replays[0]], 1)
     assert [item.actions for item in found] == [whole]  # it passes all rooms that the others do
-    assert found[0].score == max(item.demonstration.score for item in walks)
-    assert len(demonstrations_of(walks, 2)) == 2  # Rooms 1 and 2 are in two, and the third adds no room
+    assert found[0].score == max(item.demonstration.score for item in replays)
+    assert len(demonstrations_of(replays, 2)) == 2  # Rooms 1 and 2 are in two, and the third adds no room
 
 
 def test_a_walk_ends_with_the_game_and_counts_its_steps() -> None:
-    found = walk(Emulator(), 0, [3] * 5000)  # runs off the first ledge until no life is left
+    found = replay_game(Emulator(), 0, [3] * 5000)  # runs off the first ledge until no life is left
     emulator = Emulator()
     emulator.reset()
     for action in found.demonstration.actions:

@@ -25,7 +25,7 @@ def test_a_stage_is_a_name_or_a_name_with_a_shift() -> None:
     ("changes", "words"),
     [
         ({"pretrained_stages": [3]}, "allowed: 0 to 2"),
-        ({"pretrained_stages": [2, 1]}, "must rise"),
+        ({"pretrained_stages": [2, 1]}, "increasing order"),
         ({"pretrained_stages": []}, "at least 1"),
         ({"stages": []}, "at least 1"),
         ({"max_steps": 0}, "greater than 0"),

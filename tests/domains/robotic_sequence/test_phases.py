@@ -138,7 +138,7 @@ def test_evaluate_refuses_altered_start_states(
     run = make_run(chain, "evaluate", "vanilla")
     run.state, run.output = tmp_path / "state", tmp_path / "output"
     run.parents = {**run.parents, "collect": tmp_path / "collect"}
-    with pytest.raises(ValueError, match="another start state"):
+    with pytest.raises(ValueError, match="a different start state"):
         DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
 
 

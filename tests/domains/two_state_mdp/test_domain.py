@@ -95,7 +95,7 @@ def test_training_table(chain: Path) -> None:
 
 
 def test_a_method_without_pi_star_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no new initialisation for 'scratch'"):
+    with pytest.raises(ValueError, match="no 'scratch', which trains from scratch"):
         DOMAIN.finetune(EXPERIMENT, "scratch", MethodOptions(), run(tmp_path, "finetune", "scratch"))
 
 

@@ -1,7 +1,7 @@
-"""AppleRetrieval as a domain: all conditions and seeds of an experiment train side by side.
+"""AppleRetrieval as a domain: all conditions and seeds of an experiment are trained in parallel.
 
-A step of the step axis is an episode. Files hold one number for each of the K runs: conditions in
-the configuration's order, seeds fastest.
+One step on the step axis is one episode. Files hold one number for each of the K runs, ordered by
+condition (as configured), with seeds varying fastest.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class AppleRetrieval(Domain[AppleRetrievalExperiment]):
         evaluation.evaluate(experiment, run)
 
     def collected_states(self, experiment: AppleRetrievalExperiment) -> int:
-        """What the configuration says."""
+        """``collect.states``, the number of states kept for each pi*."""
         return experiment.collect.states
 
     def training_steps(self, experiment: AppleRetrievalExperiment, phase: str) -> Mapping[str, int]:
-        """Environment steps (at most), updates and episodes of all seeds of a run together."""
+        """Environment steps (an upper bound), updates and episodes, summed over a run's seeds."""
         runs = len(experiment.environment.conditions) * experiment.seeds_per_run
         updates, episodes = 0, 0
         if phase == "pretrain":

@@ -2,8 +2,8 @@
 
 Source: paper, appendix on AppleRetrieval. Home is position 0, the apple lies at M; the line has no
 walls. The reward is +1 for a step in the phase's direction, else -1. The observation is the scalar
--c in phase 1 and +c in phase 2. A task is a part of it: ``phase_1`` ends when the apple is picked,
-``phase_2`` begins there, ``whole`` is both.
+-c in phase 1 and +c in phase 2. There are three tasks: ``phase_1`` ends when the apple is picked up,
+``phase_2`` begins there, and ``whole`` is both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEFT, RIGHT = 0, 1
 
 
 class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
-    """One episode at a time, for users of Gymnasium; actions are 0 (left) and 1 (right)."""
+    """Gymnasium environment for single episodes; actions are 0 (left) and 1 (right)."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
 
@@ -36,7 +36,7 @@ class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin at home, or at the apple for ``phase_2``."""
+        """Start at home, or at the apple for ``phase_2``."""
         super().reset(seed=seed)
         self.carrying = self.task == "phase_2"
         self.position = self.distance if self.carrying else 0
@@ -44,7 +44,7 @@ class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
         return self._observation(), {}
 
     def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Move; ``terminated`` is success, ``truncated`` the end of time."""
+        """Move one step; ``terminated`` means success, ``truncated`` that time ran out."""
         right = int(action) == RIGHT
         reward = 1.0 if right != self.carrying else -1.0
         self.position += 1 if right else -1
@@ -58,19 +58,19 @@ class AppleRetrieval(gymnasium.Env[NDArray[np.float32], int]):
 
 
 class Transition(NamedTuple):
-    """One step of all episodes, ``[K, B]`` each; inactive episodes have reward 0."""
+    """One step of all episodes; each field is ``[K, B]``, and inactive episodes have reward 0."""
 
     reward: NDArray[np.int8]
-    active: NDArray[np.bool_]  # the episode had not ended before this step
+    active: NDArray[np.bool_]  # whether the episode was still running before this step
 
 
 class VectorAppleRetrieval:
-    """The same environment for K runs of B episodes side by side; agrees with it step by step.
+    """The same environment for K runs of B parallel episodes; it agrees with the single one at every step.
 
     Args:
         distances: M of each run, ``[K]``.
         episodes: B.
-        task: part of the task.
+        task: ``phase_1``, ``phase_2`` or ``whole``.
     """
 
     def __init__(self, distances: NDArray[np.int64], episodes: int, task: Task = "whole") -> None:
@@ -82,9 +82,9 @@ class VectorAppleRetrieval:
         self.success = np.zeros(shape, bool)
 
     def step(self, right: NDArray[np.bool_]) -> Transition:
-        """Move all episodes that have not ended; ``right`` ``[K, B]``.
+        """Move all running episodes; ``right`` is ``[K, B]``.
 
-        Small integers throughout: this loop is most of the time of training.
+        Uses small integers throughout, as this loop takes most of the training time.
         """
         active = self.active
         move = (2 * right.view(np.int8) - 1) * active.view(np.int8)

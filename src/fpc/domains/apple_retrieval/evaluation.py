@@ -26,7 +26,7 @@ def evaluate(experiment: AppleRetrievalExperiment, run: Run) -> None:
     """``episodes.parquet``: success and return of every episode of every probe and milestone.
 
     Measures of the policy itself have episode -1: ``weight_ratio`` (|b| / |w|, probe whole) and
-    ``correct_probability`` (of the right direction, in phase 1 and in phase 2).
+    ``correct_probability`` (of moving in the right direction, in phases 1 and 2).
     """
     grid = Grid(experiment.environment, run.seeds)
 
@@ -42,7 +42,7 @@ def evaluate(experiment: AppleRetrievalExperiment, run: Run) -> None:
 def _measures(
     grid: Grid, policy: ApplePolicy, step: int, episodes: int
 ) -> Iterator[tuple[Task, NDArray[np.int64], str, NDArray[np.float64]]]:
-    """(probe, numbers of the episodes ``[B]``, measure, values ``[K, B]``) of one milestone."""
+    """(probe, episode numbers ``[B]``, measure, values ``[K, B]``) for one milestone."""
     itself = np.array([NO_EPISODE])
     with torch.no_grad():
         right = policy.outputs(grid.observations).sigmoid().squeeze(-1).numpy()
@@ -59,7 +59,7 @@ def _measures(
 def _rows(
     grid: Grid, probe: Task, episode: NDArray[np.int64], measure: str, values: NDArray[np.float64]
 ) -> pd.DataFrame:
-    """One row for each run and episode."""
+    """One row per run and episode."""
     conditions, seeds = (np.array(column) for column in zip(*grid.runs, strict=True))
     return pd.DataFrame(
         {

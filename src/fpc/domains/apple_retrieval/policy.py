@@ -14,10 +14,10 @@ from fpc.domains.apple_retrieval.streams import Streams
 
 
 class ApplePolicy(nn.Module):
-    """K policies side by side: w and b are ``[K]``, float64.
+    """K policies in parallel; w and b are float64 ``[K]``.
 
-    Double precision keeps a run the same whichever runs are trained beside it: the last bit of a
-    vectorised function may depend on the place in the array, and must not decide an action.
+    Double precision makes a run independent of the runs trained alongside it: the last bit of a
+    vectorised function may depend on the position in the array and must not decide an action.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -27,7 +27,7 @@ class ApplePolicy(nn.Module):
 
     @classmethod
     def new(cls, streams: Streams, initial_range: float) -> ApplePolicy:
-        """New policies: w and b uniform in ``[-initial_range, initial_range]``."""
+        """Initial policies: w and b uniform in ``[-initial_range, initial_range]``."""
         uniforms = torch.from_numpy(streams.draw((2,)))
         values = (2 * uniforms - 1) * initial_range
         return cls(values[:, 0], values[:, 1])
@@ -41,7 +41,7 @@ class ApplePolicy(nn.Module):
         return Bernoulli(logits=outputs.squeeze(-1), validate_args=False)
 
     def information(self, outputs: Tensor) -> Tensor:
-        """Fisher information ``p (1 - p)`` about the logit, ``[K, N, 1]``."""
+        """Fisher information ``p (1 - p)`` with respect to the logit, ``[K, N, 1]``."""
         probability = outputs.sigmoid()
         return probability * (1 - probability)
 
@@ -50,6 +50,6 @@ class ApplePolicy(nn.Module):
         return {"weight": self.weight, "bias": self.bias}
 
     def weight_ratio(self) -> NDArray[np.float64]:
-        """``|b| / |w|`` of each run, ``[K]``: how little the policy heeds the observation."""
+        """``|b| / |w|`` of each run, ``[K]``: how strongly the policy ignores the observation."""
         ratio: NDArray[np.float64] = (self.bias.abs() / self.weight.abs()).detach().numpy()
         return ratio

@@ -1,4 +1,4 @@
-"""Episodes of K policies in their environments."""
+"""Rollouts of K policies, each in its own environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fpc.learners.reinforce.specification import Episodes
 
 @dataclass(frozen=True)
 class Grid:
-    """The K runs of an experiment: every condition with every seed, seeds fastest."""
+    """The K runs of an experiment: every condition with every seed, seeds varying fastest."""
 
     environment: EnvironmentSection
     seeds: tuple[int, ...]
@@ -41,11 +41,11 @@ class Grid:
         return torch.stack([-signal, signal], dim=1).unsqueeze(-1)
 
     def uniform_shape(self, episodes: int) -> tuple[int, int]:
-        """Shape of the random numbers that a run needs for so many episodes: (T, B)."""
+        """Shape (T, B) of the random numbers that a run needs for ``B`` episodes."""
         return self.environment.max_steps, episodes
 
     def rollout(self, policy: ApplePolicy, uniforms: NDArray[np.float64], task: Task) -> Episodes:
-        """Play ``[K, T, B]`` uniform numbers: the policy moves right where its number is below P(right)."""
+        """Play with uniform numbers ``[K, T, B]``: the policy moves right where one is below P(right)."""
         with torch.no_grad():
             right = policy.outputs(self.observations).sigmoid().squeeze(-1).numpy()  # [K, 2]
         environment = VectorAppleRetrieval(self.distances, uniforms.shape[-1], task)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a run, whichever runs are trained beside it."""
+"""Random number streams per run, independent of the runs trained alongside it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fpc.core.seeds import named_generator
 
 
 class Streams:
-    """One generator for each run, keyed by its seed, its condition and a purpose.
+    """One random number generator per run, keyed by its seed, condition and purpose.
 
     Args:
         runs: (condition name, seed) of each of the K runs.
-        purpose: tells streams of the same run apart, such as ``finetune``.
+        purpose: distinguishes streams of the same run, such as ``finetune``.
     """
 
     def __init__(self, runs: Sequence[tuple[str, int]], purpose: str) -> None:
@@ -30,6 +30,6 @@ class Streams:
         return numbers
 
     def skip(self, draws: int, shape: tuple[int, ...]) -> None:
-        """Go on as if ``draw(shape)`` had been called ``draws`` times; exact, for a resume."""
+        """Advance as if ``draw(shape)`` had been called ``draws`` times; exact, for resuming."""
         for generator in self.generators:
             generator.bit_generator.advance(draws * prod(shape))  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ from fpc.retention.registry import load_method
 
 
 def pretrain(experiment: AppleRetrievalExperiment, run: Run) -> None:
-    """REINFORCE in phase 2 from new policies."""
+    """Train initial policies on phase 2 with REINFORCE."""
     section = experiment.pretrain
     grid = Grid(experiment.environment, run.seeds)
     policy = ApplePolicy.new(Streams(grid.runs, "initialisation"), section.initial_range)
@@ -44,12 +44,12 @@ def pretrain(experiment: AppleRetrievalExperiment, run: Run) -> None:
 
 
 def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
-    """Play pi* in phase 2 and keep states in random order."""
+    """Roll out pi* in phase 2 and keep states in random order."""
     grid = Grid(experiment.environment, run.seeds)
     policy = read_policy(run, grid)
     wanted, max_steps = experiment.collect.states, experiment.environment.max_steps
     streams = Streams(grid.runs, "collect")
-    # An episode of phase 2 lasts for M steps at least, so these are enough states for every run.
+    # An episode of phase 2 lasts at least M steps, so this yields enough states for every run.
     episodes = max(ceil(wanted / min(max_steps, distance)) for distance in grid.distances.tolist())
     played = grid.rollout(policy, streams.draw(grid.uniform_shape(episodes)), "phase_2")
     places = []
@@ -70,7 +70,7 @@ def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
 
 
 def finetune(experiment: AppleRetrievalExperiment, method: str, options: MethodOptions, run: Run) -> None:
-    """REINFORCE on the whole task with a retention method."""
+    """Fine-tune on the whole task with REINFORCE and a retention method."""
     section, grid = experiment.finetune, Grid(experiment.environment, run.seeds)
     method_class = load_method(method)
     teacher = read_policy(run, grid).requires_grad_(False) if "pretrain" in run.parents else None
@@ -102,7 +102,7 @@ def finetune(experiment: AppleRetrievalExperiment, method: str, options: MethodO
 def _task(
     grid: Grid, policy: ApplePolicy, task: Task, section: ReinforceSection, purpose: str
 ) -> dict[str, Any]:
-    """Fields of a specification: what is learned, with random numbers of the streams of ``purpose``."""
+    """Fields of a specification: the objective, with random numbers from the streams of ``purpose``."""
     streams, shape = Streams(grid.runs, purpose), grid.uniform_shape(section.episodes_per_update)
     return {
         "options": section,
@@ -121,7 +121,7 @@ def _expert(run: Run, grid: Grid) -> ExpertDataset | None:
 
 
 def _write_training(table: pd.DataFrame, grid: Grid, section: ReinforceSection, run: Run) -> None:
-    """step (episodes before the update), seed, metric, value, condition; means over bins of updates."""
+    """Means over bins of updates: step (episodes before the update), seed, metric, value, condition."""
     conditions, seeds = (np.array(column) for column in zip(*grid.runs, strict=True))
     columns = {
         "step": table["step"] * section.episodes_per_update,
@@ -134,19 +134,19 @@ def _write_training(table: pd.DataFrame, grid: Grid, section: ReinforceSection, 
 
 
 def read_policy(run: Run, grid: Grid) -> ApplePolicy:
-    """pi* of each run of the grid."""
+    """pi* for each run of the grid."""
     tensors = read_tensors(run.parents["pretrain"] / POLICY)
     return ApplePolicy(spread(tensors["weight"], grid), spread(tensors["bias"], grid))
 
 
 def spread(values: Tensor, grid: Grid) -> Tensor:
-    """Give each run of the grid its own pi*'s values ``[K, ...]``, also where all seeds share one pi*.
+    """Values ``[K, ...]`` of pi* for each run of the grid, repeated where all seeds share one pi*.
 
     Raises:
-        ValueError: the values are of other seeds.
+        ValueError: the values do not match the run's seeds.
     """
     conditions, seeds = len(grid.environment.conditions), len(grid.seeds)
     by_condition = values.reshape(conditions, -1, *values.shape[1:])
     if by_condition.shape[1] not in (1, seeds):
-        raise ValueError(f"pi* was made for {by_condition.shape[1]} seeds, this run has {seeds}")
+        raise ValueError(f"pi* was trained with {by_condition.shape[1]} seeds, but this run has {seeds}")
     return by_condition.expand(-1, seeds, *[-1] * (values.dim() - 1)).reshape(-1, *values.shape[1:])

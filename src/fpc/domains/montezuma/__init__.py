@@ -1,1 +1,1 @@
-"""Montezuma's Revenge: a policy good from Room 7 on (state coverage gap on pixels)."""
+"""Montezuma's Revenge: a pre-trained policy that is good from Room 7 on (state coverage gap on pixels)."""

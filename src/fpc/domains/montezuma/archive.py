@@ -1,4 +1,4 @@
-"""What the expert found: ways to rooms, from streams of the search run side by side."""
+"""The expert's search results: trajectories to rooms, from parallel streams of the search."""
 
 from __future__ import annotations
 
@@ -16,72 +16,74 @@ import pandas as pd
 from fpc.core.processes import process_pool
 from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.passages import Walk, walk
+from fpc.domains.montezuma.passages import ReplayedGame, replay_game
 from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search
 
-STREAMS = 2  # fixed: what is found must not depend on the number of processes
-BEST = 20  # ways to the best cells of each stream
+STREAMS = 2  # fixed, as results must not depend on the number of processes
+BEST = 20  # trajectories kept per stream, to its best cells
 PROGRESS = ["step", "stream", "cells", "rooms", "score"]
 
 
 @dataclass(frozen=True)
-class Found:
-    """Ways into rooms and through the game, shorter ones first.
+class Exploration:
+    """Trajectories into rooms and through the game, shortest first.
 
-    ``progress`` has the columns step, stream, cells, rooms, score; ``visits`` room, x, y (cells of
-    eight pixels), visits; ``first_visits`` stream, room, ram_room, step.
+    ``progress`` has the columns step, stream, cells, rooms, score; ``visits`` has room, x, y (cells of
+    eight pixels), visits; ``first_visits`` has stream, room, ram_room, step.
     """
 
-    ways: tuple[tuple[int, bytes], ...]  # seed, actions from the start of the game
+    trajectories: tuple[tuple[int, bytes], ...]  # seed, actions from the start of the game
     progress: pd.DataFrame
     visits: pd.DataFrame
     first_visits: pd.DataFrame
 
-    def walks(self) -> list[Walk]:
-        """Every way played again."""
+    def replays(self) -> list[ReplayedGame]:
+        """Replay every trajectory."""
         emulator = Emulator()
-        return [walk(emulator, seed, actions) for seed, actions in self.ways]
+        return [replay_game(emulator, seed, actions) for seed, actions in self.trajectories]
 
 
 def explore(
     options: GoExploreOptions, seed: int, state: Path, report: Callable[[int], None] = lambda step: None
-) -> Found:
-    """Search with all streams; resumes from ``state``. The result follows from options and seed alone."""
+) -> Exploration:
+    """Run all search streams, resuming from ``state``; the result depends on options and seed only."""
     steps = -(-options.steps // STREAMS)
     searches = [Search(options, seed, stream, steps) for stream in range(STREAMS)]
     folders = [state / f"stream_{stream}" for stream in range(STREAMS)]
     processes = min(STREAMS, int(os.environ.get("FPC_PROCESSES", os.cpu_count() or 1)))
     if processes > 1:
-        _side_by_side(options, seed, steps, folders, report)
+        _run_in_parallel(options, seed, steps, folders, report)
     for stream, (search, folder) in enumerate(zip(searches, folders, strict=True)):
         before = stream * steps if processes == 1 else (STREAMS - 1) * steps
         search.run(folder, lambda step, before=before: report(before + step))  # type: ignore[misc]
-    return found_by(searches)
+    return merged(searches)
 
 
-def found_by(searches: Sequence[Search]) -> Found:
-    """What several streams found together."""
-    ways: list[tuple[int, bytes]] = []
+def merged(searches: Sequence[Search]) -> Exploration:
+    """Combine the results of several streams."""
+    trajectories: list[tuple[int, bytes]] = []
     visits: Counter[tuple[int, int, int]] = Counter()
     for search in searches:
-        ways += [(search.seed, search.way(node) + actions) for node, actions in search.entries.values()]
+        trajectories += [
+            (search.seed, search.trajectory(node) + actions) for node, actions in search.entries.values()
+        ]
         best = sorted(search.cells.values(), key=lambda node: (-search.scores[node], search.lengths[node]))
-        ways += [(search.seed, search.way(node)) for node in best[:BEST]]
+        trajectories += [(search.seed, search.trajectory(node)) for node in best[:BEST]]
         visits.update(search.visits)
     progress = [(row[0], search.stream, *row[1:]) for search in searches for row in search.progress]
     first = [(search.stream, *item) for search in searches for item in search.first_steps.items()]
-    return Found(
-        shorter_first(ways),
+    return Exploration(
+        shortest_first(trajectories),
         pd.DataFrame(progress, columns=PROGRESS),
         visits_table(visits),
         first_visits_table(first),
     )
 
 
-def shorter_first(ways: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
-    """Different ways in the order of their length."""
-    return tuple(sorted(set(ways), key=lambda way: (len(way[1]), way)))
+def shortest_first(trajectories: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    """Distinct trajectories, sorted by length."""
+    return tuple(sorted(set(trajectories), key=lambda item: (len(item[1]), item)))
 
 
 def visits_table(visits: Mapping[tuple[int, int, int], int]) -> pd.DataFrame:
@@ -91,7 +93,7 @@ def visits_table(visits: Mapping[tuple[int, int, int], int]) -> pd.DataFrame:
 
 
 def first_visits_table(visits: Iterable[tuple[int, int, int]]) -> pd.DataFrame:
-    """Columns stream, room, ram_room, step of (stream, room, step): where the rooms' numbers come from."""
+    """Table of (stream, room, step) with ``ram_room`` added; the rooms' numbers derive from it."""
     rows = [(stream, room, ram_number(room), step) for stream, room, step in visits]
     columns = ["stream", "room", "ram_room", "step"]
     return pd.DataFrame(rows, columns=columns).astype("int64").sort_values(["stream", "step"], kind="stable")
@@ -100,7 +102,7 @@ def first_visits_table(visits: Iterable[tuple[int, int, int]]) -> pd.DataFrame:
 _counts: Any = None
 
 
-def _share(counts: Any) -> None:
+def _set_counts(counts: Any) -> None:
     global _counts
     _counts = counts
 
@@ -112,16 +114,16 @@ def _run(options: GoExploreOptions, seed: int, stream: int, steps: int, folder: 
     Search(options, seed, stream, steps).run(folder, note)
 
 
-def _side_by_side(
+def _run_in_parallel(
     options: GoExploreOptions,
     seed: int,
     steps: int,
     folders: Sequence[Path],
     report: Callable[[int], None],
 ) -> None:
-    """Each stream in a process; they leave their results in their folders."""
+    """Run each stream in a process of its own, which leaves its results in the stream's folder."""
     counts = multiprocessing.get_context("spawn").Array("q", len(folders), lock=False)
-    with process_pool(len(folders), _share, (counts,)) as pool:
+    with process_pool(len(folders), _set_counts, (counts,)) as pool:
         futures = [
             pool.submit(_run, options, seed, stream, steps, folder) for stream, folder in enumerate(folders)
         ]

@@ -1,4 +1,4 @@
-"""Cloning of the expert's actions in its demonstrations, from the room on."""
+"""Behavioural cloning of the expert's demonstrations, from the room on."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def clone(
     seed: int,
     report: Callable[..., None],
 ) -> tuple[MontezumaNetwork, MetricLog]:
-    """A network trained on the actions of the demonstrations by cross-entropy, and its losses.
+    """Train a network on the demonstrations' actions by cross-entropy; returns it with its losses.
 
     Raises:
-        ValueError: no demonstration enters the room and goes on.
+        ValueError: no demonstration continues after entering the room.
     """
     room = experiment.environment.room
     known = [
@@ -38,15 +38,17 @@ def clone(
         if item.room_entries.get(room, len(item.actions)) < len(item.actions)
     ]
     if not known:
-        raise ValueError(f"{demonstrations}: no demonstration goes on in room {room}; search longer")
+        raise ValueError(
+            f"{demonstrations}: no demonstration continues in room {room}; enlarge pretrain.expert"
+        )
     states = States([states_of(experiment, item) for item in known])
     network = MontezumaNetwork.seeded(experiment.network, experiment.environment, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     generator = torch.Generator().manual_seed(seed)
     log = MetricLog()
     for update in range(options.updates):
-        places = torch.randint(len(states.actions), (options.batch_size,), generator=generator)
-        observations, actions = states.at(places)
+        indices = torch.randint(len(states.actions), (options.batch_size,), generator=generator)
+        observations, actions = states.at(indices)
         logits = network.policy(network.encode(observations))
         loss = F.cross_entropy(logits, actions)
         optimizer.zero_grad()
@@ -60,39 +62,39 @@ def clone(
 
 
 class States:
-    """Observations and actions of demonstrations; each picture is kept once, not in every stack it is in.
+    """Observations and actions of demonstrations; each frame is stored once, not once per stack.
 
     Args:
-        parts: what ``states_of`` returned, of each demonstration.
+        parts: the result of ``states_of`` for each demonstration.
     """
 
     def __init__(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        self.pictures = torch.from_numpy(np.concatenate([pictures for pictures, _ in parts]))
+        self.frames = torch.from_numpy(np.concatenate([frames for frames, _ in parts]))
         self.actions = torch.from_numpy(np.concatenate([actions for _, actions in parts]))
         self.stack = len(parts[0][0]) - len(parts[0][1]) + 1
-        begins = np.cumsum([0, *(len(pictures) for pictures, _ in parts)])
+        begins = np.cumsum([0, *(len(frames) for frames, _ in parts)])
         oldest = [np.arange(len(actions)) + begin for (_, actions), begin in zip(parts, begins, strict=False)]
-        self.oldest = torch.from_numpy(np.concatenate(oldest))  # place of each stack's first picture
+        self.oldest = torch.from_numpy(np.concatenate(oldest))  # index of each stack's oldest frame
 
-    def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
+    def at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Observations uint8 ``[N, stack, size, size]`` and actions int64 ``[N]``."""
-        return self.pictures[self.oldest[places, None] + torch.arange(self.stack)], self.actions[places]
+        return self.frames[self.oldest[indices, None] + torch.arange(self.stack)], self.actions[indices]
 
 
 def states_of(experiment: MontezumaExperiment, demonstration: Demonstration) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 ``[N + stack - 1, size, size]`` and actions int64 ``[N]`` from the room's entry on."""
+    """Frames uint8 ``[N + stack - 1, size, size]`` and actions int64 ``[N]`` from the room's entry on."""
     environment = experiment.environment.model_copy(update={"sticky": 0.0, "max_steps": 10**9})
     entry = demonstration.room_entries[environment.room]
     player = MontezumaEnvironment(environment, (0,))
     observation, _ = player.reset()
-    pictures: list[np.ndarray] = []
+    frames: list[np.ndarray] = []
     actions = []
-    for place, action in enumerate(demonstration.actions):
-        if place >= entry:
-            pictures += [np.array(picture) for picture in (observation[-1:] if pictures else observation)]
+    for index, action in enumerate(demonstration.actions):
+        if index >= entry:
+            frames += [np.array(frame) for frame in (observation[-1:] if frames else observation)]
             actions.append(action)
         observation, _, terminated, _, _ = player.step(action)
         if terminated:
             break
     player.close()  # type: ignore[no-untyped-call]
-    return np.stack(pictures), np.array(actions, dtype=np.int64)
+    return np.stack(frames), np.array(actions, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""collect: states of pi* from the room on with pi*'s outputs there, and the probe's start states."""
+"""collect: pi*'s states and outputs from the room on, and the probe's start states."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
 from fpc.domains.montezuma.training import starts_in
 
-_COLLECT = 4409  # tells these episodes from others of the run's seed
+_COLLECT = 4409  # distinguishes these episodes from others with the same seed
 _BATCH = 16
 
 
 class Reservoir:
-    """A uniform sample of a stream (Vitter's algorithm R), in random order in the end.
+    """A uniform sample of a stream (Vitter's algorithm R), returned in random order.
 
     Args:
-        size: how many are kept.
-        width: numbers of one observation.
-        generator: of the choices.
+        size: number of observations kept.
+        width: flattened size of an observation.
+        generator: random number generator for the sampling.
     """
 
     def __init__(self, size: int, width: int, generator: np.random.Generator) -> None:
@@ -36,14 +36,14 @@ class Reservoir:
         self.observations = torch.empty(size, width, dtype=torch.uint8)
 
     def see(self, observation: np.ndarray) -> None:
-        """Take in one observation of any shape, uint8."""
-        place = self.seen if self.seen < self.size else int(self.generator.integers(self.seen + 1))
+        """Add one uint8 observation of any shape."""
+        index = self.seen if self.seen < self.size else int(self.generator.integers(self.seen + 1))
         self.seen += 1
-        if place < self.size:
-            self.observations[place] = torch.from_numpy(observation.reshape(-1))
+        if index < self.size:
+            self.observations[index] = torch.from_numpy(observation.reshape(-1))
 
     def shuffled(self) -> Tensor:
-        """uint8 ``[kept, width]``."""
+        """The sample in random order, uint8 ``[kept, width]``."""
         kept = self.observations[: min(self.seen, self.size)]
         return kept[torch.from_numpy(self.generator.permutation(len(kept)))]
 
@@ -51,10 +51,10 @@ class Reservoir:
 def collect(experiment: MontezumaExperiment, run: Run) -> None:
     """Write ``expert.safetensors`` (observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``).
 
-    ``start_states.json`` and ``visits.parquet`` are the expert's, from ``pretrain``.
+    ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``.
 
     Raises:
-        ValueError: pi*'s games had fewer states than are to be kept.
+        ValueError: pi*'s games had fewer states than ``collect.states``.
     """
     prepare_processor()
     pi_star = run.parents["pretrain"]
@@ -66,8 +66,8 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     starts = starts_in(pi_star / STARTS, environment.room)
     limited = environment.model_copy(update={"max_steps": options.max_steps})
     players = [
-        MontezumaEnvironment(limited, (run.seed, _COLLECT, place), starts)
-        for place in range(min(_BATCH, options.trajectories))
+        MontezumaEnvironment(limited, (run.seed, _COLLECT, index), starts)
+        for index in range(min(_BATCH, options.trajectories))
     ]
     sampler = torch.Generator().manual_seed(int(generator.integers(2**62)))
     _play(network, players, options.trajectories, reservoir, sampler, run)
@@ -93,7 +93,7 @@ def _play(
     sampler: torch.Generator,
     run: Run,
 ) -> None:
-    """Play games from start states until so many have ended; every state is shown to the reservoir."""
+    """Play ``trajectories`` games from start states to their ends, adding every state to the reservoir."""
     observations = [player.reset()[0] for player in players]
     begun, ended = len(players), 0
     while players:

@@ -15,47 +15,51 @@ ROOMS = 24
 
 
 class EnvironmentOptions(Section):
-    """The game as the agent sees it."""
+    """The preprocessed game."""
 
     frame_skip: PositiveInt = Field(
-        description="Emulator frames of one step; the last two are joined by maximum."
+        description="Emulator frames per step; the observation is the maximum of the last two."
     )
-    sticky: Fraction = Field(description="Probability that a step repeats the action before it.")
-    max_steps: PositiveInt = Field(description="Steps of a game; then it is truncated.")
-    screen_size: PositiveInt = Field(description="Side of the grey picture in pixels.")
-    frame_stack: PositiveInt = Field(description="Pictures in one observation.")
+    sticky: Fraction = Field(description="Probability that a step repeats the previous action.")
+    max_steps: PositiveInt = Field(description="Steps after which a game is truncated.")
+    screen_size: PositiveInt = Field(description="Side of the square greyscale frame in pixels.")
+    frame_stack: PositiveInt = Field(description="Frames stacked in one observation.")
     room: PositiveInt = Field(
-        le=ROOMS, description="Number (in visiting order) of the room that Far begins with; the paper's is 7."
+        le=ROOMS, description="Number (in visiting order) of the room where Far begins; 7 in the paper."
     )
-    room_max_steps: PositiveInt = Field(description="Steps of an attempt in the room, from a start state.")
+    room_max_steps: PositiveInt = Field(
+        description="Step limit of an attempt in the room from a start state."
+    )
 
 
 class NetworkOptions(Section):
     """Sizes of the policy: three convolutions (8x8 stride 4, 4x4 stride 2, 3x3 stride 1), two layers."""
 
     channels: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
-        description="Channels of the convolutions."
+        description="Output channels of the convolutions."
     )
-    hidden: tuple[PositiveInt, PositiveInt] = Field(description="Units of the two layers after them.")
+    hidden: tuple[PositiveInt, PositiveInt] = Field(description="Units of the two fully connected layers.")
 
 
 class GoExploreOptions(Section):
-    """First phase of Go-Explore (Ecoffet et al. 2021): an archive of cells, sticky actions off."""
+    """First phase of Go-Explore (Ecoffet et al. 2021): an archive of cells, without sticky actions."""
 
-    steps: PositiveInt = Field(description="Steps of the search (times the frame skip: emulator frames).")
+    steps: PositiveInt = Field(description="Steps of the search, of `frame_skip` emulator frames each.")
     burst: PositiveInt = Field(description="Random steps after each return to a cell.")
-    repeat: Fraction = Field(description="Probability to go on with the action before.")
+    repeat: Fraction = Field(description="Probability of repeating the previous action.")
 
 
 class PPORNDOptions(Section):
     """An expert trained from the start of the game with APPO and RND, with the options of `pretrain`."""
 
     steps: PositiveInt = Field(description="Environment steps.")
-    trajectories: PositiveInt = Field(description="Games it then plays; those that reach the room are kept.")
+    trajectories: PositiveInt = Field(
+        description="Games played after training; those that reach the room are kept."
+    )
 
 
 class ExpertOptions(Section):
-    """Who finds the way to the room."""
+    """The expert that finds the way to the room."""
 
     recipe: Literal["go_explore", "ppo_rnd"] = Field(
         description="`go_explore`: a search with the emulator's save states; `ppo_rnd`: an agent trained "
@@ -63,9 +67,9 @@ class ExpertOptions(Section):
     )
     go_explore: GoExploreOptions | None = Field(default=None, description="Needed with `go_explore`.")
     ppo_rnd: PPORNDOptions | None = Field(default=None, description="Needed with `ppo_rnd`.")
-    start_states: PositiveInt = Field(description="Start states to keep of each room at most.")
+    start_states: PositiveInt = Field(description="Maximum number of start states kept per room.")
     demonstrations: PositiveInt = Field(
-        description="Games to keep through each room, where there are so many; each counts for all its rooms."
+        description="Games kept per room, if enough were found; a game counts for every room it enters."
     )
 
     @model_validator(mode="after")
@@ -78,29 +82,29 @@ class ExpertOptions(Section):
 class CloneOptions(Section):
     """Cloning of the expert's actions in the demonstrations from the room on."""
 
-    updates: PositiveInt = Field(description="Gradient steps.")
-    batch_size: PositiveInt = Field(description="States in a gradient step.")
-    learning_rate: PositiveFloat = Field(description="Adam's.")
+    updates: PositiveInt = Field(description="Gradient steps of cloning.")
+    batch_size: PositiveInt = Field(description="Batch size of a gradient step, in states.")
+    learning_rate: PositiveFloat = Field(description="Learning rate of Adam.")
 
 
 class PretrainOptions(Section):
-    """How pi* is made."""
+    """How pi* is trained."""
 
     expert: ExpertOptions = Field(description="Start states and demonstrations.")
     recipe: Literal["rl_from_room", "clone"] = Field(
-        description="`rl_from_room`: APPO with RND on games that begin in the room; `clone`: the expert's "
+        description="`rl_from_room`: APPO with RND, starting in the room; `clone`: clone the expert's "
         "actions from the room on."
     )
     clone: CloneOptions | None = Field(default=None, description="Needed with the recipe `clone`.")
     task: Literal["game", "room"] = Field(
-        description="What `rl_from_room` learns: the game from the room on, or success in the room "
-        "(reward 1, then the game ends; so does it with a life)."
+        description="Task of `rl_from_room`: the game from the room on, or success in the room "
+        "(reward 1; the episode ends with success or with the loss of a life)."
     )
     steps: NonNegativeInt = Field(description="Environment steps of `rl_from_room`.")
     appo: APPOOptions = Field(description="APPO.")
     rnd: RNDOptions = Field(description="Random network distillation.")
     probe_episodes: PositiveInt = Field(
-        description="Attempts that pi*'s and a random policy's success are measured on."
+        description="Attempts used to measure the success of pi* and of a random policy."
     )
 
     @model_validator(mode="after")
@@ -115,9 +119,9 @@ class PretrainOptions(Section):
 class CollectOptions(Section):
     """The expert data: states of pi* from the room on."""
 
-    trajectories: PositiveInt = Field(description="Games of pi* from start states in the room.")
-    states: PositiveInt = Field(description="States drawn from them, in random order.")
-    max_steps: PositiveInt = Field(description="Steps of such a game at most.")
+    trajectories: PositiveInt = Field(description="Games played by pi* from start states in the room.")
+    states: PositiveInt = Field(description="States sampled from these games, in random order.")
+    max_steps: PositiveInt = Field(description="Maximum steps of a game.")
 
 
 class FinetuneOptions(Section):
@@ -125,24 +129,26 @@ class FinetuneOptions(Section):
 
     appo: APPOOptions = Field(description="APPO.")
     rnd: RNDOptions = Field(description="Random network distillation.")
-    steps: PositiveInt = Field(description="Environment steps of every method.")
-    evaluate_every: PositiveInt = Field(description="Environment steps between milestones; also one at 0.")
+    steps: PositiveInt = Field(description="Environment steps, the same for every method.")
+    evaluate_every: PositiveInt = Field(
+        description="Environment steps between milestones; there is one at step 0 as well."
+    )
 
 
 class EvaluateOptions(Section):
     """What is measured on each milestone."""
 
-    episodes: PositiveInt = Field(description="Attempts in the room (Far).")
-    start_episodes: PositiveInt = Field(description="Games from the start (Close).")
-    max_steps: PositiveInt = Field(description="Steps of such a game.")
+    episodes: PositiveInt = Field(description="Attempts in the room (Far) at each milestone.")
+    start_episodes: PositiveInt = Field(description="Games from the start (Close) at each milestone.")
+    max_steps: PositiveInt = Field(description="Step limit of a game from the start.")
 
 
 class MontezumaExperiment(Experiment):
-    """Montezuma's Revenge with one choice of room, network and budgets."""
+    """Montezuma's Revenge with a given room, network and budgets."""
 
     environment: EnvironmentOptions = Field(description="The task.")
     network: NetworkOptions = Field(description="The policy.")
-    pretrain: PretrainOptions = Field(description="How pi* is made.")
+    pretrain: PretrainOptions = Field(description="How pi* is trained.")
     collect: CollectOptions = Field(description="Expert data.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")

@@ -1,4 +1,4 @@
-"""Tables that follow from others by the rules of the game: what is drawn of rooms and attempts."""
+"""Tables derived from others by the rules of the game, for plots of rooms and films of attempts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from fpc.domains.montezuma.rooms import ROOM_OF_RAM, grid_position
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDE, LOW, HIGH = 20, 15, 32  # cells of eight pixels in a room: x is 0 to 159, y 120 (its floor) to 255
+WIDE, LOW, HIGH = (
+    20,
+    15,
+    32,
+)  # a room in cells of eight pixels: x from 0 to 159, y from 120 (its floor) to 255
 
 
 def rooms(visits: pd.DataFrame) -> pd.DataFrame:
-    """All 24 rooms, numbered in the order of visits, with the visits in each.
+    """Visits in each of the 24 rooms, which are numbered in the order of visits.
 
     Args:
         visits: columns ``room, x, y, visits``; x and y in cells of eight pixels.
 
     Returns:
         Columns ``room``, ``row``, ``column`` (in the pyramid, from 0), ``counts`` (float64 ``[17, 20]``,
-        the floor first; None where there was no visit).
+        floor first; None for a room without visits).
     """
     found = []
     for room in sorted(ROOM_OF_RAM.values()):
@@ -36,8 +40,8 @@ def rooms(visits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["room", "row", "column", "counts"])
 
 
-def rooms_picture(visits: pd.DataFrame) -> Figure:
-    """The pyramid with all visits; ``visits`` has the columns room, x, y, visits."""
+def draw_rooms(visits: pd.DataFrame) -> Figure:
+    """Draw the pyramid of rooms with all visits; ``visits`` has the columns room, x, y, visits."""
     from matplotlib.figure import Figure
 
     from fpc.core.grid_map import draw_grid_map
@@ -48,18 +52,18 @@ def rooms_picture(visits: pd.DataFrame) -> Figure:
 
 
 def frames(attempts: pd.DataFrame) -> pd.DataFrame:
-    """What attempts look like while they are in their room: their actions played again, deterministically.
+    """Frames of attempts while they are in their room, from a deterministic replay of their actions.
 
     Args:
         attempts: columns ``probe`` (``room_<n>``), ``seed``, ``start`` and ``actions`` (hexadecimal, two
-            digits each, as the game got them), ``digest`` (of the RAM that ``start`` leads to).
+            digits each, as executed by the game), ``digest`` (of the RAM after ``start``).
 
     Returns:
-        Columns ``attempt`` (index of the row in ``attempts``), ``frame`` (from 0, the start), ``rgb`` (uint8
+        Columns ``attempt`` (index of the row in ``attempts``), ``frame`` (0 is the start), ``rgb`` (uint8
         ``[153, 160, 3]``).
 
     Raises:
-        ValueError: a start state is not reached.
+        ValueError: a replay did not reach its start state.
     """
     from fpc.domains.montezuma.emulator import Emulator
     from fpc.domains.montezuma.filming import film

@@ -1,4 +1,4 @@
-"""Montezuma's Revenge as a domain: APPO with RND, pi* good from Room 7 on (state coverage gap)."""
+"""Montezuma's Revenge as a domain: APPO with RND; pi* is good from Room 7 on (state coverage gap)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Montezuma(Domain[MontezumaExperiment]):
-    """Close are the rooms before Room 7, where games start; Far is Room 7 and what comes after."""
+    """Close is the game up to Room 7; Far is Room 7 and everything after it."""
 
     name: ClassVar[str] = "montezuma"
     learner: ClassVar[Learner[Any]] = APPO()
@@ -28,7 +28,7 @@ class Montezuma(Domain[MontezumaExperiment]):
         pretrain(experiment, run)
 
     def collect(self, experiment: MontezumaExperiment, run: Run) -> None:
-        """States of pi* from the room on, and the start states of the probe."""
+        """pi*'s states from the room on, and the start states of the probe."""
         from fpc.domains.montezuma.collecting import collect
 
         collect(experiment, run)
@@ -50,17 +50,17 @@ class Montezuma(Domain[MontezumaExperiment]):
         evaluate(experiment, run)
 
     def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
-        """``rooms`` and ``frames``."""
+        """The tables ``rooms`` and ``frames``."""
         from fpc.domains.montezuma.derived_tables import DERIVED
 
         return DERIVED
 
     def collected_states(self, experiment: MontezumaExperiment) -> int:
-        """What the configuration says."""
+        """``collect.states``."""
         return experiment.collect.states
 
     def training_steps(self, experiment: MontezumaExperiment, phase: str) -> Mapping[str, int]:
-        """Upper bounds: games end before their step limit."""
+        """Upper bounds, as games may end before their step limit."""
         return _STEPS[phase](experiment)
 
 

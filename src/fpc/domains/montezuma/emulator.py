@@ -1,4 +1,4 @@
-"""Montezuma's Revenge in the Arcade Learning Environment, without chance: the same actions, the same game."""
+"""Montezuma's Revenge in the Arcade Learning Environment, deterministic: equal actions give equal games."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fpc.domains.montezuma.rooms import room_number
 FRAME_SKIP = 4
 ACTIONS = 18
 HEIGHT, WIDTH = 210, 160
-ROOM, X, Y, INVENTORY = 3, 42, 43, 65  # bytes of the RAM
+ROOM, X, Y, INVENTORY = 3, 42, 43, 65  # size of the RAM in bytes
 CELL = 8  # pixels
 
 
@@ -28,12 +28,12 @@ def rom_digest() -> str:
 
 def _rom() -> Path:
     path = roms.get_rom_path("montezuma_revenge")
-    assert path is not None  # ale-py brings the game
+    assert path is not None  # the ROM comes with ale-py
     return Path(path)
 
 
 class Emulator:
-    """One game; a step is ``frame_skip`` emulator frames with one action, 0 to 17."""
+    """One game; a step repeats one action (0 to 17) for ``frame_skip`` emulator frames."""
 
     def __init__(self, frame_skip: int = FRAME_SKIP) -> None:
         self.frame_skip = frame_skip
@@ -47,11 +47,11 @@ class Emulator:
         self._before = np.zeros((HEIGHT, WIDTH), np.uint8)
 
     def reset(self) -> None:
-        """The start of the game."""
+        """Return to the start of the game."""
         self.ale.reset_game()
 
     def step(self, action: int, draw: bool = False) -> float:
-        """Act for ``frame_skip`` frames (nothing moves after the game's end); returns the points earned."""
+        """Act for ``frame_skip`` frames, or do nothing once the game is over; returns the points earned."""
         reward, code, act = 0.0, self._actions[action], self.ale.act
         for left in range(self.frame_skip - 1, -1, -1):
             reward += act(code)
@@ -62,46 +62,46 @@ class Emulator:
         return reward
 
     def frame(self) -> np.ndarray:
-        """Maximum of the last two frames of the last drawn step, uint8 ``[210, 160]``, grey."""
+        """Maximum of the last two frames of the last rendered step, greyscale uint8 ``[210, 160]``."""
         return np.maximum(self._before, self._last) if self.frame_skip > 1 else self._last.copy()
 
     def draw(self) -> np.ndarray:
-        """The present frame alone, uint8 ``[210, 160]``, grey; it takes the place of the last two."""
+        """The current frame alone, greyscale uint8 ``[210, 160]``; it replaces the last two."""
         self.ale.getScreenGrayscale(self._last)
         self._before[:] = self._last
         return self._last.copy()
 
     def rgb(self) -> np.ndarray:
-        """The present frame in colour, uint8 ``[210, 160, 3]``."""
+        """The current frame in colour, uint8 ``[210, 160, 3]``."""
         return np.asarray(self.ale.getScreenRGB())
 
     def save(self) -> bytes:
-        """The whole state."""
+        """The complete emulator state."""
         state: Any = self.ale.cloneState().__getstate__()
         return bytes(state)
 
     def load(self, state: bytes) -> None:
-        """Back to a saved state."""
+        """Restore a saved state."""
         self.ale.restoreState(ale_py.ALEState(state))
 
     @property
     def ram(self) -> np.ndarray:
-        """uint8 ``[128]``."""
+        """The RAM, uint8 ``[128]``."""
         ram: np.ndarray = self.ale.getRAM()
         return ram
 
     @property
     def ram_room(self) -> int:
-        """The room as the game numbers it, 0 to 23."""
+        """The room in the game's own numbering, 0 to 23."""
         return int(self.ram[ROOM])
 
     @property
     def inventory(self) -> int:
-        """A bit for each item carried."""
+        """Bit mask of the items carried."""
         return int(self.ram[INVENTORY])
 
     def cell(self) -> tuple[int, int, int]:
-        """Where the player is: room (our number), x and y in squares of ``CELL`` pixels."""
+        """The player's position: room (our numbering), x and y in squares of ``CELL`` pixels."""
         ram = self.ram
         return room_number(int(ram[ROOM])), int(ram[X]) // CELL, int(ram[Y]) // CELL
 

@@ -1,6 +1,6 @@
-"""Montezuma's Revenge as the agent sees it: grey pictures, sticky actions, starts from any known state.
+"""Montezuma's Revenge with preprocessing: greyscale frames, sticky actions, starts from any known state.
 
-Preprocessing and sticky actions as in the public PPO-RND code that the paper builds on.
+Preprocessing and sticky actions follow the public PPO-RND code that the paper builds on.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Task = Literal["game", "room"]
 
 
 class RoomAttempt:
-    """Success in a room: something earned, or another way out than the way in (paper, appendix).
+    """Success in a room: points or an item gained, or an exit other than the entrance (paper, appendix).
 
-    A life lost, or leaving the way one came, is a failure.
+    Losing a life, or leaving through the entrance, is a failure.
     """
 
     def __init__(self, room: int, came_from: int, inventory: int, lives: int) -> None:
@@ -35,7 +35,7 @@ class RoomAttempt:
         self.outcome: Outcome = "going"
 
     def see(self, room: int, reward: float, inventory: int, lives: int) -> Outcome:
-        """The outcome after a step that led to these values; it changes once at most."""
+        """Update with the values after a step and return the outcome, which is final once decided."""
         if self.outcome == "going":
             self.outcome = self._judge(room, reward, inventory, lives)
         self.inventory = inventory
@@ -54,13 +54,13 @@ class RoomAttempt:
 class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
     """The game, or single attempts in a room.
 
-    Observations are uint8 ``[stack, size, size]``, the newest picture last; actions 0 to 17.
+    Observations are uint8 ``[stack, size, size]``, the newest frame last; actions are 0 to 17.
 
     Args:
         options: preprocessing and limits.
-        stream: seeds; episode n draws from ``(*stream, n)``.
-        starts: each episode begins in one of them, drawn; without any at the start of the game.
-        task: ``room`` ends with an attempt's outcome and rewards success with 1.
+        stream: seeds; episode n is seeded by ``(*stream, n)``.
+        starts: each episode starts in one drawn at random; if empty, at the start of the game.
+        task: ``room`` ends the episode with the attempt's outcome and rewards success with 1.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """The next episode; a ``seed`` starts a stream of its own, ``options["start"]`` fixes the start."""
+        """Start the next episode; ``seed`` starts a new stream, ``options["start"]`` sets the start state."""
         if seed is not None:
             super().reset(seed=seed)
             self.stream, self.episode = (seed,), -1
@@ -102,7 +102,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         return self.stack.copy(), self._info()
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """One step; with probability ``sticky`` the action before is repeated."""
+        """One step; with probability ``sticky`` the previous action is repeated."""
         if self.generator.random() >= self.options.sticky:
             self.last_action = int(action)
         reward = self.emulator.step(self.last_action, draw=True)
@@ -125,7 +125,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         return self.stack.copy(), reward, terminated, truncated, info
 
     def snapshot(self) -> Mapping[str, Any]:
-        """All that ``restore`` needs: JSON values and arrays."""
+        """Everything ``restore`` needs, as JSON values and arrays."""
         attempt = None if self.attempt is None else vars(self.attempt)
         return {
             "emulator": np.frombuffer(self.emulator.save(), np.uint8),
@@ -163,7 +163,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
             return self.emulator.draw()
         if start not in self._known:
             came_from = replay(self.emulator, start)
-            # The emulator draws nothing when it loads a state: the frame is kept beside it.
+            # The emulator renders nothing when it loads a state, so the frame is saved with it.
             self._known[start] = (self.emulator.save(), came_from, self.emulator.draw())
         state, came_from, frame = self._known[start]
         self.emulator.load(state)
@@ -187,7 +187,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         }
 
     def _metrics(self) -> dict[str, float]:
-        """Of the whole episode; ``room_<n>`` are steps spent there."""
+        """Metrics of the whole episode; ``room_<n>`` is the number of steps spent there."""
         metrics = {"score": self.score, "rooms": float(len(self.room_steps))}
         if self.attempt is not None:
             metrics["success"] = float(self.attempt.outcome == "success")

@@ -1,4 +1,4 @@
-"""evaluate: every probe on every milestone (paper, figures 3b and 6). Resumes by milestone."""
+"""evaluate: every probe on every milestone (paper, figures 3b and 6); resumable after each."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from fpc.domains.montezuma.rollout import Episode, EpisodeRecord, play
 from fpc.domains.montezuma.training import starts_in
 
 RANDOM, START = "random", "start"
-_FAR, _CLOSE = 1, 2  # tell the probes' episodes from one another
+_FAR, _CLOSE = 1, 2  # distinguish the probes' episodes
 
 
 def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write ``episodes.parquet``, and ``attempts.parquet`` from which attempts can be played again.
+    """Write ``episodes.parquet``, and ``attempts.parquet`` from which attempts can be replayed.
 
     Probes: ``room_<n>`` (Far; success and return of attempts from entries of the room), ``start``
     (Close; return and rooms of games from the start) and, once, ``random`` (a random policy in the room).
-    All milestones are given the same starts and the same random numbers.
+    All milestones use the same start states and the same random numbers.
 
     Raises:
         ValueError: the fine-tuned run left no milestones, or there is no start state in the room.
@@ -36,14 +36,14 @@ def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
 
 
 class Probes:
-    """What every milestone of a run is measured with."""
+    """Everything needed to measure a run's milestones."""
 
     def __init__(self, experiment: MontezumaExperiment, run: Run) -> None:
         self.environment, self.options = experiment.environment, experiment.evaluate
         self.identity = identity_of(experiment.domain, run)
         self.network = MontezumaNetwork(experiment.network, self.environment)
         starts = starts_in(run.parents["collect"] / "start_states.json", self.environment.room)
-        first = run.seed * self.options.episodes  # each seed has its share of them
+        first = run.seed * self.options.episodes  # divided among the seeds
         self.far = [
             Episode((run.seed, _FAR, number), starts[(first + number) % len(starts)], "room")
             for number in range(self.options.episodes)
@@ -66,7 +66,7 @@ class Probes:
         return {"episodes": rows + _close_rows(close), "attempts": pd.DataFrame(attempts)}
 
     def _attempts(self, probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
-        """Actions, as the game got them, before and in each attempt: without chance they lead through it."""
+        """Actions executed before and in each attempt; the game is deterministic, so they reproduce it."""
         return [
             {
                 "probe": probe,

@@ -1,4 +1,4 @@
-"""Frames of attempts: their actions played again, deterministically."""
+"""Frames of attempts, from a deterministic replay of their actions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ TOP, BOTTOM = 47, 200  # rows of the screen that show the room
 
 
 def film(emulator: Emulator, start: StartState, actions: bytes) -> np.ndarray:
-    """What an attempt looks like while it is in its room, uint8 ``[steps, 153, 160, 3]``, the start first.
+    """Frames of an attempt while it is in its room, uint8 ``[steps, 153, 160, 3]``, the start first.
 
     Raises:
-        ValueError: the start state is not reached.
+        ValueError: the replay did not reach the start state.
     """
     replay(emulator, start)
     frames = [emulator.rgb()]

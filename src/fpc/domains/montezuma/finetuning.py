@@ -1,4 +1,4 @@
-"""finetune: APPO with RND on the whole game, from pi* or from a new network, with one retention method."""
+"""finetune: APPO with RND on the whole game, from pi* or from scratch, with one retention method."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from fpc.domains.montezuma.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.montezuma.emulator import ACTIONS
 
-_KERNELS = ((8, 4), (4, 2), (3, 1))  # side and stride
+_KERNELS = ((8, 4), (4, 2), (3, 1))  # size and stride
 _HEAD_GAIN = 0.01
 
 
 class MontezumaNetwork(nn.Module):
-    """Policy ``[N, 18]``, extrinsic and intrinsic value ``[N, 1]`` on the same features."""
+    """Policy ``[N, 18]`` and extrinsic and intrinsic value ``[N, 1]`` on shared features."""
 
     def __init__(self, options: NetworkOptions, environment: EnvironmentOptions) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class MontezumaNetwork(nn.Module):
 
     @classmethod
     def seeded(cls, options: NetworkOptions, environment: EnvironmentOptions, seed: int) -> Self:
-        """First weights from ``seed`` alone: orthogonal, gain sqrt 2, heads .01; biases 0."""
+        """Initialise from ``seed`` alone: orthogonal with gain sqrt(2), 0.01 for heads; zero biases."""
         network = cls(options, environment)
         generator = torch.Generator().manual_seed(seed)
         heads = (network.policy, network.baseline, network.intrinsic_baseline)
@@ -52,13 +52,13 @@ class MontezumaNetwork(nn.Module):
 
     def encode(self, observations: Tensor) -> Tensor:
         """Features float32 ``[N, H]`` of uint8 ``[N, stack, size, size]``, also flattened ``[N, D]``."""
-        pictures = observations.reshape(-1, *self.shape)
-        # The scale goes into the first layer: a tenth of the time, for the pictures are not copied again.
+        frames = observations.reshape(-1, *self.shape)
+        # Scaling the first layer's weights avoids another copy of the frames and takes a tenth of the time.
         first = self.encoder[0]
         assert isinstance(first, nn.Conv2d)
         weight = first.weight / 255
-        if torch.is_grad_enabled():  # halves the time of the gradients; all that follows keeps the layout
+        if torch.is_grad_enabled():  # halves the backward pass; later layers keep the layout
             weight = weight.contiguous(memory_format=torch.channels_last)
-        hidden = F.conv2d(pictures.float(), weight, first.bias, first.stride)
+        hidden = F.conv2d(frames.float(), weight, first.bias, first.stride)
         features: Tensor = self.encoder[1:](hidden)
         return features

@@ -1,8 +1,8 @@
-"""Games played again: stays in rooms, and the start states on ways that succeeded there.
+"""Replayed games: stays in rooms, and start states along trajectories that succeeded there.
 
-A start state on such a way can be survived, for the way goes on; the moment a search happened to note a
-cell often cannot (the player may be falling). Starts at several points of a way are those of the backward
-algorithm (Salimans and Chen 2018) at once.
+A start state on such a trajectory can be survived, as the trajectory continues; the moment at which a search
+recorded a cell often cannot (the player may be falling). Starting from several points of a trajectory
+is the backward algorithm (Salimans and Chen 2018) with all its starts at once.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from fpc.domains.montezuma.environment import RoomAttempt
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import Demonstration, StartState
 
-POINTS = (0.0, 0.25, 0.5, 0.75)  # of a passage: the entry, and three states after it
+POINTS = (0.0, 0.25, 0.5, 0.75)  # fractions of a passage: the entry and three later states
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One stay in a room, from its entry on; ``states`` are its start states, the entry first."""
+    """One stay in a room; ``states`` are its start states, the entry first."""
 
     room: int
-    kind: tuple[int, int]  # room before, inventory at the entry
+    kind: tuple[int, int]  # previous room, inventory at the entry
     succeeded: bool
     states: tuple[StartState, ...]
 
 
 @dataclass(frozen=True)
-class Walk:
-    """A game played again without chance; ``visits`` are steps in cells (room, x, y)."""
+class ReplayedGame:
+    """A game replayed deterministically; ``visits`` counts steps in each cell (room, x, y)."""
 
     demonstration: Demonstration
     passages: tuple[Passage, ...]
     visits: Counter[tuple[int, int, int]]
 
 
-def walk(emulator: Emulator, seed: int, actions: Iterable[int]) -> Walk:
-    """Play ``actions`` from the start of the game, to its end at most, and note every stay in a room.
+def replay_game(emulator: Emulator, seed: int, actions: Iterable[int]) -> ReplayedGame:
+    """Play ``actions`` from the start of the game, stopping when it is over, and record every stay in a room.
 
-    Stays that did not succeed have their entry alone; the first room, that nobody entered, is no stay.
+    A stay without success has its entry as its only start state. The first room, never entered, is no stay.
     """
     emulator.reset()
     room = room_number(emulator.ram_room)
@@ -68,29 +68,29 @@ def walk(emulator: Emulator, seed: int, actions: Iterable[int]) -> Walk:
             room = cell[0]
             entries.setdefault(room, number)
     demonstration = Demonstration(seed, tuple(played), digests[-1], entries, score)
-    return Walk(demonstration, tuple(_passage(stay, seed, played, digests) for stay in stays), visits)
+    return ReplayedGame(demonstration, tuple(_passage(stay, seed, played, digests) for stay in stays), visits)
 
 
 @dataclass
 class _Stay:
     attempt: RoomAttempt
     kind: tuple[int, int]
-    entry: int  # actions before it
-    end: int  # actions before it was decided
+    entry: int  # actions before the entry
+    end: int  # actions before its outcome
 
 
 def _passage(stay: _Stay, seed: int, actions: Sequence[int], digests: Sequence[str]) -> Passage:
     room, succeeded = stay.attempt.room, stay.attempt.outcome == "success"
     shares = POINTS if succeeded else POINTS[:1]
-    places = sorted({stay.entry + int(share * (stay.end - stay.entry)) for share in shares})
-    states = [StartState(room, seed, tuple(actions[:place]), digests[place]) for place in places]
+    indices = sorted({stay.entry + int(share * (stay.end - stay.entry)) for share in shares})
+    states = [StartState(room, seed, tuple(actions[:index]), digests[index]) for index in indices]
     return Passage(room, stay.kind, succeeded, tuple(states))
 
 
-def chosen(known: Iterable[Passage], per_room: int) -> list[StartState]:
-    """At most ``per_room`` start states of each room: successful passages of all kinds in turn.
+def choose_start_states(known: Iterable[Passage], per_room: int) -> list[StartState]:
+    """Up to ``per_room`` start states per room, from successful passages of all kinds in turn.
 
-    Entries of other stays only where no passage of the room succeeded.
+    Other stays' entries are used only if no passage of the room succeeded.
     """
     by_room: dict[int, list[Passage]] = {}
     for passage in known:
@@ -106,12 +106,12 @@ def chosen(known: Iterable[Passage], per_room: int) -> list[StartState]:
     return states
 
 
-def demonstrations_of(walks: Iterable[Walk], per_room: int) -> list[Demonstration]:
+def demonstrations_of(replays: Iterable[ReplayedGame], per_room: int) -> list[Demonstration]:
     """The best games through every room that was entered: most points, then fewest steps.
 
-    A game counts for all its rooms, so there are at least ``per_room`` of each where so many are known.
+    A game counts for all its rooms, so each room has at least ``per_room`` games if that many are known.
     """
-    ranked = sorted({item.demonstration.actions: item.demonstration for item in walks}.values(), key=_rank)
+    ranked = sorted({item.demonstration.actions: item.demonstration for item in replays}.values(), key=_rank)
     kept: list[Demonstration] = []
     through: Counter[int] = Counter()
     for demonstration in ranked:
@@ -126,10 +126,10 @@ def _rank(demonstration: Demonstration) -> tuple[float, int, tuple[int, ...]]:
 
 
 def _spread(items: Sequence[Passage]) -> list[Passage]:
-    """Passages of all kinds in turn, each kind in the given order."""
+    """Interleave the kinds of passages, keeping the order within each kind."""
     turn: Counter[tuple[int, int]] = Counter()
     ranked: list[tuple[int, int]] = []
-    for place, item in enumerate(items):
-        ranked.append((turn[item.kind], place))
+    for index, item in enumerate(items):
+        ranked.append((turn[item.kind], index))
         turn[item.kind] += 1
-    return [items[place] for _, place in sorted(ranked)]
+    return [items[index] for _, index in sorted(ranked)]

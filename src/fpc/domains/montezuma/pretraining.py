@@ -1,6 +1,6 @@
-"""pretrain: find the way to the room, then make pi* there (state coverage gap).
+"""pretrain: find a trajectory to the room, then train pi* there (state coverage gap).
 
-Each stage leaves its result in the run's folder, and a resumed run goes on with the first unfinished one.
+Each stage saves its result in the run's folder; a resumed run continues with the first unfinished stage.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.derived_tables import rooms_picture
+from fpc.domains.montezuma.derived_tables import draw_rooms
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
-from fpc.domains.montezuma.passages import chosen, demonstrations_of
+from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
 from fpc.domains.montezuma.training import specification_of, starts_in
@@ -30,32 +30,33 @@ STARTS, DEMONSTRATIONS = "start_states.json", "demonstrations.json"
 EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"
 FIRST_VISITS = "first_visits.parquet"
 TRAINED = "trained.parquet"  # in the run's state
-_PROBE = 7301  # tells the probe's episodes from others of the run's seed
+_PROBE = 7301  # distinguishes the probe's episodes from others with the same seed
 
 
 def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write pi* and how it came about.
+    """Train pi* and write it with the expert's results.
 
-    ``start_states.json`` and ``demonstrations.json`` of the expert with ``exploration.parquet``,
+    Files: the expert's ``start_states.json`` and ``demonstrations.json``; ``exploration.parquet``,
     ``visits.parquet``, ``first_visits.parquet`` and ``rooms.png`` of its search; ``policy.safetensors``;
-    ``training.parquet`` (``probe_success`` is pi*'s in the room, ``probe_random_success`` a random policy's).
+    ``training.parquet`` with success in the room of pi* (``probe_success``) and of a random policy
+    (``probe_random_success``).
 
     Raises:
         ValueError: the expert never reached the room.
     """
     prepare_processor()
     if not (run.output / STARTS).exists():
-        _find_the_way(experiment, run)
+        _find_room(experiment, run)
     starts_in(run.output / STARTS, experiment.environment.room)
     table = _cloned(experiment, run) if experiment.pretrain.recipe == "clone" else _trained(experiment, run)
     write_table(run.output / TRAINING, pd.concat([table, _probe(experiment, run)]))
 
 
-def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write what the expert found; the start states last."""
+def _find_room(experiment: MontezumaExperiment, run: Run) -> None:
+    """Run the expert and write its results, the start states last."""
     options = experiment.pretrain.expert
     if options.recipe == "go_explore":
-        assert options.go_explore is not None  # the configuration checks it
+        assert options.go_explore is not None  # guaranteed by the configuration
         total = options.go_explore.steps
         found = explore(
             options.go_explore,
@@ -67,19 +68,19 @@ def _find_the_way(experiment: MontezumaExperiment, run: Run) -> None:
         found = play_expert(experiment, run)
     write_table(run.output / EXPLORATION, found.progress)
     write_table(run.output / VISITS, found.visits)
-    picture = rooms_picture(found.visits)
+    figure = draw_rooms(found.visits)
     write_with(
-        run.output / ROOMS, lambda path: picture.savefig(path, format="png", metadata={"Software": None})
+        run.output / ROOMS, lambda path: figure.savefig(path, format="png", metadata={"Software": None})
     )
     write_table(run.output / FIRST_VISITS, found.first_visits)
-    walks = found.walks()
-    write_demonstrations(run.output / DEMONSTRATIONS, demonstrations_of(walks, options.demonstrations))
-    known = [passage for item in walks for passage in item.passages]
-    write_start_states(run.output / STARTS, chosen(known, options.start_states))
+    replays = found.replays()
+    write_demonstrations(run.output / DEMONSTRATIONS, demonstrations_of(replays, options.demonstrations))
+    known = [passage for item in replays for passage in item.passages]
+    write_start_states(run.output / STARTS, choose_start_states(known, options.start_states))
 
 
 def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
-    """APPO with RND on games that begin in the room."""
+    """Train pi* with APPO and RND on games that start in the room."""
     table, options = run.state / TRAINED, experiment.pretrain
     if table.exists() and (run.output / POLICY).exists():
         return pd.read_parquet(table)
@@ -99,11 +100,11 @@ def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
 
 
 def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
-    """The expert's actions from the room on, cloned."""
+    """Clone the expert's actions from the room on."""
     table, options = run.state / TRAINED, experiment.pretrain.clone
     if table.exists() and (run.output / POLICY).exists():
         return pd.read_parquet(table)
-    assert options is not None  # the configuration checks it
+    assert options is not None  # guaranteed by the configuration
     network, log = clone(experiment, options, run.output / DEMONSTRATIONS, run.seed, run.report)
     write_tensors(run.output / POLICY, network.state_dict())
     found = log.table(run.seed)
@@ -112,7 +113,7 @@ def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
 
 
 def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
-    """Success in the room of pi* and of a random policy."""
+    """Measure success in the room of pi* and of a random policy."""
     environment, count = experiment.environment, experiment.pretrain.probe_episodes
     starts = starts_in(run.output / STARTS, environment.room)
     network = MontezumaNetwork(experiment.network, environment)
@@ -129,7 +130,7 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
 
 
 def policy_of(experiment: MontezumaExperiment, folder: Path) -> MontezumaNetwork:
-    """pi* of a published folder, for evaluation."""
+    """Load pi* from a published folder, for evaluation."""
     network = MontezumaNetwork(experiment.network, experiment.environment)
     network.load_state_dict(read_tensors(folder / POLICY))
     return network.requires_grad_(False).eval()

@@ -1,4 +1,4 @@
-"""Games of a policy, several side by side."""
+"""Rollouts of a policy, several games in parallel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import StartState
 
 BATCH = 32
-_ACTIONS = 1  # tells the actions' generator from the environment's
+_ACTIONS = 1  # separates the actions' generator from the environment's
 
 
 @dataclass(frozen=True)
 class Episode:
-    """What to play; all chance follows from ``stream``."""
+    """An episode to play; all randomness follows from ``stream``."""
 
     stream: tuple[int, ...]
     start: StartState | None = None
@@ -29,32 +29,32 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """How it went."""
+    """The outcome of an episode."""
 
     score: float
-    success: bool | None  # in the room it began in
+    success: bool | None  # in the room where it began
     length: int
     room_steps: dict[int, int]
-    actions: tuple[int, ...] = field(repr=False)  # as the game got them
+    actions: tuple[int, ...] = field(repr=False)  # as executed by the game
 
     @property
     def rooms(self) -> int:
-        """Different rooms visited."""
+        """Number of distinct rooms visited."""
         return len(self.room_steps)
 
 
 class _Player:
-    """One episode under way."""
+    """One episode in progress."""
 
-    def __init__(self, place: int, episode: Episode, environment: MontezumaEnvironment) -> None:
-        self.place, self.environment = place, environment
+    def __init__(self, index: int, episode: Episode, environment: MontezumaEnvironment) -> None:
+        self.index, self.environment = index, environment
         environment.stream, environment.episode, environment.task = episode.stream, -1, episode.task
         self.observation, _ = environment.reset(options={"start": episode.start})
         self.generator = rng_of(*episode.stream, _ACTIONS)
         self.actions: list[int] = []
 
     def step(self, action: int) -> EpisodeRecord | None:
-        """One step; the record where it was the last."""
+        """Take one step; returns the record if it was the last."""
         self.observation, _, terminated, truncated, info = self.environment.step(action)
         self.actions.append(info["action"])
         if not (terminated or truncated):
@@ -79,7 +79,7 @@ def play(
     report: Callable[[int], None] = lambda done: None,
     batch: int = BATCH,
 ) -> list[EpisodeRecord]:
-    """Play every episode with sampled actions; without a network at random.
+    """Play every episode with sampled actions, or uniformly at random if ``network`` is None.
 
     ``report(done)`` is called after each finished episode. Records are in the order of ``episodes``.
     """
@@ -89,26 +89,28 @@ def play(
     players: list[_Player] = []
     while waiting or players:
         while waiting and spare:
-            place, episode = waiting.pop()
-            players.append(_Player(place, episode, spare.pop()))
+            index, episode = waiting.pop()
+            players.append(_Player(index, episode, spare.pop()))
         going = []
-        for player, shares in zip(players, _shares(network, players), strict=True):
-            record = player.step(int(np.searchsorted(np.cumsum(shares)[:-1], player.generator.random())))
+        for player, probabilities in zip(players, _action_probabilities(network, players), strict=True):
+            record = player.step(
+                int(np.searchsorted(np.cumsum(probabilities)[:-1], player.generator.random()))
+            )
             if record is None:
                 going.append(player)
                 continue
-            records[player.place] = record
+            records[player.index] = record
             spare.append(player.environment)
             report(len(records))
         players = going
-    return [records[place] for place in range(len(episodes))]
+    return [records[index] for index in range(len(episodes))]
 
 
-def _shares(network: MontezumaNetwork | None, players: Sequence[_Player]) -> np.ndarray:
+def _action_probabilities(network: MontezumaNetwork | None, players: Sequence[_Player]) -> np.ndarray:
     """Probabilities of the actions, float64 ``[N, 18]``."""
     if network is None:
         return np.full((len(players), 18), 1 / 18)
     observations = torch.from_numpy(np.stack([player.observation for player in players]))
     logits: torch.Tensor = network.policy(network.encode(observations))
-    shares: np.ndarray = logits.double().softmax(-1).numpy()
-    return shares
+    probabilities: np.ndarray = logits.double().softmax(-1).numpy()
+    return probabilities

@@ -18,16 +18,16 @@ from fpc.domains.montezuma.emulator import ACTIONS, CELL, INVENTORY, ROOM, Emula
 from fpc.domains.montezuma.rooms import room_number
 
 Cell = tuple[int, int, int, int]  # room, x // 8, y // 8, inventory
-Entry = tuple[int, int, int, int]  # room, room before, inventory, x // 8
+Entry = tuple[int, int, int, int]  # room, previous room, inventory, x // 8
 SAVE_SECONDS = 30.0
 MEASURE_EVERY = 5000  # steps
 
 
 class Search:
-    """Cells with the best way to each; all chance follows from ``(seed, stream)``.
+    """An archive of cells with the best trajectory to each; all randomness follows from ``(seed, stream)``.
 
-    A way is a chain of nodes: ``parents[n]`` and the actions ``segments[n]`` from there. Nodes never
-    change, so a better way to a cell leaves ways through the old one whole.
+    A trajectory is a chain of nodes: ``parents[n]`` and the actions ``segments[n]`` from there. Nodes never
+    change, so a better trajectory to a cell does not affect those through the old one.
     """
 
     def __init__(self, options: GoExploreOptions, seed: int, stream: int, steps: int) -> None:
@@ -43,17 +43,17 @@ class Search:
         first = self._cell()
         self.cells: dict[Cell, int] = {first: 0}  # cell -> node
         self.order: list[Cell] = [first]
-        self.states: list[bytes] = [self.emulator.save()]  # as ``order``
-        self.place: dict[Cell, int] = {first: 0}
+        self.states: list[bytes] = [self.emulator.save()]  # in the order of ``order``
+        self.index: dict[Cell, int] = {first: 0}
         self.chosen: list[int] = [0]
-        self.entries: dict[Entry, tuple[int, bytes]] = {}  # node and actions from it to the entry
+        self.entries: dict[Entry, tuple[int, bytes]] = {}  # node, and actions from it to the entry
         self.visits: Counter[tuple[int, int, int]] = Counter()
         self.progress: list[tuple[int, int, int, float]] = []  # step, cells, rooms, score
         self.first_steps: dict[int, int] = {first[0]: 0}  # room -> step of the first visit
         self.steps = 0
 
     def run(self, state: Path, report: Callable[[int], None]) -> None:
-        """Search to the end of the budget, from the newest checkpoint in ``state`` if there is one."""
+        """Search until the budget is spent, resuming from the latest checkpoint in ``state`` if any."""
         self._restore(state)
         saved = time.monotonic()
         while self.steps < self.total:
@@ -64,7 +64,7 @@ class Search:
                 saved = time.monotonic()
         self._save(state)
 
-    def way(self, node: int) -> bytes:
+    def trajectory(self, node: int) -> bytes:
         """All actions from the start of the game to a node."""
         parts = []
         while node >= 0:
@@ -77,12 +77,12 @@ class Search:
         return room_number(int(ram[ROOM])), int(ram[X]) // CELL, int(ram[Y]) // CELL, int(ram[INVENTORY])
 
     def _burst(self) -> None:
-        """From a cell chosen by ``1 / sqrt(times chosen + 1)``, random actions that tend to repeat."""
+        """Draw a cell with weight ``1 / sqrt(times chosen + 1)`` and take random, often repeated actions."""
         weights = np.cumsum(1.0 / np.sqrt(np.array(self.chosen) + 1.0))
-        place = int(np.searchsorted(weights, self.generator.random() * weights[-1], side="right"))
-        self.chosen[place] += 1
-        node = self.cells[self.order[place]]
-        self.emulator.load(self.states[place])
+        index = int(np.searchsorted(weights, self.generator.random() * weights[-1], side="right"))
+        self.chosen[index] += 1
+        node = self.cells[self.order[index]]
+        self.emulator.load(self.states[index])
         lives, score, room = self.emulator.lives, self.scores[node], self.rooms[node]
         actions = bytearray()
         action = int(self.generator.integers(ACTIONS))
@@ -116,7 +116,7 @@ class Search:
             self.entries[entry] = (node, actions)
 
     def _keep(self, cell: Cell, node: int, actions: bytes, score: float) -> None:
-        """A new cell, or a better way to it: more points, or as many in fewer steps."""
+        """Keep a new cell, or a better trajectory to a known one: more points, or as many in fewer steps."""
         known = self.cells.get(cell)
         length = self.lengths[node] + len(actions)
         if known is not None and (-score, length) >= (-self.scores[known], self.lengths[known]):
@@ -128,13 +128,13 @@ class Search:
         self.lengths.append(length)
         self.rooms.append(cell[0])
         if known is None:
-            self.place[cell] = len(self.order)
+            self.index[cell] = len(self.order)
             self.order.append(cell)
             self.states.append(self.emulator.save())
             self.chosen.append(0)
         else:
-            self.states[self.place[cell]] = self.emulator.save()
-            self.chosen[self.place[cell]] = 0
+            self.states[self.index[cell]] = self.emulator.save()
+            self.chosen[self.index[cell]] = 0
 
     def _save(self, folder: Path) -> None:
         offsets = np.cumsum([0, *map(len, self.segments)])
@@ -170,16 +170,19 @@ class Search:
         self.steps = checkpoint.step
         self.generator.bit_generator.state = checkpoint.state["generator"]
         self.parents = found["parents"].tolist()
-        self.segments = _cut(found["segments"], found["offsets"])
+        self.segments = _split(found["segments"], found["offsets"])
         self.scores, self.lengths = found["scores"].tolist(), found["lengths"].tolist()
         self.rooms, self.chosen = found["rooms"].tolist(), found["chosen"].tolist()
         self.order = [tuple(cell) for cell in found["order"].tolist()]
         self.cells = dict(zip(self.order, found["nodes"].tolist(), strict=True))
-        self.place = {cell: place for place, cell in enumerate(self.order)}
-        self.states = _cut(found["states"], found["state_ends"])
-        actions = _cut(found["entry_actions"], found["entry_ends"])
-        ways = zip(found["entry_nodes"].tolist(), actions, strict=True)
-        self.entries = {tuple(key): way for key, way in zip(found["entries"].tolist(), ways, strict=True)}
+        self.index = {cell: index for index, cell in enumerate(self.order)}
+        self.states = _split(found["states"], found["state_ends"])
+        actions = _split(found["entry_actions"], found["entry_ends"])
+        trajectories = zip(found["entry_nodes"].tolist(), actions, strict=True)
+        self.entries = {
+            tuple(key): trajectory
+            for key, trajectory in zip(found["entries"].tolist(), trajectories, strict=True)
+        }
         self.visits = Counter({(row[0], row[1], row[2]): row[3] for row in found["visits"].tolist()})
         self.first_steps = {room: step for room, step in found["first_steps"].tolist()}
         self.progress = [
@@ -191,6 +194,6 @@ def _bytes(content: bytes) -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(content, np.uint8).copy())
 
 
-def _cut(content: torch.Tensor, ends: torch.Tensor) -> list[bytes]:
-    whole, places = content.numpy().tobytes(), ends.tolist()
-    return [whole[begin:end] for begin, end in pairwise(places)]
+def _split(content: torch.Tensor, ends: torch.Tensor) -> list[bytes]:
+    whole, offsets = content.numpy().tobytes(), ends.tolist()
+    return [whole[begin:end] for begin, end in pairwise(offsets)]

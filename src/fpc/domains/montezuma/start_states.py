@@ -1,7 +1,7 @@
-"""Start states and demonstrations: actions from the start of the game, with a digest of what they lead to.
+"""Start states and demonstrations: actions from the start of the game, with the resulting RAM's digest.
 
-The game without sticky actions has no chance, so a state needs no save file: it is played again, and
-refused where the RAM differs.
+Without sticky actions the game is deterministic, so a state needs no save file: its actions are replayed,
+and it is rejected if the RAM differs.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from fpc.domains.montezuma.rooms import RAM_OF_ROOM, room_number
 
 @dataclass(frozen=True)
 class StartState:
-    """A moment in a room."""
+    """A state in a room, given by the actions that lead there."""
 
     room: int
     seed: int  # of the search that found it
     actions: tuple[int, ...]  # from the start of the game
-    digest: str  # of the RAM then
+    digest: str  # of the RAM after these actions
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A way through the game."""
+    """A recorded game."""
 
     seed: int
     actions: tuple[int, ...]
     digest: str  # of the RAM at its end
-    room_entries: dict[int, int]  # room -> actions before it was first entered
+    room_entries: dict[int, int]  # room -> number of actions before its first entry
     score: float
 
 
 def replay(emulator: Emulator, start: StartState) -> int:
-    """Bring ``emulator`` to the start state; returns the room (our number) that it came from, 0 if from none.
+    """Bring ``emulator`` to the start state; returns the previous room (our number), or 0 if there was none.
 
     Raises:
-        ValueError: another state was reached.
+        ValueError: the actions led to another state.
     """
     emulator.reset()
     room, came_from = room_number(emulator.ram_room), 0
@@ -77,7 +77,7 @@ def read_start_states(path: Path) -> list[StartState]:
     """Read ``start_states.json``.
 
     Raises:
-        ValueError: of another ROM, or a field is missing or of another kind.
+        ValueError: the file was made with another ROM, or a field is missing or has the wrong type.
     """
     found = []
     for where, row in _rows(path, "states", {"room": int, "seed": int, "actions": str, "digest": str}):
@@ -106,7 +106,7 @@ def read_demonstrations(path: Path) -> list[Demonstration]:
     """Read ``demonstrations.json``.
 
     Raises:
-        ValueError: of another ROM, or a field is missing or of another kind.
+        ValueError: the file was made with another ROM, or a field is missing or has the wrong type.
     """
     kinds = {"seed": int, "actions": str, "digest": str, "room_entries": dict, "score": float}
     return [
@@ -122,7 +122,7 @@ def read_demonstrations(path: Path) -> list[Demonstration]:
 
 
 def by_room(states: Iterable[StartState]) -> dict[int, list[StartState]]:
-    """States of each room, in the given order."""
+    """Room -> its states, in the given order."""
     found: dict[int, list[StartState]] = {}
     for state in states:
         found.setdefault(state.room, []).append(state)
@@ -130,7 +130,7 @@ def by_room(states: Iterable[StartState]) -> dict[int, list[StartState]]:
 
 
 def _rows(path: Path, name: str, kinds: Mapping[str, type]) -> list[tuple[str, dict[str, Any]]]:
-    """Rows of a file of this game, each with where it stands."""
+    """Validated rows of a file, each with its location for error messages."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
         raise ValueError(f"{path}: `{name}` must be a list; run pretrain again")

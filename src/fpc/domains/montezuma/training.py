@@ -1,4 +1,4 @@
-"""Montezuma's part of an APPO job: functions that Sample Factory's processes call by name."""
+"""Montezuma's part of an APPO run: functions that Sample Factory's processes call by name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def environment_of(
 
 
 def starts_in(path: Path, room: int) -> list[Any]:
-    """Start states of one room.
+    """Start states in one room.
 
     Raises:
         ValueError: there are none.
@@ -73,7 +73,7 @@ def specification_of(
     starts: Path | None = None,
     **more: Any,
 ) -> APPOSpecification:
-    """A run of APPO with RND on the game, or from ``starts`` on; ``more`` are the other fields."""
+    """APPO with RND on the game, or on episodes from ``starts``; ``more`` holds the remaining fields."""
     environment = experiment.environment.model_dump(mode="json")
     network = experiment.network.model_dump(mode="json")
     begins = None if starts is None else str(starts)

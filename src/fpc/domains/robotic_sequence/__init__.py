@@ -1,1 +1,1 @@
-"""RoboticSequence: Meta-World tasks in a row (paper, section 4)."""
+"""RoboticSequence: Meta-World tasks to be solved in sequence (paper, section 4)."""

@@ -1,4 +1,4 @@
-"""What fine-tuning does to the network: CKA of its layers, likelihood of pi*'s actions, state maps."""
+"""Effects of fine-tuning on the network: CKA of its layers, likelihood of pi*'s actions, PCA of states."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from fpc.learners.sac.networks import Actor, Critics
 
 
 def log_likelihood(actor: Actor, observations: Tensor, before_tanh: Tensor) -> Tensor:
-    """Log density ``[N]`` of the actions tanh(``before_tanh``) ``[N, A]`` under the policy."""
+    """Log-probability ``[N]`` of the actions tanh(``before_tanh``), ``[N, A]``, under the policy."""
     with torch.no_grad():
         policy = actor.distribution(actor.outputs(observations))
         gaussian: Tensor = policy.log_prob(before_tanh)
-    softened = torch.nn.functional.softplus(-2 * before_tanh)
-    change = 2 * (np.log(2.0) - before_tanh - softened)  # log(1 - tanh(u)^2)
-    density: Tensor = gaussian - change.sum(-1)
-    return density
+    softplus = torch.nn.functional.softplus(-2 * before_tanh)
+    log_jacobian = 2 * (np.log(2.0) - before_tanh - softplus)  # log(1 - tanh(u)^2)
+    log_prob: Tensor = gaussian - log_jacobian.sum(-1)
+    return log_prob
 
 
 def principal_components(observations: Tensor) -> npt.NDArray[np.float64]:
     """Coordinates ``[N, 2]`` of observations ``[N, D]`` along their first two principal axes.
 
-    Only Meta-World's numbers enter; an axis points where its largest entry is positive.
+    Uses Meta-World's 39 numbers only; each axis is signed so that its largest entry is positive.
     """
     values = observations[:, :OBSERVATION_SIZE].numpy().astype(np.float64)
     centred = values - values.mean(0)
@@ -40,7 +40,7 @@ def principal_components(observations: Tensor) -> npt.NDArray[np.float64]:
 
 
 def actor_layers(actor: Actor, observations: Tensor) -> dict[str, list[npt.NDArray[np.float32]]]:
-    """Activations ``[N, H]`` of each hidden layer, under ``"actor"``."""
+    """Activations ``[N, H]`` of each hidden layer, under the key ``"actor"``."""
     with torch.no_grad():
         return {"actor": [layer.numpy() for layer in actor.layers(observations)]}
 
@@ -48,7 +48,7 @@ def actor_layers(actor: Actor, observations: Tensor) -> dict[str, list[npt.NDArr
 def critic_layers(
     critics: Critics, observations: Tensor, actions: Tensor
 ) -> dict[str, list[npt.NDArray[np.float32]]]:
-    """Activations ``[N, H]`` of each hidden layer, under ``"critic_1"`` and ``"critic_2"``."""
+    """Activations ``[N, H]`` of each hidden layer, under the keys ``"critic_1"`` and ``"critic_2"``."""
     with torch.no_grad():
         layers = critics.layers(observations, actions)
     return {f"critic_{number + 1}": [layer[number].numpy() for layer in layers] for number in range(2)}
@@ -59,7 +59,7 @@ def alignment_rows(
     original: Mapping[str, list[npt.NDArray[np.float32]]],
     stage: str,
 ) -> list[dict[str, Any]]:
-    """Linear CKA of each layer with the same layer of pi*; layers count from 1."""
+    """Linear CKA of each layer with the same layer of pi*; layers are numbered from 1."""
     return [
         {"network": network, "layer": number + 1, "stage": stage, "cka": linear_cka(layer, reference)}
         for network in tuned

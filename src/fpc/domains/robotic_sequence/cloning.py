@@ -1,4 +1,4 @@
-"""Cloning scripted experts into SAC's actor, and critics that know the cloned policy's values."""
+"""Cloning of scripted experts into SAC's actor, and training of critics for the cloned policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.update import Updater
 
-ACTION_BOUND = 0.98  # targets stay inside, or the mean before tanh would grow without end
+ACTION_BOUND = 0.98  # targets are clamped, or the mean before tanh would grow without bound
 REPORT_EVERY = 500
 
 Report = Callable[[int, dict[str, float]], None]
@@ -24,10 +24,10 @@ Report = Callable[[int, dict[str, float]], None]
 def clone(
     actor: Actor, data: Rollouts, options: CloneOptions, generator: torch.Generator, report: Report
 ) -> None:
-    """Fit tanh(mean) to the expert's intended actions and the standard deviation to a constant.
+    """Fit tanh(mean) to the expert's intended actions, and the standard deviation to a constant.
 
-    A maximum-likelihood standard deviation would shrink to the residuals and leave SAC a policy that
-    no longer explores; the constant is ``options.log_standard_deviation``.
+    A maximum-likelihood standard deviation would shrink to the residuals and leave SAC with a policy
+    that no longer explores; the constant is ``options.log_standard_deviation``.
     """
     observations = torch.from_numpy(data.observations)
     targets = torch.from_numpy(data.intended).clamp(-ACTION_BOUND, ACTION_BOUND)
@@ -49,8 +49,8 @@ def clone(
 def silence_unseen_heads(actor: Actor, seen: Sequence[int]) -> None:
     """Zero the heads of stages that are not cloned: mean 0, unit standard deviation before tanh.
 
-    A randomly initialised head moves the arm in some fixed direction, which solves an easy stage now
-    and then by luck; pi* is to know nothing about stages it was not trained on.
+    A randomly initialised head moves the arm in a fixed direction, which sometimes solves an easy stage
+    by luck; pi* should know nothing about stages it was not trained on.
     """
     unseen = [stage for stage in range(actor.stages) if stage not in seen]
     actor.head_weight[unseen] = 0.0
@@ -58,19 +58,19 @@ def silence_unseen_heads(actor: Actor, seen: Sequence[int]) -> None:
 
 
 def cloning_loss(outputs: Tensor, targets: Tensor, options: CloneOptions) -> Tensor:
-    """Mean squared error of tanh(mean) and of the log standard deviation; outputs ``[N, 2A]``."""
+    """Mean squared error of tanh(mean) plus that of the log standard deviation; outputs are ``[N, 2A]``."""
     mean, log_std = outputs.chunk(2, -1)
     spread = (log_std - options.log_standard_deviation).square().mean()
     return functional.mse_loss(torch.tanh(mean), targets) + spread
 
 
 def evaluate_policy(updater: Updater, data: Rollouts, updates: int, report: Report) -> None:
-    """Train the critics of ``updater`` on transitions, with the policy's own next actions as targets.
+    """Train ``updater``'s critics on transitions, with the policy's own next actions in the targets.
 
-    The updater must have ``critic_warmup_updates`` >= ``updates``, so that the actor stays as it is.
+    The updater needs ``critic_warmup_updates`` >= ``updates``, so that the actor stays fixed.
 
     Raises:
-        ValueError: the updater would move the actor.
+        ValueError: the updater would change the actor.
     """
     if updater.updates + updates > updater.options.critic_warmup_updates:
         raise ValueError("critic_warmup_updates must cover all updates of a policy evaluation")
@@ -82,7 +82,7 @@ def evaluate_policy(updater: Updater, data: Rollouts, updates: int, report: Repo
 
 
 def replay_buffer_of(data: Rollouts) -> ReplayBuffer:
-    """A full replay buffer with these transitions."""
+    """A full replay buffer of these transitions."""
     buffer = ReplayBuffer(len(data) + 1, data.observations.shape[-1], data.action.shape[-1])
     transitions = {
         "observation": data.observations,

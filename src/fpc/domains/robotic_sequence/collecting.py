@@ -1,4 +1,4 @@
-"""collect: what retention methods learn from, what the analysis looks at, where probes start."""
+"""collect: expert data for retention methods, states for the analysis, start states of probes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def new_actor(environment: RoboticSequence, sac: SACOptions) -> Actor:
 
 
 def _own_rollouts(sequence: RoboticSequence, actor: Actor, per_stage: list[int], seed: int) -> Rollouts:
-    """pi*'s sampled actions in its own stages, as in the paper's memory of pi*."""
+    """Rollouts of pi* in its own stages with sampled actions, as in the paper's memory of pi*."""
     generator = torch.Generator().manual_seed(seed)
     stages = sequence.options.pretrained_stages
     return Rollouts.joined(
@@ -58,9 +58,9 @@ def _own_rollouts(sequence: RoboticSequence, actor: Actor, per_stage: list[int],
 
 
 def _expert(sequence: RoboticSequence, actor: Actor, states: int, seeds: dict[str, int]) -> dict[str, Tensor]:
-    """Transitions of pi* in one random order with pi*'s outputs; a first part is a fair smaller memory."""
+    """Shuffled transitions of pi* with its outputs, so that any prefix is a fair smaller memory."""
     stages = len(sequence.options.pretrained_stages)
-    shares = [states // stages + (place < states % stages) for place in range(stages)]
+    shares = [states // stages + (index < states % stages) for index in range(stages)]
     data = _own_rollouts(sequence, actor, shares, seeds["rollouts"])
     order = np.random.default_rng(seeds["order"]).permutation(states)
     observations = torch.from_numpy(data.observations[order])
@@ -74,15 +74,15 @@ def _expert(sequence: RoboticSequence, actor: Actor, states: int, seeds: dict[st
 def _analysis(
     sequence: RoboticSequence, actor: Actor, options: CollectOptions, seeds: dict[str, int]
 ) -> dict[str, Tensor]:
-    """Fixed states of each pre-trained stage, from solved episodes first, with a sampled action of pi*.
+    """States of each pre-trained stage, from solved episodes first, each with a sampled action of pi*.
 
-    ``observations`` [N, D], ``stage`` int64 [N], ``before_tanh`` [N, A] (the action's argument of
-    tanh), ``solved`` uint8 [N] (whether the state's episode solved its stage).
+    ``observations`` [N, D], ``stage`` int64 [N], ``before_tanh`` [N, A] (the action
+    before tanh), ``solved`` uint8 [N] (whether the state's episode solved its stage).
     """
     count, generator = options.analysis_states, torch.Generator().manual_seed(seeds["actions"])
     parts = []
     for stage in sequence.options.pretrained_stages:
-        # Twice as many states are made, so that solved episodes give enough where pi* is good.
+        # Collect twice as many states, so that solved episodes suffice where pi* is good.
         data = roll_out(
             sequence,
             lambda seen: actor.act(seen, generator=generator),

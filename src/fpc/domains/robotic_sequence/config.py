@@ -25,7 +25,7 @@ NETWORK = (
 
 
 class StageOptions(Section):
-    """One stage; a bare task name in the configuration stands for a stage without a shift."""
+    """One stage; in the configuration a bare task name means a stage without a shift."""
 
     name: Annotated[str, AfterValidator(_task)] = Field(
         description="Meta-World task without its version, e.g. `push-wall`."
@@ -44,11 +44,11 @@ def _stage(value: Any) -> Any:
 
 
 class EnvironmentOptions(Section):
-    """The sequence."""
+    """The sequence of tasks."""
 
     stages: tuple[
         Annotated[StageOptions, BeforeValidator(_stage, json_schema_input_type=str | StageOptions)], ...
-    ] = Field(min_length=1, description="Tasks in the order in which they must be solved.")
+    ] = Field(min_length=1, description="Tasks, in the order in which they must be solved.")
     pretrained_stages: tuple[NonNegativeInt, ...] = Field(
         min_length=1, description="Indices of the stages pi* is trained on (Far); the others are Close."
     )
@@ -66,45 +66,47 @@ class EnvironmentOptions(Section):
                 f"allowed: 0 to {len(self.stages) - 1}"
             )
         if list(self.pretrained_stages) != sorted(set(self.pretrained_stages)):
-            raise ValueError("pretrained_stages must rise and name each stage once")
+            raise ValueError("pretrained_stages must be in increasing order and name each stage once")
         return self
 
 
 class CloneOptions(Section):
-    """Cloning Meta-World's scripted policies, the cheap way to a good pi*."""
+    """Cloning of Meta-World's scripted policies, a cheap way to obtain a good pi*."""
 
-    transitions: PositiveInt = Field(description="Expert transitions for each pre-trained stage.")
+    transitions: PositiveInt = Field(description="Expert transitions per pre-trained stage.")
     action_noise: NonNegativeFloat = Field(
-        description="Standard deviation of the noise on the expert's executed actions; it shows recoveries."
+        description="Standard deviation of noise on the expert's actions, so that the data show recoveries."
     )
     updates: PositiveInt = Field(description="Gradient steps of the actor.")
-    batch_size: PositiveInt = Field(description="States in a gradient step.")
-    learning_rate: PositiveFloat = Field(description="Adam's, decayed to 0 along a cosine.")
+    batch_size: PositiveInt = Field(description="Batch size of a gradient step, in states.")
+    learning_rate: PositiveFloat = Field(
+        description="Initial learning rate of Adam, decayed to 0 along a cosine."
+    )
     log_standard_deviation: float = Field(
-        description="Log of the policy's standard deviation before tanh, fitted beside the mean."
+        description="Log of the policy's standard deviation before tanh; fitted along with the mean."
     )
     critic_updates: NonNegativeInt = Field(
         description="Gradient steps of the critics (policy evaluation of pi* on its own rollouts); "
-        "a new critic would undo pi* within the first updates of fine-tuning."
+        "an untrained critic would destroy pi* within the first updates of fine-tuning."
     )
     critic_transitions: NonNegativeInt = Field(
-        description="Transitions of pi*'s own rollouts, for each pre-trained stage, to train the critics on."
+        description="Transitions from pi*'s own rollouts, per pre-trained stage, for training the critics."
     )
 
 
 class PretrainOptions(Section):
-    """How pi* is made."""
+    """How pi* is trained."""
 
     recipe: Literal["sac", "clone"] = Field(
-        description="`sac`: SAC on the pre-trained stages (the paper); `clone`: clone scripted experts."
+        description="`sac`: SAC on the pre-trained stages (the paper); `clone`: cloning of scripted experts."
     )
-    sac: SACOptions = Field(description="SAC; its network is pi*'s in both recipes.")
+    sac: SACOptions = Field(description="SAC; both recipes use its network for pi*.")
     steps: NonNegativeInt = Field(description="Environment steps of SAC; with `clone`, after cloning.")
     stop_success: NonNegativeFloat = Field(
-        description="Stop SAC when each pre-trained stage is solved at this rate (over probe_episodes)."
+        description="Stop SAC once every pre-trained stage is solved at this rate (over probe_episodes)."
     )
-    probe_every: PositiveInt = Field(description="Environment steps between these checks.")
-    probe_episodes: PositiveInt = Field(description="Episodes per stage of a check, and of the final probe.")
+    probe_every: PositiveInt = Field(description="Environment steps between checks of `stop_success`.")
+    probe_episodes: PositiveInt = Field(description="Episodes per stage in a check and in the final probe.")
     clone: CloneOptions | None = Field(default=None, description="Needed with the recipe `clone`.")
 
     @model_validator(mode="after")
@@ -118,7 +120,7 @@ class CollectOptions(Section):
     """The expert data and the start states of the probes."""
 
     states: PositiveInt = Field(
-        description="States of pi*'s own rollouts, shared evenly by pre-trained stages."
+        description="States from pi*'s own rollouts, divided evenly among the pre-trained stages."
     )
     start_states: PositiveInt = Field(description="Start states of each probe.")
     analysis_states: PositiveInt = Field(
@@ -130,24 +132,26 @@ class FinetuneOptions(Section):
     """Fine-tuning on the whole sequence."""
 
     sac: SACOptions = Field(description="SAC.")
-    steps: PositiveInt = Field(description="Environment steps of every method.")
-    evaluate_every: PositiveInt = Field(description="Environment steps between milestones; also one at 0.")
-    keep_critics: bool = Field(description="Keep the critics in each milestone, for CKA of the critics.")
+    steps: PositiveInt = Field(description="Environment steps, the same for every method.")
+    evaluate_every: PositiveInt = Field(
+        description="Environment steps between milestones; there is one at step 0 as well."
+    )
+    keep_critics: bool = Field(description="Save the critics in each milestone, to measure their CKA.")
 
 
 class EvaluateOptions(Section):
     """What is measured on each milestone."""
 
     episodes: PositiveInt = Field(description="Episodes of each probe.")
-    stochastic: bool = Field(description="Sample actions; without it the policy's mean acts.")
-    analysis: bool = Field(description="Measure CKA, log-likelihood and PCA too.")
+    stochastic: bool = Field(description="Sample actions; otherwise use the policy's mean.")
+    analysis: bool = Field(description="Also measure CKA, log-likelihood and PCA.")
 
 
 class RoboticSequenceExperiment(Experiment):
-    """RoboticSequence with one choice of stages."""
+    """RoboticSequence with given stages."""
 
     environment: EnvironmentOptions = Field(description="The sequence of tasks.")
-    pretrain: PretrainOptions = Field(description="How pi* is made.")
+    pretrain: PretrainOptions = Field(description="How pi* is trained.")
     collect: CollectOptions = Field(description="Expert data and start states.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")

@@ -1,4 +1,4 @@
-"""RoboticSequence as a domain: SAC with a head per stage, pi* good in the pre-trained stages only."""
+"""RoboticSequence as a domain: SAC with one head per stage; pi* is good in the pre-trained stages only."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class RoboticSequence(Domain[RoboticSequenceExperiment]):
         evaluate(experiment, run)
 
     def collected_states(self, experiment: RoboticSequenceExperiment) -> int:
-        """What the configuration says."""
+        """``collect.states``."""
         return experiment.collect.states
 
     def training_steps(self, experiment: RoboticSequenceExperiment, phase: str) -> Mapping[str, int]:
-        """Upper bounds: episodes may end early, and SAC's pre-training may stop early."""
+        """Upper bounds, as episodes and SAC's pre-training may end early."""
         return _STEPS[phase](experiment)
 
 

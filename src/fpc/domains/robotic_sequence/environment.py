@@ -16,7 +16,7 @@ Observation = npt.NDArray[np.float32]
 
 
 class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
-    """Tasks in a row; the next one starts when the current one's success fires.
+    """A sequence of tasks; the next one starts when the current one is solved.
 
     Observation, float32 ``[39 + 1 + stages]``: Meta-World's 39 numbers plus the stage's shift, the
     steps spent in the stage as a fraction of its limit, and the stage as one-hot. Action ``[4]`` in
@@ -46,10 +46,10 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode; with a seed, all of it depends on the seed, the options and the actions.
+        """Start an episode; with a seed it depends only on the seed, the options and the actions.
 
         Raises:
-            ValueError: ``options`` names a stage that is not there, or an unknown option.
+            ValueError: ``options`` has an unknown option or a stage that does not exist.
         """
         super().reset(seed=seed)
         options = options or {}
@@ -75,7 +75,7 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         self._steps += 1
         left = self.options.max_steps - self._steps
         if success:
-            # The rest of the stage's time is paid at once, so that solving early costs no reward.
+            # Pay the reward for the stage's remaining time at once, so that solving it early costs nothing.
             reward *= self.options.success_factor * left
             self._solved += 1
         value_terminal = success or left == 0
@@ -120,5 +120,5 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
 
 
 def probe_names(stages: Sequence[StageOptions]) -> tuple[str, ...]:
-    """Name of each single-stage probe: its index and its task, e.g. ``"3_push-wall"``."""
+    """Names of the single-stage probes: index and task, e.g. ``"3_push-wall"``."""
     return tuple(f"{index}_{stage.name}" for index, stage in enumerate(stages))

@@ -1,4 +1,4 @@
-"""evaluate: every probe on every milestone, and what became of pi*'s network. Resumes by milestone."""
+"""evaluate: every probe and the network analysis on every milestone; resumable after each milestone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
 
 
 class Probes:
-    """What every milestone of a run is measured with."""
+    """Everything needed to measure a run's milestones."""
 
     def __init__(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
         self.options, self.run, self.sac = experiment.evaluate, run, experiment.finetune.sac
@@ -107,7 +107,7 @@ class Probes:
         return alignment, states, likelihoods
 
     def _layers(self, critics: Critics | None, observations: Tensor, before_tanh: Tensor) -> tuple[Any, Any]:
-        """Activations of the fine-tuned and of the original networks."""
+        """Activations of the fine-tuned and the original networks."""
         tuned = analysis.actor_layers(self.actor, observations)
         original = analysis.actor_layers(self.original, observations)
         if critics is not None:

@@ -20,7 +20,7 @@ ROW = ("observations", "intended", "action", "reward", "next_observations", "ter
 
 
 class ScriptedExpert:
-    """The scripted policy of whatever stage an observation belongs to."""
+    """The scripted policies; an observation's stage selects the one that acts."""
 
     def __init__(self, environment: RoboticSequence) -> None:
         self._environment = environment
@@ -42,8 +42,8 @@ class ScriptedExpert:
 class Rollouts:
     """Transitions in the order they were made; ``N`` first.
 
-    ``intended`` is the action the policy chose, before noise. ``terminated`` is terminality for the
-    value. ``solved`` says whether the episode a transition belongs to solved its stage.
+    ``intended`` is the policy's action before noise, ``terminated`` whether the value function must not
+    bootstrap, and ``solved`` whether the transition's episode solved its stage.
     """
 
     observations: npt.NDArray[np.float32]
@@ -60,7 +60,7 @@ class Rollouts:
 
     @staticmethod
     def joined(parts: Sequence[Rollouts]) -> Rollouts:
-        """All parts, one after another."""
+        """Concatenate parts."""
         names = Rollouts.__dataclass_fields__
         return Rollouts(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
@@ -68,7 +68,7 @@ class Rollouts:
 def roll_out(
     environment: RoboticSequence, act: Act, stage: int, transitions: int, seed: int, noise: float = 0.0
 ) -> Rollouts:
-    """Exactly ``transitions`` transitions of single-stage episodes with random starts.
+    """Collect exactly ``transitions`` transitions from single-stage episodes with random starts.
 
     Args:
         noise: standard deviation of Gaussian noise on the executed action.
@@ -100,7 +100,7 @@ def roll_out(
 
 @dataclass(frozen=True)
 class Episode:
-    """What came of one episode; ``solved[i]`` tells of the i-th stage that it was to go through."""
+    """The outcome of an episode; ``solved[i]`` refers to the i-th stage of its plan."""
 
     solved: tuple[bool, ...]
     total_reward: float
@@ -108,13 +108,13 @@ class Episode:
 
 
 def run_episode(environment: RoboticSequence, act: Act, stages: Sequence[int], seed: int) -> Episode:
-    """One episode through ``stages`` from a start seed; its return is undiscounted."""
+    """Play one episode through ``stages`` from a start seed; the return is undiscounted."""
     observation, _ = environment.reset(seed=seed, options={"stages": stages})
     return finish_episode(environment, act, observation, len(stages))
 
 
 def finish_episode(environment: RoboticSequence, act: Act, observation: Observation, stages: int) -> Episode:
-    """Play on from a reset environment; ``stages`` is how many stages there are to go through."""
+    """Play an episode to its end after a reset; ``stages`` is the number of stages in its plan."""
     total, length, solved, terminated = 0.0, 0, 0, False
     while not terminated:
         observation, reward, terminated, _, info = environment.step(act(observation))
@@ -125,5 +125,5 @@ def finish_episode(environment: RoboticSequence, act: Act, observation: Observat
 
 
 def success_rate(environment: RoboticSequence, act: Act, stage: int, seeds: Sequence[int]) -> float:
-    """Share of the episodes in one stage that ``act`` solves from these start seeds."""
+    """Fraction of single-stage episodes from these start seeds that ``act`` solves."""
     return float(np.mean([run_episode(environment, act, (stage,), seed).solved[0] for seed in seeds]))

@@ -1,4 +1,4 @@
-"""finetune: SAC on the whole sequence, from pi* or from new networks, with one retention method."""
+"""finetune: SAC on the whole sequence, from pi* or from scratch, with one retention method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of Meta-World's tasks, kept here because importing Meta-World takes seconds; a test compares."""
+"""Names of Meta-World's tasks, listed here as importing Meta-World takes seconds; a test compares them."""
 
 from __future__ import annotations
 

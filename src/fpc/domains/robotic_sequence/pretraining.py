@@ -1,4 +1,4 @@
-"""pretrain: make pi*, good in the pre-trained stages, with critics that know it."""
+"""pretrain: train pi*, which is good in the pre-trained stages, and critics for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SOLVED = "solved.json"  # in the run's state: the step at which pi* was good eno
 
 
 class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """The sequence without its Close stages; heads and one-hot stay those of the full sequence."""
+    """The sequence without its Close stages, but with the heads and one-hot of the full sequence."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Start at the first pre-trained stage."""
@@ -48,12 +48,12 @@ class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
-    """Write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet`` of pi*."""
+    """Train pi* and write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""
     prepare_processor()
     environment, options = experiment.environment, experiment.pretrain
     log = MetricLog()
     if options.recipe == "clone":
-        assert options.clone is not None  # the configuration checks it
+        assert options.clone is not None  # guaranteed by the configuration
         actor, critics = _cloned(environment, options, options.clone, run, log)
     else:
         actor, critics = new_networks(RoboticSequence(environment), options, generator_of(run.seed, 0))
@@ -96,7 +96,7 @@ def _check_seeds(seed: int, count: int) -> list[int]:
 def _probe(
     environment: RoboticSequence, actor: Actor, options: PretrainOptions, seed: int, log: MetricLog
 ) -> None:
-    """Success of pi* in every stage; the Close ones show that they are new to it."""
+    """Measure pi*'s success in every stage; it should fail in the Close ones."""
     seeds = _check_seeds(seed, options.probe_episodes)
     for stage, name in enumerate(probe_names(environment.options.stages)):
         rate = success_rate(environment, deterministic(actor), stage, seeds)
@@ -104,7 +104,7 @@ def _probe(
 
 
 def _was_solved(state: Path) -> bool:
-    """Whether training had stopped because pi* was good enough, when the run was interrupted."""
+    """Whether training had already stopped at `stop_success` when the run was interrupted."""
     if not (state / SOLVED).exists():
         return False
     checkpoint = load_checkpoint(state / SAC_STATE)
@@ -118,7 +118,7 @@ def _trained(
     initial_policy: Weights | None,
     initial_critic: Weights | None,
 ) -> Trained:
-    """SAC on the pre-trained stages, until each is solved or the steps are spent."""
+    """Run SAC on the pre-trained stages until each is solved or the budget is spent."""
     checked = RoboticSequence(environment)
     checked_actor = new_actor(checked, options.sac)
     seeds = _check_seeds(run.seed, options.probe_episodes)
@@ -151,7 +151,7 @@ def _trained(
 def _cloned(
     environment: EnvironmentOptions, options: PretrainOptions, cloning: CloneOptions, run: Run, log: MetricLog
 ) -> tuple[Actor, Critics]:
-    """The cloned actor and its critics; each is kept in the run's state once it is made."""
+    """Clone the actor and train its critics; the cloned actor is saved in the run's state."""
     sequence = RoboticSequence(environment)
     actor, critics = new_networks(sequence, options, generator_of(run.seed, 0))
     data = _expert_data(sequence, cloning, run.seed)

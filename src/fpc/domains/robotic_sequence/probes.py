@@ -1,4 +1,4 @@
-"""Probes: fixed start states in one stage, or in the whole sequence, that must be solved."""
+"""Probes: episodes from fixed start states, in a single stage or the whole sequence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import Observation, RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, finish_episode
 
-DIGEST_DECIMALS = 4  # digests agree where only the last bits of a simulator differ
+DIGEST_DECIMALS = 4  # so that digests agree when simulators differ in the last bits only
 WHOLE = "whole"
 
 
@@ -42,7 +42,7 @@ def observation_digest(observation: Observation) -> str:
 
 
 def make_start_states(environment: RoboticSequence, count: int, seed: int) -> dict[str, Any]:
-    """``count`` start states a probe: environment seeds, each with the digest of its observation."""
+    """``count`` start states per probe: environment seeds, each with its observation's digest."""
     found: dict[str, Any] = {}
     for number, probe in enumerate(probes_of(environment.options)):
         seeds = short_seeds_of(seed, number, count=count)
@@ -60,7 +60,7 @@ def run_probe(
     """Rows (probe, group, episode, measure, value) of the first ``episodes`` start states.
 
     Raises:
-        ValueError: there are fewer start states, or a seed leads to another state than it did.
+        ValueError: there are too few start states, or a seed no longer leads to its start state.
     """
     if episodes > len(starts["seeds"]):
         raise ValueError(
@@ -73,8 +73,8 @@ def run_probe(
         observation, _ = environment.reset(seed=seed, options={"stages": probe.stages})
         if observation_digest(observation) != digest:
             raise ValueError(
-                f"{probe.name}: seed {seed} leads to another start state than when it was collected "
-                "(another version of Meta-World or MuJoCo?); make the collect artifact again"
+                f"{probe.name}: seed {seed} leads to a different start state than when it was collected "
+                "(another version of Meta-World or MuJoCo?); run collect again"
             )
         played = finish_episode(environment, act, observation, len(probe.stages))
         measures = {

@@ -1,4 +1,4 @@
-"""One Meta-World task as a stage: one simulator kept for good, and resets that forget everything."""
+"""One Meta-World task as a stage: a single simulator with resets that leave no trace of earlier episodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION = "-v3"
 
 
 def make_simulator(name: str) -> SawyerXYZEnv:
-    """Meta-World's environment of a task, with the goal in the observation and random start and goal.
+    """Create a task's Meta-World environment, with a visible goal and random start and goal positions.
 
     Args:
         name: Meta-World's name of the task without its version, e.g. ``"push-wall"``.
@@ -32,8 +32,8 @@ def make_simulator(name: str) -> SawyerXYZEnv:
     if name not in TASKS:
         raise ValueError(unknown("Meta-World task", name, TASKS))
     simulator = ALL_V3_ENVIRONMENTS[f"{name}{VERSION}"]()
-    # What Meta-World's set_task does, without its pickled task: the goal is visible, and each reset
-    # draws start and goal from the simulator's own generator instead of one of 50 fixed draws.
+    # As Meta-World's set_task, but without a pickled task: the goal is visible, and each reset draws
+    # start and goal from the simulator's own generator instead of using one of 50 fixed draws.
     simulator._partially_observable = False
     simulator.__dict__.pop("sawyer_observation_space", None)
     simulator._set_task_called = True
@@ -44,10 +44,10 @@ def make_simulator(name: str) -> SawyerXYZEnv:
 
 
 class Stage:
-    """A task that starts from a seed alone, whatever happened before.
+    """A task whose episodes depend on their seed alone, whatever happened before.
 
     Meta-World's own reset leaves traces: body and site positions of the model, the warm start of
-    the solver, its stacked previous observation, attributes of the task. All are put back first.
+    the solver, the stacked previous observation, attributes of the task. All are restored first.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,7 +56,7 @@ class Stage:
         self._attributes = {
             key: copy.deepcopy(value)
             for key, value in vars(self.simulator).items()
-            # Arrays with a base are views into MuJoCo's data and follow it by themselves.
+            # Arrays with a base are views into MuJoCo's data, so resetting that resets them.
             if (isinstance(value, np.ndarray) and value.base is None)
             or value is None
             or isinstance(value, bool | int | float)
@@ -65,11 +65,11 @@ class Stage:
         self._site_positions = self.simulator.model.site_pos.copy()
 
     def reset(self, seed: int) -> npt.NDArray[np.float64]:
-        """Start anew; the observation ``[39]`` and all that follows depend on ``seed`` only.
+        """Start an episode; the observation ``[39]`` and everything after it depend on ``seed`` only.
 
-        Gives to the bit what Meta-World's ``reset`` gives from a new environment with this draw of
-        start and goal, in half its time: Meta-World resets twice, because the first pass places the
-        bodies that the second one starts from; that first pass does not need to move the hand.
+        Bit for bit the same as Meta-World's ``reset`` of a new environment with this draw of start and
+        goal, in half the time: Meta-World resets twice, as the first pass places the bodies that the
+        second one starts from; here the first pass does not move the hand.
         """
         simulator = self.simulator
         for key, value in self._attributes.items():

@@ -1,4 +1,4 @@
-"""The two-state MDP as a domain: exact gradient ascent, nothing sampled, about a second."""
+"""The two-state MDP as a domain: exact gradient ascent without sampling; takes about a second."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    Paths = dict[str, NDArray[np.float64]]  # theta before the first update and after each, by gap
+    Paths = dict[str, NDArray[np.float64]]  # gap -> theta before the first and after each update
 
 STATES = ("s0", "s1")
 
 
 class TwoStateMDP(Domain[TwoStateMDPExperiment]):
-    """Close is s0, Far is s1; the policy is one number theta for each gap."""
+    """Close is s0, Far is s1; the policy is a single number theta per gap."""
 
     name: ClassVar[str] = "two_state_mdp"
     learner: ClassVar[Learner[Any]] = GradientAscent()
 
     def pretrain(self, experiment: TwoStateMDPExperiment, run: Run) -> None:
-        """``policy.safetensors``: theta of pi* by gap, float64; ``training.parquet``."""
+        """``policy.safetensors``: theta of pi* for each gap, float64; ``training.parquet``."""
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, value_from_s1
 
         section, gaps = experiment.pretrain, gaps_by_name(experiment.environment.gaps)
@@ -45,7 +45,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
         _write_training(run, gaps, paths)
 
     def collect(self, experiment: TwoStateMDPExperiment, run: Run) -> None:
-        """``expert.safetensors``: the states as one-hots and pi*'s probability of reaching or keeping s1."""
+        """``expert.safetensors``: one-hot states and pi*'s probability of moving to s1 or staying there."""
         import torch
 
         from fpc.core.files import read_tensors, write_json, write_tensors
@@ -69,7 +69,11 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
     def finetune(
         self, experiment: TwoStateMDPExperiment, method: str, options: MethodOptions, run: Run
     ) -> None:
-        """Gradient ascent on v0 from pi*; raises ValueError for a method that does not start there."""
+        """Gradient ascent on v0 from pi*.
+
+        Raises:
+            ValueError: the method does not start from pi*.
+        """
         import numpy as np
 
         from fpc.core.files import read_tensors
@@ -78,7 +82,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
 
         if not load_method(method).pretrained:
             raise ValueError(
-                f"two_state_mdp has no new initialisation for '{method}': the paper fine-tunes pi* only. "
+                f"two_state_mdp has no '{method}', which trains from scratch: the paper only fine-tunes pi*. "
                 "Remove two_state_mdp from that method's entry under `methods`."
             )
         section, gaps = experiment.finetune, gaps_by_name(experiment.environment.gaps)
@@ -100,7 +104,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
     def evaluate(
         self, experiment: TwoStateMDPExperiment, method: str, options: MethodOptions, run: Run
     ) -> None:
-        """``episodes.parquet`` with exact measures; ``states.parquet`` with the curve of v0 over theta."""
+        """``episodes.parquet`` with exact measures, ``states.parquet`` with the curve of v0 over theta."""
         from fpc.core.files import read_tensors, write_table
         from fpc.core.tables import EPISODES_SCHEMA
         from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
@@ -125,7 +129,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
         write_table(run.output / "states.parquet", curve.assign(**identity, seed=run.seeds[0], step=0))
 
     def training_steps(self, experiment: TwoStateMDPExperiment, phase: str) -> Mapping[str, int]:
-        """Updates only: values are exact, no environment is stepped."""
+        """Updates only: values are exact, so no environment is stepped."""
         updates = {"pretrain": experiment.pretrain.updates, "finetune": experiment.finetune.updates}
         return {"environment_steps": 0, "updates": updates.get(phase, 0), "episodes": 0}
 
@@ -138,7 +142,7 @@ def _climb(
     updates: int,
     **more: Any,
 ) -> Paths:
-    """theta along gradient ascent on each value."""
+    """Path of theta under gradient ascent on each value function."""
     specification = GradientAscentSpecification(
         **run_fields(run), values=values, start=start, learning_rate=learning_rate, steps=updates, **more
     )
@@ -162,7 +166,7 @@ def _write_policy(path: Path, thetas: Mapping[str, float]) -> None:
 
 
 def _write_training(run: Run, gaps: Mapping[str, Rewards], paths: Paths) -> None:
-    """theta and v0 after each update (in equal steps, 1,000 at most a gap)."""
+    """theta and v0 at up to 1,001 evenly spaced updates per gap."""
     import numpy as np
     import pandas as pd
 
@@ -183,7 +187,7 @@ def _write_training(run: Run, gaps: Mapping[str, Rewards], paths: Paths) -> None
 
 
 def _measures(theta: float, gap: Rewards) -> list[dict[str, Any]]:
-    """v0; the skill of staying in s1; the skill of reaching it."""
+    """v0, and the probabilities of staying in s1 and of reaching it."""
     from fpc.domains.two_state_mdp.mdp import stay_probability, value_from_s0
 
     rows = (
@@ -195,7 +199,7 @@ def _measures(theta: float, gap: Rewards) -> list[dict[str, Any]]:
 
 
 def _curve(gaps: Mapping[str, Rewards], points: int) -> pd.DataFrame:
-    """condition, state (number of the point), theta, value: v0 over theta in [0, 1]."""
+    """v0 over theta in [0, 1]: columns condition, state (index of the point), theta, value."""
     import numpy as np
     import pandas as pd
 

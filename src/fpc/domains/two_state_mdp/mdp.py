@@ -1,7 +1,7 @@
 """The two-state MDP: exact values as pure functions of the policy's one parameter theta.
 
-In s0 the policy goes to s1 with probability theta (reward 1), else it stays (reward r0); in s1 it
-stays with probability f(theta) (reward 1), else it goes back to s0 (reward r1). All functions take
+In s0 the policy moves to s1 with probability theta (reward 1) and otherwise stays (reward r0); in s1 it
+stays with probability f(theta) (reward 1) and otherwise returns to s0 (reward r1). All functions take
 real or complex scalars or arrays of theta in [0, 1] and return the same shape.
 Source: paper, appendix on the two-state MDPs.
 """
@@ -31,7 +31,7 @@ def cloning_stay_probability(theta: Any) -> Any:
 
 
 def stay_probability(gap: Rewards) -> Function:
-    """f(theta), the probability of staying in s1, of a gap."""
+    """f(theta), a gap's probability of staying in s1."""
     if isinstance(gap, CoverageGap):
         return partial(coverage_stay_probability, epsilon=gap.epsilon)
     return cloning_stay_probability
@@ -47,12 +47,12 @@ def value_from_s0(theta: Any, gap: Rewards) -> Any:
 
 
 def value_from_s1(theta: Any, gap: Rewards) -> Any:
-    """``v1 = [f + (1-f)(r1 + g v0)] / (1 - g f)``, from Bellman's equation in s1."""
+    """``v1 = [f + (1-f)(r1 + g v0)] / (1 - g f)``, from the Bellman equation in s1."""
     stay = stay_probability(gap)(theta)
     back = gap.r1 + gap.gamma * value_from_s0(theta, gap)
     return (stay + (1 - stay) * back) / (1 - gap.gamma * stay)
 
 
 def gaps_by_name(gaps: Gaps) -> dict[str, Rewards]:
-    """The gaps under their names in tables: ``coverage`` and ``cloning``."""
+    """The gaps by their names in tables: ``coverage`` and ``cloning``."""
     return {"coverage": gaps.coverage, "cloning": gaps.cloning}

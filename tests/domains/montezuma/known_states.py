@@ -31,6 +31,6 @@ def starts() -> list[StartState]:
     return read_start_states(STATES)
 
 
-def start(room: int, place: int = 0) -> StartState:
+def start(room: int, index: int = 0) -> StartState:
     """One of them; the entry is the first."""
-    return [state for state in starts() if state.room == room][place]
+    return [state for state in starts() if state.room == room][index]
