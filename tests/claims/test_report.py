@@ -16,7 +16,7 @@ from PIL import Image
 from fpc.claims.claim import ClaimContext
 from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.seeds import seeds_table
-from fpc.reporting.embedding import compact_picture
+from fpc.reporting.embedding import compact_image
 from fpc.reporting.page import ReportFigure, render_report
 
 
@@ -111,23 +111,23 @@ def test_escapes_what_comes_from_files(text: str) -> None:
 
 def test_is_the_same_twice(text: str) -> None:
     again = ReportFigure(FIGURE.name, FIGURE.title, FIGURE.caption, PNG, CSV)
-    assert (again.picture, again.download) == (FIGURE.picture, FIGURE.download)
-    assert text.count(FIGURE.picture) == text.count(FIGURE.download) == 1
+    assert (again.image, again.download) == (FIGURE.image, FIGURE.download)
+    assert text.count(FIGURE.image) == text.count(FIGURE.download) == 1
 
 
 def test_pictures_and_tables_are_whole_but_small() -> None:
-    media_type, _, content = FIGURE.picture.partition(";base64,")
+    media_type, _, content = FIGURE.image.partition(";base64,")
     assert media_type == "data:image/webp"
-    with Image.open(BytesIO(base64.b64decode(content))) as picture:
-        assert np.array_equal(np.asarray(picture.convert("RGB")), PIXELS)  # few colours: nothing is lost
+    with Image.open(BytesIO(base64.b64decode(content))) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), PIXELS)  # few colours: nothing is lost
     _, _, content = FIGURE.download.partition("data:application/gzip;base64,")
     assert gzip.decompress(base64.b64decode(content)).decode() == CSV
 
 
 def test_a_picture_of_many_colours_hardly_changes() -> None:
     ramp = np.stack([np.add.outer(np.arange(100), np.arange(150)).astype(np.uint8)] * 3, axis=-1)
-    with Image.open(BytesIO(compact_picture(png_of(ramp)))) as picture:
-        assert np.abs(np.asarray(picture.convert("RGB"), dtype=int) - ramp).max() <= 3
+    with Image.open(BytesIO(compact_image(png_of(ramp)))) as image:
+        assert np.abs(np.asarray(image.convert("RGB"), dtype=int) - ramp).max() <= 3
 
 
 def test_without_figures_or_seeds() -> None:

@@ -13,18 +13,18 @@ from fpc.core.statistics import Array, worst_drop
 
 EXPERIMENT = "apple_retrieval"
 CONDITION = re.compile(r"M=(\d+),c=([\d.]+)")
-DISTANCE = 30  # M of the paper's comparison of several c
+DISTANCE = 30  # M in the paper's comparison of values of c
 
 
 def _conditions(tables: TablesByExperiment) -> list[tuple[str, float, float]]:
-    """(name, M, c) of each condition."""
+    """(name, M, c) for each condition."""
     names = table(tables[EXPERIMENT], "episodes")["condition"].unique()
     found = [(name, CONDITION.fullmatch(name)) for name in sorted(map(str, names))]
     return [(name, float(match[1]), float(match[2])) for name, match in found if match]
 
 
 def _drops(tables: TablesByExperiment, context: ClaimContext, condition: str) -> Array:
-    """Worst drop of each seed's probability of the right direction in phase 2, as Figure 10 shows it."""
+    """Largest drop of each seed's probability of the right direction in phase 2, as in Figure 10."""
     found = tables[EXPERIMENT]
     knows(runs_of(found, context, "vanilla", probe="phase_2", condition=condition))
     skill = runs_of(
@@ -34,7 +34,7 @@ def _drops(tables: TablesByExperiment, context: ClaimContext, condition: str) ->
 
 
 def _ratios(tables: TablesByExperiment, context: ClaimContext, condition: str) -> Array:
-    """|b| / |w| of each seed's pi*, as a logarithm: a ratio has no upper bound."""
+    """Logarithm of |b| / |w| for each seed's pi*, as the ratio itself is unbounded."""
     ratios: Runs = runs_of(
         tables[EXPERIMENT], context, "vanilla", measure="weight_ratio", condition=condition
     )
@@ -45,7 +45,7 @@ Quantity = Callable[[TablesByExperiment, ClaimContext, str], Array]
 
 
 def _over_distance(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Correlation of forgetting with M, among conditions of the c that most of them have."""
+    """Correlation of forgetting with M, among the conditions with the most frequent c."""
     conditions = _conditions(tables)
     if not conditions:
         raise NotTestable("no condition is named M=...,c=...")

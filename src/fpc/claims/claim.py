@@ -1,7 +1,7 @@
-"""What a claim is, and how a measurement decides it.
+"""Claims, and the rule by which a measurement decides them.
 
 The same rule applies to all: a claim is *reproduced* if the whole bootstrap interval lies in the range given
-by its criterion, and *not reproduced* otherwise, even if only a part of the interval lies outside: having few
+by its criterion, and *not reproduced* otherwise, even if only part of the interval lies outside, so having few
 seeds never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
 precondition fails (for example: pi* cannot do what it is supposed to forget).
 """
@@ -24,7 +24,7 @@ TablesByExperiment = Mapping[str, Tables]
 
 
 class Outcome(StrEnum):
-    """What came of a claim; ``verdict`` in ``claims.json``."""
+    """The outcome of a claim; ``verdict`` in ``claims.json``."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not_reproduced"
@@ -32,17 +32,17 @@ class Outcome(StrEnum):
 
     @property
     def words(self) -> str:
-        """The outcome for a reader."""
+        """The outcome in words."""
         return self.value.replace("_", " ")
 
 
 class NotTestable(Exception):
-    """Why a claim cannot be tested on these tables."""
+    """Raised with the reason why a claim cannot be tested on the tables."""
 
 
 @dataclass(frozen=True)
 class ClaimContext:
-    """Where the tables come from and how intervals are made."""
+    """Origin of the tables, and how intervals are computed."""
 
     scale: str
     level: float = 0.95
@@ -50,12 +50,12 @@ class ClaimContext:
     seed: int = 0
     minimum_seeds: int = 5
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # experiment -> its tables
-    domains: tuple[str, ...] = ()  # the order in which their claims are listed; others follow by name
+    domains: tuple[str, ...] = ()  # their claims are listed first, in this order; others follow by name
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number with its interval, from so many seeds a method."""
+    """A number with its interval and the number of seeds per method."""
 
     estimate: Estimate
     seeds: int
@@ -64,7 +64,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with its rule; ``measure`` gets the tables of the claim's experiments."""
+    """A claim with its rule; ``measure`` takes the tables of the claim's experiments."""
 
     id: str
     domain: str
@@ -76,12 +76,12 @@ class Claim:
     above: float | None  # the range the whole interval must lie in
     below: float | None
     measure: Callable[[TablesByExperiment, ClaimContext], Measurement]
-    stages: tuple[str, ...] | None = None  # the sequence that the paper's figure shows
-    minimum_seeds: int | None = None  # asks for no more than this, where runs are long
+    stages: tuple[str, ...] | None = None  # the sequence shown in the paper's figure
+    minimum_seeds: int | None = None  # lowers the required number of seeds, where runs are long
 
     @property
     def criterion(self) -> str:
-        """The rule in words."""
+        """The range in words."""
         if self.above is not None and self.below is not None:
             return f"interval within [{self.above:g}, {self.below:g}]"
         return (
@@ -101,7 +101,7 @@ def claim_of(
     below: float | None = None,
     minimum_seeds: int | None = None,
 ) -> Claim:
-    """A claim about the experiment that is called as its domain; ``source``: where in the paper, value."""
+    """A claim about the experiment named after its domain; ``source`` is the place in the paper and its value."""
     return Claim(
         f"{domain}_{name}",
         domain,
@@ -118,7 +118,7 @@ def claim_of(
 
 @dataclass(frozen=True)
 class Result:
-    """A claim tested against the tables."""
+    """The result of testing a claim against the tables."""
 
     claim: Claim
     outcome: Outcome
@@ -180,14 +180,14 @@ def evaluate_claim(claim: Claim, tables: TablesByExperiment, context: ClaimConte
 
 
 def context_for(claim: Claim, context: ClaimContext) -> ClaimContext:
-    """The context with the number of seeds that the claim asks for."""
+    """The context with the number of seeds that the claim requires."""
     if claim.minimum_seeds is None:
         return context
     return replace(context, minimum_seeds=min(context.minimum_seeds, claim.minimum_seeds))
 
 
 def _other_sequence(claim: Claim, tables: TablesByExperiment) -> str:
-    """Says so where another sequence of stages was measured than the paper's figure shows."""
+    """A note if the measured sequence of stages is not the one in the paper's figure."""
     if claim.stages is None:
         return ""
     (name,) = claim.experiments[:1]

@@ -1,4 +1,4 @@
-"""Tests every claim against the tables; a domain's claims stand in ``fpc.claims.<domain>``."""
+"""Tests every claim against the tables; a domain's claims are in ``fpc.claims.<domain>``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @cache
 def claims_of(domain: str) -> tuple[Claim, ...]:
-    """``CLAIMS`` of the module that is called as the domain; none where there is no such module.
+    """``CLAIMS`` of the domain's module; empty if the domain has no such module.
 
     Raises:
-        ValueError: a claim there is about another domain.
+        ValueError: a claim in the module is about another domain.
     """
     if domain not in {module.name for module in iter_modules(fpc.claims.__path__)}:
         return ()
@@ -34,13 +34,13 @@ def claims_of(domain: str) -> tuple[Claim, ...]:
 
 
 def all_claims(first: Sequence[str] = ()) -> list[Claim]:
-    """Every domain's claims: those of ``first`` in that order, then those of other domains by name."""
+    """All domains' claims: those of ``first`` in that order, then the other domains by name."""
     names = dict.fromkeys([*first, *domain_names()])
     return [claim for name in names for claim in claims_of(name)]
 
 
 def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
-    """Split tables that hold several experiments by their column ``experiment``."""
+    """Split tables of several experiments by their column ``experiment``."""
     split: dict[str, dict[str, pd.DataFrame]] = {}
     for name, table in tables.items():
         for experiment, rows in table.groupby("experiment", observed=True):
@@ -49,12 +49,12 @@ def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.
 
 
 def evaluate_claims(tables_by_experiment: TablesByExperiment, context: ClaimContext) -> list[Result]:
-    """Every claim with its outcome, in the order of ``context.domains``."""
+    """Test every claim, in the order of ``context.domains``."""
     return [evaluate_claim(claim, tables_by_experiment, context) for claim in all_claims(context.domains)]
 
 
 def metrics(results: Sequence[Result]) -> dict[str, Any]:
-    """Outcomes counted, and domain -> claim -> measured number: what ``dvc metrics`` shows and compares."""
+    """Counts of outcomes, and domain -> claim -> measured number, for ``dvc metrics``."""
     counts = Counter(result.outcome for result in results)
     found: dict[str, Any] = {"verdicts": {str(outcome): counts[outcome] for outcome in Outcome}}
     for result in results:

@@ -1,4 +1,4 @@
-"""From tables to one number a seed, and from these to a number with its interval."""
+"""Reduce tables to one number per seed, and those to a number with its interval."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Runs:
 
 
 def table(tables: Tables, name: str) -> pd.DataFrame:
-    """One table.
+    """Look up a table.
 
     Raises:
         NotTestable: it is missing or empty.
@@ -80,10 +80,10 @@ def runs_of(
     probe: str | None = None,
     condition: str | None = None,
 ) -> Runs:
-    """A measure over steps, the mean over episodes and then over the probes of a group.
+    """A measure over steps, averaged over episodes and then over the probes of a group.
 
     Raises:
-        NotTestable: there are no such rows, or fewer seeds than ``context.minimum_seeds``.
+        NotTestable: there are no such rows, or fewer than ``context.minimum_seeds`` seeds.
     """
     rows = table(tables, "episodes")
     rows = rows[(rows["method"] == method) & (rows["measure"] == measure)]
@@ -98,10 +98,10 @@ def runs_of(
 
 
 def last_layer_cka(tables: Tables, context: ClaimContext, method: str, network: str) -> Runs:
-    """CKA with pi* of a network's last hidden layer, the mean over stages.
+    """CKA of a network's last hidden layer with pi*'s, averaged over stages.
 
     Raises:
-        NotTestable: the table or the method is missing, or seeds are.
+        NotTestable: the table, the method or seeds are missing.
     """
     rows = table(tables, "representation")
     rows = rows[(rows["method"] == method) & (rows["network"] == network) & rows["cka"].notna()]
@@ -113,17 +113,17 @@ def last_layer_cka(tables: Tables, context: ClaimContext, method: str, network: 
 
 
 def at_least_steps(runs: Runs, steps: int) -> None:
-    """Refuse runs that are too short for the claim.
+    """Reject runs that are too short for the claim.
 
     Raises:
-        NotTestable: they are shorter than ``steps``.
+        NotTestable: the runs end before ``steps``.
     """
     if runs.steps[-1] < steps:
         raise NotTestable(f"runs end at {runs.steps[-1]:,} steps; the claim speaks of {steps:,}")
 
 
 def same_budget(first: Runs, second: Runs) -> None:
-    """Refuse to compare runs of different length.
+    """Reject a comparison of runs with different steps.
 
     Raises:
         NotTestable: their steps differ.
@@ -135,7 +135,7 @@ def same_budget(first: Runs, second: Runs) -> None:
 
 
 def knows(runs: Runs, least: float = 0.9) -> None:
-    """Refuse to speak of forgetting what was not there.
+    """Reject a claim about forgetting what pi* could not do.
 
     Raises:
         NotTestable: the mean before the first update is below ``least``.
@@ -150,23 +150,23 @@ def one_sample(values: Array, context: ClaimContext, note: str = "") -> Measurem
 
 
 def difference(first: Array, second: Array, context: ClaimContext, note: str = "") -> Measurement:
-    """Interquartile mean of the first minus that of the second, seeds resampled in each."""
+    """Interquartile mean of the first minus that of the second; each one's seeds are resampled separately."""
     statistic = difference_of(len(first), interquartile_mean)
     seeds = min(len(first), len(second))
     return Measurement(_bootstrap([first, second], statistic, context), seeds, note)
 
 
 def rank_correlation(groups: Mapping[float, Array], context: ClaimContext) -> Measurement:
-    """Each seed's Spearman correlation of a quantity with an option; their interquartile mean.
+    """Interquartile mean over seeds of the Spearman correlation between a quantity and an option.
 
     Args:
-        groups: value of the option -> the quantity, ``[seeds]``, seeds in the same order.
+        groups: value of the option -> quantity ``[seeds]``, with seeds in the same order.
         context: level, resamples and seed of the bootstrap over seeds.
 
-    A seed whose quantity is the same everywhere counts as 0.
+    The correlation of a seed whose quantity is constant counts as 0.
 
     Raises:
-        NotTestable: the option has fewer than two values, or these differ in their number of seeds.
+        NotTestable: the option has fewer than two values, or their numbers of seeds differ.
     """
     options = sorted(groups)
     if len(options) < 2:
@@ -181,7 +181,7 @@ def rank_correlation(groups: Mapping[float, Array], context: ClaimContext) -> Me
 
 
 def listed(values: Array) -> str:
-    """Every seed's number, in words."""
+    """Every seed's number, as text."""
     return ", ".join(f"{value:.3g}" for value in values)
 
 

@@ -1,13 +1,13 @@
 """Claims about Montezuma's Revenge. Far is the room that pi* was trained from (the paper's Room 7).
 
-Rules were fixed before the runs they judge. Success is that of attempts from start states in the room; pi*'s
-is that of the same runs at step 0, so a change is paired by seed. A loss is more than ``MARGIN``. Nothing
-can be forgotten where pi* succeeds in less than ``KNOWN`` of its attempts.
+The rules were fixed before the runs they judge. Success is measured in attempts from start states in the room;
+pi*'s success is that of the same runs at step 0, so changes are paired by seed. A loss is a drop of more than
+``MARGIN``. Nothing can be forgotten if pi* succeeds in less than ``KNOWN`` of its attempts.
 
-Vanilla falls early and recovers in part after 20M steps (paper, figure 6), so its loss is read at the last
-step up to there. Returns separate the methods only from about then on.
+Vanilla drops early and partly recovers after 20M steps (paper, figure 6), so its loss is measured at the last
+step up to then. Returns separate the methods only from about then on.
 
-Three seeds suffice, as runs are long; every seed's number is named beside the verdict.
+Three seeds suffice, as runs are long; every seed's number is listed with the verdict.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ DOMAIN = EXPERIMENT = "montezuma"
 CLOSE, RANDOM, ROOM = "start", "random", "room_"
 BC, KS = "behavioral_cloning", "kickstarting"
 MINIMUM_SEEDS = 3
-MARGIN = 0.1  # of the attempts
+MARGIN = 0.1  # fraction of the attempts
 KNOWN = 0.8  # pi*'s success
-EARLY, LATE = 20_000_000, 40_000_000  # environment steps that the paper speaks of
+EARLY, LATE = 20_000_000, 40_000_000  # environment steps that the paper refers to
 _claim = partial(claim_of, DOMAIN, minimum_seeds=MINIMUM_SEEDS)
 
 
 def _success(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
-    """Success in the Far room where pi* knows it."""
+    """Success in the Far room, if pi* knows it."""
     runs = runs_of(tables[EXPERIMENT], context, method, probe=far_probe(tables[EXPERIMENT], ROOM))
     if runs.steps[0] != 0:
         raise NotTestable(f"the first milestone is at {runs.steps[0]:,} steps; pi* is measured at 0")
@@ -52,7 +52,7 @@ def advantage_over_random(tables: TablesByExperiment, context: ClaimContext) -> 
 
 
 def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """Success minus that at step 0 of the same run, at the last step that is not after ``EARLY``."""
+    """Success at the last step up to ``EARLY``, minus that at step 0 of the same run."""
     runs = _success(tables, context, method)
     index = _early(runs)
     changes = runs.values[:, index] - runs.first
@@ -61,7 +61,7 @@ def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, metho
 
 
 def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """Success at the last step minus that at the last step that is not after ``EARLY``."""
+    """Success at the last step, minus that at the last step up to ``EARLY``."""
     runs = _success(tables, context, method)
     at_least_steps(runs, LATE)
     early = runs.values[:, _early(runs)]
@@ -69,12 +69,12 @@ def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
 
 
 def _early(runs: Runs) -> int:
-    """Index of the last step that is not after ``EARLY``."""
+    """Index of the last step up to ``EARLY``."""
     return int(np.searchsorted(runs.steps, EARLY, side="right")) - 1
 
 
 def far_difference(tables: TablesByExperiment, context: ClaimContext, better: str, worse: str) -> Measurement:
-    """Success of one method minus another's, at the last step of the same budget."""
+    """Success of one method minus another's, at the last step of an equal budget."""
     first, second = (_success(tables, context, method) for method in (better, worse))
     same_budget(first, second)
     note = f"{better} {listed(first.last)}, {worse} {listed(second.last)} at {first.steps[-1]:,} steps"
@@ -84,7 +84,7 @@ def far_difference(tables: TablesByExperiment, context: ClaimContext, better: st
 def return_difference(
     tables: TablesByExperiment, context: ClaimContext, better: str, worse: str, average: bool = False
 ) -> Measurement:
-    """Return from the start of the game at the last step (or the mean over steps), one minus another."""
+    """Return from the start of the game at the last step (or averaged over steps): one method's minus another's."""
     first, second = (
         runs_of(tables[EXPERIMENT], context, method, measure="return", probe=CLOSE)
         for method in (better, worse)

@@ -1,8 +1,8 @@
 """Claims about RoboticSequence. Far stages are those that pi* was trained on.
 
-Thresholds were fixed before any result was seen: lost is below 0.2, kept is above 0.8, no better is
-within 0.1. Comparisons use success on the whole sequence, averaged over training where the claim is
-about the course and at the last step where it is about the outcome.
+Thresholds were fixed before any result was seen: "lost" is below 0.2, "kept" above 0.8, "no better"
+within 0.1. Comparisons use success on the whole sequence: averaged over training if the claim is about
+the course of training, and at the last step if it is about the outcome.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ DOMAIN = EXPERIMENT = "robotic_sequence"
 TWO_STAGES = "robotic_sequence_two_stages"
 STAGES = ("0_hammer", "1_push", "2_peg-unplug-side", "3_push-wall")
 LOST, KEPT, ALIKE = 0.2, 0.8, 0.1
-LEARNED = 0.5  # the budget suffices to learn the sequence where some method gets this far
-EARLY, LONG = 100_000, 500_000  # environment steps that the paper's text speaks of
+LEARNED = 0.5  # the budget suffices to learn the sequence if some method gets this far
+EARLY, LONG = 100_000, 500_000  # environment steps that the paper's text refers to
 Measure = Callable[[TablesByExperiment, ClaimContext], Measurement]
 
 
@@ -50,7 +50,7 @@ def _claim(
 
 
 def lowest_far_success(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Vanilla's lowest Far success after the first step, a number a seed."""
+    """Vanilla's lowest Far success after the first step, for each seed."""
     ((_, found),) = tables.items()
     far = runs_of(found, context, "vanilla", group="far")
     knows(far)
@@ -75,7 +75,7 @@ def far_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: st
 
 
 def whole_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """A method's success on the paper's whole sequence, if trained as long as the paper speaks of."""
+    """A method's success on the paper's whole sequence, if trained for as long as in the paper."""
     probes = set(measures.table(tables[EXPERIMENT], "episodes")["probe"])
     if not set(STAGES) <= probes:
         raise NotTestable(f"the sequence is not the paper's {', '.join(STAGES)}")
@@ -87,7 +87,7 @@ def whole_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: 
 def outcome_difference(
     tables: TablesByExperiment, context: ClaimContext, better: str, worse: str
 ) -> Measurement:
-    """Whole success of one method minus another's, at the last step of the same budget."""
+    """Whole-sequence success of one method minus another's, at the last step of an equal budget."""
     first, second = _pair(tables, context, better, worse)
     return measures.difference(first.last, second.last, context, f"at {first.steps[-1]:,} steps")
 
@@ -95,13 +95,13 @@ def outcome_difference(
 def course_difference(
     tables: TablesByExperiment, context: ClaimContext, better: str, worse: str
 ) -> Measurement:
-    """Whole success of one method minus another's, averaged over the same budget."""
+    """Whole-sequence success of one method minus another's, averaged over an equal budget."""
     first, second = _pair(tables, context, better, worse)
     return measures.difference(first.average, second.average, context, f"over {first.steps[-1]:,} steps")
 
 
 def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """As ``course_difference`` of vanilla and scratch, where the budget lets some method learn."""
+    """``course_difference`` of vanilla and scratch, if the budget suffices for some method to learn."""
     result = course_difference(tables, context, "vanilla", "scratch")
     episodes = measures.table(tables[EXPERIMENT], "episodes")
     whole = episodes[(episodes["probe"] == "whole") & (episodes["measure"] == "success")]
@@ -114,9 +114,9 @@ def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) ->
 
 
 def recovered_likelihood(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Share of the lost log-likelihood of pi*'s actions that is back where Far success is back.
+    """Fraction of the lost log-likelihood of pi*'s actions that returns along with Far success.
 
-    Of the seeds of vanilla whose Far success ends above ``LEARNED`` after having been lost.
+    Uses vanilla's seeds whose Far success was lost but ends above ``LEARNED``.
     """
     far = runs_of(tables[EXPERIMENT], context, "vanilla", group="far")
     likelihood = runs_of(tables[EXPERIMENT], context, "vanilla", measure="log_likelihood", group="far").values
@@ -131,7 +131,7 @@ def recovered_likelihood(tables: TablesByExperiment, context: ClaimContext) -> M
 
 
 def late_layer_similarity(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """CKA of the policy's last hidden layer with pi*'s at the last step of vanilla, all seeds."""
+    """CKA of the policy's last hidden layer with pi*'s, at vanilla's last step, over all seeds."""
     cka = last_layer_cka(tables[EXPERIMENT], context, "vanilla", "actor")
     far = runs_of(tables[EXPERIMENT], context, "vanilla", group="far")
     relearned = int(((far.values[:, 1:].min(axis=1) < LOST) & (far.last > LEARNED)).sum())
@@ -140,7 +140,7 @@ def late_layer_similarity(tables: TablesByExperiment, context: ClaimContext) -> 
 
 
 def far_drop(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Worst drop of vanilla's Far success."""
+    """Largest drop of vanilla's Far success."""
     ((_, found),) = tables.items()
     far = runs_of(found, context, "vanilla", group="far")
     knows(far)

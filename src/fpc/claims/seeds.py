@@ -1,4 +1,4 @@
-"""Every seed's outcome: no average hides a run that failed."""
+"""Every seed's outcome, so that no average hides a failed run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MEASURES = ("success", "score", "return")
 
 
 def seeds_table(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Outcome of each seed at its last step, the mean over episodes.
+    """Outcome of each seed at its last step, averaged over episodes.
 
     Args:
         episodes: rows of ``episodes.parquet`` of any number of experiments.
 
     Returns:
-        Columns ``experiment, condition, method, probe, measure, seed, step, value``, sorted. A probe is
-        shown by the first of ``MEASURES`` that it has.
+        Columns ``experiment, condition, method, probe, measure, seed, step, value``, sorted. Each
+        probe is represented by the first of ``MEASURES`` that it has.
     """
     columns = [*KEYS, "seed", "step", "value"]
     rows = episodes[episodes["measure"].isin(MEASURES)]

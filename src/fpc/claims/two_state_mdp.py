@@ -1,4 +1,4 @@
-"""Claims about the two-state MDP. It is exact: nothing is sampled, so intervals are points."""
+"""Claims about the two-state MDP. Values are exact and nothing is sampled, so intervals are points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fpc.claims.measures import table
 from fpc.core.statistics import Estimate
 
 EXPERIMENT = "two_state_mdp"
-TOLERANCE = 0.011  # the paper prints two decimals; theirs is the last point of a climb, so is ours
+TOLERANCE = 0.011  # the paper prints two decimals; its value, like ours, is the last point of gradient ascent
 
 
 def _end(tables: TablesByExperiment, context: ClaimContext, condition: str, measure: str) -> Measurement:
@@ -25,7 +25,7 @@ def _end(tables: TablesByExperiment, context: ClaimContext, condition: str, meas
 
 
 def _fitted(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """The cloning gap's rewards are not printed: ours were solved for from the numbers of the claim."""
+    """Always not testable: the cloning gap's rewards are unpublished and ours were solved for from the claim."""
     raise NotTestable(
         "the paper does not print r0 and r1; ours were solved for from theta = .08 and v = 9.93, so that "
         "they agree is no evidence, and theta = 1 is not unstable for any of them (see the deviations)"

@@ -1,4 +1,4 @@
-"""Files inside a page: small, and opened by any browser without a script."""
+"""Files embedded in a page: compact, and readable by any browser without scripts."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from io import BytesIO
 
 from PIL import Image
 
-COLOURS = 256  # of a picture; figures have few, and no eye tells them from the original's
+COLOURS = 256  # per image; figures have few, so the loss is invisible
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """The content as an address that needs no other file."""
+    """The content as a data URI."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def compact_picture(png: bytes) -> bytes:
-    """A PNG as WebP of the same size in pixels, with at most 256 colours, otherwise lossless."""
-    with Image.open(BytesIO(png)) as picture:
-        reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+def compact_image(png: bytes) -> bytes:
+    """A PNG as WebP of the same size, reduced to 256 colours but otherwise lossless."""
+    with Image.open(BytesIO(png)) as image:
+        reduced = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     content = BytesIO()
     reduced.convert("RGB").save(content, "WEBP", lossless=True, quality=100, method=6)
     return content.getvalue()
 
 
 def compressed(text: str) -> bytes:
-    """The text in gzip, the same bytes for the same text."""
+    """The text compressed with gzip; the same text gives the same bytes."""
     return gzip.compress(text.encode(), 9, mtime=0)

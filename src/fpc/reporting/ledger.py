@@ -9,7 +9,7 @@ from fpc.claims.claim import ClaimContext, Outcome, Result, context_for
 
 
 def summary(results: Sequence[Result]) -> str:
-    """How many claims had which outcome, in words."""
+    """Number of claims with each outcome, in words."""
     counts = Counter(result.outcome for result in results)
     return ", ".join(f"{counts[outcome]} {outcome.words}" for outcome in Outcome)
 
@@ -24,7 +24,7 @@ def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
         "A claim is reproduced where its whole bootstrap interval "
         f"({context.level:.0%}, interquartile mean over seeds) lies in the range that was fixed beforehand, "
         "and not reproduced otherwise. It is not testable where tables, methods, steps or seeds "
-        f"({_seeds_asked_for(results, context)}) are missing.",
+        f"({_required_seeds(results, context)}) are missing.",
     ]
     for domain in dict.fromkeys(result.claim.domain for result in results):
         lines += ["", f"## {domain}", "", "| claim | paper | measured | rule | seeds | verdict |"]
@@ -33,8 +33,8 @@ def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _seeds_asked_for(results: Sequence[Result], context: ClaimContext) -> str:
-    """How many, and in which domains fewer do."""
+def _required_seeds(results: Sequence[Result], context: ClaimContext) -> str:
+    """Required number of seeds, with the domains that require fewer."""
     fewer = {
         result.claim.domain: found
         for result in results
@@ -47,7 +47,7 @@ def _seeds_asked_for(results: Sequence[Result], context: ClaimContext) -> str:
 
 
 def measured_text(measured: float | None, low: float | None, high: float | None) -> str:
-    """The measured number with its interval; empty where nothing was measured."""
+    """The measured number with its interval; empty if nothing was measured."""
     if measured is None:
         return ""
     interval = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"

@@ -1,4 +1,4 @@
-"""The report: one page of HTML that needs no other file, no script and no network."""
+"""The report: a single HTML page without other files, scripts or network access."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from fpc.claims.claim import Outcome
 from fpc.claims.seeds import KEYS
-from fpc.reporting.embedding import compact_picture, compressed, data_uri
+from fpc.reporting.embedding import compact_image, compressed, data_uri
 from fpc.reporting.ledger import measured_text
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as it was published: its PNG, its plotted data as CSV text, and its film where it has one."""
+    """A published figure: its PNG, its plotted data as CSV text, and its animation if it has one."""
 
     name: str
     title: str
@@ -30,13 +30,13 @@ class ReportFigure:
     @property
     def heading(self) -> str:
         """``figure_3c`` as Figure 3c."""
-        form, _, number = self.name.partition("_")
-        return f"{form.capitalize()} {number}"
+        word, _, number = self.name.partition("_")
+        return f"{word.capitalize()} {number}"
 
     @property
-    def picture(self) -> str:
-        """The picture as a data URI."""
-        return data_uri(compact_picture(self.png), "image/webp")
+    def image(self) -> str:
+        """The image, compressed, as a data URI."""
+        return data_uri(compact_image(self.png), "image/webp")
 
     @property
     def film(self) -> str | None:
@@ -57,18 +57,18 @@ def render_report(
     seeds: pd.DataFrame,
     details: Mapping[str, str],
 ) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         title: title of the page.
         scale: name of the scale, with its variant.
         claims: records of ``claims.json``.
-        figures: in the order in which they are shown.
-        seeds: what ``fpc.claims.seeds.seeds_table`` returned.
-        details: further facts for the head of the page, such as commit and command.
+        figures: in display order.
+        seeds: the result of ``fpc.claims.seeds.seeds_table``.
+        details: further entries for the page's header, such as commit and command.
 
     Returns:
-        HTML, the same for the same input.
+        HTML; the same input gives the same bytes.
     """
     environment = Environment(
         loader=PackageLoader("fpc.reporting"),
@@ -99,7 +99,7 @@ def _measured(claim: Mapping[str, Any]) -> str:
 
 
 def _seed_rows(seeds: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row a line of the table, with the values of its seeds in order."""
+    """One row per line of the table, with its seeds' values in order."""
     rows: list[dict[str, Any]] = []
     table = seeds.assign(condition=seeds["condition"].fillna(""))
     for key, group in table.groupby(KEYS, sort=True, observed=True):
