@@ -1,8 +1,8 @@
 """Claims, and the rule by which a measurement decides them.
 
 The same rule applies to all: a claim is *reproduced* if the whole bootstrap interval lies in the range given
-by its criterion, and *not reproduced* otherwise, even if only part of the interval lies outside, so having few
-seeds never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
+by its criterion, and *not reproduced* otherwise, even if only part of it lies outside, so having few seeds
+never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
 precondition fails (for example: pi* cannot do what it is supposed to forget).
 """
 
@@ -101,7 +101,7 @@ def claim_of(
     below: float | None = None,
     minimum_seeds: int | None = None,
 ) -> Claim:
-    """A claim about the experiment named after its domain; ``source`` is the place in the paper and its value."""
+    """A claim about the experiment named after its domain; ``source``: where in the paper, and its value."""
     return Claim(
         f"{domain}_{name}",
         domain,

@@ -1,8 +1,8 @@
 """Claims about Montezuma's Revenge. Far is the room that pi* was trained from (the paper's Room 7).
 
-The rules were fixed before the runs they judge. Success is measured in attempts from start states in the room;
-pi*'s success is that of the same runs at step 0, so changes are paired by seed. A loss is a drop of more than
-``MARGIN``. Nothing can be forgotten if pi* succeeds in less than ``KNOWN`` of its attempts.
+The rules were fixed before the runs they judge. Success is that of attempts from start states in the room,
+and pi*'s success is that of the same runs at step 0, so changes are paired by seed. A loss is a drop of more
+than ``MARGIN``. Nothing can be forgotten if pi* succeeds in less than ``KNOWN`` of its attempts.
 
 Vanilla drops early and partly recovers after 20M steps (paper, figure 6), so its loss is measured at the last
 step up to then. Returns separate the methods only from about then on.
@@ -84,7 +84,7 @@ def far_difference(tables: TablesByExperiment, context: ClaimContext, better: st
 def return_difference(
     tables: TablesByExperiment, context: ClaimContext, better: str, worse: str, average: bool = False
 ) -> Measurement:
-    """Return from the start of the game at the last step (or averaged over steps): one method's minus another's."""
+    """Return from the start of one method minus another's, at the last step or averaged over steps."""
     first, second = (
         runs_of(tables[EXPERIMENT], context, method, measure="return", probe=CLOSE)
         for method in (better, worse)

@@ -25,7 +25,7 @@ def _end(tables: TablesByExperiment, context: ClaimContext, condition: str, meas
 
 
 def _fitted(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Always not testable: the cloning gap's rewards are unpublished and ours were solved for from the claim."""
+    """Never testable: the cloning gap's rewards are unpublished, and ours were solved for from the claim."""
     raise NotTestable(
         "the paper does not print r0 and r1; ours were solved for from theta = .08 and v = 9.93, so that "
         "they agree is no evidence, and theta = 1 is not unstable for any of them (see the deviations)"

@@ -1,1 +1,1 @@
-"""The paper's figures: a catalogue of pure data, and the code that draws it from tidy tables only."""
+"""The paper's figures: a catalogue of pure data, and code that draws it from tidy tables alone."""

@@ -1,4 +1,4 @@
-"""A catalogue entry together with the code that draws it."""
+"""A catalogue entry with the code that draws it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure of the catalogue, ready to be drawn.
+    """A figure of the catalogue with its drawing code.
 
-    ``derived`` are the tables that the entry names as such, by name.
+    ``derived`` holds the tables named in ``entry.derived``, by name.
     """
 
     entry: Entry
     drawing: Drawing
 
     def data(self, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-        """The plotted data, tidy; ``tables`` hold all experiments of the figure one below the other.
+        """The plotted data, tidy; each of ``tables`` is concatenated over the figure's experiments.
 
         Raises:
             MissingData: there is nothing to show.
@@ -35,21 +35,21 @@ class DrawnFigure:
         return self.drawing.data(self.entry, tables, settings)
 
     def draw(self, data: pd.DataFrame, settings: FigureSettings, **derived: pd.DataFrame) -> Figure:
-        """Draw what ``data`` returned."""
+        """Draw the result of ``data``."""
         return self.drawing.draw(self.entry, data, settings, **derived)
 
     def animate(self, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes | None:
-        """A GIF of what ``data`` returned, of a figure that also moves."""
+        """A GIF of the result of ``data``, or None for a figure without animation."""
         if not isinstance(self.drawing, Animated):
             return None
         return self.drawing.animate(self.entry, data, **derived)
 
 
 def load_figure(name: str) -> DrawnFigure:
-    """A figure of the catalogue with the code of its family, or its own.
+    """A figure of the catalogue with its family's code, or its own.
 
     Raises:
-        ValueError: there is no such figure; the message lists those there are.
+        ValueError: there is no such figure; the message lists the existing ones.
     """
     entry = figure_entry(name)
     return DrawnFigure(entry, cast(Drawing, import_module(entry.module)))

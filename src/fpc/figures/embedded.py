@@ -1,6 +1,6 @@
-"""What a figure's files say of themselves, so that one found alone can be traced.
+"""Provenance embedded in a figure's files, so that a single file can be traced.
 
-SVG and PNG hold a description (JSON) with the command that drew them and the digest of the plotted data;
+SVG and PNG hold a description (JSON) with the command that drew them and the plotted data's digest;
 the CSV has both in its column ``source``.
 """
 
@@ -22,7 +22,7 @@ _IN_SVG = re.compile(r"<dc:description>(.*?)</dc:description>", re.DOTALL)
 
 
 def csv_text(data: pd.DataFrame) -> str:
-    """The table as it is written: no index, eight digits."""
+    """The table as CSV: no index, eight digits."""
     return data.to_csv(index=False, float_format="%.8g", lineterminator="\n")
 
 
@@ -37,10 +37,10 @@ def source_of(command: str, digest: str) -> str:
 
 
 def read_source(path: Path) -> tuple[str, str]:
-    """The command and the digest of the plotted data that a figure's file holds.
+    """Read the command and the digest of the plotted data from a figure's file.
 
     Raises:
-        ValueError: it is no figure of this project, or a CSV whose rows are not those it was written with.
+        ValueError: it is not a figure of this project, or a CSV whose rows were altered.
     """
     reader = {".svg": _of_svg, ".png": _of_png, ".csv": _of_csv}.get(path.suffix)
     if reader is None:
@@ -70,8 +70,8 @@ def _of_svg(path: Path) -> tuple[str, str]:
 def _of_png(path: Path) -> tuple[str, str]:
     from PIL import Image
 
-    with Image.open(path) as picture:
-        return _described(str(picture.info["Description"]))
+    with Image.open(path) as image:
+        return _described(str(image.info["Description"]))
 
 
 def _of_csv(path: Path) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def _of_csv(path: Path) -> tuple[str, str]:
     match = _IN_CSV.fullmatch(rows[0][-1])
     if match is None:
         raise KeyError(SOURCE)
-    # Every row ends with the same, unquoted words: without them the text is that which was hashed.
+    # Every row ends with the same unquoted text; without it, the content is what was hashed.
     ending = f",{rows[0][-1]}"
     lines = path.read_text(encoding="utf-8").splitlines()
     text = "".join(

@@ -1,7 +1,7 @@
-"""What the catalogue says of a figure: pure data, read while the DAG is built, before anything is drawn.
+"""The catalogue's entries: pure data, read while the DAG is built and before anything is drawn.
 
-The type of an entry selects the family that draws it, and its fields are that family's parameters. A figure
-unlike any other is a plain ``Entry``, drawn by ``fpc.figures.bespoke.<name>``.
+An entry's type selects the family that draws it, and its fields are that family's parameters. A figure
+without a family is a plain ``Entry``, drawn by ``fpc.figures.bespoke.<name>``.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from fpc.figures.variants import Variants
 class Entry:
     """One figure, film or table of the paper."""
 
-    family: ClassVar[str | None] = None  # module of fpc.figures.families; None: a file of its own
+    family: ClassVar[str | None] = None  # module of fpc.figures.families; None: the figure's own module
 
     name: str  # figure_<id>, film_<id> or table_<id>, as in ``figure.names`` of the configuration
-    title: str  # stands above the figure
+    title: str  # shown above the figure
     caption: str  # one sentence, for the report
     experiments: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
     tables: tuple[str, ...] = ("episodes",)  # of ``fpc.core.tables``
-    methods: tuple[str, ...] | None = None  # None: all of the experiment's
-    derived: tuple[str, ...] = ()  # tables that the domain derives from the plotted data, for drawing
+    methods: tuple[str, ...] | None = None  # None: all methods of the experiment
+    derived: tuple[str, ...] = ()  # tables for drawing, derived from the plotted data by the domain
 
     @property
     def module(self) -> str:
@@ -38,8 +38,8 @@ class Entry:
 class SuccessCurves(Entry):
     """Success over steps.
 
-    A panel is a probe or a variant of the experiment (or there is one panel only); within a panel,
-    colour tells methods or variants apart, and Far probes are dashed.
+    There is one panel per probe or variant of the experiment, or a single one; within a panel, colours
+    distinguish methods or variants, and Far probes are dashed.
     """
 
     family: ClassVar[str | None] = "success_curves"
@@ -48,23 +48,23 @@ class SuccessCurves(Entry):
     panels: Literal["probe", "variant", "one"] = "probe"
     colours: Literal["method", "variant"] = "method"
     variants: Variants | None = None
-    pi_star: bool = False  # pi*'s level, a grey line where a probe is Far
-    columns: int | None = None  # None: two, or three where there are five panels or more
+    pi_star: bool = False  # pi*'s level as a grey line, for Far probes
+    columns: int | None = None  # None: two, or three with five or more panels
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMetrics(Entry):
-    """Metrics of NetHack games in training, a panel each, with pi*'s level."""
+    """Metrics of NetHack games during training, one panel each, with pi*'s level."""
 
     family: ClassVar[str | None] = "training_metrics"
 
     tables: tuple[str, ...] = ("episodes", "training")
-    metrics: tuple[tuple[str, str, str], ...]  # metric, the panel's title, label of its y axis
+    metrics: tuple[tuple[str, str, str], ...]  # metric, panel title, y-axis label
 
 
 @dataclass(frozen=True, kw_only=True)
 class DungeonDensity(Entry):
-    """How deep NetHack games are after so many turns, a panel a player."""
+    """Dungeon depth of NetHack games over turns, one panel per player."""
 
     family: ClassVar[str | None] = "dungeon_density"
 
@@ -73,10 +73,10 @@ class DungeonDensity(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class MontezumaCurves(Entry):
-    """Return in training, or success from the start states of the Far room, on Montezuma's Revenge.
+    """Training return, or success from the start states of the Far room, on Montezuma's Revenge.
 
-    ``lines`` tells lines apart: methods, variants of the experiment, or both. With both, the first experiment
-    shows every method but ``varied``, and each variant shows ``varied`` alone.
+    ``lines`` says what each line is: a method, a variant of the experiment, or both. With both, the first
+    experiment shows every method but ``varied``, and each variant shows ``varied`` alone.
     """
 
     family: ClassVar[str | None] = "montezuma_curves"
@@ -89,13 +89,15 @@ class MontezumaCurves(Entry):
 
     @property
     def known_variants(self) -> Variants:
-        """``variants``, where the figure has them.
+        """``variants``, for a figure that has them.
 
         Raises:
             ValueError: it has none.
         """
         if self.variants is None:
-            raise ValueError(f"{self.name}: lines or panels are variants, but the entry names none")
+            raise ValueError(
+                f"{self.name}: lines or panels are variants, but the entry has no `variants`; add them"
+            )
         return self.variants
 
 

@@ -1,4 +1,4 @@
-"""Final games of NetHack: what several of its figures and tables read."""
+"""Final games of NetHack, as read by several of its figures and tables."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import pandas as pd
 
 from fpc.figures.summary import before_fine_tuning, per_run
 
-FINAL = "final"  # the probe that plays many games with the first and the last milestone
+FINAL = "final"  # probe with many games, at the first and last milestone
 BY = ["metric", "method"]
 
 
 def final_runs(episodes: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Mean of each run's final games, one row a metric, method and seed; pi* is the method ``pi_star``.
+    """Mean over each run's final games, one row per metric, method and seed; pi* is ``pi_star``.
 
     Returns:
-        Columns ``metric, method, seed, step, value``; no rows where there are no final games.
+        Columns ``metric, method, seed, step, value``; empty if there are no final games.
     """
     runs = per_metric(episodes[episodes["probe"] == FINAL], metrics)
     return pd.concat([last_step(runs), before_fine_tuning(runs, BY)], ignore_index=True)
 
 
 def last_step(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each run's last step; runs that have step 0 alone are left out."""
+    """Rows of each run's last step; runs with step 0 alone are omitted."""
     last = rows.groupby(["method", "seed"], observed=True)["step"].transform("max")
     return rows[(rows["step"] == last) & (rows["step"] > 0)]
 

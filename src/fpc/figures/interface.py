@@ -1,4 +1,4 @@
-"""What the code of a figure defines, and what it may know when it draws."""
+"""The interface of a figure's code, and the settings it receives."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
 
 
 class MissingData(ValueError):
-    """The tables hold nothing that the figure shows."""
+    """Raised if the tables hold nothing that the figure shows."""
 
 
 @dataclass(frozen=True)
 class FigureSettings:
-    """How to summarise and sign a figure.
+    """Settings for a figure's statistics and stamp.
 
-    ``interval`` picks the drawn statistic: the paper's mean with its 90 % interval, or the
+    ``interval`` selects the drawn statistic: the paper's mean with its 90 % interval, or the
     interquartile mean with an interval of ``level``. The plotted data hold both.
     """
 
@@ -30,7 +30,7 @@ class FigureSettings:
     resamples: int = 2000
     seed: int = 0
     interval: Literal["paper", "iqm"] = "paper"
-    stamp: str = ""  # scale, seeds, steps and, where budgets differ, why
+    stamp: str = ""  # scale, seeds, steps and, if budgets differ, the reason
 
     @property
     def statistic(self) -> str:
@@ -49,11 +49,11 @@ class FigureSettings:
 class Drawing(Protocol):
     """A module of ``fpc.figures.families`` or ``fpc.figures.bespoke``: functions of a catalogue entry.
 
-    ``entry`` is of the type that belongs to the module.
+    ``entry`` has the type that belongs to the module.
     """
 
     def data(self, entry: Any, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-        """The plotted data, tidy; ``tables`` hold all experiments of the figure one below the other.
+        """The plotted data, tidy; each of ``tables`` is concatenated over the figure's experiments.
 
         Raises:
             MissingData: there is nothing to show.
@@ -63,14 +63,14 @@ class Drawing(Protocol):
     def draw(
         self, entry: Any, data: pd.DataFrame, settings: FigureSettings, **derived: pd.DataFrame
     ) -> Figure:
-        """Draw what ``data`` returned; each table of ``entry.derived`` is an argument of its name."""
+        """Draw the result of ``data``; each table in ``entry.derived`` is the argument of that name."""
         ...
 
 
 @runtime_checkable
 class Animated(Protocol):
-    """A drawing that also moves."""
+    """A drawing with an animation."""
 
     def animate(self, entry: Any, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes:
-        """A GIF of what ``data`` returned."""
+        """A GIF of the result of ``data``."""
         ...

@@ -1,4 +1,4 @@
-"""Panels of curves of all methods with pi*'s level, as NetHack's figures have them."""
+"""Panels with curves of all methods and pi*'s level, for NetHack's figures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fpc.figures import style
 from fpc.figures.interface import FigureSettings
 
 PANEL_HEIGHT = 1.55  # inches
-FURNITURE_HEIGHT = 1.2  # inches for title, legend, axis label and stamp
+FURNITURE_HEIGHT = 1.2  # inches, for title, legend, axis label and stamp
 
 
 def draw_panels(
     title: str, panels: Sequence[tuple[str, str, pd.DataFrame]], settings: FigureSettings, columns: int
 ) -> Figure:
-    """Curves of all methods with pi*'s level, a panel for each (title, label of the y axis, rows)."""
+    """Curves of all methods with pi*'s level, one panel per (title, y-axis label, rows)."""
     columns = min(columns, len(panels))
     lines = ceil(len(panels) / columns)
     with style.theme():
@@ -46,7 +46,7 @@ def draw_panels(
 
 
 def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
-    """A line with its interval for each method, a grey one for pi*."""
+    """A line with its interval for each method, and a grey line for pi*."""
     for method in style.in_order(set(rows["method"]) - {style.PI_STAR}):
         style.band(axes, rows[rows["method"] == method], style.look_of(method))
     for value in rows.loc[rows["method"] == style.PI_STAR, "value"]:
@@ -57,7 +57,7 @@ def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _tick(value: float, _index: int) -> str:
-    """2.5k, 800, 0.8: no prefix below a thousand."""
+    """Format a number as 2.5k, 800 or 0.8, without prefix below a thousand."""
     return EngFormatter(sep="").format_eng(value) if abs(value) >= 1000 else f"{value:g}"
 
 

@@ -1,7 +1,7 @@
-"""One look for all figures, and files that come out the same byte for byte.
+"""A common style for all figures, and byte-for-byte reproducible files.
 
-Figures are made with ``matplotlib.figure.Figure`` alone, without pyplot: no global state, no window.
-Text is at least 8 points at print size (7 inches wide), colours are Okabe and Ito's.
+Figures use ``matplotlib.figure.Figure`` without pyplot, so there is no global state and no window.
+Text is at least 8 points at print size (7 inches wide); colours are Okabe and Ito's.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class Look(NamedTuple):
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """The look of all figures while the block runs."""
+    """Context manager that applies the common style."""
     with mpl.rc_context(THEME):
         yield
 
 
 def look_of(method: str) -> Look:
-    """Label and colour of a method, or of pi* (``pi_star``).
+    """Label, colour and marker of a method, or of pi* (``pi_star``).
 
     Raises:
         ValueError: there is no such method.
@@ -92,12 +92,12 @@ def look_of(method: str) -> Look:
 
 
 def ordered_map() -> ListedColormap:
-    """Dark to light without the lightest, which would fade on white; safe for colour-blind readers."""
+    """A colour map from dark to light, without shades that fade on white; safe for colour-blind readers."""
     return ListedColormap(mpl.colormaps["cividis"](np.linspace(0.0, 0.88, 256)))
 
 
 def ordered_looks(labels: Sequence[str]) -> list[Look]:
-    """Looks of lines that have an order, such as the values of an option; each has its own marker."""
+    """Looks of ordered lines, such as the values of an option; each has its own marker."""
     colours = ordered_map()(np.linspace(0.0, 1.0, max(len(labels), 2)))
     return [
         Look(label, to_hex(colours[index]), MARKERS[index % len(MARKERS)])
@@ -106,18 +106,18 @@ def ordered_looks(labels: Sequence[str]) -> list[Look]:
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
-    """Methods as they stand in every legend; those the paper does not have come last, by name."""
+    """Methods in the order of every legend; those that are not in the paper come last, by name."""
     rank = {name: index for index, name in enumerate(ORDER)}
     return sorted(set(methods), key=lambda name: (rank.get(name, len(ORDER)), name))
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, size in inches; legends and titles find their own room."""
+    """An empty figure, size in inches, whose layout makes room for legends and titles."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def steps_axis(axes: Axes, label: str | None = "environment steps") -> None:
-    """Steps on the x axis, written 0, 50k, 100k."""
+    """Format the x axis for steps, as 0, 50k, 100k."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if label:
@@ -125,7 +125,7 @@ def steps_axis(axes: Axes, label: str | None = "environment steps") -> None:
 
 
 def rate_axis(axes: Axes, label: str | None) -> None:
-    """A rate between 0 and 1 on the y axis."""
+    """Format the y axis for a rate between 0 and 1."""
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], labels=["0", "", "0.5", "", "1"])
     if label:
@@ -133,7 +133,7 @@ def rate_axis(axes: Axes, label: str | None) -> None:
 
 
 def band(axes: Axes, rows: pd.DataFrame, look: Look, style: Any = "-", label: str | None = None) -> None:
-    """A line of ``value`` over ``step`` with its interval ``low``, ``high``; a point where alone."""
+    """Draw ``value`` over ``step`` with its interval ``low`` to ``high``; a single step is a point."""
     rows = rows.sort_values("step")
     marker = look.marker or ("o" if len(rows) == 1 else None)
     axes.plot(
@@ -150,13 +150,13 @@ def band(axes: Axes, rows: pd.DataFrame, look: Look, style: Any = "-", label: st
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One legend for the whole figure, outside the data, in rows of equal length."""
+    """One legend for the whole figure, below the axes, in rows of equal length."""
     rows = ceil(len(handles) / 6)
     figure.legend(handles=handles, loc="lower center", ncols=ceil(len(handles) / rows), handlelength=2.4)
 
 
 def finish(figure: Figure, settings: FigureSettings, *, interval: bool = True) -> Figure:
-    """Sign the figure at its foot with scale, seeds, steps and, where it has any, what its intervals mean."""
+    """Stamp the figure's foot with scale, seeds, steps and, if it has intervals, their meaning."""
     width, height = figure.get_size_inches()
     text = " · ".join(
         part
@@ -172,7 +172,7 @@ def finish(figure: Figure, settings: FigureSettings, *, interval: bool = True) -
     legends = [legend.get_window_extent(renderer).height / figure.dpi / height for legend in figure.legends]
     for legend in figure.legends:
         legend.set_bbox_to_anchor((0.0, room, 1.0, 1.0 - room))
-    # The layout knows neither the stamp nor a legend that was moved: both get their room here.
+    # The layout ignores the stamp and a moved legend; reserve their space here.
     foot = room + max(legends, default=0.0)
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -180,12 +180,12 @@ def finish(figure: Figure, settings: FigureSettings, *, interval: bool = True) -
     figure.text(
         0.008, 0.006, "\n".join(lines), fontsize=STAMP_SIZE, color="#555555", va="bottom", linespacing=1.2
     )
-    # A layout that is solved again at every drawing moves by fractions of a pixel: solve it here only.
-    # Twice, for the ticks of a panel follow its size.
+    # A layout solved again at every drawing moves by fractions of a pixel, so it is solved here only,
+    # and twice, because a panel's ticks depend on its size.
     figure.draw_without_rendering()
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    # The solver's last digits depend on where objects lie in memory, and names in an SVG on every digit.
+    # The solver's last digits depend on memory addresses, and names in an SVG depend on every digit.
     for axes in figure.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 12).tolist())
         axes.set_in_layout(True)
@@ -199,14 +199,14 @@ def save(
     name: str,
     metadata: Mapping[str, Any],
 ) -> tuple[Path, Path, Path]:
-    """Write ``<name>.svg``, ``.png`` and ``.csv``, each atomically, the same bytes for the same input.
+    """Write ``<name>.svg``, ``.png`` and ``.csv``, each atomically; the same input gives the same bytes.
 
     Args:
-        figure: what ``draw`` returned.
-        data: what it was drawn from.
-        folder: where the files go.
+        figure: the result of ``draw``.
+        data: the plotted data.
+        folder: destination of the files.
         name: the figure's name.
-        metadata: JSON values (digests, the command) embedded in both pictures; no dates.
+        metadata: JSON values (digests, the command) embedded in both images; no dates.
 
     Returns:
         The three paths.

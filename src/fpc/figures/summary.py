@@ -1,4 +1,4 @@
-"""From one row a run and step to one row a statistic and step."""
+"""Summary statistics: from one row per run and step to one row per statistic and step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataF
     Args:
         episodes: rows of ``episodes.parquet``.
         measure: the measure to average.
-        by: columns that tell lines apart; ``seed`` and ``step`` are added.
+        by: columns that distinguish lines; ``seed`` and ``step`` are added.
 
     Returns:
         Columns ``by``, ``seed``, ``step``, ``value``.
@@ -32,14 +32,14 @@ def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataF
 
 
 def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """pi* itself: step 0 of the methods that start from it, one row a seed, as the method ``pi_star``.
+    """pi* as the method ``pi_star``: step 0 of the methods that start from it, one row per seed.
 
     Args:
-        runs: what ``per_run`` returned.
-        by: its columns that tell lines apart, among them ``method``.
+        runs: the result of ``per_run``.
+        by: its columns that distinguish lines, including ``method``.
 
     Returns:
-        Columns ``by``, ``seed``, ``step``, ``value``; no rows where no method starts from pi*.
+        Columns ``by``, ``seed``, ``step``, ``value``; empty if no method starts from pi*.
     """
     starting = [name for name in runs["method"].unique() if load_method(name).pretrained]
     rows = runs[runs["method"].isin(starting) & (runs["step"] == 0)]
@@ -49,7 +49,7 @@ def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
-    """Mean (or sum) of ``value`` in each 1/25 of the budget, a row a run and bin; ``step``: its middle."""
+    """Mean (or sum) of ``value`` in each 1/25 of the budget, per run and bin; ``step``: its midpoint."""
     width = max(last, 1.0) / BINS
     index = np.minimum(rows["step"] // width, BINS - 1)
     moved = rows.assign(step=(index + 0.5) * width)
@@ -61,8 +61,8 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -
     """Mean with the paper's 90 % interval and interquartile mean with the interval of ``settings.level``.
 
     Args:
-        runs: columns ``by``, ``seed``, ``step``, ``value``: one row a run and step.
-        by: columns that tell lines apart.
+        runs: columns ``by``, ``seed``, ``step``, ``value``; one row per run and step.
+        by: columns that distinguish lines.
         settings: level, resamples and seed of the bootstrap over seeds.
 
     Returns:
@@ -77,7 +77,7 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -
     parts = []
     for key, group in runs.groupby(list(by), observed=True, sort=True):
         table = group.pivot_table(index="seed", columns="step", values="value")
-        # Runs still under way have fewer steps: steps that share their seeds are summarised together.
+        # Unfinished runs have fewer steps, so steps with the same seeds are summarised together.
         patterns, pattern_of_step = np.unique(table.notna().to_numpy(), axis=1, return_inverse=True)
         for number, pattern in enumerate(patterns.T):
             block = table.loc[pattern, pattern_of_step == number]

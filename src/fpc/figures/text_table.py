@@ -1,4 +1,4 @@
-"""Tables drawn as text, for the paper's tables."""
+"""Drawing of the paper's tables as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-FIRST_COLUMN = 0.6  # widths of later columns, which are 1
+FIRST_COLUMN = 0.6  # in units of the later columns' width
 SIZE = 8.5  # points
 
 
@@ -18,14 +18,14 @@ def write_table(
     first: float = FIRST_COLUMN,
     size: float = SIZE,
 ) -> None:
-    """Text in rows with a rule under each; matplotlib's own table is not the same at every drawing.
+    """Draw rows of text with a rule below each; matplotlib's own table differs between drawings.
 
     Args:
-        axes: the panel that becomes the table.
+        axes: the axes to draw in.
         heads: label and colour of each column.
-        cells: rows of as many texts as there are heads.
-        first: width of the first column; the others are 1 wide.
-        size: points of the text.
+        cells: rows of text, one per column.
+        first: width of the first column; the others have width 1.
+        size: font size in points.
     """
     axes.axis("off")
     axes.set(xlim=(0.0, len(heads) - 1 + first), ylim=(len(cells) + 0.6, 0.0))

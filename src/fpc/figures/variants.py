@@ -1,4 +1,4 @@
-"""Experiments that are variants of one another, told apart by numbers in their names."""
+"""Experiments that are variants of one another, distinguished by numbers in their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Variants:
     """Names such as ``robotic_sequence_shift_0.1``.
 
-    ``pattern`` captures the numbers in order of importance, ``text`` is a format string of them.
+    ``pattern`` captures the numbers in order of importance, ``text`` is a format string for them.
     """
 
     pattern: str
@@ -26,11 +26,11 @@ class Variants:
         return tuple(float(part) for part in self._parts(experiment))
 
     def label(self, experiment: str) -> str:
-        """The variant in words."""
+        """The variant's label."""
         return self.text.format(*self._parts(experiment))
 
     def ordered(self, experiments: Iterable[str]) -> list[str]:
-        """Experiments by their numbers, the smallest first."""
+        """Experiments sorted by their numbers."""
         return sorted(experiments, key=self.values)
 
     def _parts(self, experiment: str) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Figures that are their own, one file each."""
+"""Figures that belong to no family, one file each."""

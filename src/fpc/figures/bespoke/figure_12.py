@@ -1,4 +1,4 @@
-"""Figure 12: the rooms of Montezuma's Revenge and where the expert was in them."""
+"""Figure 12: the rooms of Montezuma's Revenge, with the expert's visits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fpc.figures.interface import FigureSettings, MissingData
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Visits of the expert to cells of eight by eight pixels: columns ``room, x, y, visits``.
+    """The expert's visits to cells of 8 x 8 pixels: columns ``room, x, y, visits``.
 
     Raises:
-        MissingData: the expert left no visits.
+        MissingData: there are no visits of the expert.
     """
     visits = tables.get("visits")
     if visits is None or visits.empty:
@@ -26,9 +26,9 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings, rooms: pd.DataFrame) -> Figure:
-    """The pyramid; rooms that the expert never saw are empty.
+    """The pyramid of rooms; those that the expert never entered are empty.
 
-    ``rooms`` has a row a room: its number, its row and column in the pyramid, and the visits in it.
+    ``rooms`` has one row per room: its number, its row and column in the pyramid, and its visits.
     """
     with style.theme():
         figure = style.new_figure(3.9)

@@ -1,4 +1,4 @@
-"""Figure 15: how returns are distributed over games."""
+"""Figure 15: the distribution of returns over games."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from fpc.figures.final_games import FINAL, last_step
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.summary import before_fine_tuning, summarise
 
-INTERVALS = 30  # of the return, of equal width
-TAIL = 0.995  # games above this quantile of all count in the last interval
+INTERVALS = 30  # of equal width in the return
+TAIL = 0.995  # games above this quantile of all returns are counted in the last interval
 COLUMNS = 3
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Share of a run's final games in each interval of the return.
+    """Fraction of a run's final games in each interval of the return.
 
-    Columns ``method, return`` (the interval's middle), ``width, seeds, statistic, value, low, high,
-    level``; pi* is the method ``pi_star``.
+    Columns ``method, return`` (the interval's midpoint), ``width, seeds, statistic, value, low, high,
+    level``; pi* appears as the method ``pi_star``.
 
     Raises:
         MissingData: there are no final games.
@@ -42,7 +42,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
     runs = games.groupby(["method", "seed", "step"], observed=True)["value"].apply(_shares, edges=edges)
     shares = runs.rename_axis(["method", "seed", "step", "return"]).reset_index()
     start = before_fine_tuning(shares, ["method", "return"])
-    # ``summarise`` reads its x axis from the column step; here that is the return.
+    # ``summarise`` takes its x axis from the column step; here it is the return.
     parts = [
         summarise(part.drop(columns="step").rename(columns={"return": "step"}), ["method"], settings)
         for part in (last_step(shares), start)
@@ -55,7 +55,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a method, with pi*'s distribution behind it."""
+    """One panel per method, with pi*'s distribution behind it."""
     rows = data[data["statistic"] == settings.statistic].sort_values("return")
     before = rows[rows["method"] == style.PI_STAR]
     methods = style.in_order(set(rows["method"]) - {style.PI_STAR}) or [style.PI_STAR]
@@ -92,7 +92,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
 
 
 def _shares(scores: pd.Series, edges: NDArray[np.float64]) -> pd.Series:
-    """Share of one run's games in each interval, by the interval's middle."""
+    """Fraction of one run's games in each interval, indexed by the interval's midpoint."""
     counts, _ = np.histogram(np.clip(scores.to_numpy(), edges[0], edges[-1]), edges)
     return pd.Series(counts / len(scores), index=(edges[:-1] + edges[1:]) / 2)
 

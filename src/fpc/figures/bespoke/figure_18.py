@@ -1,4 +1,4 @@
-"""Figure 18: the rooms in which agents spend their steps in training on Montezuma's Revenge."""
+"""Figure 18: steps spent in each room during training on Montezuma's Revenge."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BY = ["method", "room"]
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Share of the steps of finished games in each room, in bins of 1/25 of the budget.
+    """Fraction of the steps of finished games spent in each room, in bins of 1/25 of the budget.
 
-    Columns ``method, room, step`` (the bin's middle), ``seeds, statistic, value, low, high, level``.
+    Columns ``method, room, step`` (the bin's midpoint), ``seeds, statistic, value, low, high, level``.
 
     Raises:
         MissingData: no game was finished in training.
@@ -33,7 +33,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
     if rows.empty:
         raise MissingData(f"{entry.title}: no game was finished in training")
     rows = rows.assign(room=rows["metric"].str.removeprefix(PREFIX).astype(int))
-    # Sums, not means: a game that never was in a room has no row for it.
+    # Sums, not means: a game that never entered a room has no row for it.
     last = float(training["step"].max())
     counted = rows.groupby([*BY, "seed", "step"], observed=True)["value"].sum().reset_index()
     steps = binned(counted, last, BY, "sum")
@@ -47,8 +47,8 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a method, rooms stacked."""
-    rows = data[data["statistic"] == "mean"]  # interquartile means of shares do not add up to one
+    """One panel per method, with rooms stacked."""
+    rows = data[data["statistic"] == "mean"]  # interquartile means of fractions do not add up to one
     methods = style.in_order(rows["method"])
     rooms = sorted(rows["room"].unique())
     colours = dict(zip(rooms, mpl.colormaps["cividis"](np.linspace(0.0, 1.0, len(rooms))), strict=True))

@@ -16,7 +16,7 @@ NETWORKS = {"actor": "policy", "critic_1": "critic 1", "critic_2": "critic 2"}
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """CKA, mean over stages: ``network, layer, step, seeds, statistic, value, low, high, level``."""
+    """CKA averaged over stages: ``network, layer, step, seeds, statistic, value, low, high, level``."""
     rows = tables["representation"]
     rows = rows[(rows["method"] == "vanilla") & rows["cka"].notna()]
     if rows.empty:
@@ -27,7 +27,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a network, a line a layer."""
+    """One panel per network, one line per layer."""
     rows = data[data["statistic"] == settings.statistic]
     networks = [name for name in NETWORKS if (rows["network"] == name).any()]
     layers = sorted(rows["layer"].unique())

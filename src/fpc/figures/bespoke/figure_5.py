@@ -1,4 +1,4 @@
-"""Figure 5: what the agents do from where the expert entered a Far level."""
+"""Figure 5: agents' performance from where the expert entered a Far level."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a probe, Sokoban last."""
+    """One panel per probe, Sokoban last."""
     probes = sorted(set(data["probe"]), key=lambda name: (name == SOKOBAN, name))
     panels = [(*_labels(probe), data[data["probe"] == probe]) for probe in probes]
     return draw_panels(entry.title, panels, settings, columns=2)
 
 
 def _labels(probe: str) -> tuple[str, str]:
-    """Title and label of the y axis."""
+    """Title and y-axis label of a probe's panel."""
     if probe == SOKOBAN:
         return "Sokoban (Far)", "pits filled"
     return f"dungeon level {probe.removeprefix('level_')} (Far)", "score gained"

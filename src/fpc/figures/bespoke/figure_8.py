@@ -1,4 +1,4 @@
-"""Figure 8: how vanilla fine-tuning loses the last stage, and what becomes of pi*'s actions there."""
+"""Figure 8: how vanilla fine-tuning loses the last stage, and the likelihood of pi*'s actions there."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BY = ["method", "probe", "group"]
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Rows of ``part`` success and log_likelihood (mean; both over all seeds) and state (of one seed).
+    """Rows with ``part`` success, log_likelihood (a mean; both over all seeds) or state (of one seed).
 
-    A state is a state of pi* on the last stage, projected on two principal components, with the log
-    likelihood of pi*'s action there under the fine-tuned policy (paper, section on RoboticSequence).
+    A state is one of pi*'s on the last stage, projected onto two principal components, with the
+    log-likelihood of pi*'s action there under the fine-tuned policy (paper, section on RoboticSequence).
     """
     episodes = tables["episodes"][tables["episodes"]["method"] == "vanilla"]
     stages = sorted(set(episodes["probe"]) - {"whole"})
@@ -49,7 +49,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """Success above; below, the same states once a milestone, coloured by log-likelihood."""
+    """Success above; below, the same states at each milestone, coloured by log-likelihood."""
     success = data[(data["part"] == "success") & (data["statistic"] == settings.statistic)]
     means = data[(data["part"] == "log_likelihood") & (data["statistic"] == "mean")]
     states = data[data["part"] == "state"]
@@ -64,7 +64,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
         style.steps_axis(above)
         above.set_title(f"{probe_title(str(probe), str(group))}, all seeds")
         low, high = np.quantile(states["log_likelihood"], [0.02, 0.98])
-        # Log-likelihoods fall from about 1 to thousands below zero; both ends should show.
+        # Log-likelihoods fall from about 1 to thousands below zero; both ends should be visible.
         colour_map = style.ordered_map()
         norm = SymLogNorm(linthresh=LINEAR_BELOW, vmin=float(low), vmax=float(high))
         below = [figure.add_subplot(grid[1, index]) for index in range(len(steps))]

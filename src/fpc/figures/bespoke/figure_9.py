@@ -19,7 +19,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
     """Columns condition, line (``curve`` or ``fine-tuning``), step, theta, value.
 
     Raises:
-        MissingData: there is no curve, or no milestone.
+        MissingData: there is no curve or no milestone.
     """
     if not {"states", "episodes"} <= set(tables) or tables["episodes"].empty:
         raise MissingData(f"{entry.title}: it needs the tables episodes and states of two_state_mdp")
@@ -36,7 +36,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel for each gap: the exact curve, pi*, the path, and where it ends."""
+    """One panel per gap: the exact curve, pi*, the path and its end."""
     (method,) = entry.methods or ()
     look, pi_star = style.look_of(method), style.look_of(style.PI_STAR)
     with style.theme():

@@ -1,7 +1,7 @@
-"""Film 6: what is behind figure 6: attempts of pi*, vanilla and BC in the Far room of Montezuma's Revenge.
+"""Film 6: attempts behind figure 6, by pi*, vanilla and BC in the Far room of Montezuma's Revenge.
 
-The attempts are the first of the probe, the same for all: same start states, same seeds; none is hand-picked.
-Their frames are derived from their actions, so every one can be made again from the plotted data.
+These are the probe's first attempts, with the same start states and seeds for all; none is hand-picked. Their
+frames are derived from their actions, so all can be reproduced from the plotted data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fpc.figures.entry import Entry
 from fpc.figures.interface import FigureSettings, MissingData
 
 ATTEMPTS = 4  # of each policy
-LONGEST = 120  # frames of the animation; longer attempts are shown faster
+LONGEST = 120  # frames of the animation; longer attempts are sped up
 MILLISECONDS = 66  # four frames of the game
 SUCCESS, FAILURE = "#009E73", "#D55E00"
 BORDER = 3  # pixels
@@ -29,13 +29,13 @@ COLUMNS = ["policy", "seed", "step", "probe", "episode", "success", "start", "di
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """The first attempts of the first seed: of pi* (vanilla at step 0), and of both methods at the last step.
+    """The first seed's first attempts: by pi* (vanilla at step 0) and by both methods at the last step.
 
     Columns ``COLUMNS``; actions, before (``start``) and in the attempt, are hexadecimal, two digits each, as
-    the game got them.
+    executed by the game.
 
     Raises:
-        MissingData: no attempt was kept.
+        MissingData: no attempt was saved.
     """
     attempts = tables["attempts"]
     attempts = attempts[attempts["probe"].str.startswith("room_")]
@@ -56,7 +56,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings, frames: pd.DataFrame) -> Figure:
-    """Each attempt in one picture: the brightest of every pixel, so that the player leaves a trail.
+    """One image per attempt: the maximum of each pixel over time, so that the player leaves a trail.
 
     ``frames`` has the columns ``attempt`` (index of a row of ``data``), ``frame``, ``rgb``.
     """
@@ -84,7 +84,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings, frames: pd.
 
 
 def animate(entry: Entry, data: pd.DataFrame, frames: pd.DataFrame) -> bytes:
-    """A GIF of all attempts side by side, a line a policy; each ends with a coloured border."""
+    """A GIF of all attempts, one row per policy; a coloured border shows each outcome at its end."""
     policies, shown = list(dict.fromkeys(data["policy"])), _frames(frames)
     attempts = [
         (
@@ -122,7 +122,7 @@ Line = tuple[str, list[tuple[np.ndarray, bool]]]
 
 
 def _image(attempts: list[Line], index: int) -> Image.Image:
-    """All attempts at one step; those that ended show their last frame."""
+    """All attempts at one step; finished ones show their last frame."""
     height, width = attempts[0][1][0][0].shape[1:3]
     margin, head = 2 * BORDER, 20
     columns = max(len(line) for _, line in attempts)

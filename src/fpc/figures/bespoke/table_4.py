@@ -23,7 +23,7 @@ COLUMNS = {
     "gold": "gold",
     "scout": "scout",
 }
-# The paper's values in the order of COLUMNS, and each seed's mean score.
+# The paper's values in the order of COLUMNS, and its mean score for each seed.
 PAPER: dict[str, tuple[float, ...]] = {
     "scratch": (776, 6696, 1.06, 4.07, 5.3, 371),
     "vanilla": (647, 7756, 1.02, 2.73, 9.3, 150),
@@ -42,7 +42,7 @@ PAPER_SEEDS: dict[str, tuple[float, ...]] = {
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Rows of ``part`` metric (a statistic over seeds) and seed (one seed's mean score).
+    """Rows with ``part`` metric (a statistic over seeds) or seed (one seed's mean score).
 
     Columns ``part, metric, method`` (also ``pi_star``), ``step, seed, seeds, statistic, value, low, high,
     level, paper``.
@@ -68,7 +68,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """Ours with interval, the paper's in brackets; below, the mean score of each seed."""
+    """Our values with intervals and the paper's in brackets; below, each seed's mean score."""
     rows = data[(data["part"] == "metric") & (data["statistic"] == settings.statistic)]
     seeds = data[data["part"] == "seed"]
     present = set(rows["method"])
@@ -108,12 +108,12 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
 
 
 def number(value: float) -> str:
-    """Whole from 100 on, else three digits."""
+    """A number as text: an integer from 100 on, otherwise three digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def cell_text(value: float, low: float, high: float, paper: float) -> str:
-    """Value, interval and the paper's value, each on a line where it is known."""
+    """Value, interval and the paper's value, one per line if known."""
     lines = [number(value)]
     lines += [] if np.isnan(low) else [f"[{number(low)}, {number(high)}]"]
     lines += [] if np.isnan(paper) else [f"({number(paper)})"]

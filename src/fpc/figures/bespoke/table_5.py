@@ -1,4 +1,4 @@
-"""Table 5: scores of earlier work on NetHack's Human Monk beside ours."""
+"""Table 5: scores of earlier work on NetHack's Human Monk, compared with ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.summary import summarise
 from fpc.figures.text_table import write_table
 
-# As the paper prints them: score and deviation; fine-tuned methods are in Table 4.
+# As printed in the paper: score and deviation; fine-tuned methods are in Table 4.
 PRIOR: dict[str, tuple[float, float | None]] = {
     "DQN, offline": (0, None),
     "CQL": (366, 35),
@@ -31,7 +31,7 @@ SCALED = "cloning, scaled (π*)"
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """One row a model of earlier work; for ours one a statistic.
+    """One row per model of earlier work, and one per statistic of our models.
 
     Columns ``model, method, step, seeds, statistic, value, low, high, level, paper, paper_deviation``:
     ``value`` is the mean score of our final games, ``paper`` the printed score.

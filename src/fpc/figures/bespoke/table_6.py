@@ -1,4 +1,4 @@
-"""Table 6: forward transfer on a known stage behind longer and longer prefixes."""
+"""Table 6: forward transfer on a known stage after prefixes of increasing length."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ PAPER = {
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """One row a stage, prefix and method: ``value, low, high, level, seeds, seeds_scratch, paper``.
+    """One row per stage, prefix and method: ``value, low, high, level, seeds, seeds_scratch, paper``.
 
-    The success is that of the known stage's own probe over training; a run's area is compared with
-    the mean area of the runs from scratch, both resampled for the interval.
+    Success is measured over training by the known stage's own probe; a run's area is compared with
+    the mean area of the runs from scratch, and both are resampled for the interval.
     """
     rows = []
     for experiment, episodes in tables["episodes"].groupby("experiment", observed=True):
@@ -53,7 +53,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """Ours above, with interval; the paper's below, grey."""
+    """Our values with intervals above; the paper's below, in grey."""
     methods = style.in_order(data["method"])
     prefixes = sorted(data["prefix"].unique())
     heads = [

@@ -1,6 +1,6 @@
-"""The catalogue of figures: pure data, one file a domain, discovered.
+"""The catalogue of figures: pure data, one file per domain, found by name.
 
-Nothing here imports matplotlib, pandas or torch: the DAG is built from it.
+Nothing here imports matplotlib, pandas or torch, because the DAG is built from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fpc.figures.entry import Entry
 
 
 class Listed(NamedTuple):
-    """An entry and the domain whose file it stands in."""
+    """An entry and the domain whose file contains it."""
 
     domain: str
     entry: Entry
@@ -33,7 +33,9 @@ def catalogue() -> dict[str, Listed]:
     for domain in sorted(module.name for module in iter_modules(__path__)):
         for entry in import_module(f"{__name__}.{domain}").FIGURES:
             if entry.name in found:
-                raise ValueError(f"catalogue: {entry.name} stands in {found[entry.name].domain} and {domain}")
+                raise ValueError(
+                    f"catalogue: {entry.name} is in both {found[entry.name].domain} and {domain}; rename one"
+                )
             found[entry.name] = Listed(domain, entry)
     return {name: found[name] for name in sorted(found, key=paper_order)}
 
@@ -47,7 +49,7 @@ def figure_entry(name: str) -> Entry:
     """The entry of a figure.
 
     Raises:
-        ValueError: there is no such figure; the message lists those there are.
+        ValueError: there is no such figure; the message lists the existing ones.
     """
     return _listed(name).entry
 
@@ -62,7 +64,7 @@ def figure_domain(name: str) -> str:
 
 
 def paper_order(name: str) -> tuple[str, int, str]:
-    """Sorts figures as they stand in the paper, films and tables apart: figure_2, figure_3c, figure_10."""
+    """Sort key for the paper's order, with films and tables apart: figure_2, figure_3c, figure_10."""
     found = re.fullmatch(r"([a-z]+)_(\d+)(.*)", name)
     if found is None:
         return "~", 0, name

@@ -1,1 +1,1 @@
-"""Figures that are alike: one file a family, one function for the data and one to draw them."""
+"""Families of similar figures: one file each, with a function for the data and one for drawing."""

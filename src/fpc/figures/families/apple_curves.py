@@ -21,9 +21,9 @@ PANELS = {
     "reached": "reached phase 2, early on",
     "weight_ratio": "|b| / |w| of π*",
 }
-EARLY = 0.2  # share of training in which phase 2 is first reached
+EARLY = 0.2  # fraction of training in which phase 2 is first reached
 BY = ["panel", "condition"]
-FIXED = {"distance": "signal", "signal": "distance"}  # what stays where the other varies
+FIXED = {"distance": "signal", "signal": "distance"}  # the option held fixed while the other varies
 SYMBOLS = {"distance": "M", "signal": "c"}
 RUN = ["condition", "seed", "step"]
 
@@ -31,13 +31,13 @@ RUN = ["condition", "seed", "step"]
 def data(entry: AppleCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """Measures of vanilla in the conditions that differ in ``entry.vary`` alone.
 
-    Where conditions make several such rows, the longest is taken.
+    If there are several such series of conditions, the longest is used.
 
     Returns:
         The columns of :func:`fpc.figures.summary.summarise` by panel and condition, and distance, signal.
 
     Raises:
-        MissingData: a table or the method's runs are not there.
+        MissingData: a table or the method's runs are missing.
     """
     (method,) = entry.methods or ()
     runs = measures(tables, method)
@@ -50,7 +50,7 @@ def data(entry: AppleCurves, tables: Mapping[str, pd.DataFrame], settings: Figur
 
 
 def draw(entry: AppleCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel for each measure, a line for each value; the weight ratio over the values themselves."""
+    """One panel per measure and one line per value; the weight ratio is plotted over the values."""
     rows = data[data["statistic"] == settings.statistic]
     fixed = FIXED[entry.vary]
     with style.theme():
@@ -67,15 +67,15 @@ def draw(entry: AppleCurves, data: pd.DataFrame, settings: FigureSettings) -> Fi
 
 
 def measures(tables: Mapping[str, pd.DataFrame], method: str) -> pd.DataFrame:
-    """Columns panel, condition, seed, step, value: one row a run and step, of one method.
+    """Columns panel, condition, seed, step, value: one row per run and step of one method.
 
     ``forgetting`` is the drop of the probability of the right direction in phase 2 since step 0;
-    negative values are gains. It is exact, and unlike the success rate it does not depend on how
-    much time a distance leaves. ``reached`` is measured in training, the others at milestones.
+    negative values are gains. It is exact and, unlike the success rate, does not depend on the time
+    that a distance leaves. ``reached`` is measured in training, the others at milestones.
     A step is an episode.
 
     Raises:
-        MissingData: a table or the method's runs are not there.
+        MissingData: a table or the method's runs are missing.
     """
     if not {"episodes", "training"} <= set(tables):
         raise MissingData("AppleRetrieval's figures need the tables episodes and training")
@@ -102,14 +102,14 @@ def _mean(episodes: pd.DataFrame, probe: str, measure: str) -> pd.DataFrame:
 
 
 def split_conditions(names: object) -> pd.DataFrame:
-    """condition, distance (M), signal (c) of names such as ``M=30,c=0.5``."""
+    """Columns condition, distance (M), signal (c), parsed from names such as ``M=30,c=0.5``."""
     conditions = pd.DataFrame({"condition": pd.Series(names, dtype=str)})
     numbers = conditions["condition"].str.extract(r"^M=(?P<distance>\d+),c=(?P<signal>.+)$")
     return conditions.assign(distance=numbers["distance"].astype(int), signal=numbers["signal"].astype(float))
 
 
 def _colours(values: pd.Series) -> dict[float, str]:
-    """A colour for each value, dark to light in their order."""
+    """A colour for each value, from dark to light in increasing order."""
     ordered, scale = sorted(values.unique()), mpl.colormaps["cividis"]
     return {
         value: to_hex(scale(index / max(len(ordered) - 1, 1) * 0.9)) for index, value in enumerate(ordered)
@@ -117,7 +117,7 @@ def _colours(values: pd.Series) -> dict[float, str]:
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, panel: str, vary: str) -> None:
-    """Curves of one measure over episodes, one for each value of ``vary``."""
+    """Curves of one measure over episodes, one per value of ``vary``."""
     palette = _colours(data[vary])
     rows = data[data["panel"] == panel]
     if panel == "reached":

@@ -1,8 +1,8 @@
-"""How deep games are after so many turns: Figures 4 and 16.
+"""Dungeon depth of games over turns: Figures 4 and 16.
 
-The paper shows kernel densities of about a thousand games. Levels are whole numbers, which a kernel
-would smear, and a kernel has no answer where all games stay on one level: here a cell is the share of
-all games that go on at that turn and whose deepest level so far is that one.
+The paper shows kernel densities of about a thousand games. Levels are integers, which a kernel would
+smear, and a kernel fails when all games stay on one level. Here a cell is the fraction of all games that
+are still running at that turn and whose deepest level so far is that one.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ COLUMNS = 4
 
 
 def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Rows of ``part`` share (a cell) and depth (mean of the games' deepest levels).
+    """Rows with ``part`` share (a cell) or depth (mean of the games' deepest levels).
 
-    Columns ``part, method`` (also ``pi_star`` and ``expert``), ``turn`` (the cell's middle), ``width``,
-    ``depth, games, seeds, statistic, value, low, high, level``. Seeds count the same. pi* is shown where
-    the table dungeon holds games at step 0.
+    Columns ``part, method`` (also ``pi_star`` and ``expert``), ``turn`` (the cell's midpoint), ``width``,
+    ``depth, games, seeds, statistic, value, low, high, level``. Seeds have equal weight. pi* is shown
+    if the table dungeon has games at step 0.
 
     Raises:
-        MissingData: no game's way through the dungeon is known.
+        MissingData: no game's path through the dungeon is known.
     """
     players = {name: (ways, ends) for name, ways, ends in _players(tables) if not (ways.empty or ends.empty)}
     if not players:
@@ -62,7 +62,7 @@ def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: Fi
 
 
 def draw(entry: DungeonDensity, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a player: the expert, pi*, then the methods; their titles say how deep games end."""
+    """One panel per player: the expert, pi*, then the methods; titles give the mean final depth."""
     cells = data[data["part"] == "share"]
     depths = data[(data["part"] == "depth") & data["statistic"].isin([settings.statistic, np.nan])]
     present = set(cells["method"])
@@ -71,7 +71,7 @@ def draw(entry: DungeonDensity, data: pd.DataFrame, settings: FigureSettings) ->
     columns = min(COLUMNS, len(players))
     lines = ceil(len(players) / columns)
     norm = LogNorm(vmin=float(min(cells["value"].min(), 0.1)), vmax=1.0)
-    colours = style.ordered_map().reversed()  # rare is light, as the empty ground
+    colours = style.ordered_map().reversed()  # rare cells are light, like the background
     with style.theme():
         figure = style.new_figure(2.1 * lines + 0.9)
         grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
@@ -114,13 +114,13 @@ def _players(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataF
 
 
 def _start_of(rows: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    """Games of pi*: step 0 of the first method that starts from it, for all play the same policy."""
+    """Games of pi*: step 0 of the first method that starts from it, as all play the same policy there."""
     found = rows[rows["method"].isin(methods) & (rows["step"] == 0)]
     return found[found["method"] == found["method"].min()] if len(found) else found
 
 
 def _cells(ways: pd.DataFrame, ends: pd.DataFrame, edges: NDArray[np.float64]) -> pd.DataFrame:
-    """Share of the games in each cell, seeds counting the same; empty cells are left out."""
+    """Fraction of games in each cell, with seeds weighted equally; empty cells are omitted."""
     middles = (edges[:-1] + edges[1:]) / 2
     changes = {key: rows.sort_values("turn") for key, rows in ways.groupby(["seed", "episode"])}
     games_of_seed = ends.groupby("seed")["episode"].count()

@@ -19,17 +19,17 @@ from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
 RANDOM = "random"  # the probe of a random policy, and its line
 RANDOM_LOOK = style.Look("random policy", "#444444")
 BY = ["experiment", "method"]
-FIRST_KEY = 100.0  # points: the least there is to earn
+FIRST_KEY = 100.0  # points: the smallest possible gain
 
 
 def data(
     entry: MontezumaCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings
 ) -> pd.DataFrame:
-    """Curves of all experiments; where lines are of both kinds, ``line`` is the method or the variant.
+    """Curves of all experiments; if lines are methods and variants, ``line`` is the method or the variant.
 
     Returns:
-        Columns ``experiment, method, step, seeds, statistic, value, low, high, level``; of success also
-        ``probe``. The method ``pi_star`` is pi* at step 0, ``random`` a random policy.
+        Columns ``experiment, method, step, seeds, statistic, value, low, high, level``; for success also
+        ``probe``. The method ``pi_star`` is pi* at step 0, and ``random`` a random policy.
 
     Raises:
         MissingData: there is nothing to show.
@@ -46,7 +46,7 @@ def data(
 
 
 def draw(entry: MontezumaCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """One panel, or one a variant; the title of one of success is the room."""
+    """One panel, or one per variant; a panel of success is titled by its room."""
     finish_axes = _success_axis if entry.quantity == "success" else _return_axis
     if entry.panels == "variant":
         variants = entry.known_variants
@@ -77,11 +77,11 @@ def _variant_looks(entry: MontezumaCurves, rows: pd.DataFrame) -> dict[str, styl
 
 
 def _returns(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Mean return (points of the game) of the games that a run finished in each 1/25 of the budget.
+    """Mean return (game points) of the games that a run finished in each 1/25 of the budget.
 
     Returns:
-        Columns ``experiment, method, step`` (the bin's middle), ``seeds, statistic, value, low, high,
-        level``; the method ``pi_star`` is its return from the start at step 0.
+        Columns ``experiment, method, step`` (the bin's midpoint), ``seeds, statistic, value, low, high,
+        level``; the method ``pi_star`` is pi*'s return from the start, measured at step 0.
 
     Raises:
         MissingData: no game was finished in training.
@@ -129,9 +129,9 @@ def _draw(
     settings: FigureSettings,
     finish_axes: Callable[[Axes], None],
 ) -> Figure:
-    """A panel for each (title, rows), side by side; a line for each value of the column ``key``.
+    """One panel per (title, rows), side by side; one line per value of the column ``key``.
 
-    pi*'s and a random policy's levels are drawn across.
+    The levels of pi* and of a random policy are horizontal lines.
     """
     with style.theme():
         figure = style.new_figure(3.3 if len(panels) == 1 else 2.9)
@@ -168,7 +168,7 @@ def _method_looks(rows: pd.DataFrame) -> dict[str, style.Look]:
 
 
 def _return_axis(axes: Axes) -> None:
-    """The y axis of returns."""
+    """Format the y axis for returns."""
     axes.set_ylim(0, max(FIRST_KEY, axes.get_ylim()[1]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylabel("return (points)")
@@ -176,7 +176,7 @@ def _return_axis(axes: Axes) -> None:
 
 
 def _success_axis(axes: Axes) -> None:
-    """The y axis of success rates."""
+    """Format the y axis for success rates."""
     style.rate_axis(axes, "success rate")
     axes.label_outer()
 

@@ -1,4 +1,4 @@
-"""Success over steps, in panels: what Figures 2, 3c, 7 and 21-27 have in common."""
+"""Success over steps, in panels: Figures 2, 3c, 7 and 21-27."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fpc.figures.summary import before_fine_tuning, per_run, summarise
 
 BY = ["experiment", "method", "probe", "group"]
 PANEL_HEIGHT = 1.75  # inches
-FURNITURE_HEIGHT = 1.15  # inches for title, legend, axis label and stamp
+FURNITURE_HEIGHT = 1.15  # inches, for title, legend, axis label and stamp
 
 
 def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: Fig
 
 
 def draw(entry: SuccessCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """One panel after the other, the legend below them."""
+    """A grid of panels with the legend below."""
     rows = data[data["statistic"] == settings.statistic]
     panels = _panels(entry, rows)
     columns = min(entry.columns or (2 if len(panels) <= 4 else 3), len(panels))
@@ -122,7 +122,7 @@ def probe_title(probe: str, group: str) -> str:
 
 
 def _label_outer(grid: NDArray[Any], used: int) -> None:
-    """Labels at the left and below; cells without a panel stay empty."""
+    """Label the left and bottom axes; cells without a panel stay empty."""
     lines, columns = grid.shape
     for index in range(lines * columns):
         line, column = divmod(index, columns)

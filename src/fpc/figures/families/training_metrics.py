@@ -1,4 +1,4 @@
-"""Metrics of NetHack games in training: Figures 3a and 14."""
+"""Metrics of NetHack games during training: Figures 3a and 14."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.panels import draw_panels
 from fpc.figures.summary import before_fine_tuning, binned, summarise
 
-CLOSE = "level_1"  # the probe that plays from the start at every milestone
+CLOSE = "level_1"  # probe of games from the start, at every milestone
 COLUMNS = 3
 
 
@@ -23,10 +23,10 @@ def data(
     """Means of metrics over the games that a run finished in each 1/25 of the budget, and pi*'s level.
 
     pi* (method ``pi_star``) is the mean at step 0 of the methods that start from it, in the probe
-    ``level_1``; where that was not measured it is their first bin.
+    ``level_1``; if that was not measured, it is their first bin.
 
     Returns:
-        Columns ``metric, method, step`` (the bin's middle), ``seeds, statistic, value, low, high, level``.
+        Columns ``metric, method, step`` (the bin's midpoint), ``seeds, statistic, value, low, high, level``.
 
     Raises:
         MissingData: no game was finished in training.
@@ -47,7 +47,7 @@ def data(
 
 
 def draw(entry: TrainingMetrics, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """A panel a metric, the legend in the place that is left."""
+    """One panel per metric, with the legend in the remaining space."""
     panels = [
         (heading, label, data[data["metric"] == metric])
         for metric, heading, label in entry.metrics
