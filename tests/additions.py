@@ -53,7 +53,7 @@ def code_blocks(page: str, title: str | None = None) -> list[str]:
 
 
 def append_to_last_tuple(path: Path, item: str) -> None:
-    """Add an item to the tuple that a module ends with, one element a line."""
+    """Add an item to the tuple at the end of a module, which has one element per line."""
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n)\n"), path
-    path.write_text(text.removesuffix(")\n") + item + ")\n", encoding="utf-8")
+    path.write_text(text.removesuffix(")\n") + item.rstrip() + ",\n)\n", encoding="utf-8")
