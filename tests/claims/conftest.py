@@ -1,4 +1,4 @@
-"""Hand-made tables, on which every claim's outcome is known."""
+"""Hand-made tables with known outcomes for every claim."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Heights = Mapping[str, Sequence[float]]
 
 
 def spread(value: float, seed: int) -> float:
-    """Seeds differ a little, within [0, 1]."""
+    """Slightly different seeds, within [0, 1]."""
     return float(np.clip(value + 0.02 * (seed - 2), 0.0, 1.0))
 
 
@@ -27,27 +27,27 @@ def episodes_of(
     """Episodes of RoboticSequence: method -> success at STEPS."""
     rows: list[tuple[object, ...]] = []
     for seed in range(seeds):
-        for place, step in enumerate(STEPS):
+        for index, step in enumerate(STEPS):
             for method, heights in far.items():
                 for probe in STAGES[2:]:
                     rows.append(
-                        (method, seed, step, probe, "far", 0, "success", spread(heights[place], seed))
+                        (method, seed, step, probe, "far", 0, "success", spread(heights[index], seed))
                     )
                 for probe in STAGES[:2]:
                     rows.append((method, seed, step, probe, "close", 0, "success", 1.0))
             for method, heights in whole.items():
                 rows.append(
-                    (method, seed, step, "whole", "whole", 0, "success", spread(heights[place], seed))
+                    (method, seed, step, "whole", "whole", 0, "success", spread(heights[index], seed))
                 )
             for method, heights in (likelihood or {}).items():
                 for probe in STAGES[2:]:
-                    rows.append((method, seed, step, probe, "far", -1, "log_likelihood", heights[place]))
+                    rows.append((method, seed, step, probe, "far", -1, "log_likelihood", heights[index]))
     names = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
     return pd.DataFrame(rows, columns=names).assign(experiment="robotic_sequence", condition="")
 
 
 def representation_of(layers: Sequence[float], seeds: int = 5) -> pd.DataFrame:
-    """CKA at the last step, a number a layer; 1 before."""
+    """CKA per layer at the last step; 1 before."""
     rows = [
         ("robotic_sequence", "vanilla", seed, step, "actor", layer + 1, STAGES[3], value if step else 1.0)
         for seed in range(seeds)
@@ -78,7 +78,7 @@ LIKELIHOOD = {"vanilla": (-2.0, -20.0, -15.0)}
 
 
 def two_states(ends: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
-    """condition -> theta and value at the end."""
+    """Episodes with the given final theta and value per condition."""
     rows = [
         ("two_state_mdp", condition, "vanilla", 0, step, measure, value if step else 0.5)
         for condition, (theta, height) in ends.items()
@@ -90,7 +90,7 @@ def two_states(ends: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
 
 
 def apples(drop: Callable[[float, float], float], ratio: Callable[[float], float]) -> pd.DataFrame:
-    """P(left) in phase 2 falls by ``drop(M, c)``; |b|/|w| is ``ratio(c)``."""
+    """P(left) in phase 2 drops by ``drop(M, c)``, and |b|/|w| is ``ratio(c)``."""
     rows: list[tuple[object, ...]] = []
     conditions = [(10, 0.5), (20, 0.5), (30, 0.5), (30, 0.1), (30, 2.0)]
     for distance, signal in conditions:
@@ -108,7 +108,7 @@ def apples(drop: Callable[[float, float], float], ratio: Callable[[float], float
 
 @pytest.fixture
 def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
-    """Tables that show what the paper says."""
+    """Tables that agree with the paper."""
     return {
         "robotic_sequence": {
             "episodes": episodes_of(FAR, WHOLE, LIKELIHOOD),

@@ -1,4 +1,4 @@
-"""Hand-made tables of Montezuma's Revenge, on which every claim's outcome is known."""
+"""Hand-made tables of Montezuma's Revenge with known outcomes for every claim."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ RETURNS: dict[str, Three] = {
 def montezuma(
     success: Mapping[str, Three] = SUCCESS,
     returns: Mapping[str, Three] = RETURNS,
-    chance: float = 0.3,
+    random_success: float = 0.3,
     seeds: int = 5,
     steps: Three = STEPS,
 ) -> pd.DataFrame:
-    """Episodes: method -> values at three steps; seeds lie evenly around the later two, .01 or 1 % apart."""
+    """Episodes: method -> values at three steps; seeds are spread around the last two, .01 or 1 % apart."""
     rows: list[tuple[object, ...]] = []
     for seed in range(seeds):
         apart = seed - seeds // 2
         for method in success:
-            for place, step in enumerate(steps):
+            for index, step in enumerate(steps):
                 key = (method, seed, step)
-                value = success[method][place] + 0.01 * apart * (place > 0)
+                value = success[method][index] + 0.01 * apart * (index > 0)
                 rows.append((*key, "room_7", "far", 0, "success", value))
-                value = returns[method][place] * (1.0 + 0.01 * apart * (place > 0))
+                value = returns[method][index] * (1.0 + 0.01 * apart * (index > 0))
                 rows.append((*key, "start", "close", 0, "return", value))
-            rows.append((method, seed, steps[0], "random", "far", 0, "success", chance + 0.01 * apart))
+            rows.append(
+                (method, seed, steps[0], "random", "far", 0, "success", random_success + 0.01 * apart)
+            )
     names = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
     return pd.DataFrame(rows, columns=names).assign(experiment="montezuma", domain="montezuma")

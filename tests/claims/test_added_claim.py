@@ -1,4 +1,4 @@
-"""A claim is added in its domain's file, and in no other."""
+"""Adding a claim takes only its domain's file."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ VARIANTS = ("two_stages", "shift", "known_first", "small_memory")
 
 
 def outcomes(tables: Tables, context: ClaimContext = CONTEXT) -> dict[str, Result]:
-    """Results by the claim's id."""
+    """Results by claim id."""
     return {result.claim.id: result for result in evaluate_claims(tables, context)}
 
 
@@ -39,7 +39,7 @@ def test_what_the_paper_says_is_reproduced(paper_like: Tables) -> None:
 
 def test_numbers_by_hand(paper_like: Tables) -> None:
     found = outcomes(paper_like)
-    # Seeds lie 0.02 apart around the height; the interquartile mean of five is that of the middle three.
+    # Seeds are 0.02 apart around the height; the interquartile mean of five is that of the middle three.
     assert found["robotic_bc_keeps_far"].measured == pytest.approx((0.93 + 0.95 + 0.97) / 3)
     assert found["robotic_bc_solves_more_than_vanilla"].measured == pytest.approx(0.7)
     assert found["robotic_relearned_policy_differs"].measured == pytest.approx(5 / 18)
@@ -125,7 +125,7 @@ def test_toys_by_contrary_tables(paper_like: Tables) -> None:
         assert found[f"apple_{name}"].outcome == Outcome.NOT_REPRODUCED, name
 
 
-def test_what_is_missing_is_said(paper_like: Tables) -> None:
+def test_missing_data_are_named(paper_like: Tables) -> None:
     nothing = evaluate_claims({}, CONTEXT)
     assert {result.outcome for result in nothing} == {Outcome.NOT_TESTABLE}
     assert all("no tables of" in result.reason for result in nothing)

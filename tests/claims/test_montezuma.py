@@ -1,4 +1,4 @@
-"""Outcomes about Montezuma's Revenge on hand-made tables."""
+"""Outcomes for Montezuma's Revenge on hand-made tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTEXT = ClaimContext("tiny", resamples=300)
 
 
 def verdicts(**changes: Any) -> dict[str, Result]:
-    """Results by the claim's name, on tables changed so."""
+    """Results by claim name, on tables with these changes."""
     tables = {"montezuma": {"episodes": made.montezuma(**changes)}}
     return {
         claim.id.removeprefix("montezuma_"): evaluate_claim(claim, tables, CONTEXT) for claim in MONTEZUMA
@@ -32,7 +32,7 @@ def test_what_the_paper_says_is_reproduced() -> None:
 
 def test_numbers_by_hand() -> None:
     found = verdicts()
-    # Seeds lie evenly around the value: the interquartile mean is the value.
+    # Seeds are spread evenly around the value, so the interquartile mean is the value.
     assert found["pi_star_knows_far"].measured == pytest.approx(0.95 - 0.3)
     assert found["vanilla_forgets_far"].measured == pytest.approx(0.3 - 0.95)  # at 20M, not at the end
     assert found["vanilla_recovers_in_part"].measured == pytest.approx(0.6 - 0.3)
@@ -49,7 +49,7 @@ def changed(table: dict[str, Any], **methods: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("pi_star_knows_far", {"chance": 0.96}),
+        ("pi_star_knows_far", {"random_success": 0.96}),
         ("vanilla_forgets_far", {"success": changed(made.SUCCESS, vanilla=(0.95, 0.9, 0.3))}),
         ("vanilla_recovers_in_part", {"success": changed(made.SUCCESS, vanilla=(0.95, 0.3, 0.2))}),
         (
@@ -84,7 +84,7 @@ def test_every_claim_has_its_contrary() -> None:
     assert {name for name, _ in mark.args[1]} == set(verdicts())
 
 
-def test_a_short_budget_speaks_of_success_and_not_of_returns() -> None:
+def test_a_short_budget_decides_success_but_not_returns() -> None:
     found = verdicts(steps=(0, 30_000, 60_000), seeds=3)
     far = {name for name in found if name.endswith("far")}
     assert {name for name, result in found.items() if result.outcome == Outcome.NOT_TESTABLE} == set(
@@ -101,7 +101,7 @@ def test_a_pi_star_that_does_not_know_the_room_cannot_forget_it() -> None:
     assert "pi* starts at 0.50" in result.reason
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_data_are_named() -> None:
     episodes = made.montezuma()
     others = episodes[episodes["probe"] != "room_7"]
     tables = {"montezuma": {"episodes": others}}

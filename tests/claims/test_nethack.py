@@ -122,7 +122,7 @@ def test_without_something_to_lose_nothing_is_said() -> None:
     assert "scratch ends at 4800" in near.reason
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_data_are_named() -> None:
     episodes = made.nethack()
     tables = {"nethack": {"episodes": episodes[episodes["probe"] != "level_4"]}}
     found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}

@@ -1,4 +1,4 @@
-"""The page is whole in itself, accessible and safe."""
+"""The page is self-contained, accessible and safe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fpc.reporting.page import ReportFigure, render_report
 
 
 def png_of(pixels: np.ndarray) -> bytes:
-    """A picture of these pixels, uint8 ``[height, width, 3]``."""
+    """A PNG of these pixels, uint8 ``[height, width, 3]``."""
     content = BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
     return content.getvalue()
@@ -36,7 +36,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Collects elements and checks that every one that is opened is closed."""
+    """Collects elements and checks that every opened one is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, self.getpos()
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of every element of a kind."""
+        """Attributes of every element with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 

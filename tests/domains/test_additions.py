@@ -17,7 +17,7 @@ from fpc.core.tables import EPISODES_SCHEMA
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 EXAMPLES = ROOT / "examples"
-# What the how-tos say: a file or a folder of the examples, and where it goes.
+# As in the how-tos: a file or folder of the examples, and its destination.
 LEARNER = {"hill_climbing.py": "src/fpc/learners/hill_climbing.py"}
 DOMAIN = {
     "two_doors/__init__.py": "src/fpc/domains/two_doors/__init__.py",
@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def give(checkout: Path, *command: str) -> str:
-    """Standard output of a command of this environment, with the copy's package."""
+    """Standard output of a command run in this environment with the copied package."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout / "src"),
@@ -87,7 +87,7 @@ def test_they_run_and_fine_tuning_forgets(checkout: Path) -> None:
     assert success["close", 200] > success["close", 0]
 
 
-def test_a_method_that_the_learner_cannot_serve_is_refused(checkout: Path) -> None:
+def test_a_method_that_the_learner_cannot_serve_is_rejected(checkout: Path) -> None:
     text = (EXAMPLES / "two_doors.yaml").read_text("utf-8")
     needy = text.replace("vanilla:", "kickstarting:").replace(
         "two_doors: {}", "two_doors: {coefficient: 1.0}"

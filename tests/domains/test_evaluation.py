@@ -1,4 +1,4 @@
-"""The loop over milestones: what is measured is kept, what is missing is measured, tables are joined."""
+"""The loop over milestones: measured ones are kept, missing ones are measured, and tables are joined."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ STEPS = (0, 10, 200)
 
 
 class Stopped(Exception):
-    """What ends a run."""
+    """Interrupts a run."""
 
 
 class Measurer:
-    """Reads one number from each milestone; dies at a step where it is told to."""
+    """Reads one number from each milestone; fails at a given step."""
 
     def __init__(self, die_at: int | None = None) -> None:
         self.die_at, self.measured = die_at, list[int]()
@@ -61,7 +61,7 @@ def test_tables_are_joined_in_the_order_of_steps(run: Run) -> None:
     assert pd.read_parquet(run.output / "states.parquet")["step"].tolist() == [10, 200]
 
 
-def test_rows_can_be_sorted_in_the_end(run: Run) -> None:
+def test_rows_can_be_sorted(run: Run) -> None:
     evaluate_milestones("two_state_mdp", run, Measurer(), order=("probe", "step"))
     episodes = pd.read_parquet(run.output / "episodes.parquet")
     assert episodes["probe"].tolist() == ["a"] * 3 + ["b"] * 3
@@ -80,7 +80,7 @@ def test_a_resumed_run_measures_the_rest(run: Run, tmp_path: Path) -> None:
 
 
 class WatchedRun(Run):
-    """Notes what is reported."""
+    """Records the progress reports."""
 
     seen: list[tuple[int, int]]
 
@@ -95,7 +95,7 @@ def test_progress_counts_episodes(run: Run) -> None:
     assert watched.seen == [(1, 7), (3, 7), (4, 7), (5, 7), (6, 7), (7, 7)]
 
 
-def test_a_run_without_milestones_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_milestones_is_rejected(tmp_path: Path) -> None:
     parents = {"finetune": tmp_path / "empty"}
     run = Run("tiny", "toy", "evaluate", "vanilla", (4,), tmp_path / "state", tmp_path / "output", parents)
     with pytest.raises(ValueError, match="run finetune again"):

@@ -1,4 +1,4 @@
-"""Generated tables with the shape and the course of real ones."""
+"""Generated tables that resemble real ones."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STEPS = tuple(range(0, 200_001, 20_000))
 KEPT = {"scratch": 0.0, "vanilla": 0.05, "behavioral_cloning": 0.95, "ewc": 0.6, "episodic_memory": 0.75}
 
 
-def chance(method: str, group: str, progress: float) -> float:
-    """A success rate such as the paper's curves show."""
+def success_rate(method: str, group: str, progress: float) -> float:
+    """A success rate similar to the paper's curves."""
     learned = 1.0 - np.exp(-4.0 * progress)
     if group == "close":
         return 0.95 * learned
@@ -49,7 +49,7 @@ def make_episodes(
                 rates = []
                 for index, stage in enumerate(stages):
                     group = "far" if index in far else "close"
-                    rate = chance(method, group, progress) * (keep if group == "far" else 1.0)
+                    rate = success_rate(method, group, progress) * (keep if group == "far" else 1.0)
                     rates.append(min(1.0, rate * (talent if step else 1.0)))
                     probe = f"{index}_{stage}"
                     for episode in range(episodes):
@@ -132,21 +132,21 @@ VARIANTS = {
 
 
 def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Every table that a figure may ask for; patterns stand for several experiments."""
+    """Every table that a figure may read; patterns match several experiments."""
     if "nethack" in experiments:
         return make_nethack()
     names = [name for pattern in experiments for name in VARIANTS.get(pattern, [pattern])]
     if names[0].startswith("montezuma"):
         return make_montezuma(names)
     parts = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         stages, far = STAGES, (2, 3)
         if "two_stages" in name:
-            stages, far = ("drawer-open", "pick-place"), (1,)
+            stages, far = ("drawer-open", "pick-index"), (1,)
         if "_prefix_" in name:
             known = "push-wall" if name.endswith("push_wall") else "peg-unplug-side"
             stages, far = ("window-close", known), (1,)
-        parts.append(make_episodes(name, stages=stages, far=far, keep=1.0 - 0.2 * (place % 5)))
+        parts.append(make_episodes(name, stages=stages, far=far, keep=1.0 - 0.2 * (index % 5)))
     return {
         "episodes": pd.concat(parts, ignore_index=True),
         "states": make_states(),

@@ -1,4 +1,4 @@
-"""Generated tables of Montezuma's Revenge with the shape and the course of real ones."""
+"""Generated tables of Montezuma's Revenge, resembling real ones."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Tables = dict[str, pd.DataFrame]
 
 
 def success(method: str, progress: float) -> float:
-    """A success rate such as the paper's curves show."""
+    """A success rate similar to the paper's curves."""
     start = 0.1 if method == "scratch" else 0.95
     return float(KEPT[method] + (start - KEPT[method]) * np.exp(-6.0 * progress))
 
 
 def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence[str] = METHODS) -> Tables:
-    """episodes, training, attempts and visits of some experiments."""
+    """The tables episodes, training, attempts and visits of some experiments."""
     episodes: list[tuple[object, ...]] = []
     training: list[tuple[object, ...]] = []
-    for place, experiment in enumerate(experiments):
+    for index, experiment in enumerate(experiments):
         for number, method in enumerate(methods):
             for seed in range(seeds):
                 key = (experiment, method, seed)
-                generator = np.random.default_rng([place, number, seed])
+                generator = np.random.default_rng([index, number, seed])
                 episodes += _probes(key, generator)
-                training += _games(key, place, generator)
+                training += _games(key, index, generator)
     visits = [("expert", 0, room, x, 4 + room, 3 * x + room) for room in (1, 2, 7) for x in range(12)]
     return {
         "episodes": pd.DataFrame(
@@ -55,23 +55,23 @@ def _probes(key: tuple[str, str, int], generator: np.random.Generator) -> list[t
         for episode in range(20):
             rows.append((*key, step, "room_7", "far", episode, "success", float(generator.random() < rate)))
             if step == 0:
-                chance = float(generator.random() < 0.1)
-                rows.append((*key, step, "random", "far", episode, "success", chance))
+                success = float(generator.random() < 0.1)
+                rows.append((*key, step, "random", "far", episode, "success", success))
         rows.append((*key, step, "start", "close", 0, "return", 100.0 * generator.poisson(2.0)))
     return rows
 
 
-def _games(key: tuple[str, str, int], place: int, generator: np.random.Generator) -> list[tuple[object, ...]]:
+def _games(key: tuple[str, str, int], index: int, generator: np.random.Generator) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for step in generator.integers(1, STEPS[-1] + 1, 200):
-        reach = generator.poisson(3.0 * step / STEPS[-1] + place)
+        reach = generator.poisson(3.0 * step / STEPS[-1] + index)
         rows.append((*key, int(step), "score", 100.0 * reach))
         rows += [(*key, int(step), f"room_{room}", 50.0) for room in range(1, 2 + min(reach, 6))]
     return rows
 
 
 def _attempts(experiments: Sequence[str], seeds: int, methods: Sequence[str]) -> pd.DataFrame:
-    """Real start states with actions that lead somewhere or nowhere; the last is shorter than the others."""
+    """Real start states, with attempts that succeed or fail; the last one is shorter than the others."""
     rows = []
     for method in methods:
         for seed in range(seeds):

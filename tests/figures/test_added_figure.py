@@ -1,4 +1,4 @@
-"""A figure is added by the files that its how-to names, and by no others."""
+"""Adding a figure takes only the files that its how-to names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_figure_of_a_family_is_an_entry(tmp_path: Path, make_episodes: Callabl
     assert printed.strip() == "Success on the whole RoboticSequence, BC and EWC alone"
 
 
-def test_a_figure_of_its_own_is_one_file_more(tmp_path: Path, made_by_hand: pd.DataFrame) -> None:
+def test_a_figure_without_a_family_needs_one_more_file(tmp_path: Path, made_by_hand: pd.DataFrame) -> None:
     project = added(tmp_path, "figure_102", "two_state_mdp", "tiny")
     assert changed_files(project) == {"catalogue/two_state_mdp.py", "bespoke/figure_102.py"}
     assert "results/tiny/figures/figure_102.svg" in dry_run(project)

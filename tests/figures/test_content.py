@@ -1,4 +1,4 @@
-"""What figures show, by hand."""
+"""The content of figures, by hand."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Episodes = Callable[..., pd.DataFrame]
 
 
 def curve(values: dict[str, list[float]], probe: str = "1_push-wall", group: str = "far") -> pd.DataFrame:
-    """Episodes with one episode a step; method -> success at steps 0, 10, 20, ..."""
+    """Episodes, one per step; method -> success at steps 0, 10, 20, ..."""
     rows = [
-        ("robotic_sequence", method, seed, 10 * place, probe, group, 0, "success", value)
+        ("robotic_sequence", method, seed, 10 * index, probe, group, 0, "success", value)
         for method, heights in values.items()
         for seed in range(3)
-        for place, value in enumerate(heights)
+        for index, value in enumerate(heights)
     ]
     names = ["experiment", "method", "seed", "step", "probe", "group", "episode", "measure", "value"]
     return pd.DataFrame(rows, columns=names)
@@ -53,7 +53,7 @@ def test_episodes_are_averaged_within_a_run_first() -> None:
     assert summary.loc[summary["statistic"] == "mean", ["value", "seeds"]].values.tolist() == [[0.5, 2.0]]
 
 
-def test_unfinished_runs_are_counted_where_they_are() -> None:
+def test_unfinished_runs_count_at_the_steps_they_reached() -> None:
     runs = pd.DataFrame(
         {"method": "vanilla", "seed": [0, 0, 1], "step": [0, 10, 0], "value": [1.0, 0.5, 0.0]}
     )
@@ -154,7 +154,7 @@ def test_metadata_are_inside_the_files(make_episodes: Episodes, tmp_path: Path) 
     pd.testing.assert_frame_equal(pd.read_csv(csv), data, rtol=1e-6, check_dtype=False)
 
 
-def test_drawing_leaves_matplotlib_as_it_was(make_episodes: Episodes) -> None:
+def test_drawing_does_not_change_matplotlibs_state(make_episodes: Episodes) -> None:
     before = dict(mpl.rcParams)
     figure_7.draw(figure_7.data({"episodes": make_episodes(seeds=2)}, SETTINGS), SETTINGS)
     assert dict(mpl.rcParams) == before
@@ -167,7 +167,7 @@ def test_ordered_looks_differ_in_lightness() -> None:
     assert len({look.marker for look in looks}) == 5
 
 
-def test_methods_of_no_paper_come_last() -> None:
+def test_methods_outside_the_paper_come_last() -> None:
     assert style.in_order(["zeta", "vanilla", "alpha", "scratch"]) == ["scratch", "vanilla", "alpha", "zeta"]
 
 

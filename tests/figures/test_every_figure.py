@@ -1,4 +1,4 @@
-"""Every figure of RoboticSequence, NetHack and Montezuma's Revenge is drawn, legible and the same twice."""
+"""Every figure of RoboticSequence, NetHack and Montezuma's Revenge is drawn, legible and reproducible."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def derived_of(drawn: DrawnFigure, data: pd.DataFrame) -> Tables:
 
 
 def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
-    """The figure's tables, reduced to its methods as the phase does."""
+    """The figure's tables, restricted to its methods as in the phase."""
     entry = figure_entry(name)
     tables = make_tables(entry.experiments)
     chosen = {key: tables[key] for key in entry.tables}
@@ -61,7 +61,7 @@ def drawn(
 
 
 def visible_texts(figure: Figure) -> list[Text]:
-    """All texts that a reader sees."""
+    """All visible texts."""
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
     return [text for text in texts if text.get_visible() and text.get_text().strip()]
 
@@ -87,19 +87,19 @@ def test_legend_stamp_and_title_are_apart_from_the_data(drawn: tuple[str, pd.Dat
     boxes += [("legend", legend.get_window_extent()) for legend in figure.legends]
     shown = [axes for axes in figure.axes if axes.axison]
     boxes += [("panel", box) for axes in shown if (box := tight(axes, canvas)) is not None]
-    for place, (first, one) in enumerate(boxes):
-        for second, other in boxes[place + 1 :]:
+    for index, (first, one) in enumerate(boxes):
+        for second, other in boxes[index + 1 :]:
             overlap = Bbox.intersection(one, other)
             assert overlap is None or min(overlap.width, overlap.height) < 2.0, (name, first, second)
     assert figure.get_suptitle() == figure_entry(name).title
 
 
 def tight(axes: Axes, canvas: FigureCanvasAgg) -> Bbox | None:
-    """The panel with its labels; a long label may stand below its neighbours."""
+    """The panel with its labels; a long label may extend below its neighbours."""
     return axes.get_tightbbox(canvas.get_renderer(), for_layout_only=True)
 
 
-def test_files_are_the_same_twice(
+def test_files_are_reproducible(
     drawn: tuple[str, pd.DataFrame, Figure], make_tables: Callable[..., Tables], tmp_path: Path
 ) -> None:
     name, data, figure = drawn
@@ -114,7 +114,7 @@ def test_files_are_the_same_twice(
     assert len(list((tmp_path / "first").iterdir())) == 3
 
 
-def test_plotted_data_say_how_many_seeds_and_which_interval(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
+def test_plotted_data_contain_seeds_and_interval(drawn: tuple[str, pd.DataFrame, Figure]) -> None:
     name, data, _ = drawn
     if name in WITHOUT_INTERVAL:
         assert list(data.columns) == WITHOUT_INTERVAL[name]
@@ -131,7 +131,7 @@ def test_plotted_data_say_how_many_seeds_and_which_interval(drawn: tuple[str, pd
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_to_show_is_said(name: str, make_tables: Callable[..., Tables]) -> None:
+def test_missing_data_are_reported(name: str, make_tables: Callable[..., Tables]) -> None:
     tables = {key: table.iloc[:0] for key, table in tables_of(name, make_tables).items()}
     with pytest.raises(MissingData):
         load_figure(name).data(tables, SETTINGS)

@@ -60,7 +60,7 @@ def test_frames_begin_at_the_start_and_end_with_the_room() -> None:
     assert len(film(Emulator(), entry, rest)) == len(following.actions) - len(entry.actions)
 
 
-def test_an_altered_attempt_is_refused(data: pd.DataFrame) -> None:
+def test_an_altered_attempt_is_rejected(data: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="RAM's digest"):
         frames_of(data.assign(digest="0" * 64))
 

@@ -29,7 +29,7 @@ def configuration_fixture(project: Path) -> Configuration:
 
 
 def collected(configuration: Configuration) -> Row:
-    """A row of NetHack's collect with the expert's games in it."""
+    """A row of NetHack's collect whose artifact has the expert's games."""
     row = Row(configuration.label, "collect", "nethack", seeds=(0,))
     write_table(row.folder / "expert_games.parquet", pd.DataFrame({"episode": [0, 1], "score": [3.0, 4.0]}))
     write_table(

@@ -96,7 +96,7 @@ def test_retention_keeps_phase_2(chain: Path, vanilla: pd.DataFrame, method: str
 
 
 @pytest.mark.parametrize("method", ["scratch", "vanilla", "kickstarting"])
-def test_a_seed_alone_equals_the_seed_among_others(
+def test_a_seed_gives_the_same_run_alone_and_among_others(
     chain: Path, vanilla: pd.DataFrame, tmp_path: Path, method: str
 ) -> None:
     together = read_tensors(finetune(chain, SECTION, method) / LAST)
@@ -147,7 +147,7 @@ def test_one_pi_star_for_all_seeds_or_one_for_each() -> None:
         spread(torch.arange(6.0), grid)
 
 
-def test_episodic_memory_cannot_be_met() -> None:
+def test_episodic_memory_is_rejected() -> None:
     assert load_method("episodic_memory").needs - DOMAIN.learner.provides == {Need.REPLAY_BUFFER}
 
 

@@ -1,4 +1,4 @@
-"""The environment by hand, with Gymnasium's checker, and against its vectorised form."""
+"""The environment: by hand, with Gymnasium's checker, and compared with its vectorised form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TASKS: tuple[Task, ...] = ("phase_1", "phase_2", "whole")
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_gymnasium_finds_no_fault(task: Task) -> None:
+def test_it_is_a_gymnasium_environment(task: Task) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(AppleRetrieval(3, 0.1, task=task), skip_render_check=True)
@@ -37,7 +37,7 @@ def test_whole_task_by_hand() -> None:
         (-0.5, 1.0, False, False),
         (-0.5, -1.0, False, False),
         (-0.5, 1.0, False, False),
-        (0.5, 1.0, False, False),  # the apple is picked
+        (0.5, 1.0, False, False),  # the apple is picked up
         (0.5, 1.0, False, False),
         (0.5, 1.0, True, False),  # home
     ]
@@ -76,12 +76,12 @@ def test_vectorised_agrees_step_by_step(seed: int, task: Task, right: float) -> 
         actions = generator.random((len(distances), episodes)) < right
         step = vectorised.step(actions)
         assert np.array_equal(step.active, ~ended)
-        for place in zip(*np.nonzero(~ended), strict=True):
-            environment = single[place[0]][place[1]]
-            observation, reward, terminated, truncated, _ = environment.step(int(actions[place]))
-            assert step.reward[place] == reward
-            assert vectorised.position[place] == environment.position
-            assert vectorised.carrying[place] == (observation[0] > 0)
-            ended[place], success[place] = terminated or truncated, terminated
+        for index in zip(*np.nonzero(~ended), strict=True):
+            environment = single[index[0]][index[1]]
+            observation, reward, terminated, truncated, _ = environment.step(int(actions[index]))
+            assert step.reward[index] == reward
+            assert vectorised.position[index] == environment.position
+            assert vectorised.carrying[index] == (observation[0] > 0)
+            ended[index], success[index] = terminated or truncated, terminated
         assert np.all(step.reward[~step.active] == 0)
     assert np.array_equal(vectorised.success, success)

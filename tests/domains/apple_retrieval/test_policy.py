@@ -1,4 +1,4 @@
-"""The policy, its Fisher information, and random streams that belong to a run."""
+"""The policy, its Fisher information, and the random streams of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A known way through the game, found once by the search; tests play it again."""
+"""A known trajectory through the game, found by the search; tests replay it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATES = Path(__file__).parent / "start_states.json"
 
 
 def options(**changes: object) -> EnvironmentOptions:
-    """Small and short."""
+    """A small frame and short episodes."""
     values = {
         "frame_skip": 4,
         "sticky": 0.25,
@@ -27,10 +27,10 @@ def options(**changes: object) -> EnvironmentOptions:
 
 @cache
 def starts() -> list[StartState]:
-    """Start states of Rooms 2 and 7, four each, of one passage a room."""
+    """Four start states in each of Rooms 2 and 7, from one passage per room."""
     return read_start_states(STATES)
 
 
 def start(room: int, index: int = 0) -> StartState:
-    """One of them; the entry is the first."""
+    """One of a room's start states; index 0 is the entry."""
     return [state for state in starts() if state.room == room][index]

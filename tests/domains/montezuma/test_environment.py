@@ -19,7 +19,7 @@ def test_is_a_gymnasium_environment() -> None:
     check_env(MontezumaEnvironment(options()), skip_render_check=True)
 
 
-def test_an_observation_is_the_last_four_pictures_newest_last() -> None:
+def test_an_observation_is_the_last_four_frames_newest_last() -> None:
     environment = MontezumaEnvironment(options(screen_size=84))
     first, info = environment.reset()
     assert first.shape == (4, 84, 84)
@@ -33,7 +33,7 @@ def test_an_observation_is_the_last_four_pictures_newest_last() -> None:
         before = after
 
 
-def test_the_picture_is_the_maximum_of_the_last_two_frames() -> None:
+def test_a_frame_is_the_maximum_of_the_last_two_emulator_frames() -> None:
     emulator, slow = Emulator(4), Emulator(1)
     emulator.reset()
     slow.reset()
@@ -52,7 +52,7 @@ def test_actions_stick_as_often_as_configured(sticky: float) -> None:
     environment.reset()
     stuck = 0
     for number in range(1, 1001):
-        wanted = number % 17 + 1  # never the action before
+        wanted = number % 17 + 1  # never the previous action
         stuck += environment.step(wanted)[4]["action"] != wanted
     assert stuck / 1000 == pytest.approx(sticky, abs=0.05)
 
@@ -89,7 +89,7 @@ def test_a_start_looks_the_same_whatever_was_played_before() -> None:
     assert (environment.reset(options={"start": start(7)})[0] == first).all()
 
 
-def test_the_way_that_found_it_succeeds_and_earns_one() -> None:
+def test_the_trajectory_that_found_it_succeeds_and_earns_one() -> None:
     entry, last = start(7), start(7, 3)
     environment = MontezumaEnvironment(options(sticky=0.0), task="room")
     environment.reset(options={"start": entry})
@@ -97,7 +97,7 @@ def test_the_way_that_found_it_succeeds_and_earns_one() -> None:
     for action in last.actions[len(entry.actions) :]:
         _, reward, terminated, truncated, _ = environment.step(action)
         outcome.append((reward, terminated, truncated))
-    assert set(outcome) == {(0.0, False, False)}  # three quarters of the way
+    assert set(outcome) == {(0.0, False, False)}  # three quarters of the trajectory
     assert environment.emulator.digest() == last.digest
 
 
@@ -115,7 +115,7 @@ def test_an_attempt_ends_at_its_limit_and_says_so() -> None:
         ({"inventory": 3}, "success"),
         ({"inventory": 0}, "going"),  # an item used up
         ({"room": 8}, "success"),
-        ({"room": 4}, "failure"),  # back where one came from
+        ({"room": 4}, "failure"),  # back through the entrance
         ({"lives": 4}, "failure"),
         ({"lives": 4, "room": 8}, "failure"),
         ({"lives": 4, "reward": 100.0}, "success"),

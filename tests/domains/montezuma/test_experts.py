@@ -29,7 +29,7 @@ CLONE = {"updates": 500, "batch_size": 64, "learning_rate": 2e-3}
 
 
 def experiment(**pretrain: Any) -> MontezumaExperiment:
-    """The scale ``temple`` with another section ``pretrain``."""
+    """The scale ``temple`` with a modified section ``pretrain``."""
     shutil.copy(TEMPLE, "configs/temple.yaml")
     found = load("temple").experiments["montezuma"].model_dump()
     found["network"] = {"channels": [8, 8, 8], "hidden": [32, 32]}
@@ -67,17 +67,17 @@ def test_a_clone_does_what_the_demonstration_does_from_the_room_on(project: Path
     assert losses.iloc[-1] < 0.3 * losses.iloc[0]
 
 
-def test_a_demonstration_that_ends_where_the_room_begins_teaches_nothing(project: Path) -> None:
+def test_a_demonstration_that_ends_at_the_room_is_rejected(project: Path) -> None:
     chosen, path = experiment(), project / "demonstrations.json"
     write_demonstrations(path, [replay_game(Emulator(), 0, start(2).actions).demonstration])
     with pytest.raises(ValueError, match="no demonstration continues in room 2"):
         clone(chosen, CloneOptions.model_validate(CLONE), path, 0, lambda *_, **__: None)
 
 
-def test_pretrain_with_the_recipe_clone_leaves_pi_star_and_its_success(project: Path) -> None:
+def test_pretrain_with_the_recipe_clone_writes_pi_star_and_its_success(project: Path) -> None:
     chosen = experiment(recipe="clone", clone=CLONE | {"updates": 20})
     run = run_in(project / "run")
-    # What the expert found is there already, as after an interruption.
+    # The expert's results already exist, as after an interruption.
     shutil.copy(STATES, run.output / "start_states.json")
     demonstration = replay_game(Emulator(), 0, start(7, 3).actions).demonstration
     write_demonstrations(run.output / "demonstrations.json", [demonstration])
@@ -87,7 +87,7 @@ def test_pretrain_with_the_recipe_clone_leaves_pi_star_and_its_success(project: 
     assert metrics == {"cross_entropy", "accuracy", "probe_success", "probe_random_success"}
 
 
-def test_games_of_an_agent_are_ways_and_visits() -> None:
+def test_games_of_an_agent_become_trajectories_and_visits() -> None:
     whole = bytes(start(7, 3).actions)
     training = pd.DataFrame(
         [(100, "score", 0.0), (100, "score", 100.0), (100, "rooms", 1.0), (100, "entropy", 2.0)],
@@ -106,7 +106,7 @@ def test_games_of_an_agent_are_ways_and_visits() -> None:
     assert [item.demonstration.seed for item in found.replays()] == [5, 5]
 
 
-def test_an_agent_that_never_reached_the_room_is_refused_and_not_trained_again(project: Path) -> None:
+def test_an_agent_that_never_reached_the_room_is_rejected_and_not_retrained(project: Path) -> None:
     expert = {"recipe": "ppo_rnd", "ppo_rnd": {"steps": 128, "trajectories": 2}, "start_states": 4}
     chosen = experiment(expert=expert | {"demonstrations": 2})
     run = run_in(project / "run")
@@ -115,7 +115,7 @@ def test_an_agent_that_never_reached_the_room_is_refused_and_not_trained_again(p
     assert read_start_states(run.output / "start_states.json") == []
     assert pd.read_parquet(run.output / "visits.parquet")["room"].unique().tolist() == [1]
     weights = (run.state / "expert.safetensors").read_bytes()
-    (run.output / "start_states.json").unlink()  # as if killed before it was written
+    (run.output / "start_states.json").unlink()  # as if the run was killed before writing it
     with pytest.raises(ValueError, match="no start state in room 2"):
         pretrain(chosen, run)
     assert (run.state / "expert.safetensors").read_bytes() == weights

@@ -17,7 +17,7 @@ def described(search: Search) -> object:
     return trajectories, dict(search.visits), search.progress, search.chosen, search.steps
 
 
-def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_an_interrupted_search_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = Search(OPTIONS, 0, 0, 6000)
     whole.run(tmp_path / "whole", lambda step: None)
 
@@ -28,13 +28,13 @@ def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> N
     first = Search(OPTIONS, 0, 0, 6000)
     with pytest.raises(KeyboardInterrupt):
         first.run(tmp_path / "cut", stop)
-    first._save(tmp_path / "cut")  # as the clock would have it
+    first._save(tmp_path / "cut")  # as the checkpoint timer would
     second = Search(OPTIONS, 0, 0, 6000)
     second.run(tmp_path / "cut", lambda step: None)
     assert described(second) == described(whole)
 
 
-def test_every_cell_is_reached_by_its_way() -> None:
+def test_every_cell_is_reached_by_its_trajectory() -> None:
     search = Search(OPTIONS, 1, 0, 3000)
     while search.steps < search.total:
         search._burst()

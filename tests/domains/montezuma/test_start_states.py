@@ -22,14 +22,14 @@ from fpc.domains.montezuma.training import starts_in
 from .known_states import STATES, start, starts
 
 
-def test_every_stored_state_is_reached_again() -> None:
+def test_every_stored_state_can_be_replayed() -> None:
     emulator = Emulator()
     for state in starts():
         assert replay(emulator, state) == {2: 1, 7: 4}[state.room]
     assert {room: len(states) for room, states in by_room(starts()).items()} == {2: 4, 7: 4}
 
 
-def test_another_state_than_the_digest_says_is_refused() -> None:
+def test_a_state_with_another_digest_is_rejected() -> None:
     altered = replace(start(2), actions=(*start(2).actions[:-1], 0, 0))
     with pytest.raises(ValueError, match=r"start state in room 2, seed 0: after \d+ actions .* run pretrain"):
         replay(Emulator(), altered)
@@ -57,7 +57,9 @@ def test_states_and_demonstrations_are_read_as_they_were_written(tmp_path: Path)
         ({"speed": 1}, r"states\[1\] must have the fields room, seed, actions, digest"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_field(tmp_path: Path, change: dict[str, Any], text: str) -> None:
+def test_an_invalid_file_is_rejected_with_its_field(
+    tmp_path: Path, change: dict[str, Any], text: str
+) -> None:
     path = tmp_path / "start_states.json"
     write_start_states(path, starts())
     content = json.loads(path.read_text())
@@ -68,7 +70,7 @@ def test_a_broken_file_is_refused_with_its_field(tmp_path: Path, change: dict[st
 
 
 @pytest.mark.parametrize("name", ["states", "demonstrations"])
-def test_files_of_another_rom_are_refused(tmp_path: Path, name: str) -> None:
+def test_files_of_another_rom_are_rejected(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.json"
     path.write_text(json.dumps({"rom": "ab" * 32, name: []}))
     read: Any = read_start_states if name == "states" else read_demonstrations
@@ -76,12 +78,12 @@ def test_files_of_another_rom_are_refused(tmp_path: Path, name: str) -> None:
         read(path)
 
 
-def test_a_room_without_start_states_is_refused_with_those_there_are() -> None:
+def test_a_room_without_start_states_is_rejected_with_the_rooms_that_have_some() -> None:
     with pytest.raises(ValueError, match=r"no start state in room 9, only in \[2, 7\]; set environment.room"):
         starts_in(STATES, 9)
 
 
-def test_passages_of_a_way_are_its_stays_with_starts_along_those_that_succeeded() -> None:
+def test_passages_are_stays_with_start_states_along_the_successful_ones() -> None:
     found = replay_game(Emulator(), 0, start(7, 3).actions).passages
     assert found[0].room == 2
     assert found[0].kind[0] == 1
@@ -103,12 +105,14 @@ def test_demonstrations_are_the_best_games_through_every_room() -> None:
     whole = start(7, 3).actions
     replays = [replay_game(Emulator(), 0, whole[:count]) for count in (len(whole), len(start(2).actions), 20)]
     found = demonstrations_of([*replays, replays[0]], 1)
-    assert [item.actions for item in found] == [whole]  # it passes all rooms that the others do
+    assert [item.actions for item in found] == [whole]  # it passes through all rooms of the others
     assert found[0].score == max(item.demonstration.score for item in replays)
-    assert len(demonstrations_of(replays, 2)) == 2  # Rooms 1 and 2 are in two, and the third adds no room
+    assert (
+        len(demonstrations_of(replays, 2)) == 2
+    )  # two games cover Rooms 1 and 2, and the third adds no room
 
 
-def test_a_walk_ends_with_the_game_and_counts_its_steps() -> None:
+def test_a_replay_ends_with_the_game_and_counts_its_steps() -> None:
     found = replay_game(Emulator(), 0, [3] * 5000)  # runs off the first ledge until no life is left
     emulator = Emulator()
     emulator.reset()

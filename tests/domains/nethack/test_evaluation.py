@@ -121,7 +121,7 @@ def test_no_divergence_is_measured_for_a_network_with_another_encoder(tmp_path: 
     assert "sokoban" not in set(table["probe"])
 
 
-def test_a_run_without_milestones_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_milestones_is_rejected(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for path in (tmp_path / "finetune" / "milestones").iterdir():
         path.unlink()

@@ -65,7 +65,9 @@ def test_states_are_read_as_they_were_written(tmp_path: Path) -> None:
         ({"speed": 1}, r"states\[1\] must have the fields probe, seed, wizard, digest, keys, not"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_field(tmp_path: Path, change: dict[str, Any], text: str) -> None:
+def test_an_invalid_file_is_rejected_with_its_field(
+    tmp_path: Path, change: dict[str, Any], text: str
+) -> None:
     path = tmp_path / "start_states.json"
     write_start_states(path, [STATE, STATE])
     content = json.loads(path.read_text())

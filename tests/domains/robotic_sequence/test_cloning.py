@@ -34,7 +34,7 @@ def one_thread() -> None:
 
 
 def linear_expert(count: int = 200) -> Rollouts:
-    """Stage 1 of 2; the expert's action is half of the first four numbers; every step pays 2 and ends."""
+    """Stage 1 of 2; the expert's action is half of the first four numbers; every step earns 2 and ends."""
     observations = np.random.default_rng(0).uniform(-1, 1, (count, 43)).astype(np.float32)
     observations[:, 41:] = [0, 1]
     action = 0.5 * observations[:, :4]
@@ -43,7 +43,7 @@ def linear_expert(count: int = 200) -> Rollouts:
     return Rollouts(observations, action, action, 2 * ones, observations, ones, stage, ones.astype(bool))
 
 
-def test_cloning_finds_the_experts_actions_and_the_wanted_spread() -> None:
+def test_cloning_recovers_the_experts_actions_and_the_configured_deviation() -> None:
     actor, data = Actor(43, 4, 2, SAC, torch.Generator().manual_seed(0)), linear_expert()
     reports: list[tuple[int, dict[str, float]]] = []
     generator = torch.Generator().manual_seed(1)
@@ -71,7 +71,7 @@ def test_cloning_loss_by_hand() -> None:
 
 
 def test_critics_learn_the_policys_values_and_leave_the_actor_alone() -> None:
-    """Every transition ends and pays 2, so every value is 2."""
+    """Every transition terminates with reward 2, so every value is 2."""
     generator = torch.Generator().manual_seed(0)
     actor = Actor(43, 4, 2, SAC, generator)
     critics, targets = Critics(43, 4, 2, SAC, generator), Critics(43, 4, 2, SAC, generator)
@@ -88,7 +88,7 @@ def test_critics_learn_the_policys_values_and_leave_the_actor_alone() -> None:
         evaluate_policy(updater, data, 1, lambda *_: None)
 
 
-def test_log_likelihood_is_the_density_of_the_squashed_action() -> None:
+def test_log_likelihood_is_the_log_prob_of_the_squashed_action() -> None:
     actor = Actor(43, 4, 2, SAC, torch.Generator().manual_seed(3))
     observations = torch.from_numpy(linear_expert(5).observations)
     before_tanh = torch.randn(5, 4, generator=torch.Generator().manual_seed(4))

@@ -1,4 +1,4 @@
-"""What a configuration of RoboticSequence may not say."""
+"""Invalid configurations of RoboticSequence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_stage_is_a_name_or_a_name_with_a_shift() -> None:
         ({"max_steps": 0}, "greater than 0"),
     ],
 )
-def test_impossible_sequences_are_refused(changes: dict[str, Any], words: str) -> None:
+def test_invalid_sequences_are_rejected(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         environment_options(**changes)
 

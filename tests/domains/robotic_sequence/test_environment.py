@@ -21,7 +21,7 @@ def sequence() -> RoboticSequence:
 
 
 def play(sequence: RoboticSequence, seed: int, stages: tuple[int, ...], noise_seed: int = 0) -> list[Any]:
-    """A whole noisy expert episode: observations, rewards, infos."""
+    """A complete noisy expert episode: observations, rewards, infos."""
     expert, noise = ScriptedExpert(sequence), np.random.default_rng(noise_seed)
     observation, info = sequence.reset(seed=seed, options={"stages": stages})
     trace: list[Any] = [(observation, 0.0, False, info)]
@@ -38,7 +38,7 @@ def test_it_is_a_gymnasium_environment(sequence: RoboticSequence) -> None:
     check_env(sequence, skip_render_check=True)
 
 
-def test_a_reset_forgets_whatever_happened_before(sequence: RoboticSequence) -> None:
+def test_a_reset_leaves_no_trace_of_earlier_episodes(sequence: RoboticSequence) -> None:
     first = play(sequence, 7, (0, 1, 2))
     play(sequence, 8, (2, 1), noise_seed=5)
     sequence.reset(seed=9)
@@ -53,7 +53,7 @@ def test_a_reset_forgets_whatever_happened_before(sequence: RoboticSequence) -> 
 
 
 def test_a_stage_starts_where_metaworld_itself_starts(sequence: RoboticSequence) -> None:
-    """The shortened reset gives to the bit what Meta-World's full reset gives in a new simulator."""
+    """The shortened reset is bit for bit the same as Meta-World's full reset of a new simulator."""
     for task in sequence.tasks:
         simulator = make_simulator(task.name)
         ours = task.reset(123)
@@ -83,12 +83,12 @@ def test_observation_holds_numbers_time_and_stage(sequence: RoboticSequence) -> 
     stages = [int(observation[40:].argmax()) for observation, *_ in trace]
     assert stages == sorted(stages)
     assert set(stages) == {0, 1, 2}
-    for place in range(1, len(trace)):
-        entered = stages[place] != stages[place - 1]
-        assert trace[place][3]["stage"] == stages[place - 1]
-        assert trace[place][3]["success"] == (entered or place == len(trace) - 1)
+    for index in range(1, len(trace)):
+        entered = stages[index] != stages[index - 1]
+        assert trace[index][3]["stage"] == stages[index - 1]
+        assert trace[index][3]["success"] == (entered or index == len(trace) - 1)
         if entered:
-            assert trace[place][0][39] == 0.0
+            assert trace[index][0][39] == 0.0
     assert trace[-1][3]["stages_solved"] == 3
     assert trace[-1][2]
     assert trace[-1][3]["value_terminal"]
@@ -104,7 +104,7 @@ def test_shift_moves_metaworlds_numbers_only(sequence: RoboticSequence) -> None:
 
 
 def test_rewards_of_a_solved_stage(sequence: RoboticSequence) -> None:
-    """Metaworld's own reward times the scale; the last one also times 1.5 (T - t)."""
+    """Meta-World's own reward times the scale; the last one also times 1.5 (T - t)."""
     simulator = make_simulator("reach")
     expert = ScriptedExpert(sequence)
     observation, _ = sequence.reset(seed=11, options={"stages": (0,)})
@@ -155,7 +155,7 @@ def test_rollouts_are_transitions_of_one_stage(sequence: RoboticSequence) -> Non
     ("options", "words"),
     [({"stages": (3,)}, "0 to 2"), ({"stages": ()}, "one or more"), ({"stage": 1}, "unknown reset options")],
 )
-def test_wrong_reset_options_are_refused(
+def test_invalid_reset_options_are_rejected(
     sequence: RoboticSequence, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):

@@ -1,4 +1,4 @@
-"""The four phases from end to end with a very small budget."""
+"""The four phases end to end with a tiny budget."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = {
 
 
 def options_of(method: str) -> object:
-    """Options of a method, without those it does not have."""
+    """Options of a method, dropping those it does not have."""
     fields = load_method(method).Options.model_fields
     return load_method(method).Options(**{k: v for k, v in OPTIONS[method].items() if k in fields})
 
@@ -126,7 +126,7 @@ def test_evaluate_measures_every_milestone_and_resumes(
     pd.testing.assert_frame_equal(pd.read_parquet(run.output / "episodes.parquet"), episodes)
 
 
-def test_evaluate_refuses_altered_start_states(
+def test_evaluate_rejects_altered_start_states(
     chain: Path, tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
 ) -> None:
     starts = read_json(chain / "collect" / "start_states.json")
@@ -150,7 +150,7 @@ def test_pretraining_by_sac_alone(tmp_path: Path, tiny_experiment: RoboticSequen
     assert "return" in set(table.metric)
 
 
-def test_the_domain_serves_every_need() -> None:
+def test_the_learner_provides_every_need() -> None:
     assert DOMAIN.learner.provides == frozenset(Need)
 
 
@@ -168,7 +168,7 @@ def test_training_steps(tiny_experiment: RoboticSequenceExperiment) -> None:
 def test_pretraining_stops_when_solved_and_stays_stopped(
     tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
 ) -> None:
-    """With a bar of 0 the first check, at step 30, is enough; a resumed run trains no further."""
+    """With a threshold of 0, the first check, at step 30, suffices; a resumed run does not train further."""
     changes = {"recipe": "sac", "clone": None, "steps": 300, "stop_success": 0.0}
     changed = tiny_experiment.pretrain.model_copy(update=changes)
     run = make_run(tmp_path, "pretrain")

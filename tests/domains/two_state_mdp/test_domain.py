@@ -1,4 +1,4 @@
-"""The whole chain of the two-state MDP, and its figure."""
+"""The full chain of the two-state MDP, and its figure."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_training_table(chain: Path) -> None:
     assert cloning["value"].is_monotonic_decreasing
 
 
-def test_a_method_without_pi_star_is_refused(tmp_path: Path) -> None:
+def test_a_method_without_pi_star_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no 'scratch', which trains from scratch"):
         DOMAIN.finetune(EXPERIMENT, "scratch", MethodOptions(), run(tmp_path, "finetune", "scratch"))
 

@@ -1,4 +1,4 @@
-"""Exact values against simulation, Bellman's equations and the paper's printed numbers."""
+"""Exact values compared with simulation, the Bellman equations and the paper's printed numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_printed_drift_of_the_cloning_gap() -> None:
 
 
 def test_a_smaller_perturbation_returns_to_the_optimum() -> None:
-    # what the configuration's docstring says: for these rewards the basin of theta = 1 begins at .5
+    # as stated in the configuration's docstring: for these rewards the basin of theta = 1 begins at .5
     assert ascend(CLONING, 0.51, 20_000)[-1] == 1.0
 
 
@@ -52,7 +52,7 @@ def test_seams_of_the_stay_probability() -> None:
     r0=st.floats(-2.0, 2.0),
     r1=st.floats(-2.0, 2.0),
 )
-def test_values_solve_bellmans_equations(theta: float, gamma: float, r0: float, r1: float) -> None:
+def test_values_satisfy_the_bellman_equations(theta: float, gamma: float, r0: float, r1: float) -> None:
     for gap in (
         CoverageGap(gamma=gamma, r0=r0, r1=r1, epsilon=1.0),
         CloningGap(gamma=gamma, r0=r0, r1=r1, perturbation=0.0),
@@ -67,7 +67,7 @@ def test_values_solve_bellmans_equations(theta: float, gamma: float, r0: float, 
 
 @settings(deadline=None)
 @given(theta=st.floats(0.01, 0.99).filter(lambda theta: abs(theta - 0.5) > 1e-3))
-def test_derivative_agrees_with_finite_differences(theta: float) -> None:
+def test_gradient_agrees_with_finite_differences(theta: float) -> None:
     for gap in (COVERAGE, CLONING):
         step = 1e-6
         difference = value_from_s0(theta + step, gap) - value_from_s0(theta - step, gap)

@@ -52,15 +52,15 @@ def collect(experiment: AppleRetrievalExperiment, run: Run) -> None:
     # An episode of phase 2 lasts at least M steps, so this yields enough states for every run.
     episodes = max(ceil(wanted / min(max_steps, distance)) for distance in grid.distances.tolist())
     played = grid.rollout(policy, streams.draw(grid.uniform_shape(episodes)), "phase_2")
-    places = []
+    indices = []
     for observation, active, generator in zip(
         np.moveaxis(played.observation, 1, 0),
         np.moveaxis(played.active, 1, 0),
         streams.generators,
         strict=True,
     ):
-        places.append(generator.permutation(observation[active])[:wanted])
-    index = torch.from_numpy(np.stack(places)).long().unsqueeze(-1)
+        indices.append(generator.permutation(observation[active])[:wanted])
+    index = torch.from_numpy(np.stack(indices)).long().unsqueeze(-1)
     observations = grid.observations.gather(1, index)
     with torch.no_grad():
         expert = {"observations": observations, "outputs": policy.outputs(observations)}
