@@ -55,8 +55,8 @@ def _probes(key: tuple[str, str, int], generator: np.random.Generator) -> list[t
         for episode in range(20):
             rows.append((*key, step, "room_7", "far", episode, "success", float(generator.random() < rate)))
             if step == 0:
-                success = float(generator.random() < 0.1)
-                rows.append((*key, step, "random", "far", episode, "success", success))
+                random_success = float(generator.random() < 0.1)
+                rows.append((*key, step, "random", "far", episode, "success", random_success))
         rows.append((*key, step, "start", "close", 0, "return", 100.0 * generator.poisson(2.0)))
     return rows
 

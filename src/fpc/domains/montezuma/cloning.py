@@ -72,8 +72,8 @@ class States:
         self.frames = torch.from_numpy(np.concatenate([frames for frames, _ in parts]))
         self.actions = torch.from_numpy(np.concatenate([actions for _, actions in parts]))
         self.stack = len(parts[0][0]) - len(parts[0][1]) + 1
-        begins = np.cumsum([0, *(len(frames) for frames, _ in parts)])
-        oldest = [np.arange(len(actions)) + begin for (_, actions), begin in zip(parts, begins, strict=False)]
+        starts = np.cumsum([0, *(len(frames) for frames, _ in parts)])
+        oldest = [np.arange(len(actions)) + begin for (_, actions), begin in zip(parts, starts, strict=False)]
         self.oldest = torch.from_numpy(np.concatenate(oldest))  # index of each stack's oldest frame
 
     def at(self, indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -76,9 +76,9 @@ def specification_of(
     """APPO with RND on the game, or on episodes from ``starts``; ``more`` holds the remaining fields."""
     environment = experiment.environment.model_dump(mode="json")
     network = experiment.network.model_dump(mode="json")
-    begins = None if starts is None else str(starts)
+    starts_file = None if starts is None else str(starts)
     return APPOSpecification(
-        environment=Call.of(environment_of, environment=environment, task=task, starts=begins),
+        environment=Call.of(environment_of, environment=environment, task=task, starts=starts_file),
         network=Call.of(network_of, network=network, environment=environment),
         options=options,
         rnd=rnd,

@@ -52,7 +52,7 @@ FIGURES = (
     SuccessCurves(
         name="figure_21",
         title="RoboticSequence with the last layers reset before fine-tuning",
-        caption="Success where the last layers are reset before fine-tuning.",
+        caption="Success with the last layers reset before fine-tuning.",
         experiments=("robotic_sequence_reset_heads",),
         methods=("scratch", "vanilla", "ewc", "behavioral_cloning"),
     ),
@@ -68,14 +68,14 @@ FIGURES = (
     SuccessCurves(
         name="figure_23",
         title="Known stages in the middle of RoboticSequence",
-        caption="Success where new stages stand before and behind the known ones.",
+        caption="Success with new stages before and after the known ones.",
         experiments=("robotic_sequence_known_middle",),
         pi_star=True,
     ),
     SuccessCurves(
         name="figure_24",
         title="Known stages first in RoboticSequence",
-        caption="Success where the known stages come first: there is no gap.",
+        caption="Success with the known stages first, so that there is no gap.",
         experiments=("robotic_sequence_known_first",),
         pi_star=True,
     ),
@@ -108,8 +108,8 @@ FIGURES = (
     ),
     Entry(
         name="table_6",
-        title="Forward transfer on a known stage behind a prefix of new stages",
-        caption="Forward transfer on a known stage behind longer and longer prefixes.",
+        title="Forward transfer on a known stage after a prefix of new stages",
+        caption="Forward transfer on a known stage after prefixes of increasing length.",
         experiments=("robotic_sequence_prefix_*",),
         methods=("scratch", "vanilla", "ewc", "behavioral_cloning"),
     ),
