@@ -1,4 +1,4 @@
-"""The files of a figure: pictures signed with what they show, and the plotted data as CSV."""
+"""A figure's files: stamped images with embedded provenance, and the plotted data as CSV."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Derive = Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
 
 
 def stamp(label: str, episodes: pd.DataFrame, unequal_budgets: Iterable[str]) -> str:
-    """Scale, seeds and steps, and why budgets differ where they do.
+    """Scale, seeds and steps, with the reasons for unequal budgets.
 
     Args:
-        label: of the results.
+        label: name of the results.
         episodes: the episodes that the figure reads.
-        unequal_budgets: reasons, one for each experiment with unequal budgets.
+        unequal_budgets: one reason per experiment with unequal budgets.
     """
     seeds = episodes["seed"].nunique()
     parts = [label, f"{seeds} seed{'s' * (seeds > 1)}", f"{episodes['step'].max():,} steps"]
@@ -32,10 +32,10 @@ def stamp(label: str, episodes: pd.DataFrame, unequal_budgets: Iterable[str]) ->
 
 
 def derived_tables(entry: Entry, data: pd.DataFrame, known: Derive) -> dict[str, pd.DataFrame]:
-    """The tables that an entry names as derived, from the plotted data.
+    """Derive the tables in ``entry.derived`` from the plotted data.
 
     Raises:
-        ValueError: the figure's domain derives no such table.
+        ValueError: the figure's domain does not derive such a table.
     """
     for table in entry.derived:
         if table not in known:
@@ -53,16 +53,16 @@ def publish(
     derive: Derive,
     folder: Path,
 ) -> None:
-    """Write ``<name>.svg``, ``.png``, ``.csv`` and, where it moves, ``.gif`` into ``folder``.
+    """Write ``<name>.svg``, ``.png``, ``.csv`` and, for an animated figure, ``.gif`` to ``folder``.
 
     Args:
         figure: the drawn figure with its catalogue entry.
-        tables: by name, of all experiments that the figure reads.
-        settings: how to summarise and sign it.
-        command: makes it again; embedded in every file.
+        tables: name -> table of all experiments that the figure reads.
+        settings: statistics and stamp.
+        command: the command that redraws it, embedded in every file.
         identifier: digest of its configuration section.
-        derive: how its domain derives tables, by name.
-        folder: of the output.
+        derive: name -> function by which its domain derives that table.
+        folder: destination of the files.
     """
     name = figure.entry.name
     data = figure.data(tables, settings)

@@ -1,4 +1,4 @@
-"""The files of the phases claims and report, from tables and from what was published."""
+"""The files of the phases claims and report, from tables and published artifacts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from fpc.reporting.ledger import to_markdown
 from fpc.reporting.page import ReportFigure, render_report
 
 LEDGER, SEEDS = "claims.json", "claims_seeds.csv"
-CLAIMS_READ = ("episodes", "representation")  # tables
+CLAIMS_READ = ("episodes", "representation")  # names of tables
 
 
 def write_claims(tables: Mapping[str, pd.DataFrame], context: ClaimContext, folder: Path) -> None:
-    """Write ``claims.json``, ``claims.md``, ``metrics.json`` and every seed's final success.
+    """Write ``claims.json``, ``claims.md``, ``metrics.json`` and ``claims_seeds.csv``.
 
     Args:
-        tables: those of ``CLAIMS_READ``, of all experiments.
-        context: scale, level and number of seeds that the claims are tested with.
-        folder: of the output.
+        tables: the tables in ``CLAIMS_READ``, of all experiments.
+        context: scale, level and number of seeds for testing the claims.
+        folder: destination of the files.
     """
     results = evaluate_claims(by_experiment(tables), context)
     write_json(folder / LEDGER, [result.record() for result in results])
@@ -47,12 +47,12 @@ def write_report(
     """Write ``report.html``.
 
     Args:
-        title: of the page.
+        title: title of the page.
         scale: name of the scale, with its variant.
-        figures: name and published folder of each, in the order in which they are shown.
+        figures: name and published folder of each, in display order.
         claims: folder of the published claims.
-        details: further facts for the head of the page.
-        folder: of the output.
+        details: further entries for the page's header.
+        folder: destination of the files.
     """
     page = render_report(
         title=title,
