@@ -43,7 +43,7 @@ rule figures:
 
 
 onsuccess:
-    print(adapter.closing_words(CONFIGURATION))
+    print(adapter.closing_message(CONFIGURATION))
 
 
 onerror:

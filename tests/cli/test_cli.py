@@ -84,7 +84,7 @@ def test_a_second_process_on_the_same_run_is_rejected() -> None:
 
     with open_run(ROW, section, []) as run:
         (run.output / "file.txt").write_text("made", encoding="utf-8")
-        with pytest.raises(RunError, match="another process is at work"):
+        with pytest.raises(RunError, match="another process is working"):
             again()
     assert (ROW.folder / "file.txt").read_text(encoding="utf-8") == "made"
 
@@ -117,7 +117,7 @@ def test_a_run_that_another_process_takes_over_keeps_its_state(monkeypatch: pyte
             monkeypatch.setattr("fpc.workflow.run.FileLock", Lock)
             forget(ROW, section, [])
         assert (run.state / "checkpoint").read_text(encoding="utf-8") == "of the other"
-        with pytest.raises(RunError, match="another process is at work"), open_run(ROW, section, []):
+        with pytest.raises(RunError, match="another process is working"), open_run(ROW, section, []):
             pass
         taken[0].release()
         forget(ROW, section, [])

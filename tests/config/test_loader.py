@@ -1,4 +1,4 @@
-"""A wrong configuration gives one message with file, key, allowed values and the mend."""
+"""A wrong configuration gives one message with file, key, allowed values and how to fix it."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_message_names_file_key_and_mend(project: Path, text: str, parts: list[s
 
 def test_a_scale_has_the_name_of_its_file(project: Path) -> None:
     (project / "configs" / "broken.yaml").write_text("scale: other\n", encoding="utf-8")
-    assert "it must be the file's name, 'broken'" in message()
+    assert "it must equal the file's name, 'broken'" in message()
 
 
 def test_names_of_tasks_are_those_of_meta_world() -> None:

@@ -81,7 +81,7 @@ def test_a_killed_driver_leaves_a_trainer_that_nobody_disturbs(tmp_path: Path) -
     assert unlock.returncode == 0, unlock.stderr
     code, output = Driver(project).finish()
     assert code == 1
-    assert f"another process is at work on this run (process {training.pid})" in output
+    assert f"another process is working on this run (process {training.pid})" in output
     training.wait(120)
     code, output = Driver(project).finish()
     assert (code, "Nothing to be done" in output) == (0, True), output

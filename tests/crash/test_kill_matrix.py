@@ -131,7 +131,7 @@ def test_a_signal_saves_and_stops(undisturbed: Project, disturbed: Project, numb
     process.send_signal(number)
     code, errors = disturbed.finish(process)
     assert code == 128 + number, errors
-    assert f"stopped by {number.name}; the same command continues" in errors
+    assert f"stopped by {number.name}; run the same command again" in errors
     assert len(disturbed.checkpoints()) == 1
     assert_resumed_run(undisturbed, disturbed)
 
@@ -192,7 +192,7 @@ def test_sigkill_before_publishing(undisturbed: Project, disturbed: Project) -> 
 def test_sigkill_after_publishing(undisturbed: Project, disturbed: Project) -> None:
     code, _ = disturbed.finish(disturbed.start(moment="after:seed_0:1"))
     assert code == -signal.SIGKILL
-    assert "is made already" in disturbed.run()
+    assert "is up to date" in disturbed.run()
     assert_same(disturbed, undisturbed, attempts=1)
 
 
@@ -237,7 +237,7 @@ def test_a_second_writer_is_refused(undisturbed: Project, disturbed: Project) ->
     wait_for_progress(disturbed, first)
     code, errors = disturbed.finish(disturbed.start())
     assert code == 1
-    assert f"another process is at work on this run (process {first.pid})" in errors
+    assert f"another process is working on this run (process {first.pid})" in errors
     assert disturbed.finish(first)[0] == 0
     assert_same(disturbed, undisturbed, attempts=1)
 
@@ -252,7 +252,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(undisturbed: Project, tmp_p
     try:
         code, errors = project.finish(project.start())
         assert code == 1
-        assert "No space left on device; make room, then the same command continues" in errors
+        assert "No space left on device; make room, then run the same command again" in errors
         assert "fpc: results/.runs/" in errors
         assert not project.artifact().exists()
         subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)

@@ -83,7 +83,7 @@ def test_edited_section() -> None:
         statement["predicate"]["buildDefinition"]["externalParameters"]["section"]["pretrain"]["updates"] = 1
 
     rewrite(PRETRAIN.manifest, change)
-    assert verdict(PRETRAIN, "section does not have the digest it names") == Verdict.TAMPERED
+    assert verdict(PRETRAIN, "section does not match its digest") == Verdict.TAMPERED
 
 
 def test_manifest_and_artifact_replaced_together() -> None:
@@ -150,10 +150,10 @@ def test_dvc_lock_disagrees() -> None:
     lock(PRETRAIN, file.name, md5, size)
     assert verdict(PRETRAIN) == Verdict.VERIFIED
     lock(PRETRAIN, file.name, "0" * 32, size)
-    assert verdict(PRETRAIN, "dvc.lock records another policy.safetensors (md5 differs)") == Verdict.STALE
+    assert verdict(PRETRAIN, "dvc.lock records a different policy.safetensors (md5 differs)") == Verdict.STALE
     lock(PRETRAIN, file.name, md5, size + 1)
     file.unlink()
-    assert verdict(PRETRAIN, "(of another size)") == Verdict.STALE
+    assert verdict(PRETRAIN, "(size differs)") == Verdict.STALE
 
 
 def test_dvc_lock_of_a_folder() -> None:
@@ -162,13 +162,13 @@ def test_dvc_lock_of_a_folder() -> None:
     lock(FINETUNE, "milestones", Digests(None).md5(folder), size)
     assert verdict(FINETUNE) == Verdict.VERIFIED
     lock(FINETUNE, "milestones", "0" * 32 + ".dir", size)
-    assert verdict(FINETUNE, "records another milestones") == Verdict.STALE
+    assert verdict(FINETUNE, "records a different milestones") == Verdict.STALE
 
 
 def test_dvc_lock_that_is_none_is_one_error() -> None:
     Path("dvc.lock").write_text("stages: [nothing]\n", encoding="utf-8")
     finished = CliRunner().invoke(app, ["audit", "verify"])
-    assert "dvc.lock: not a lock file of DVC" in str(finished.exception)
+    assert "dvc.lock: not a DVC lock file" in str(finished.exception)
 
 
 @pytest.mark.parametrize("name", ["policy.safetensors", "."])
@@ -181,7 +181,7 @@ def test_link_out_of_the_tree(name: str, tmp_path: Path) -> None:
         found = findings()[PRETRAIN.folder]
         assert (found.verdict, found.reasons) == (Verdict.TAMPERED, ("it is a link out of the results",))
     else:
-        assert verdict(PRETRAIN, "is a link that lies outside") == Verdict.TAMPERED
+        assert verdict(PRETRAIN, "is a link out of") == Verdict.TAMPERED
 
 
 def test_link_into_the_cache_of_dvc_is_in_order() -> None:
@@ -219,7 +219,7 @@ class Bomb:
 
 def test_pickle_in_place_of_weights_does_not_execute() -> None:
     forge(PRETRAIN.folder, "policy.safetensors", pickle.dumps(Bomb()))
-    assert verdict(PRETRAIN, "does not hold weights") == Verdict.TAMPERED
+    assert verdict(PRETRAIN, "does not contain weights") == Verdict.TAMPERED
     shutil.rmtree(COLLECT.folder)
     with pytest.raises((ValueError, RunError), match=r"policy\.safetensors"):
         collect(load("tiny"), "two_state_mdp", (0,))
@@ -241,7 +241,7 @@ def test_manifests_in_a_circle_end() -> None:
         ]
 
     rewrite(PRETRAIN.manifest, change)
-    assert verdict(PRETRAIN, "made from other runs than the configuration asks for") == Verdict.STALE
+    assert verdict(PRETRAIN, "made from different runs than the configuration now asks for") == Verdict.STALE
     assert verdict(COLLECT, "it was replaced") == Verdict.TAMPERED
 
 
@@ -297,7 +297,7 @@ def test_what_is_no_file(kind: str) -> None:
             os.mkfifo(path)
         else:
             path.symlink_to(path.name)
-    reason = "is a link that lies outside" if kind == "circle" else "policy.safetensors is not a file"
+    reason = "is a link out of" if kind == "circle" else "policy.safetensors is not a file"
     assert verdict(PRETRAIN, reason) == Verdict.TAMPERED
     assert verdict(FINETUNE, f"parent {COLLECT.manifest} is not here") == Verdict.STALE
 
@@ -343,7 +343,7 @@ def test_a_run_that_the_configuration_does_not_have() -> None:
         statement["predicate"]["buildDefinition"]["externalParameters"]["run"]["seeds"] = [7]
 
     rewrite(target.manifest, change)
-    assert verdict(target, "the configuration does not ask for it any more") == Verdict.STALE
+    assert verdict(target, "the configuration no longer asks for it") == Verdict.STALE
 
 
 def test_a_manifest_without_code_or_digest_is_behind() -> None:
@@ -403,4 +403,4 @@ def test_a_cache_of_dvc_in_another_place(tmp_path: Path) -> None:
 def test_nothing_to_audit_is_no_success() -> None:
     shutil.rmtree("results")
     finished = CliRunner().invoke(app, ["audit", "verify"])
-    assert (finished.exit_code, finished.output) == (3, "nothing is here\n")
+    assert (finished.exit_code, finished.output) == (3, "nothing found\n")

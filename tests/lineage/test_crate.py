@@ -209,7 +209,7 @@ def test_weights_are_packed_on_demand_and_known_by_digest_else(validate: Validat
     work = graph(tmp_path / "without.zip")[f"#{weights}"]
     assert work["@type"] == "CreativeWork"
     assert work["sha256"] == digest
-    assert f"{weights} is named by its manifest and is not here" in refusal(
+    assert f"{weights} is named by its manifest but is not here" in refusal(
         str(tmp_path / "c.zip"), REPORT.as_posix(), "--weights"
     )
     assert not (tmp_path / "c.zip").exists()
@@ -259,7 +259,7 @@ def test_an_altered_file_is_refused_and_nothing_is_written(tmp_path: Path) -> No
 def test_an_altered_manifest_or_another_parent_is_refused(tmp_path: Path) -> None:
     text = PRETRAIN.manifest.read_text(encoding="utf-8")
     PRETRAIN.manifest.write_text(text.replace("two_state_mdp", "three_state_mdp", 1), encoding="utf-8")
-    with pytest.raises(CrateError, match="does not have the digest it names"):
+    with pytest.raises(CrateError, match="does not match its own digest"):
         export(tmp_path / "a.zip", [PRETRAIN.manifest])
     statement = json.loads(text)
     del statement["statement_sha256"]
@@ -288,8 +288,10 @@ def test_wrong_use_is_one_clear_error(made: Path, tmp_path: Path) -> None:
     target = str(tmp_path / "a.zip")
     assert "results/tiny/nothing: does not exist" in refusal(target, "results/tiny/nothing")
     assert "no manifest names it" in refusal(target, "configs/tiny.yaml")
-    assert "among the results" in refusal("results/tiny/a.zip", "--scale", "tiny")
-    assert "scale demo has no report; make it, or give --scale (those that have: tiny)" in refusal(target)
+    assert "no manifest would name this file" in refusal("results/tiny/a.zip", "--scale", "tiny")
+    assert "scale demo has no report; make it, or give --scale (scales with a report: tiny)" in refusal(
+        target
+    )
     (made / "CITATION.cff").write_text("title: [", encoding="utf-8")
     assert "CITATION.cff: needs title, license and authors" in refusal(target, "--scale", "tiny")
     (made / "CITATION.cff").unlink()

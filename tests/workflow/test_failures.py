@@ -53,7 +53,7 @@ def test_a_run_that_broke_shows_the_end_of_its_log(project: Path) -> None:
     assert "  | RuntimeError: the robot fell" in text
     assert "again: fpc pretrain --scale=tiny --experiment=two_state_mdp --seeds=0" in text
     later = log.stat().st_mtime + 1
-    assert failure_text(configuration, later) == "The same command continues where it stopped."
+    assert failure_text(configuration, later) == "Run the same command again to continue where it stopped."
 
 
 @pytest.mark.usefixtures("project")

@@ -183,10 +183,10 @@ def test_the_audit_compares_what_dvc_recorded_of_weights(copy: Path) -> None:
     text = (copy / file).read_text(encoding="utf-8")
     (copy / file).write_text(text.replace(records(copy)[str(POLICY)], "0" * 32), encoding="utf-8")
     printed = run(copy, "fpc", "audit", "verify", code=1)
-    assert f"{file} records another {POLICY.name} (md5 differs)" in printed
+    assert f"{file} records a different {POLICY.name} (md5 differs)" in printed
     (copy / file).write_text("outs: [nothing]\n", encoding="utf-8")
     printed = run(copy, "fpc", "audit", "verify", code=2)
-    assert f"{file}: not a file of DVC" in printed
+    assert f"{file}: not a DVC file" in printed
 
 
 def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> None:

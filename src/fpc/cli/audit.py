@@ -1,4 +1,4 @@
-"""The verb audit: verify artifacts against their manifests, and see what they were made from."""
+"""`fpc audit`: verify artifacts against their manifests, and trace what they were made from."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fpc.workflow.run_table import RunTable
 if TYPE_CHECKING:
     from fpc.lineage.verify import Signature
 
-audit = typer.Typer(no_args_is_help=True, help="Check artifacts, and what they were made from.")
+audit = typer.Typer(no_args_is_help=True, help="Verify artifacts, and trace what they were made from.")
 
 
 def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable]:
-    """Run tables by results label; without a scale, those of every results folder that has one.
+    """Run tables by results label; without a scale, of every results folder that has a configuration.
 
     Raises:
         ConfigError: a variant without a scale.
@@ -46,23 +46,23 @@ def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable
 @audit.command()
 def verify(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders or manifests; all results without.")
+        list[Path] | None, typer.Argument(help="Folders or manifests (default: all results).")
     ] = None,
-    scale: Annotated[str | None, typer.Option(help="Only this scale's results.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Only the results of this scale.")] = None,
     variant: Variant = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read every file again, also one that looks unchanged.")
+        bool, typer.Option("--deep", help="Read every file again, even if it looks unchanged.")
     ] = False,
     key: Annotated[
         list[Path] | None,
-        typer.Option(help="Ask for a signature of each manifest by one of these public keys."),
+        typer.Option(help="Require that one of these public keys has signed each manifest."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check every manifest: files, parents, configuration, code, what DVC recorded, signatures with --key.
+    """Check every manifest: files, parents, configuration, code and DVC's records; signatures with --key.
 
-    Exit code 0: all verified, or only behind (code moved since) or absent (weights not pulled, as dvc.lock
-    records them). 3: something is missing. 1: stale, unverified or tampered. 2: wrong use.
+    Exit code 0: everything is verified, behind (code changed since) or absent (weights recorded by DVC but
+    not pulled). 3: something is missing. 1: something is stale, unverified or tampered. 2: wrong usage.
     """
     from fpc.lineage import summary
     from fpc.lineage.digests import Digests
@@ -77,16 +77,16 @@ def verify(
         findings = list(found)
     typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
     for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - projects.keys()):
-        typer.echo(f"{RESULTS / label}: no configuration of this name; checked without", err=True)
+        typer.echo(f"{RESULTS / label}: no configuration of this name; checked without one", err=True)
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)
     raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
 
 
 def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
-    """What to audit: the paths (of a file its artifact), else the labels' results, else all results.
+    """What to audit: the given paths (for a file, its artifact), else the labels' results, else all results.
 
     Raises:
-        ConfigError: one does not exist, or lies elsewhere.
+        ConfigError: a path does not exist, or is not below the results of ``labels``.
     """
     from fpc.lineage.ancestry import manifest_of
 
@@ -104,13 +104,13 @@ def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
 
 
 def _is_part(place: Path) -> bool:
-    """Whether a place is a file, or a folder within an artifact's."""
+    """Whether a path is a file, or a folder inside an artifact's folder."""
     return place.is_file() or any((above / "manifest.json").is_file() for above in place.parents)
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Thousands of manifests hold no cycles; looking for some takes a fifth of an audit's time."""
+    """Pause garbage collection: manifests form no cycles, and looking for them takes a fifth of an audit."""
     gc.disable()
     try:
         yield
@@ -119,7 +119,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _signature(keys: list[Path]) -> Signature:
-    """Tells what is wrong with a manifest's signature."""
+    """A function that says what is wrong with a manifest's signature."""
     from fpc.lineage.signing import SigningError, read_public_key, signature_problem
 
     try:
@@ -138,7 +138,7 @@ def _bar(manifests: list[Path]) -> Iterable[Path]:
 
 @audit.command()
 def trace(
-    artifact: Annotated[Path, typer.Argument(help="An artifact, one of its files, or a figure found alone.")],
+    artifact: Annotated[Path, typer.Argument(help="An artifact, one of its files, or a copy of a figure.")],
     picture: Annotated[
         Path | None, typer.Option(help="Draw the ancestry into this file: .svg, .png or .dot.")
     ] = None,
@@ -146,28 +146,28 @@ def trace(
 ) -> None:
     """Show everything that an artifact was made from, as far back as there are manifests.
 
-    A figure's SVG, PNG or CSV from elsewhere is traced by what it says of itself.
+    A copy of a figure (SVG, PNG or CSV) from outside the results is traced by the metadata embedded in it.
 
-    Exit code 0: all of it is in order, as far as it is here. 1: something is stale, unverified or tampered,
-    has no manifest, or the figure from elsewhere is not the one here, byte for byte. 2: wrong use.
+    Exit code 0: nothing is wrong (files may be missing). 1: something is stale, unverified or tampered, has
+    no manifest, or the copy is not byte for byte the figure in the results. 2: wrong usage.
     """
     from fpc.lineage import trace as traces
     from fpc.lineage.digests import Digests
-    from fpc.lineage.locate import whereabouts
+    from fpc.lineage.locate import locate
     from fpc.lineage.verify import Audit
 
-    where = whereabouts(artifact)
-    found, findings = traces.judged(where.manifest, Audit(known_projects(None, None), Digests()))
+    location = locate(artifact)
+    found, findings = traces.judged(location.manifest, Audit(known_projects(None, None), Digests()))
     if picture is not None:
         traces.draw(found, picture)
     if as_json:
-        told = {"file": str(artifact), "says": where.says, "match": where.match}
+        told = {"file": str(artifact), "says": location.says, "match": location.match}
         typer.echo(json.dumps({**told, "ancestry": traces.as_json(found, findings)}, indent=2))
     else:
-        lines = [*where.words, traces.tree_text(where.manifest, found, findings)]
+        lines = [*location.words, traces.tree_text(location.manifest, found, findings)]
         typer.echo("\n".join([*lines, *([f"drawn: {picture}"] if picture else [])]))
-    alike = where.match in (None, "identical")
-    raise typer.Exit(0 if alike and traces.is_sound(found, findings) else 1)
+    same = location.match in (None, "identical")
+    raise typer.Exit(0 if same and traces.is_sound(found, findings) else 1)
 
 
 @audit.command()
@@ -176,9 +176,9 @@ def diff(
     second: Annotated[Path, typer.Argument(help="Another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say in words what differs between the makings of two artifacts.
+    """Describe how two artifacts differ: run, configuration, inputs, code, environment, files.
 
-    Exit code 0: made alike. 1: something differs. 2: wrong use.
+    Exit code 0: no difference. 1: something differs. 2: wrong usage.
     """
     from fpc.lineage.ancestry import manifest_of
     from fpc.lineage.diff import diff_text, differences

@@ -1,4 +1,4 @@
-"""Verbs that look: plan, status, explain, config (whose `reference` writes what follows from the types)."""
+"""Inspection commands: plan, status, explain, and config, which also writes the generated reference."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import typer
 
 from fpc.cli.options import Scale, Variant, in_project, load_configuration
 
-config = typer.Typer(no_args_is_help=True, help="Show the configuration, and what is made from its types.")
+config = typer.Typer(
+    no_args_is_help=True, help="Show or check the configuration; write the files generated from it."
+)
 
 
 def plan(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Print runs, steps and expected hours, before anything starts."""
+    """Print runs, steps and expected hours before anything starts."""
     from fpc.workflow.plan import plan_text
 
     typer.echo(plan_text(load_configuration(scale, variant)))
@@ -27,10 +29,10 @@ def status(
     variant: Variant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     watch: Annotated[
-        float | None, typer.Option(help="Show it again every so many seconds, until Ctrl-C.", min=0.1)
+        float | None, typer.Option(help="Refresh at this interval (seconds) until Ctrl-C.", min=0.1)
     ] = None,
 ) -> None:
-    """Show each run's state, progress, steps per second, tries and time left, from files alone."""
+    """Show each run's state, progress, speed, attempts and time left, from files alone."""
     from fpc.workflow.status import run_states, status_text
 
     configuration = load_configuration(scale, variant)
@@ -50,7 +52,7 @@ def explain(
         Path, typer.Argument(help="An artifact: its folder, its manifest, or one of a figure's files.")
     ],
 ) -> None:
-    """Say in words why a run would be made, made again, or not."""
+    """Explain why an artifact would be made, made again or left as it is."""
     from fpc.workflow.explain import explain_text
 
     typer.echo(explain_text(in_project(run)))
@@ -58,7 +60,7 @@ def explain(
 
 @config.command()
 def show(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Print the whole configuration of a scale, overlays applied."""
+    """Print the whole configuration of a scale, with its overlays applied."""
     from fpc.workflow.reference import as_yaml
 
     typer.echo(as_yaml(load_configuration(scale, variant)), nl=False)
@@ -66,7 +68,7 @@ def show(scale: Scale = "demo", variant: Variant = None) -> None:
 
 @config.command()
 def check(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Validate a scale's configuration; prints nothing but its name when it is right."""
+    """Validate a scale's configuration; prints only its name if it is valid."""
     typer.echo(f"{load_configuration(scale, variant).label}: valid")
 
 

@@ -1,4 +1,4 @@
-"""The command line: one verb a phase, and plan, status, audit and config to look at them."""
+"""The command line: one command per phase, and plan, status, explain, audit and config to inspect them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from fpc.workflow.run import RunError
 app = typer.Typer(
     no_args_is_help=True,
     help="Fine-tuning forgets: pre-train, collect, fine-tune, evaluate, draw, claim, report.\n\n"
-    "The whole chain: `snakemake --cores 2`. A phase by hand: `fpc finetune --method vanilla --seeds 0 "
-    "--experiment robotic_sequence`. The same command continues an interrupted run.",
+    "The whole chain: `snakemake --cores 2`. A single phase: `fpc finetune --method vanilla --seeds 0 "
+    "--experiment robotic_sequence`. To resume an interrupted run, repeat its command.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,7 +42,7 @@ app.command()(record)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-Name = Annotated[str, typer.Option(help="Figure's name, such as figure_7.")]
+Name = Annotated[str, typer.Option(help="Name of the figure, such as figure_7.")]
 
 
 @app.callback()
@@ -54,7 +54,7 @@ def _setup(verbose: Annotated[bool, typer.Option(help="Show debugging messages."
 def pretrain(
     experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
 ) -> None:
-    """Make pi*, the policy that all methods start from."""
+    """Pre-train pi*, the policy that all methods start from."""
     configuration = load_configuration(scale, variant)
     run = check_run(configuration, experiment, None, seeds, "pretrain")
     from fpc.workflow.phases.pretrain import pretrain as phase
@@ -66,7 +66,7 @@ def pretrain(
 def collect(
     experiment: Experiment, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
 ) -> None:
-    """Make the expert data of pi* and the start states of the probes."""
+    """Collect the expert data of pi* and the start states of the probes."""
     configuration = load_configuration(scale, variant)
     run = check_run(configuration, experiment, None, seeds, "collect")
     from fpc.workflow.phases.collect import collect as phase
@@ -78,7 +78,7 @@ def collect(
 def finetune(
     experiment: Experiment, method: Method, seeds: Seeds = "0", scale: Scale = "demo", variant: Variant = None
 ) -> None:
-    """Fine-tune one method; an interrupted run continues where it was."""
+    """Fine-tune pi* with one method; an interrupted run resumes from its last checkpoint."""
     configuration = load_configuration(scale, variant)
     run = check_run(configuration, experiment, method, seeds, "finetune")
     from fpc.workflow.phases.finetune import finetune as phase
@@ -112,7 +112,7 @@ def figure(name: Name, scale: Scale = "demo", variant: Variant = None) -> None:
 
 @app.command()
 def claims(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Hold every claim of the paper against the tables: claims.json and claims.md."""
+    """Test every claim of the paper against the tables; write claims.json and claims.md."""
     configuration = load_configuration(scale, variant)
     from fpc.workflow.phases.claims import claims as phase
 
@@ -129,25 +129,25 @@ def report(scale: Scale = "demo", variant: Variant = None) -> None:
 
 
 def main() -> None:
-    """Entry point: wrong use exits with 2, a run that cannot be done with 1, each with one message.
+    """Entry point: exits with 2 on wrong usage and 1 if a run cannot be done, each with one message.
 
-    A run that a signal stops exits with 128 and the signal's number.
+    A run stopped by a signal exits with 128 plus the signal's number.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; runs go side by side instead
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are small; runs are parallel instead
     interruption.install()
     try:
         app()
     except (KeyboardInterrupt, SystemExit):
         if (number := interruption.received()) is None:
             raise
-        _exit(f"stopped by {number.name}; the same command continues where this one was", 128 + number)
+        _exit(f"stopped by {number.name}; run the same command again to resume", 128 + number)
     except ConfigError as error:
         _exit(error, 2)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
         where = error.filename or error.filename2 or Path.cwd()
-        _exit(f"{where}: {error.strerror}; make room, then the same command continues", 1)
+        _exit(f"{where}: {error.strerror}; make room, then run the same command again to resume", 1)
     except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
         if type(error) is ValueError:
             raise

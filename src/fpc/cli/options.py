@@ -1,4 +1,4 @@
-"""Options that the verbs share, and their checks."""
+"""Options shared by the commands, and their checks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from fpc.workflow.loader import load, scales, variants
 from fpc.workflow.run_table import experiment_rows
 
 Scale = Annotated[
-    str, typer.Option(help="A file in configs/, without .yaml.", autocompletion=lambda: scales())
+    str, typer.Option(help="Name of a file in configs/, without .yaml.", autocompletion=lambda: scales())
 ]
 Variant = Annotated[
-    str | None, typer.Option(help="A file in configs/variants/.", autocompletion=lambda: variants())
+    str | None,
+    typer.Option(
+        help="Name of a file in configs/variants/, without .yaml.", autocompletion=lambda: variants()
+    ),
 ]
 Experiment = Annotated[str, typer.Option(help="An experiment of the configuration.")]
 Method = Annotated[str, typer.Option(help="A method of the experiment.")]
-Seeds = Annotated[str, typer.Option(help="One seed (3), or the group a vectorised run trains (0-19).")]
+Seeds = Annotated[str, typer.Option(help="One seed (3), or the group that one run trains (0-19).")]
 
 
 def load_configuration(scale: str, variant: str | None) -> Configuration:
@@ -33,10 +36,10 @@ def load_configuration(scale: str, variant: str | None) -> Configuration:
 def check_run(
     configuration: Configuration, experiment: str, method: str | None, seeds: str, phase: str
 ) -> tuple[int, ...]:
-    """Seeds of a run that the configuration has.
+    """Parse the seeds of a run and check that the configuration has it.
 
     Raises:
-        ConfigError: there is no such run; the text lists those there are.
+        ConfigError: there is no such run; the text lists the allowed ones.
     """
     where = f"scale {configuration.label}: "
     if experiment not in configuration.experiments:
@@ -60,14 +63,14 @@ def check_run(
 
 
 def in_project(path: Path) -> Path:
-    """The path as the run table writes it.
+    """The path relative to the current folder, as the run table writes it.
 
     Raises:
-        ConfigError: it lies outside the current folder, where no manifest's parents would be found.
+        ConfigError: it is outside the current folder, where no manifest's parents would be found.
     """
     here = Path.cwd()
-    # Links are not followed at first: results may be one, to another disk.
+    # First without following links: results/ may be a link to another disk.
     for place in (Path(os.path.normpath(here / path)), path.resolve()):
         if place.is_relative_to(here):
             return place.relative_to(here)
-    raise ConfigError(f"{path} lies outside this project; give the command in the project it belongs to")
+    raise ConfigError(f"{path} is outside this project; run the command in the project it belongs to")

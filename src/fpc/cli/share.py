@@ -1,4 +1,4 @@
-"""Verbs of audit that give results away: export a crate, make a key, sign."""
+"""Commands of `fpc audit` for sharing results: export a crate, make a key, sign."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fpc.workflow.run_table import closing_row
 
 
 def _manifests_below(paths: list[Path] | None) -> list[Path]:
-    """Manifests at or below paths of the project; all of results without.
+    """Manifests at or below these paths (default: all results).
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there are none.
     """
     places = [in_project(path) for path in paths or [RESULTS]]
     found = {path for path in places if path.is_file()}
@@ -40,7 +40,7 @@ def _report(configuration: Configuration) -> Path:
     manifest = closing_row(configuration, "report").manifest
     if not manifest.is_file():
         made = ", ".join(sorted(path.parent.name for path in RESULTS.glob("[!.]*/report.manifest.json")))
-        having = f"those that have: {made or 'none'}"
+        having = f"scales with a report: {made or 'none'}"
         raise ConfigError(f"scale {configuration.label} has no report; make it, or give --scale ({having})")
     return manifest
 
@@ -49,15 +49,17 @@ def export(
     crate: Annotated[Path, typer.Argument(help="The zip file to write.")],
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Artifacts, their folders or files; the report of --scale without."),
+        typer.Argument(help="Artifacts, their folders or files (default: the report of --scale)."),
     ] = None,
     scale: Scale = "demo",
     variant: Variant = None,
-    weights: Annotated[bool, typer.Option(help="Pack weights and expert data as well.")] = False,
-    agent: Annotated[str | None, typer.Option(help="Name of who ran it; left out without.")] = None,
-    force: Annotated[bool, typer.Option(help="Pack what is stale as well.")] = False,
+    weights: Annotated[bool, typer.Option(help="Also pack weights and expert data.")] = False,
+    agent: Annotated[
+        str | None, typer.Option(help="Name of the person who ran it (default: not stated).")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Also pack stale artifacts.")] = False,
 ) -> None:
-    """Pack artifacts and all they were made from as a Provenance Run Crate (RO-Crate)."""
+    """Pack artifacts and everything they were made from as a Provenance Run Crate (RO-Crate)."""
     from fpc.lineage.ancestry import manifest_of
     from fpc.lineage.crate import export as pack
     from fpc.lineage.crate import not_current
@@ -66,9 +68,9 @@ def export(
     from fpc.workflow.dvc_pipeline import configuration_files
 
     if crate.suffix != ".zip" or crate.is_dir():
-        raise ConfigError(f"{crate}: the crate comes first and is a file that ends with .zip")
+        raise ConfigError(f"{crate}: the first argument is the crate, a file that ends with .zip")
     if crate.resolve().is_relative_to(RESULTS.resolve()):
-        raise ConfigError(f"{crate}: among the results it would be a file that no manifest names")
+        raise ConfigError(f"{crate}: inside {RESULTS}/ no manifest would name this file; write it elsewhere")
     places = paths or [_report(load_configuration(scale, variant))]
     manifests = [manifest_of(in_project(path)) for path in places]
     if wrong := not_current(manifests, known_projects(None, None)):
@@ -77,7 +79,7 @@ def export(
         if worst.verdict == Verdict.TAMPERED:
             raise CrateError(f"{text}; restore it or make it again")
         if not force:
-            raise CrateError(f"{text}; make it again, or pack it all the same with --force")
+            raise CrateError(f"{text}; make it again, or pack it anyway with --force")
     made = pack(crate, manifests, configuration_files=configuration_files, weights=weights, agent=agent)
     size = crate.stat().st_size / 1e6
     typer.echo(f"{crate}: {len(made.artifacts)} artifacts, {len(made.packed())} files, {size:.1f} MB")
@@ -89,22 +91,22 @@ def keygen(
         bool, typer.Option(help="Ask for a passphrase, unless FPC_KEY_PASSPHRASE is set.")
     ] = False,
 ) -> None:
-    """Make a key to sign with: KEY, which stays with you, and KEY.pub, with which others verify."""
+    """Make a key pair for signing: KEY, which you keep private, and KEY.pub, for others to verify with."""
     from fpc.lineage.signing import PASSPHRASE, make_key
 
     passphrase = os.environ.get(PASSPHRASE)
     if encrypt and not passphrase:
         passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
-    typer.echo(f"{key}: keep it; {make_key(key, passphrase)}: give it away")
+    typer.echo(f"{key}: keep it private; {make_key(key, passphrase)}: share it")
 
 
 def sign(
-    key: Annotated[Path, typer.Option(help="A private key that fpc audit keygen made.")],
+    key: Annotated[Path, typer.Option(help="A private key made by fpc audit keygen.")],
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders or manifests; all results without.")
+        list[Path] | None, typer.Argument(help="Folders or manifests (default: all results).")
     ] = None,
 ) -> None:
-    """Sign manifests: a DSSE envelope beside each, manifest.dsse.json. Verify what you sign first."""
+    """Sign manifests: write a DSSE envelope (manifest.dsse.json) beside each. Verify them first."""
     from fpc.lineage.signing import read_private_key
     from fpc.lineage.signing import sign as sign_manifest
 

@@ -1,4 +1,4 @@
-"""Verbs for what DVC keeps: stages, record."""
+"""Commands for what DVC keeps: stages, record."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fpc.cli.options import Scale, Variant, load_configuration
 
 @config.command()
 def stages(
-    scale: Annotated[str | None, typer.Option(help="Add this scale to those that dvc.yaml has.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Add this scale to those in dvc.yaml.")] = None,
     variant: Variant = None,
 ) -> None:
-    """Write dvc.yaml from the run tables of the scales it has, or of one more."""
+    """Write dvc.yaml from the run tables of its scales, and optionally of one more."""
     from fpc.workflow.dvc_pipeline import PIPELINE, write_pipeline
 
     added = None if scale is None else load_configuration(scale, variant)
@@ -23,10 +23,10 @@ def stages(
 
 
 def record(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Record in DVC what runs have made: digests in dvc.lock and weights/, contents in the cache.
+    """Record results in DVC: digests in dvc.lock and weights/, contents in the cache.
 
-    For the driver alone, after the jobs: DVC locks the whole project. Snakemake's target `record`
-    does this.
+    Run it after the jobs, never inside one, because DVC locks the whole project. Snakemake's target
+    `record` does this.
     """
     from fpc.workflow.dvc_record import record as work
 

@@ -1,4 +1,4 @@
-"""Ancestry: everything that an artifact was made from, as far back as manifests go."""
+"""Ancestry: everything that an artifact was made from, as far back as there are manifests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fpc.lineage.manifest import Manifest, ManifestError, read
 
 @dataclass(frozen=True)
 class Ancestor:
-    """An artifact and what it was made from; where ``manifest`` is None, ``problem`` says why."""
+    """An artifact and what it was made from; if ``manifest`` is None, ``problem`` says why."""
 
     path: Path
     manifest: Manifest | None
@@ -20,12 +20,12 @@ class Ancestor:
 
     @property
     def parents(self) -> list[Path]:
-        """Manifests that it was made from, inside the project."""
+        """Manifests of its parents inside the project."""
         return [] if self.manifest is None else [Path(uri) for uri in self.manifest.parents if is_inside(uri)]
 
     @property
     def title(self) -> str:
-        """Phase, experiment, method and seeds, or the figure's name; the path where that is unknown."""
+        """Phase, experiment, method and seeds, or the figure's name; the path if these are unknown."""
         if self.manifest is None:
             return self.path.as_posix()
         run = self.manifest.run
@@ -44,9 +44,9 @@ def is_inside(uri: str) -> bool:
 
 
 def ancestry(path: Path) -> dict[Path, Ancestor]:
-    """The artifact with manifest ``path`` and all that it was made from, itself first, by manifest.
+    """The artifact with manifest ``path`` and everything it was made from, by manifest, itself first.
 
-    Each ancestor stands once, however many ways lead to it.
+    Each ancestor is listed once, however many paths lead to it.
     """
     found: dict[Path, Ancestor] = {}
     waiting = [path]
@@ -63,7 +63,7 @@ def ancestry(path: Path) -> dict[Path, Ancestor]:
 
 
 def manifest_of(path: Path) -> Path:
-    """The manifest of an artifact that is given by its manifest, its folder or one of its files.
+    """The manifest of an artifact, given the manifest itself, the artifact's folder or one of its files.
 
     Raises:
         ConfigError: it does not exist, or no manifest names it.
@@ -84,7 +84,7 @@ def manifest_of(path: Path) -> Path:
 
 
 def _names(manifest: Path, path: Path) -> bool:
-    """Whether the manifest is that of a file, or of a figure's name without ending."""
+    """Whether the manifest names a file, or belongs to a figure given without its suffix."""
     try:
         subjects = read(manifest).subjects
     except ManifestError:

@@ -1,4 +1,4 @@
-"""An artifact's place: which row of the run table it is, where it lies, which command makes it."""
+"""An artifact's identity: its row of the run table, its location, and the command that makes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Row:
 
     @property
     def folder(self) -> Path:
-        """Where the artifact's files lie."""
+        """The folder of the artifact's files."""
         return self.manifest.parent
 
     @property
@@ -36,18 +36,18 @@ class Row:
 
     @property
     def title(self) -> str:
-        """The row in words."""
+        """A readable title of the row."""
         parts = [self.phase, self.experiment, self.method, self.name if self.name != self.phase else None]
         words = " ".join(part for part in parts if part)
         return f"{words} {seeds_name(self.seeds)}".strip() if self.seeds else words
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The row as JSON values, without what it does not have."""
+        """The row as JSON values, without empty ones."""
         return {key: value for key, value in asdict(self).items() if value not in (None, ())}
 
 
-@cache  # the audit asks for the places of thousands of rows, again and again
+@cache  # the audit asks for the paths of thousands of rows repeatedly
 def _manifest(row: Row) -> Path:
     parts: list[str | None]
     if row.experiment is None:
@@ -59,7 +59,7 @@ def _manifest(row: Row) -> Path:
 
 
 def scale_and_variant(label: str) -> tuple[str, str | None]:
-    """Of a results label: 'laptop+clarified' is variant 'clarified' of scale 'laptop'."""
+    """Scale and variant of a results label: 'laptop+clarified' is variant 'clarified' of scale 'laptop'."""
     scale, _, variant = label.partition("+")
     return scale, variant or None
 
@@ -70,7 +70,7 @@ def seeds_name(seeds: tuple[int, ...]) -> str:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of '3', '0-19', 'seed_3' or 'seeds_0-19'.
+    """Parse seeds from '3', '0-19', 'seed_3' or 'seeds_0-19'.
 
     Raises:
         ValueError: the text is none of these.
@@ -78,7 +78,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     first, _, last = text.removeprefix("seeds_").removeprefix("seed_").partition("-")
     seeds = tuple(range(int(first), int(last or first) + 1))
     if not seeds:
-        raise ValueError(f"'{text}' holds no seed")
+        raise ValueError(f"'{text}' contains no seed")
     return seeds
 
 
@@ -96,5 +96,5 @@ def command(row: Row) -> str:
 
 
 def is_heavy(name: str) -> bool:
-    """Whether DVC keeps this file of an artifact instead of git, so that a clone may lack it."""
+    """Whether this file of an artifact is kept by DVC instead of git, so that a clone may lack it."""
     return name.endswith(".safetensors") or name.startswith("games/")

@@ -1,4 +1,4 @@
-"""What is checked of one artifact; each check yields verdicts with reasons, none where all is well."""
+"""The checks of one artifact; each yields verdicts with reasons, or nothing if it passes."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ HEADER_LIMIT = 100_000_000  # bytes, of the header of a safetensors file
 
 
 def altered(manifest: Manifest) -> str:
-    """Why the manifest is not the one that was written; empty where it has the digests that it names."""
+    """Why the manifest is not the one that was written; empty if its digests match its content."""
     if digest_of(manifest.definition["externalParameters"]["section"]) != manifest.section_digest:
-        return "the manifest's section does not have the digest it names"
-    return "" if manifest.is_whole else "the manifest was altered: it does not have the digest it names"
+        return "the manifest's section does not match its digest"
+    return "" if manifest.is_intact else "the manifest was altered: it does not match its own digest"
 
 
-def itself(manifest: Manifest, alteration: str) -> Check:
-    """The manifest was not altered, and stands where the run it names belongs.
+def identity(manifest: Manifest, alteration: str) -> Check:
+    """Check that the manifest was not altered, and is where its run's manifest belongs.
 
     Args:
-        manifest: the artifact's.
-        alteration: of :func:`altered`.
+        manifest: the artifact's manifest.
+        alteration: result of :func:`altered`.
     """
     if alteration:
         yield Verdict.TAMPERED, alteration
     try:
         row = row_of(manifest)
-        place = row.manifest
+        expected = row.manifest
     except (TypeError, IndexError):
         yield Verdict.TAMPERED, "the manifest does not name a run"
         return
-    if place != manifest.path:
-        yield Verdict.TAMPERED, f"the manifest is that of {row.title}, which belongs to {place}"
+    if expected != manifest.path:
+        yield Verdict.TAMPERED, f"the manifest is that of {row.title}, which belongs at {expected}"
     needed = {f"{row.name}{suffix}" for suffix in FIGURE_SUFFIXES} if row.phase == "figure" else set()
     absent = sorted(needed - manifest.subjects.keys())
     if absent or not manifest.subjects:
@@ -64,7 +64,7 @@ def row_of(manifest: Manifest) -> Row:
     """The row that a manifest names.
 
     Raises:
-        TypeError: it names none.
+        TypeError: it does not name one.
     """
     run = dict(manifest.run)
     return Row(**{**run, "seeds": tuple(run.get("seeds") or ())})
@@ -76,27 +76,27 @@ def files(
     under_link: Callable[[str], bool],
     recorded: Callable[[Manifest, str], bool],
 ) -> Check:
-    """Every file is here, inside the artifact's folder, with the content that the manifest names.
+    """Check that every file is present, inside the artifact's folder, and matches the manifest.
 
     Args:
-        manifest: the artifact's.
-        digests: of files.
-        under_link: of :func:`fpc.lineage.file_status.under_link`.
-        recorded: whether DVC can fetch a file that is not here, see :func:`fpc.lineage.dvc_lock.holds`.
+        manifest: the artifact's manifest.
+        digests: digests of files.
+        under_link: from :func:`fpc.lineage.file_status.under_link`.
+        recorded: whether DVC has a record of a missing file, see :func:`fpc.lineage.dvc_lock.holds`.
     """
     folder = manifest.path.parent
-    place = str(folder)  # making a Path takes longer than asking for a file's status
+    prefix = str(folder)  # making a Path takes longer than a file's stat
     absent = []
     for item in manifest.statement["subject"]:
         name = item["name"]
         if not is_inside(name):
             yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
             continue
-        file = f"{place}/{name}"
+        file = f"{prefix}/{name}"
         status = status_of(file, follow=False)
         if status is not None and (S_ISLNK(status.st_mode) or under_link(file.rpartition("/")[0])):
             if leads_outside(Path(file), folder):
-                yield Verdict.TAMPERED, f"{name} is a link that lies outside the artifact's folder"
+                yield Verdict.TAMPERED, f"{name} is a link out of the artifact's folder"
                 continue
             status = status_of(file)
         if status is None:
@@ -106,10 +106,10 @@ def files(
         elif (wrong := _other_content(file, status, item, digests)) is not None:
             yield Verdict.TAMPERED, f"{name} is not the file that was made ({wrong} differs)"
         elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
-            yield Verdict.TAMPERED, f"{name} does not hold weights (no safetensors header)"
-    kept = [name for name in absent if recorded(manifest, name)]
-    yield from _not_here(Verdict.ABSENT, kept, "; dvc pull fetches what is recorded")
-    yield from _not_here(Verdict.MISSING, [name for name in absent if name not in kept])
+            yield Verdict.TAMPERED, f"{name} does not contain weights (no safetensors header)"
+    fetchable = [name for name in absent if recorded(manifest, name)]
+    yield from _not_here(Verdict.ABSENT, fetchable, "; dvc pull fetches what is recorded")
+    yield from _not_here(Verdict.MISSING, [name for name in absent if name not in fetchable])
 
 
 def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:
@@ -120,40 +120,40 @@ def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:
 def _other_content(
     file: str, status: os.stat_result, item: Mapping[str, Any], digests: Digests
 ) -> str | None:
-    """What of a file is not as its manifest says."""
+    """What differs between a file and its manifest entry: size, sha256 or None."""
     if status.st_size != item["size"]:
         return "size"
     return None if digests.sha256(file, status) == item["digest"]["sha256"] else "sha256"
 
 
 def leads_outside(file: Path, folder: Path) -> bool:
-    """Whether a file, or a folder above it, is a link that ends neither in ``folder`` nor in DVC's cache."""
+    """Whether a file, or a folder above it, is a link that leads neither into ``folder`` nor DVC's cache."""
     if not any(path.is_symlink() for path in (file, *file.parents)):
         return False
     try:
         target = file.resolve()
-    except (OSError, RuntimeError):  # links in a circle
+    except (OSError, RuntimeError):  # a loop of links
         return True
     home = RESULTS.resolve()  # may itself be a link to another disk
     inside = home / folder.relative_to(RESULTS) if folder.is_relative_to(RESULTS) else Path.cwd() / folder
-    return not any(target.is_relative_to(place) for place in (inside, cache_folder()))
+    return not any(target.is_relative_to(root) for root in (inside, cache_folder()))
 
 
 def cache_folder() -> Path:
-    """Where DVC keeps contents: ``.dvc/cache``, or what its configuration says."""
+    """DVC's cache: ``.dvc/cache``, or the folder that its configuration names."""
     settings = ConfigParser()
     try:
         settings.read(DVC / name for name in ("config", "config.local"))
-        place = settings.get("cache", "dir", fallback="cache")
+        folder = settings.get("cache", "dir", fallback="cache")
     except ConfigParserError:
-        place = "cache"
-    return (DVC / place).resolve()
+        folder = "cache"
+    return (DVC / folder).resolve()
 
 
 def is_safetensors(file: Path) -> bool:
-    """Whether a file begins as safetensors do: the length of a JSON object, then that object.
+    """Whether a file begins like safetensors: with the length of a JSON object, then that object.
 
-    Nothing of it is executed; a pickle under that name is refused.
+    Nothing in it is executed; a pickle under that name is refused.
     """
     with file.open("rb") as content:
         start = content.read(8)
@@ -165,8 +165,8 @@ def is_safetensors(file: Path) -> bool:
             return False
 
 
-def made_from(manifest: Manifest, digests: Digests) -> Check:
-    """Every parent is here, and is the one that the artifact was made from."""
+def parents(manifest: Manifest, digests: Digests) -> Check:
+    """Check that every parent is here, and is the one that the artifact was made from."""
     for uri, digest in manifest.parents.items():
         if not is_inside(uri):
             yield Verdict.TAMPERED, f"parent {uri} lies outside the project"
@@ -177,7 +177,7 @@ def made_from(manifest: Manifest, digests: Digests) -> Check:
 
 
 def _other_parent(manifest: Manifest, parent: Path) -> tuple[Verdict, str]:
-    """A parent that was made again is younger than its child; one that is older was put there."""
+    """Tell a parent made again, which is newer than its child, from an older one put in its place."""
     try:
         begun, ended = (
             datetime.fromisoformat(details["metadata"][key])
@@ -196,13 +196,13 @@ def _other_parent(manifest: Manifest, parent: Path) -> tuple[Verdict, str]:
 def configured(
     row: Row, project: Project, manifest: Manifest, section_digest: Callable[[Project, Row], str]
 ) -> Check:
-    """The configuration asks for the same section and the same parents.
+    """Check that the configuration asks for the same section and the same parents.
 
     Args:
-        row: that belongs at the manifest's place.
-        project: the row's.
-        manifest: the artifact's.
-        section_digest: of :func:`section_digests`.
+        row: the row that belongs at the manifest's path.
+        project: the row's project.
+        manifest: the artifact's manifest.
+        section_digest: from :func:`section_digests`.
     """
     if row_of(manifest) != row:
         yield Verdict.TAMPERED, "the manifest does not name the run that belongs here"
@@ -220,11 +220,11 @@ def configured(
         if uris
     ]:
         words = " and ".join(differing)
-        yield Verdict.STALE, f"it was made from other runs than the configuration asks for now: {words}"
+        yield Verdict.STALE, f"it was made from different runs than the configuration now asks for: {words}"
 
 
 def section_digests() -> Callable[[Project, Row], str]:
-    """A function that gives the digest of a row's section; rows that differ in their seeds have the same."""
+    """A function that returns the digest of a row's section; rows that differ only in seeds share it."""
     known: dict[Row, str] = {}
 
     def digest(project: Project, row: Row) -> str:
@@ -237,13 +237,13 @@ def section_digests() -> Callable[[Project, Row], str]:
 
 
 def code(manifest: Manifest, digests: Digests) -> Check:
-    """Every module that decided it, and the lock file, are still the same, as far as the manifest says."""
+    """Check that every module named in the manifest, and the lock file, are unchanged."""
     recorded: Mapping[str, str] = manifest.details["builder"]["code"]["modules"]
     now = origin.at_start()
     if not recorded:
         yield Verdict.BEHIND, "the manifest names no code"
     if not manifest.has_digest:
-        yield Verdict.BEHIND, "the manifest has no digest of its own, so an edit of it would not show"
+        yield Verdict.BEHIND, "the manifest has no digest of itself, so an edit of it could go unnoticed"
     moved = [name for name, digest in recorded.items() if decides(name) and now.get(name) != digest]
     if moved:
         yield Verdict.BEHIND, f"code changed since: {named(moved)}"

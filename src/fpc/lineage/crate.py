@@ -1,6 +1,6 @@
-"""Export: results with everything they were made from, as one Provenance Run Crate (RO-Crate) in a zip.
+"""Export: results with everything they were made from, as a zipped Provenance Run Crate (RO-Crate).
 
-The same content gives the same bytes: entries are sorted, their times fixed, all dates are the manifests'.
+The same content gives the same bytes: entries are sorted, their times fixed, and dates come from manifests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fpc.lineage.verdict import Finding, Verdict
 from fpc.lineage.verify import verify
 
 METADATA = "ro-crate-metadata.json"
-STORED = (".parquet", ".png", ".safetensors")  # packed already
+STORED = (".parquet", ".png", ".safetensors")  # already compressed
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 CHUNK = 1 << 20
 
@@ -34,17 +34,17 @@ def export(
     weights: bool = False,
     agent: str | None = None,
 ) -> Contents:
-    """Write artifacts and all their ancestors to ``target``, whole or not at all.
+    """Write artifacts and all their ancestors to ``target`` atomically.
 
     Args:
-        target: the zip file; one that is there is replaced.
-        manifests: of the artifacts, relative to the project's folder, which is the current one.
-        configuration_files: of a results label: paper.yaml, its scale, its variant.
-        weights: pack weights and expert data as well; else they are described by their digests.
-        agent: who ran it, if that is to be said; no manifest knows.
+        target: the zip file; an existing one is replaced.
+        manifests: the artifacts' manifests, relative to the project's folder, which is the current one.
+        configuration_files: returns the files of a results label: paper.yaml, its scale, its variant.
+        weights: also pack weights and expert data; otherwise they are described by their digests.
+        agent: who ran it, if that should be stated; manifests do not record it.
 
     Raises:
-        CrateError: a file is missing or is not what its manifest says, or the chain of manifests is broken.
+        CrateError: a file is missing or does not match its manifest, or the chain of manifests is broken.
         ManifestError: a manifest cannot be read.
     """
     contents = collect(sorted(set(manifests)), weights, configuration_files)
@@ -69,7 +69,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _pack(archive: zipfile.ZipFile, item: Item) -> None:
-    """Copy a file into the archive while its digest is checked."""
+    """Copy a file into the archive and check its digest."""
     assert item.source is not None
     digest = hashlib.sha256()
     entry = _entry(item.name)
@@ -85,7 +85,7 @@ def _pack(archive: zipfile.ZipFile, item: Item) -> None:
 
 
 def not_current(manifests: Iterable[Path], projects: Mapping[str, Project]) -> list[Finding]:
-    """Artifacts and ancestors that are stale or tampered, tampered ones and far ancestors first."""
+    """Artifacts and ancestors that are stale or tampered, tampered ones and distant ancestors first."""
     everything = list(dict.fromkeys(path for manifest in manifests for path in ancestry(manifest)))
     found = verify(reversed(everything), projects, digests=Digests())
     wrong = [one for one in found if one.verdict in (Verdict.STALE, Verdict.TAMPERED)]

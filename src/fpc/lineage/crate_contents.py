@@ -1,4 +1,4 @@
-"""What belongs into a crate: artifacts with all they were made from, configuration, workflow and source."""
+"""What a crate contains: artifacts and everything they were made from, configuration, workflow, source."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from fpc.lineage.checks import leads_outside
 from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.signing import signature_of
 
-SOURCE = "src/fpc/"  # where the package lies in the crate
+SOURCE = "src/fpc/"  # path of the package in the crate
 PROJECT_FILES = ("Snakefile", "requirements.lock", "pyproject.toml", "CITATION.cff", "LICENSE", "README.md")
 NEEDED = ("Snakefile", "CITATION.cff")
 WORKFLOW_FILES = ("rules/*.smk", "report/*.rst", "profiles/*/config.yaml", "envs/Dockerfile")
 SOURCE_FILES = ("*.py", "*.j2", "py.typed")
 ConfigurationFiles = Callable[[str], Iterable[Path]]
-"""Files that the configuration of a results label is made of."""
+"""The files from which the configuration of a results label is read."""
 
 
 class CrateError(ValueError):
-    """Nothing can be exported; the text names the file and the mend."""
+    """Nothing can be exported; the text names the file and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A file of the crate. ``source`` is None where it is described by its digest and not packed."""
+    """A file of the crate. ``source`` is None if it is only described by its digest, not packed."""
 
-    name: str  # path in the crate; that below the project's folder, but for the package's source
+    name: str  # path in the crate; below the project's folder, except for the source
     sha256: str
     size: int
     source: Path | None
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass
 class Artifact:
-    """A manifest, and the files it names."""
+    """A manifest and the files it names."""
 
     manifest: Manifest
     item: Item
@@ -48,19 +48,17 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """The manifest's path without its ending: that of a run's folder, or of a figure's file."""
+        """The manifest's path without its suffix: a run's folder, or a figure's path without its suffix."""
         path = self.manifest.path.as_posix()
         return path.removesuffix("/manifest.json").removesuffix(".manifest.json")
 
 
 @dataclass
 class Contents:
-    """All that a crate holds, in a fixed order."""
+    """Everything that a crate contains, in a fixed order."""
 
-    artifacts: dict[str, Artifact] = field(default_factory=dict)  # by manifest's path; oldest first
-    asked: list[str] = field(
-        default_factory=list
-    )  # manifests of what was asked for; the others are ancestors
+    artifacts: dict[str, Artifact] = field(default_factory=dict)  # by manifest path, oldest first
+    requested: list[str] = field(default_factory=list)  # manifests asked for; the others are ancestors
     configs: list[Item] = field(default_factory=list)
     project: list[Item] = field(default_factory=list)  # workflow, licence, lock file
     source: list[Item] = field(default_factory=list)
@@ -74,12 +72,12 @@ class Contents:
 
 
 def collect(manifests: Sequence[Path], weights: bool, configuration_files: ConfigurationFiles) -> Contents:
-    """Find everything that belongs into the crate.
+    """Find everything that belongs in the crate.
 
     Args:
-        manifests: of what was asked for.
-        weights: pack them as well.
-        configuration_files: of a results label: paper.yaml, its scale, its variant.
+        manifests: manifests of the requested artifacts.
+        weights: also pack weights and expert data.
+        configuration_files: returns the files of a results label: paper.yaml, its scale, its variant.
 
     Raises:
         CrateError: a file is missing, or the chain of manifests is broken.
@@ -94,7 +92,7 @@ def collect(manifests: Sequence[Path], weights: bool, configuration_files: Confi
                 raise ManifestError(str(found.problem))
             read[found.path] = found.manifest
     ordered = sorted(read.values(), key=lambda one: (one.details["metadata"]["finishedOn"], one.path))
-    contents = Contents(asked=[path.as_posix() for path in manifests])
+    contents = Contents(requested=[path.as_posix() for path in manifests])
     for manifest in ordered:
         contents.artifacts[manifest.path.as_posix()] = _artifact(manifest, weights)
     for artifact in contents.artifacts.values():
@@ -124,8 +122,8 @@ def _artifact(manifest: Manifest, weights: bool) -> Artifact:
             raise CrateError(f"{manifest.path}: {subject['name']} lies outside the artifact's folder")
         wanted = weights or not is_heavy(subject["name"])
         if wanted and not path.is_file():
-            mend = "pull or make it, or leave --weights out" if is_heavy(subject["name"]) else "make it again"
-            raise CrateError(f"{path} is named by its manifest and is not here; {mend}")
+            remedy = "pull or make it, or omit --weights" if is_heavy(subject["name"]) else "make it again"
+            raise CrateError(f"{path} is named by its manifest but is not here; {remedy}")
         source = path if wanted else None
         files.append(Item(path.as_posix(), subject["digest"]["sha256"], subject["size"], source))
     signature = signature_of(manifest.path)
@@ -135,8 +133,8 @@ def _artifact(manifest: Manifest, weights: bool) -> Artifact:
 def _check_chain(artifact: Artifact, contents: Contents) -> None:
     """Refuse an artifact whose manifest was altered, or whose parents are not those it was made from."""
     path = artifact.manifest.path
-    if not artifact.manifest.is_whole:
-        raise CrateError(f"{path} was altered: it does not have the digest it names; make it again")
+    if not artifact.manifest.is_intact:
+        raise CrateError(f"{path} was altered: it does not match its own digest; make it again")
     for uri, digest in artifact.manifest.parents.items():
         parent = contents.artifacts.get(uri)
         if parent is None:
@@ -149,14 +147,14 @@ def _configs(labels: set[str], configuration_files: ConfigurationFiles) -> list[
     found = {path for label in labels for path in configuration_files(label)}
     for path in found:
         if not path.is_file():
-            raise CrateError(f"{path} is missing, from which these results were configured; restore it")
+            raise CrateError(f"{path} is missing; these results were configured from it, so restore it")
     return sorted(found)
 
 
 def _project_files() -> list[Path]:
     for name in NEEDED:
         if not Path(name).is_file():
-            raise CrateError(f"{name} is missing; give the command at the root of the checkout")
+            raise CrateError(f"{name} is missing; run the command in the root of the checkout")
     found = [path for name in PROJECT_FILES if (path := Path(name)).is_file()]
     for pattern in WORKFLOW_FILES:
         found += sorted(Path("workflow").glob(pattern))

@@ -1,6 +1,6 @@
-"""The entities of a crate's metadata, while they are added; built with ro-crate-py.
+"""Builds the entities of a crate's metadata, with ro-crate-py.
 
-Files that are not packed are described by digest, as works that have no place in the crate.
+Files that are not packed are described by their digest, as creative works outside the crate.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 from fpc.lineage.crate_contents import Contents, Item
 
-VERSION = "1.1"  # of RO-Crate: the one that the profiles below are made for
-# What is used of https://w3id.org/ro/terms/workflow-run/context, so that a reader fetches one context less.
+VERSION = "1.1"  # of RO-Crate: the one that the profiles require
+# The terms used from https://w3id.org/ro/terms/workflow-run/context, so readers fetch one context fewer.
 TERMS = {
     term: f"https://w3id.org/ro/terms/workflow-run#{term}"
     for term in ("ParameterConnection", "connection", "sha256", "sourceParameter", "targetParameter")
@@ -28,13 +28,13 @@ FORMATS = {
     ".svg": "image/svg+xml",
     ".toml": "application/toml",
     ".yaml": "application/yaml",
-    "manifest.json": "application/vnd.in-toto+json",  # not its signature's, manifest.dsse.json
+    "manifest.json": "application/vnd.in-toto+json",  # but not its signature, manifest.dsse.json
     **dict.fromkeys(("Snakefile", "LICENSE", "Dockerfile", ".lock", ".smk", ".rst"), "text/plain"),
 }
 
 
 def format_of(name: str) -> str:
-    """Media type of a file, by its name."""
+    """Media type of a file, from its name."""
     endings = [ending for ending in FORMATS if name.endswith(ending)]
     return FORMATS[max(endings, key=len)] if endings else "application/octet-stream"
 
@@ -45,12 +45,12 @@ def one(values: list[Any]) -> Any:
 
 
 def ids(identifiers: Iterable[str]) -> Any:
-    """References to entities, each once."""
+    """References to entities, without repetitions."""
     return one([{"@id": identifier} for identifier in dict.fromkeys(identifiers)])
 
 
 class Graph:
-    """The entities of a crate, while they are added."""
+    """The entities of a crate under construction."""
 
     def __init__(self, contents: Contents, citation: Mapping[str, Any], agent: str | None) -> None:
         from rocrate.rocrate import ROCrate
@@ -60,19 +60,19 @@ class Graph:
         self.agent = agent
         self.crate = ROCrate(version=VERSION)
         self.crate.metadata.extra_terms.update(TERMS)
-        self.identifiers: dict[str, str] = {}  # file's name -> @id
-        self.examples: dict[str, list[str]] = {}  # parameter -> files and values that were given for it
+        self.identifiers: dict[str, str] = {}  # file name -> @id
+        self.examples: dict[str, list[str]] = {}  # parameter -> files and values passed for it
 
-    def add(self, identifier: str, kind: str, **properties: Any) -> str:
-        """Add an entity that is no packed file; properties that are None or empty are left out."""
+    def add(self, identifier: str, entity_type: str, **properties: Any) -> str:
+        """Add an entity that is not a packed file; properties that are None or empty are left out."""
         from rocrate.model.contextentity import ContextEntity
 
         known = {name: value for name, value in properties.items() if value not in (None, [])}
-        self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, **known}))
+        self.crate.add(ContextEntity(self.crate, identifier, {"@type": entity_type, **known}))
         return identifier
 
     def add_file(self, item: Item, **properties: Any) -> str:
-        """Add a file, or a work of that digest where it is not packed."""
+        """Add a file, or, if it is not packed, a creative work with its digest."""
         known = {
             "name": item.name,
             "sha256": item.sha256,
@@ -88,11 +88,11 @@ class Graph:
         return identifier
 
     def add_example(self, parameter: str, identifier: str) -> None:
-        """Note that a packed file or a value was given for a parameter of a tool or the workflow."""
+        """Record that a file or value was passed for a parameter of a tool or the workflow."""
         self.examples.setdefault(parameter, []).append(identifier)
 
     def set(self, identifier: str, **properties: Any) -> None:
-        """Set properties of an entity that was added."""
+        """Set properties of an entity added before."""
         entity = self.crate.dereference(identifier)
         for name, value in properties.items():
             if value not in (None, []):

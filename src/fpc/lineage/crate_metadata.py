@@ -1,6 +1,6 @@
-"""What a crate says of itself and its files: ``ro-crate-metadata.json``.
+"""The metadata of a crate and its files: ``ro-crate-metadata.json``.
 
-What is not known, such as an address of the project or who ran it, is left out.
+Unknown values, such as the project's address or who ran it, are left out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PROFILES = {
 
 
 def describe(contents: Contents, agent: str | None = None) -> dict[str, Any]:
-    """The content of ``ro-crate-metadata.json``, the same for the same contents.
+    """The content of ``ro-crate-metadata.json``; equal contents give equal metadata.
 
     Args:
         contents: from ``collect``.
-        agent: name of who ran it, if that is to be said.
+        agent: name of the person who ran it, if that should be stated.
 
     Raises:
         CrateError: CITATION.cff cannot be read.
@@ -72,7 +72,7 @@ def _add_root(graph: Graph) -> None:
     root["description"] = (
         f"{len(artifacts)} artifacts of the pipeline with everything they were made from: manifests (in-toto "
         "statements), tables, figures and claims, configuration, workflow and source. A manifest says what "
-        "made its artifact; files that are not packed, such as weights, stand here with their sha256."
+        "made its artifact; files that are not packed, such as weights, are listed here with their sha256."
     )
     root["license"] = ids([licence])
     root["author"] = ids(authors)
@@ -84,7 +84,7 @@ def _add_root(graph: Graph) -> None:
 
 
 def _author(graph: Graph, number: int, author: Mapping[str, Any]) -> str:
-    """A person or an organization of CITATION.cff."""
+    """A person or an organization from CITATION.cff."""
     identifier = author.get("orcid") or f"#author-{number}"
     if "name" in author:
         return graph.add(identifier, "Organization", name=author["name"], url=author.get("website"))
@@ -96,7 +96,7 @@ def _author(graph: Graph, number: int, author: Mapping[str, Any]) -> str:
 
 
 def _add_files(graph: Graph) -> None:
-    """Every file, the workflow's among them."""
+    """Every file, including those of the workflow."""
     from rocrate.model.computationalworkflow import ComputationalWorkflow
 
     for item in [*graph.contents.configs, *graph.contents.project]:
@@ -109,11 +109,11 @@ def _add_files(graph: Graph) -> None:
     source = graph.crate.add_dataset(None, SOURCE)
     source["name"] = "fpc"
     source["description"] = (
-        "The package as it was at export. Manifests have the digest of each module that made their artifact."
+        "The package at the time of export. Manifests name the digest of each module behind their artifact."
     )
     for artifact in graph.contents.artifacts.values():
         for item in artifact.files:
-            graph.add_file(item, description=None if item.source else "Not packed; known by its sha256.")
+            graph.add_file(item, description=None if item.source else "Not packed; identified by its sha256.")
         manifest = graph.add_file(artifact.item, description=f"Manifest of {artifact.name}")
         if artifact.signature is not None:
             graph.add_file(artifact.signature, about=ids([manifest]))

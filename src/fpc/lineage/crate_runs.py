@@ -1,7 +1,7 @@
-"""What a crate says of runs: the workflow, a step and a tool for each phase, an action for each manifest.
+"""The runs in a crate: the workflow, a step and a tool for each phase, an action for each manifest.
 
-After Provenance Run Crate 0.5. The Snakefile is the workflow; `fpc <phase>` is a tool; edges between phases
-are manifests, as in Snakemake's rules; a run's configuration section is a value.
+Follows Provenance Run Crate 0.5. The Snakefile is the workflow; `fpc <phase>` is a tool; edges between
+phases are manifests, as in Snakemake's rules; a run's configuration section is a value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BIOSCHEMAS = "https://bioschemas.org/profiles"
 
 
 def add_runs(graph: Graph) -> None:
-    """Add every run, then the workflow that they are runs of."""
+    """Add every run, then the workflow that they belong to."""
     contents = graph.contents
     edges = _edges(contents)
     for artifact in contents.artifacts.values():
@@ -52,7 +52,7 @@ def _phases(contents: Contents) -> list[str]:
 
 
 def _edges(contents: Contents) -> dict[str, list[str]]:
-    """Phase -> phases whose artifacts its runs were made from."""
+    """Phase -> phases of the artifacts that its runs were made from."""
     found: dict[str, set[str]] = {phase: set() for phase in _phases(contents)}
     for artifact in contents.artifacts.values():
         parents = (contents.artifacts[uri] for uri in artifact.manifest.parents)
@@ -61,7 +61,7 @@ def _edges(contents: Contents) -> dict[str, list[str]]:
 
 
 def _add_run(graph: Graph, artifact: Artifact) -> None:
-    """One run of a phase: what it read, what it made, when."""
+    """One run of a phase: what it read, what it made, and when."""
     manifest, artifacts = artifact.manifest, graph.contents.artifacts
     phase, metadata = manifest.run["phase"], manifest.details["metadata"]
     manifest_id = graph.identifiers[artifact.item.name]
@@ -100,7 +100,7 @@ def _add_run(graph: Graph, artifact: Artifact) -> None:
 
 
 def _history(details: Mapping[str, Any]) -> str:
-    """What made it, in words: version of the code, attempts, seconds."""
+    """How it was made, as text: version of the code, attempts, seconds."""
     metadata, code = details["metadata"], details["builder"]["code"]
     words = [f"commit {code['commit']}"] if "commit" in code else []
     words += ["with uncommitted changes"] if "uncommitted_sha256" in code else []
@@ -111,7 +111,7 @@ def _history(details: Mapping[str, Any]) -> str:
 
 
 def _add_section(graph: Graph, artifact: Artifact) -> str:
-    """The resolved configuration section, as JSON whose sha256 is the one that the manifest names."""
+    """The resolved configuration section, as JSON whose sha256 the manifest names."""
     parameters = artifact.manifest.definition["externalParameters"]
     phase = artifact.manifest.run["phase"]
     identifier = f"#section/{phase}/{parameters['section_sha256']}"
@@ -128,18 +128,18 @@ def _add_section(graph: Graph, artifact: Artifact) -> str:
 
 
 def _add_external(graph: Graph, address: str, digest: str) -> str:
-    """What others published: its address and digest; it is never packed."""
+    """An external input: its address and digest; it is never packed."""
     url = address if address.startswith(("http://", "https://")) else None
     return graph.add(f"#external/{digest}", "CreativeWork", name=address, url=url, sha256=digest)
 
 
 def _add_workflow_run(graph: Graph) -> None:
-    """The run of the whole workflow: from the configuration files to what was asked for."""
+    """The run of the whole workflow: from the configuration files to the requested artifacts."""
     contents = graph.contents
     histories = [artifact.manifest.details["metadata"] for artifact in contents.artifacts.values()]
     read = [graph.identifiers[item.name] for item in contents.configs]
     made = []
-    for uri in contents.asked:
+    for uri in contents.requested:
         artifact = contents.artifacts[uri]
         graph.add_example(WORKFLOW_PARAMETERS["result"], graph.identifiers[artifact.item.name])
         made += [graph.identifiers[item.name] for item in (artifact.item, *artifact.files)]
@@ -149,7 +149,7 @@ def _add_workflow_run(graph: Graph) -> None:
         WORKFLOW_RUN,
         "CreateAction",
         name="run of the workflow",
-        description="From the start of the first run to the end of the last, with the pauses between.",
+        description="From the start of the first run to the end of the last, including pauses.",
         instrument=ids([WORKFLOW]),
         startTime=min((one["startedOn"] for one in histories if "startedOn" in one), default=None),
         endTime=max(one["finishedOn"] for one in histories),
@@ -160,7 +160,7 @@ def _add_workflow_run(graph: Graph) -> None:
 
 
 def _add_phase(graph: Graph, phase: str, position: int, parents: list[str]) -> None:
-    """A tool and the workflow's step that calls it, with the connections that lead into the step."""
+    """A tool and the workflow's step that calls it, with the connections into the step."""
     outputs = [name for name in (f"#{phase}-manifest", f"#{phase}-files") if name in graph.examples]
     sources = {f"#{phase}-configuration": WORKFLOW_PARAMETERS["configuration"]}
     sources |= {f"#{phase}-from-{parent}": f"#{parent}-manifest" for parent in parents}
@@ -184,7 +184,7 @@ def _add_phase(graph: Graph, phase: str, position: int, parents: list[str]) -> N
 
 
 def _connection(graph: Graph, source: str, target: str) -> str:
-    """What one parameter gets from another."""
+    """A connection that passes one parameter to another."""
     return graph.add(
         f"#connection/{source[1:]}/{target[1:]}",
         "ParameterConnection",
@@ -206,7 +206,7 @@ def _add_workflow(graph: Graph, edges: Mapping[str, list[str]]) -> None:
     workflow["step"] = ids(f"#step-{phase}" for phase in edges)
     workflow["input"] = ids([WORKFLOW_PARAMETERS["configuration"]])
     workflow["output"] = ids([WORKFLOW_PARAMETERS["result"]])
-    asked = {graph.contents.artifacts[uri].manifest.run["phase"] for uri in graph.contents.asked}
+    asked = {graph.contents.artifacts[uri].manifest.run["phase"] for uri in graph.contents.requested}
     results = [
         _connection(graph, f"#{phase}-manifest", WORKFLOW_PARAMETERS["result"]) for phase in sorted(asked)
     ]
@@ -216,7 +216,7 @@ def _add_workflow(graph: Graph, edges: Mapping[str, list[str]]) -> None:
 
 
 def _add_parameters(graph: Graph) -> None:
-    """Every parameter that something was given for; what was given names it."""
+    """Every parameter that was given a value; the values refer to it."""
     works: dict[str, list[str]] = {}
     for parameter, examples in graph.examples.items():
         is_value = examples[0].startswith("#section/")
@@ -234,7 +234,7 @@ def _add_parameters(graph: Graph) -> None:
 
 
 def _add_engine(graph: Graph) -> None:
-    """Snakemake, in the version that is locked, and what it orchestrated."""
+    """Snakemake, in its locked version, and what it orchestrated."""
     text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
     found = re.search(r"^snakemake==(\S+)", text, re.M)
     graph.add(

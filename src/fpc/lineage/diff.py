@@ -1,4 +1,4 @@
-"""What differs between the makings of two artifacts, in words."""
+"""How two artifacts differ, and how they were made, in words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def differences(first: Manifest, second: Manifest) -> dict[str, list[str]]:
-    """Part of the making -> what differs there, a sentence each; parts that are equal are left out."""
+    """Part (run, configuration, ...) -> a sentence for each difference; equal parts are left out."""
     parts = {
         "run": _mapping(first.run, second.run),
         "configuration": _mapping(_section(first), _section(second)),
@@ -35,13 +35,13 @@ def differences(first: Manifest, second: Manifest) -> dict[str, list[str]]:
 
 
 def diff_text(first: Manifest, second: Manifest) -> str:
-    """The differences to read; the last part says whether the files came out the same."""
+    """The differences as text; the last part says whether the files are the same."""
     found = differences(first, second)
     lines = [f"A  {first.path}", f"B  {second.path}"]
     for part, sentences in found.items():
         lines += [f"{part}:", *(f"  {sentence}" for sentence in sentences)]
     if "files" not in found:
-        made = "Made alike" if len(found) == 0 else "Made differently"
+        made = "Made the same way" if len(found) == 0 else "Made differently"
         lines.append(f"{made}; every file has the same content.")
     return "\n".join(lines)
 
@@ -54,7 +54,7 @@ def _section(manifest: Manifest) -> Mapping[str, Any]:
 def changes(
     first: Mapping[str, Any], second: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[Any], list[Any]]]:
-    """Dotted key, then what each has there (nothing, or one value), of every leaf that differs."""
+    """For every leaf that differs: its dotted key, and the value on each side (a list of one, or empty)."""
     one, other = flat(first), flat(second)
     for key in sorted(one.keys() | other.keys()):
         values = [[side[key]] if key in side else [] for side in (one, other)]
@@ -91,8 +91,8 @@ def _code(first: Manifest, second: Manifest) -> Iterator[str]:
     one, other = (manifest.details["builder"]["code"] for manifest in (first, second))
     for key in ("commit", "uncommitted_sha256"):
         yield from _mapping({key: one[key]} if key in one else {}, {key: other[key]} if key in other else {})
-    decides = [
+    modules = [
         {name: digest for name, digest in code["modules"].items() if origin.decides(name)}
         for code in (one, other)
     ]
-    yield from _digests(*decides)
+    yield from _digests(*modules)

@@ -1,4 +1,4 @@
-"""What DVC recorded of weights and data, held against the manifests."""
+"""Compares DVC's records of weights and data with the manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fpc.lineage.verdict import Check, Finding, Verdict
 
 DVC_LOCK = Path("dvc.lock")
 WEIGHTS = Path("weights")
-MEND = "`dvc checkout` fetches what is recorded; if the one here is right, `fpc record` records it"
+REMEDY = "`dvc checkout` restores the recorded one; if the one here is right, `fpc record` records it"
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Output:
 
 
 def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, list[Output]]:
-    """What ``dvc.lock`` and ``weights/**.dvc`` record, by the folder that holds it; empty without them.
+    """Outputs recorded in ``dvc.lock`` and ``weights/**.dvc``, by their folder; empty if there are none.
 
     Raises:
-        ConfigError: one of them is not a file of DVC.
+        ConfigError: one of them is not a valid DVC file.
     """
     found: dict[Path, list[Output]] = {}
     for source in [*([lock] if lock.exists() else []), *sorted(weights.rglob("*.dvc"))]:
@@ -50,10 +50,10 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, l
 
 
 def read_outputs(source: Path) -> list[Mapping[str, Any]]:
-    """The outputs that a file of DVC's records: of every stage of ``dvc.lock``, or of one file ``*.dvc``.
+    """The outputs that a DVC file records: those of every stage of ``dvc.lock``, or of one ``*.dvc`` file.
 
     Raises:
-        ConfigError: it is not a file of DVC.
+        ConfigError: it is not a valid DVC file.
     """
     try:
         content = YAML(typ="safe").load(source.read_text(encoding="utf-8"))
@@ -64,14 +64,14 @@ def read_outputs(source: Path) -> list[Mapping[str, Any]]:
 
 
 def _unreadable(source: Path, error: Exception) -> ConfigError:
-    kind = "file" if source.suffix == ".dvc" else "lock file"
-    return ConfigError(f"{source}: not a {kind} of DVC ({error}); restore it: git checkout {source}")
+    what = "DVC file" if source.suffix == ".dvc" else "DVC lock file"
+    return ConfigError(f"{source}: not a {what} ({error}); restore it: git checkout {source}")
 
 
 def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]]) -> bool:
-    """Whether ``dvc.lock`` records a file that DVC keeps, by size as the manifest has it.
+    """Whether DVC has a record of a file with the size that the manifest names.
 
-    (Of what is not here, the md5 that DVC knows cannot be told from the sha256 that the manifest has.)
+    (The md5 that DVC records cannot be compared with the manifest's sha256 of a file that is not here.)
     """
     top = name.partition("/")[0]
     return is_heavy(name) and any(
@@ -81,39 +81,39 @@ def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]]) 
 
 
 def _size(manifest: Manifest, output: str) -> int:
-    """Bytes of an output, a file or a folder, as the manifest has them."""
+    """Size in bytes of an output (a file or a folder) according to the manifest."""
     named = ((item["name"], item["size"]) for item in manifest.statement["subject"])
     return sum(size for name, size in named if name == output or name.startswith(f"{output}/"))
 
 
 def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests) -> Check:
-    """The manifest and ``dvc.lock`` name the same contents.
+    """Check that the manifest and DVC's records name the same contents.
 
-    Sizes are compared also of what is not here; contents (md5) of what is.
+    Sizes are compared even if the files are not here; contents (md5) only if they are.
     """
     for item in recorded.get(manifest.path.parent, ()):
         name = item.path.name
         inside = [key for key in manifest.subjects if key == name or key.startswith(f"{name}/")]
         if not inside and manifest.path.name != "manifest.json":
-            continue  # of a row that shares the folder
+            continue  # belongs to another row that shares the folder
         if not inside:
-            yield Verdict.STALE, f"{item.source} records {name}, which the manifest does not name; {MEND}"
+            yield Verdict.STALE, f"{item.source} records {name}, which the manifest does not name; {REMEDY}"
         elif _size(manifest, name) != item.size:
-            yield Verdict.STALE, f"{item.source} records another {name} (of another size); {MEND}"
-        elif _is_whole(item.path, manifest) and digests.md5(item.path) != item.md5:
-            yield Verdict.STALE, f"{item.source} records another {name} (md5 differs); {MEND}"
+            yield Verdict.STALE, f"{item.source} records a different {name} (size differs); {REMEDY}"
+        elif _is_complete(item.path, manifest) and digests.md5(item.path) != item.md5:
+            yield Verdict.STALE, f"{item.source} records a different {name} (md5 differs); {REMEDY}"
 
 
-def _is_whole(path: Path, manifest: Manifest) -> bool:
-    """Whether every file of an output is here; of a part of a folder DVC knows no digest."""
+def _is_complete(path: Path, manifest: Manifest) -> bool:
+    """Whether every file of an output is here; DVC has no digest of part of a folder."""
     files = (manifest.path.parent / name for name in manifest.subjects)
     return all(file.exists() for file in files if file == path or path in file.parents)
 
 
-def folders(place: Path, recorded: Mapping[Path, list[Output]], digests: Digests) -> Iterator[Finding]:
-    """Outputs of several artifacts, below an audited place, that differ from what ``dvc.lock`` names."""
+def folders(root: Path, recorded: Mapping[Path, list[Output]], digests: Digests) -> Iterator[Finding]:
+    """Outputs shared by several artifacts, below an audited path, that differ from DVC's record."""
     for item in (item for items in recorded.values() for item in items):
-        if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(place):
-            continue  # ``check`` sees the former
+        if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(root):
+            continue  # ``check`` covers those with a manifest
         if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
-            yield Finding(item.path, Verdict.STALE, (f"{item.source} records another content; {MEND}",))
+            yield Finding(item.path, Verdict.STALE, (f"{item.source} records different content; {REMEDY}",))

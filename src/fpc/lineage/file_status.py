@@ -1,4 +1,4 @@
-"""Status of files by name: of tens of thousands, making a ``Path`` of each takes longer than asking."""
+"""Status of files given as strings: for tens of thousands, making each a ``Path`` takes longer than stat."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from stat import S_ISLNK, S_ISREG
 
 
 def status_of(file: str, *, follow: bool = True) -> os.stat_result | None:
-    """Status of a file; None where there is none.
+    """Status of a file; None if there is none.
 
     Args:
         file: its path.
-        follow: of what a link leads to, instead of the link's own.
+        follow: for a link, return the status of its target instead of its own.
     """
     try:
         return os.stat(file, follow_symlinks=follow)  # noqa: PTH116
@@ -28,12 +28,12 @@ def is_file(file: str) -> bool:
 
 
 def under_link() -> Callable[[str], bool]:
-    """A function that tells whether a folder, or one above it, is a link; it asks of each folder once."""
+    """A cached function that tells whether a folder, or one above it, is a link."""
 
     @cache
-    def ask(folder: str) -> bool:
+    def is_linked(folder: str) -> bool:
         status = status_of(folder, follow=False)
         above = folder.rpartition("/")[0]
-        return (status is not None and S_ISLNK(status.st_mode)) or (bool(above) and ask(above))
+        return (status is not None and S_ISLNK(status.st_mode)) or (bool(above) and is_linked(above))
 
-    return ask
+    return is_linked

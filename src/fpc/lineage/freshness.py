@@ -1,8 +1,8 @@
-"""Is an artifact what would be made now? The one answer, which everything that asks shows.
+"""Is an artifact current? The one answer, used by everything that asks.
 
-Current is an artifact whose files, parents and configuration section are those that its manifest names, and
-whose parents are current, however far back. Files that DVC keeps may be absent where ``dvc.lock`` records
-them. Code and environment are left out: what they moved is for the audit to say, and for people to decide.
+An artifact is current if its files, parents and configuration section match its manifest, and its parents
+are current, however far back. Files that DVC keeps may be absent if DVC has a record of them. Changes of
+code and environment do not count: the audit reports them, and people decide.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ NOT_MADE = "it has not been made"
 
 
 class Inheritance:
-    """Findings with all that they inherit.
+    """Combines each artifact's own finding with those of its ancestors.
 
     Args:
-        own: what is to be said of an artifact by itself, by its manifest.
-        parents: manifests that are here of what it was made from.
+        own: returns the finding of an artifact on its own, given its manifest.
+        parents: returns the manifests of its parents that are here.
     """
 
     def __init__(self, own: Callable[[Path], Finding], parents: Callable[[Path], list[Path]]) -> None:
@@ -38,17 +38,17 @@ class Inheritance:
         self._known: dict[Path, Finding] = {}
 
     def of(self, path: Path) -> Finding:
-        """The finding of an artifact; what is made from something not current is not current either."""
+        """The finding of an artifact; it is not current if one of its parents is not."""
         for ancestor in self._parents_first(path):
             own = self._own(ancestor)
-            self._known[ancestor] = own  # where manifests form a circle, this is what a child sees of it
+            self._known[ancestor] = own  # if manifests form a cycle, its child sees this
             self._known[ancestor] = own.with_parents(
                 self._known[parent] for parent in self._parents(ancestor) if parent in self._known
             )
         return self._known[path]
 
     def _parents_first(self, path: Path) -> list[Path]:
-        """The manifest and its ancestors that are not judged yet, parents before children."""
+        """The manifest and those of its ancestors not yet judged, parents before children."""
         order: dict[Path, None] = {}
         entered: set[Path] = set()
         waiting = [path]
@@ -65,11 +65,11 @@ class Inheritance:
 
 
 class Freshness:
-    """One look at the results: manifests are read once, files as often as ``digests`` says.
+    """The state of the results at one time: manifests are read once, files as ``digests`` requires.
 
     Args:
         projects: by results label; artifacts of other labels are judged without their configuration.
-        digests: quick (remembers) or deep; reads every file without.
+        digests: quick (cached) or deep; by default every file is read.
     """
 
     def __init__(self, projects: Mapping[str, Project], digests: Digests | None = None) -> None:
@@ -85,7 +85,7 @@ class Freshness:
         self._inheritance = Inheritance(self.own, self.parents)
 
     def of(self, row: Row) -> Finding:
-        """Whether a row is made and current; the reasons say why not."""
+        """Whether a row is made and current; if not, the reasons say why."""
         return self.at(row.manifest)
 
     def at(self, path: Path) -> Finding:
@@ -95,7 +95,7 @@ class Freshness:
     def manifest(self, path: Path) -> Manifest | ManifestError:
         """The manifest, or why it cannot be read."""
         if path not in self._manifests:
-            status = status_of(str(path))  # before it is read: what is found is remembered of this status
+            status = status_of(str(path))  # taken before reading: the result is cached under this status
             try:
                 manifest = read(path)
                 find = partial(checks.altered, manifest)
@@ -108,7 +108,7 @@ class Freshness:
         return self._manifests[path]
 
     def own(self, path: Path) -> Finding:
-        """The finding of an artifact by itself, nothing inherited."""
+        """The finding of an artifact on its own, without its ancestors."""
         manifest = self.manifest(path)
         if isinstance(manifest, ManifestError):
             if not path.exists() and not path.is_symlink():
@@ -116,7 +116,7 @@ class Freshness:
             return Finding(path, Verdict.TAMPERED, (str(manifest),))
         linked = path.is_symlink() or self._under_link(str(path.parent))
         if linked and checks.leads_outside(path, path.parent):
-            return Finding(path, Verdict.TAMPERED, ("the manifest is a link that lies outside its folder",))
+            return Finding(path, Verdict.TAMPERED, ("the manifest is a link out of its folder",))
         return judged(Finding(path, Verdict.VERIFIED), self._checks(manifest))
 
     def _find_parents(self, path: Path) -> list[Path]:
@@ -128,10 +128,10 @@ class Freshness:
     def _checks(self, manifest: Manifest) -> Check:
         row = self.table.get(manifest.path)
         return chain(
-            checks.itself(manifest, self._alterations[manifest.path]),
+            checks.identity(manifest, self._alterations[manifest.path]),
             checks.files(manifest, self.digests, self._under_link, self._is_recorded),
-            checks.made_from(manifest, self.digests),
-            self._unasked(manifest)
+            checks.parents(manifest, self.digests),
+            self._not_requested(manifest)
             if row is None
             else checks.configured(row, self._projects[row.label], manifest, self._section_digest),
         )
@@ -139,14 +139,14 @@ class Freshness:
     def _is_recorded(self, manifest: Manifest, name: str) -> bool:
         return dvc_lock.holds(manifest, name, self.recorded)
 
-    def _unasked(self, manifest: Manifest) -> Check:
-        """An artifact of a known scale that its configuration does not have."""
+    def _not_requested(self, manifest: Manifest) -> Check:
+        """An artifact of a known scale that its configuration does not ask for."""
         if manifest.run["label"] in self._projects:
-            yield Verdict.STALE, "the configuration does not ask for it any more"
+            yield Verdict.STALE, "the configuration no longer asks for it"
 
 
 def judged(finding: Finding, found: Iterator[tuple[Verdict, str]]) -> Finding:
-    """A finding with what checks yield; tampered where they cannot read what is there."""
+    """A finding with the results of checks; tampered if they cannot read the artifact."""
     try:
         return finding.with_reasons(list(found))
     except (OSError, RecursionError) as error:
@@ -154,5 +154,5 @@ def judged(finding: Finding, found: Iterator[tuple[Verdict, str]]) -> Finding:
 
 
 def freshness(project: Project) -> Freshness:
-    """A quick look at the results of one project."""
+    """Freshness of one project's results, with cached digests."""
     return Freshness({project.label: project}, Digests())

@@ -1,4 +1,4 @@
-"""Where a file belongs: by its place in the results; a figure found alone says it of itself."""
+"""Finds the manifest of a file: from its path in the results, or from the metadata in a copy of a figure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.manifest import Manifest, ManifestError, read
 
 Match = Literal["identical", "same data", "other data", "unknown data"]
-"""A figure found alone beside the one here; ``unknown data``: the one here cannot be read."""
+"""A copy of a figure compared with the one here; ``unknown data``: the one here cannot be read."""
 
 
 @dataclass(frozen=True)
-class Whereabouts:
-    """The manifest that a file belongs to; of a figure found alone also what it says and how it compares."""
+class Location:
+    """The manifest of a file; for a copy of a figure, also what it says and how it compares."""
 
     manifest: Path
     says: str | None = None
@@ -30,24 +30,24 @@ class Whereabouts:
     words: tuple[str, ...] = ()
 
 
-def whereabouts(path: Path) -> Whereabouts:
-    """Where a file belongs.
+def locate(path: Path) -> Location:
+    """Find the manifest of a file.
 
     Raises:
         ConfigError: there is no such file, or it belongs to no artifact.
-        ManifestError: the figure it is of is not here.
+        ManifestError: it is a copy of a figure that is not here.
     """
     here = Path(os.path.normpath(Path.cwd() / path))
     if here.is_relative_to(Path.cwd() / RESULTS):
-        return Whereabouts(manifest_of(here.relative_to(Path.cwd())))
+        return Location(manifest_of(here.relative_to(Path.cwd())))
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise ConfigError(f"{path} {what}; give an artifact, its manifest or one of its files")
-    return _alone(path)
+    return _locate_copy(path)
 
 
-def _alone(path: Path) -> Whereabouts:
-    """A figure outside the results."""
+def _locate_copy(path: Path) -> Location:
+    """Locate a copy of a figure outside the results."""
     try:
         command, digest = _source(path)
         row = _row_of(command)
@@ -58,28 +58,28 @@ def _alone(path: Path) -> Whereabouts:
     if not row.manifest.is_file():
         raise ManifestError(f"{path} says: {says}; that figure is not here: {row.manifest} is missing")
     match, words = _compared(path, digest, row, read(row.manifest))
-    return Whereabouts(row.manifest, says, match, (f"{path} says: {says}", words))
+    return Location(row.manifest, says, match, (f"{path} says: {says}", words))
 
 
 def _source(path: Path) -> tuple[str, str]:
-    """Command and digest that a figure's file holds.
+    """Command and digest embedded in a figure's file.
 
     Raises:
-        ValueError: it holds none, or what no figure of this project holds.
+        ValueError: it has none, or not those of a figure of this project.
     """
     from PIL.Image import DecompressionBombError
 
     try:
         command, digest = read_source(path)
     except (RecursionError, csv.Error, DecompressionBombError) as error:
-        raise ValueError(f"{path}: no figure of this project ({error})") from error
+        raise ValueError(f"{path}: not a figure of this project ({error})") from error
     if not (command + digest).isprintable():  # both are shown on a terminal
-        raise ValueError(f"{path}: no figure of this project (control characters)")
+        raise ValueError(f"{path}: not a figure of this project (control characters)")
     return command, digest
 
 
 def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Match, str]:
-    """Whether the file, or at least its data, is that of the figure here; and that in words."""
+    """Whether the file, or at least its data, matches the figure here; also in words."""
     own = row.folder / f"{row.name}{path.suffix}"
     if manifest.subjects.get(own.name) == sha256_of(path):
         return "identical", f"It is the file that the manifest of {own} names, byte for byte."
@@ -89,16 +89,19 @@ def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Ma
         words = f"It is not the file that the manifest names, and its data cannot be compared: {error}."
         return "unknown data", words
     if same:
-        words = f"It says that it shows the data of {own}, but is another file: of other code, or altered."
+        words = f"It says that it shows the data of {own}, but its bytes differ (other code, or altered)."
         return "same data", words
-    return "other data", f"It says that it shows other data than {own}: made from other runs, or altered."
+    return (
+        "other data",
+        f"It says that it shows data other than that of {own}: made from other runs, or altered.",
+    )
 
 
 def _row_of(command: str) -> Row:
     """The figure that a command draws.
 
     Raises:
-        ValueError: it is no such command.
+        ValueError: the command does not draw a figure.
     """
     words = shlex.split(command)
     options: dict[str, str] = dict(word.removeprefix("--").split("=", 1) for word in words[2:] if "=" in word)
@@ -107,7 +110,7 @@ def _row_of(command: str) -> Row:
         "variant",
         "name",
     }:
-        raise ValueError(f"'{command}' draws no figure")
+        raise ValueError(f"'{command}' does not draw a figure")
     label = options["scale"] + (f"+{options['variant']}" if "variant" in options else "")
     row = Row(label, "figure", name=options["name"])
     if ".." in row.manifest.parts or row.manifest.is_absolute():

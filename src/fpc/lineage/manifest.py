@@ -1,4 +1,4 @@
-"""Manifests: in-toto statements (v1) with a predicate in the manner of SLSA provenance (v1)."""
+"""Manifests: in-toto statements (v1) with an SLSA-style provenance predicate (v1)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BUILD_TYPE = "urn:fpc:phase:v1"
 
 
 class ManifestError(ValueError):
-    """A manifest is missing, unreadable or not one of ours."""
+    """A manifest is missing, unreadable or not one of this project."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest as it was read."""
+    """A manifest as read from its file."""
 
     path: Path
     statement: Mapping[str, Any]
@@ -37,30 +37,30 @@ class Manifest:
 
     @property
     def definition(self) -> Mapping[str, Any]:
-        """What was asked for: phase, run, configuration section, parents."""
+        """What was requested: phase, run, configuration section, parents."""
         definition: Mapping[str, Any] = self.statement["predicate"]["buildDefinition"]
         return definition
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """How the making went: code, environment, times."""
+        """How it was made: code, environment, times."""
         details: Mapping[str, Any] = self.statement["predicate"]["runDetails"]
         return details
 
     @property
     def run(self) -> Mapping[str, Any]:
-        """The row it belongs to: label, phase, and what it has of experiment, method, seeds, name."""
+        """The row it belongs to: label, phase, and, where present, experiment, method, seeds, name."""
         run: Mapping[str, Any] = self.definition["externalParameters"]["run"]
         return run
 
     @property
     def has_digest(self) -> bool:
-        """Whether it names a digest of itself; the first ones made did not."""
+        """Whether it names a digest of itself; the earliest manifests did not."""
         return "statement_sha256" in self.statement
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the statement has the digest it names (a manifest with none is taken as it is)."""
+    def is_intact(self) -> bool:
+        """Whether the statement matches the digest it names (a manifest without one is accepted)."""
         body = dict(self.statement)
         named = body.pop("statement_sha256", None)
         return named is None or named == digest_of(body)
@@ -72,12 +72,12 @@ class Manifest:
 
     @cached_property
     def parents(self) -> dict[str, str]:
-        """Parent manifest's path -> its sha256 at the time."""
+        """Parent manifest's path -> its sha256 when the artifact was made."""
         return {uri: digest for uri, digest in self._dependencies().items() if uri.endswith("manifest.json")}
 
     @property
     def externals(self) -> dict[str, str]:
-        """Address of what others published (or name of a file got by hand) -> sha256."""
+        """Address of each external input (or name of a file obtained by hand) -> sha256."""
         return {
             uri: digest for uri, digest in self._dependencies().items() if not uri.endswith("manifest.json")
         }
@@ -87,7 +87,7 @@ class Manifest:
 
 
 def subject(folder: Path, files: Iterable[Path]) -> list[dict[str, Any]]:
-    """Name, sha256 and size of each file, by path below ``folder``."""
+    """Name (path below ``folder``), sha256 and size of each file."""
     return [
         {
             "name": path.relative_to(folder).as_posix(),
@@ -115,9 +115,9 @@ def build(
         section: the resolved configuration section.
         subjects: from ``subject``.
         parents: manifests of the artifacts it was made from.
-        externals: address -> sha256 of what it was made from that others published.
-        history: started, finished, attempts, resume points, steps per second.
-        code: what decided it.
+        externals: address -> sha256 of each external input.
+        history: start, end, attempts, resume points, steps per second.
+        code: the modules and packages that determined it.
     """
     dependencies = [
         {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
@@ -149,13 +149,13 @@ def build(
 
 
 def read(path: Path) -> Manifest:
-    """Read and check the form of a manifest.
+    """Read a manifest and check its structure.
 
     Raises:
         ManifestError: it is missing, not JSON or not a manifest of this project.
     """
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a pipe would block
             raise ManifestError(f"{path}: cannot be read ({'not a file' if path.exists() else 'not here'})")
         statement = parse(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The form of a manifest: types of all that is read of one, so that nobody who uses it need ask again."""
+"""The structure of a manifest: types of everything read from one, so that users need not check again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
-# No control characters, no marks that turn the direction of writing, no halves of characters.
+# No control characters, no text-direction marks, no surrogates.
 Text = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
 Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
 
@@ -52,7 +52,7 @@ class RunName(BaseModel):
 
 
 class Parameters(_Part):
-    """What was asked for."""
+    """What was requested."""
 
     run: RunName
     section: dict[str, Any]
@@ -60,7 +60,7 @@ class Parameters(_Part):
 
 
 class Definition(_Part):
-    """What was asked for, and of what."""
+    """What was requested, and from what inputs."""
 
     buildType: str
     externalParameters: Parameters
@@ -68,14 +68,14 @@ class Definition(_Part):
 
 
 class Code(_Part):
-    """What made it."""
+    """The code that made it."""
 
     modules: dict[Text, Sha256]
     commit: Text | None = None
 
 
 class Builder(_Part):
-    """What made it."""
+    """The program that made it."""
 
     code: Code
 
@@ -91,7 +91,7 @@ class Metadata(_Part):
 
 
 class Details(_Part):
-    """How the making went."""
+    """How it was made."""
 
     builder: Builder
     metadata: Metadata
@@ -119,11 +119,11 @@ class Statement(_Part):
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A manifest's content, its form checked.
+    """Parse a manifest and check its structure.
 
     Raises:
-        ValueError: it is not JSON, or not of this form; the text names the first place.
-        RecursionError: it is nested without end.
+        ValueError: it is not JSON, or has another structure; the text names the first wrong key.
+        RecursionError: it is nested too deeply.
     """
     statement: dict[str, Any] = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     Statement.model_validate(statement)
@@ -138,4 +138,4 @@ def _finite(number: str) -> float:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

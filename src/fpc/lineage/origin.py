@@ -1,4 +1,4 @@
-"""What made an artifact: code, environment, machine. Unknown values are left out, never invented."""
+"""What made an artifact: code, environment, machine. Unknown values are left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fpc.lineage.closure import closure
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
 REQUIREMENTS = Path("requirements.lock")
-# The line of provenance: these rooms decide what runs and where it is put, not what is in it.
+# The line of provenance: these packages decide what runs and where its output goes, not its content.
 ABOVE_THE_LINE = ("fpc/__main__.py", "fpc/cli/*", "fpc/workflow/*", "fpc/lineage/*")
 RECORDED_PACKAGES = (
     "torch",
@@ -64,28 +64,28 @@ def repository() -> dict[str, str]:
 
 @cache
 def at_start() -> dict[str, str]:
-    """sha256 of every module of this package when first asked, by path below ``src/``.
+    """sha256 of every module of this package at the first call, by path below ``src/``.
 
-    A run asks when it opens, so files that change while it trains do not get into its manifest.
+    A run calls this when it opens, so files that change during training do not enter its manifest.
     """
     return {path.relative_to(SOURCE).as_posix(): sha256_of(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def decides(module: str) -> bool:
-    """Whether a module, by its path below ``src/``, can change what an artifact holds."""
+    """Whether a module, by its path below ``src/``, can change an artifact's content."""
     return not any(fnmatchcase(module, pattern) for pattern in ABOVE_THE_LINE)
 
 
 @dataclass(frozen=True)
 class Code:
-    """What decides an artifact: modules (path below ``src/``) with sha256, packages with versions."""
+    """What determines an artifact: modules (path below ``src/``) with sha256, packages with versions."""
 
     modules: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
 
 
 def code_of(entries: Iterable[str]) -> Code:
-    """The code that some entry points reach, as it was when first asked.
+    """The code reachable from these entry points, as it was at the first call.
 
     Args:
         entries: see :func:`fpc.lineage.closure.closure`.
@@ -102,7 +102,7 @@ def code_of(entries: Iterable[str]) -> Code:
 
 
 def environment(packages: Mapping[str, str]) -> dict[str, Any]:
-    """Python, the packages that decide numbers, and the digest of the lock file."""
+    """Python, the packages that affect numbers, and the digest of the lock file."""
     found: dict[str, Any] = {"python": platform.python_version(), "packages": dict(packages)}
     if REQUIREMENTS.exists():
         found["lock_sha256"] = sha256_of(REQUIREMENTS)
@@ -110,7 +110,7 @@ def environment(packages: Mapping[str, str]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Kind of machine and device, without names that say whose it is."""
+    """Type of machine and device, without names that identify it."""
     found: dict[str, Any] = {
         "system": platform.system(),
         "machine": platform.machine(),

@@ -1,4 +1,4 @@
-"""What lineage asks of a project: its artifacts, and of each the parents and the configuration section."""
+"""What lineage needs from a project: its artifacts, with their parents and configuration sections."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fpc.lineage.artifact import Row
 
 
 class Project(Protocol):
-    """One results folder's run table; ``fpc.workflow.run_table.RunTable`` is one."""
+    """The run table of one results folder; implemented by ``fpc.workflow.run_table.RunTable``."""
 
     @property
     def label(self) -> str:
-        """Name of its folder below the results."""
+        """Name of its folder in ``results/``."""
         ...
 
     def rows(self) -> Sequence[Row]:
@@ -25,5 +25,5 @@ class Project(Protocol):
         ...
 
     def section(self, row: Row) -> Mapping[str, Any]:
-        """The part of the configuration that decides what a row holds, as JSON values."""
+        """The part of the configuration that determines a row's content, as JSON values."""
         ...

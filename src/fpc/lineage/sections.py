@@ -1,4 +1,4 @@
-"""Configuration sections compared: what a manifest recorded, and what the configuration asks for now."""
+"""Compares configuration sections: the one a manifest recorded with the present one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from fpc.core.files import digest_of
 from fpc.lineage.diff import changes
 
-SHOWN = 5  # changed keys in a reason
-# Keys that got another name and mean the same: former -> present. A manifest made under the former name is
-# read as if it had the present one, so that a renaming alone makes nothing stale. Add to it, remove nothing.
+SHOWN = 5  # changed keys listed in a reason
+# Keys that were renamed without changing their meaning: old name -> new name. Sections recorded with an old
+# name are read with the new one, so a renaming alone makes nothing stale. Only ever add entries.
 RENAMED = {
     "discount": "gamma",
     "gradient_clip": "max_grad_norm",
@@ -18,21 +18,21 @@ RENAMED = {
 }
 
 
-def with_present_names(value: Any) -> Any:
-    """A section, or a part of one, with present names for former ones."""
+def with_new_names(value: Any) -> Any:
+    """A section, or part of one, with old key names replaced by new ones."""
     if isinstance(value, Mapping):
-        return {RENAMED.get(key, key): with_present_names(item) for key, item in value.items()}
-    return [with_present_names(item) for item in value] if isinstance(value, list | tuple) else value
+        return {RENAMED.get(key, key): with_new_names(item) for key, item in value.items()}
+    return [with_new_names(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What of a section changed, in words; empty where nothing did but names.
+    """What changed in a section, in words; empty if only names did.
 
     Args:
-        then: the section that a manifest recorded.
-        now: the section that the configuration has.
+        then: the section recorded in a manifest.
+        now: the section in the present configuration.
     """
-    one, other = with_present_names(then), with_present_names(now)
+    one, other = with_new_names(then), with_new_names(now)
     if digest_of(one) == digest_of(other):
         return ""
     words = [_change(*item) for item in changes(one, other)]

@@ -1,6 +1,6 @@
-"""Signatures of manifests: DSSE envelopes, as in-toto has them, with Ed25519 keys.
+"""Signatures of manifests: DSSE envelopes, as used by in-toto, with Ed25519 keys.
 
-An envelope holds the manifest's bytes and stands beside it: ``manifest.json`` is signed in
+An envelope contains the manifest's bytes and is stored beside it: the signature of ``manifest.json`` is
 ``manifest.dsse.json``. A manifest names its files and parents by digest, so its signature covers them too.
 """
 
@@ -29,16 +29,16 @@ AskPassphrase = Callable[[], str]
 
 
 class SigningError(ValueError):
-    """A key cannot be made or read; the text names the file and the mend."""
+    """A key cannot be made or read; the text names the file and how to fix it."""
 
 
 def signature_of(manifest: Path) -> Path:
-    """Where a manifest's signature stands: ``figure_7.manifest.dsse.json`` for ``figure_7.manifest.json``."""
+    """Path of a manifest's signature: ``figure_7.manifest.dsse.json`` for ``figure_7.manifest.json``."""
     return manifest.with_name(manifest.name.removesuffix(".json") + SUFFIX)
 
 
 def is_signature(name: str) -> bool:
-    """Whether a file of this name is a manifest's signature; no manifest names it."""
+    """Whether a file of this name is a manifest's signature, which no manifest names."""
     return name.endswith(f"manifest{SUFFIX}")
 
 
@@ -46,21 +46,21 @@ def make_key(path: Path, passphrase: str | None = None) -> Path:
     """Write a new private key (PEM, PKCS8, mode 0600) and its public key ``<path>.pub``; returns the latter.
 
     Args:
-        path: outside of any project, so that it is never committed with one.
+        path: outside any project, so that it is never committed.
         passphrase: encrypts the private key.
 
     Raises:
-        ConfigError: the path is a folder, or lies inside a project.
-        SigningError: a file is there already, or the place cannot be written.
+        ConfigError: the path is a folder, or is inside a project.
+        SigningError: a file exists already, or the path cannot be written.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    if os.path.isdir(path):  # noqa: PTH112 - pathlib's raises for a name that is too long
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib's raises if the name is too long
         raise ConfigError(f"{path} is a folder; give the name of a file, such as {path / 'key'}")
     if (project := _project_around(path)) is not None:
         raise ConfigError(
-            f"{path} lies inside the project {project}, where it could be committed; give another place"
+            f"{path} is inside the project {project}, where it could be committed; give another path"
         )
     public = path.with_name(f"{path.name}.pub")
     key = Ed25519PrivateKey.generate()
@@ -74,25 +74,25 @@ def make_key(path: Path, passphrase: str | None = None) -> Path:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     if os.path.lexists(public):
-        raise SigningError(f"{public} is there already; give another name, or move it away")
+        raise SigningError(f"{public} exists already; give another name, or move it away")
     _write_new(path, private_text, 0o600)
     _write_new(public, public_text, 0o644)
     return public
 
 
 def _project_around(path: Path) -> Path | None:
-    """The project that a path lies in, from wherever the command is given; None where it lies in none."""
+    """The project that contains a path, whatever the current folder; None if there is none."""
     real = Path(os.path.realpath(path))
     return next((folder for folder in real.parents if (folder / "Snakefile").is_file()), None)
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that must not exist, never readable by more than ``mode`` says."""
+    """Write a file that must not exist yet, at no time more readable than ``mode``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
-        raise SigningError(f"{path} is there already; give another name, or move it away") from error
+        raise SigningError(f"{path} exists already; give another name, or move it away") from error
     except OSError as error:
         raise SigningError(f"{path}: cannot be written ({error.strerror})") from error
     with os.fdopen(descriptor, "wb") as file:
@@ -102,14 +102,14 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def read_private_key(path: Path, ask: AskPassphrase | None = None) -> CryptoSigner:
-    """The signer of a private key's file.
+    """Read the signer from a private key's file.
 
     Args:
-        path: PEM, PKCS8, as ``make_key`` writes it.
-        ask: asked for the passphrase of an encrypted key if ``FPC_KEY_PASSPHRASE`` is not set.
+        path: PEM, PKCS8, as written by ``make_key``.
+        ask: called for the passphrase of an encrypted key if ``FPC_KEY_PASSPHRASE`` is not set.
 
     Raises:
-        SigningError: it cannot be read, its passphrase is missing or wrong, or it is no Ed25519 key.
+        SigningError: it cannot be read, its passphrase is missing or wrong, or it is not an Ed25519 key.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -124,15 +124,15 @@ def read_private_key(path: Path, ask: AskPassphrase | None = None) -> CryptoSign
     try:
         key = load_pem_private_key(text, passphrase.encode() if passphrase else None)
     except (ValueError, TypeError) as error:
-        mend = "wrong passphrase, or a broken file" if passphrase else "give the file that keygen wrote"
-        raise SigningError(f"{path}: not a readable private key in PEM; {mend}") from error
+        remedy = "wrong passphrase, or a damaged file" if passphrase else "give the file that keygen wrote"
+        raise SigningError(f"{path}: not a readable private key in PEM; {remedy}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningError(f"{path}: not an Ed25519 key; make one with fpc audit keygen")
     return CryptoSigner(key)
 
 
 def read_public_key(path: Path) -> PublicKey:
-    """A public key, ``KEY.pub``.
+    """Read a public key, ``KEY.pub``.
 
     Raises:
         SigningError: it cannot be read or is not an Ed25519 public key.
@@ -161,7 +161,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def sign(manifest: Path, signer: CryptoSigner) -> Path:
-    """Sign a manifest's bytes; returns the signature's path. Signatures of the same bytes by other keys stay.
+    """Sign a manifest's bytes; returns the signature's path. Other keys' signatures of these bytes are kept.
 
     Raises:
         ManifestError: it is not a manifest of this project.
@@ -182,14 +182,14 @@ def sign(manifest: Path, signer: CryptoSigner) -> Path:
 
 
 def signature_problem(manifest_path: Path, keys: Sequence[PublicKey]) -> str | None:
-    """Why a manifest is not validly signed, as a short clause; None where it is.
+    """Why a manifest is not validly signed, as a short clause; None if it is.
 
-    It is where the signature file beside it holds a valid signature by one of ``keys`` over exactly the
-    manifest's bytes. What the manifest says of its files is not looked at; that is the audit's work.
+    It is if the signature file beside it contains a valid signature by one of ``keys`` over exactly the
+    manifest's bytes. Whether the files match the manifest is not checked here; the audit does that.
 
     Args:
-        manifest_path: the manifest; its signature is looked for at ``signature_of(manifest_path)``.
-        keys: from ``read_public_key``; one of them is enough.
+        manifest_path: the manifest; its signature is expected at ``signature_of(manifest_path)``.
+        keys: from ``read_public_key``; a signature by any one of them is enough.
     """
     from securesystemslib.exceptions import VerificationError
 
@@ -219,7 +219,7 @@ def signature_problem(manifest_path: Path, keys: Sequence[PublicKey]) -> str | N
 
 
 def _envelope(path: Path) -> Envelope | None:
-    """The envelope in a file; None where it holds none."""
+    """The envelope in a file; None if it contains none."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import Error
 

@@ -1,4 +1,4 @@
-"""What an audit found, to read and as JSON."""
+"""The findings of an audit, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Finding, Verdict, named
 
-SHOWN = 10  # artifacts with the same reasons
+SHOWN = 10  # artifacts listed with the same reasons
 
 
 def as_json(findings: Iterable[Finding]) -> str:
-    """A list of artifact, verdict and reasons."""
+    """Artifact, verdict and reasons of each finding, as a JSON list."""
     return json.dumps(
         [
             {"artifact": str(item.artifact), "verdict": item.verdict, "reasons": item.reasons}
@@ -22,10 +22,10 @@ def as_json(findings: Iterable[Finding]) -> str:
 
 
 def as_text(findings: list[Finding]) -> str:
-    """A line for each artifact that is not in order, worst first, then the counts.
+    """A line for each artifact with a problem, worst first, then the counts.
 
-    Artifacts that are not current for nothing but their parents stand on one line, those that are missing
-    on one for each phase of an experiment.
+    Artifacts that are not current only because of their parents share one line; missing ones share one
+    line for each phase of an experiment.
     """
     wrong = sorted(findings, key=lambda item: (-SEVERITY[item.verdict], item.inherited, item.artifact))
     own = [item for item in wrong if not item.inherited]
@@ -34,7 +34,7 @@ def as_text(findings: list[Finding]) -> str:
     lines += _missing([item for item in own if item.verdict == Verdict.MISSING])
     counts = Counter(item.verdict for item in findings)
     words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    return "\n".join([*lines, ", ".join(words) or "nothing is here"])
+    return "\n".join([*lines, ", ".join(words) or "nothing found"])
 
 
 def _line(item: Finding, reasons: Iterable[str]) -> str:
@@ -42,16 +42,16 @@ def _line(item: Finding, reasons: Iterable[str]) -> str:
 
 
 def _each(findings: list[Finding]) -> Iterator[str]:
-    """Every artifact, but of many with the same reasons the first."""
-    alike = Counter[str]()
+    """One line per artifact; of many with the same reasons, only the first ones."""
+    counts = Counter[str]()
     for item in findings:
         text = "; ".join(item.reasons)
-        alike[text] += 1
-        if alike[text] <= SHOWN:
+        counts[text] += 1
+        if counts[text] <= SHOWN:
             yield _line(item, item.reasons)
-    for text, count in alike.items():
+    for text, count in counts.items():
         if count > SHOWN:
-            yield f"and {count - SHOWN} more: {text} (--json lists all)"
+            yield f"and {count - SHOWN} more: {text} (--json lists them all)"
 
 
 def _inherited(findings: list[Finding]) -> Iterator[str]:
@@ -68,10 +68,10 @@ def _missing(findings: list[Finding]) -> Iterator[str]:
     for item in findings:
         parts = item.artifact.parts
         groups["/".join(parts[:4] if len(parts) > 4 else parts[:-1])].append(item)
-    for place, group in groups.items():
+    for folder, group in groups.items():
         if len(group) == 1:
             yield _line(group[0], group[0].reasons[:1])
         else:
-            first = group[0].artifact.relative_to(place).as_posix()
+            first = group[0].artifact.relative_to(folder).as_posix()
             words = f"{first.removesuffix('/manifest.json')}: {group[0].reasons[0]}"
-            yield f"{Verdict.MISSING:<11} {place}: {len(group)} artifacts, such as {words}"
+            yield f"{Verdict.MISSING:<11} {folder}: {len(group)} artifacts, such as {words}"

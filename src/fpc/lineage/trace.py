@@ -1,4 +1,4 @@
-"""The ancestry of an artifact to read: as a tree of text, as JSON, and as a picture."""
+"""The ancestry of an artifact: as a text tree, as JSON, and as an image."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fpc.lineage.verdict import ACCEPTABLE, Finding, Verdict
 from fpc.lineage.verify import Audit
 
 PICTURES = (".svg", ".png", ".dot")
-ORDER = ("external", *PHASES)  # from left to right, as work goes
+ORDER = ("external", *PHASES)  # from left to right, in the order of the work
 Boxes = dict[tuple[str, ...], list[int]]
-"""What a box is of -> seeds of its runs."""
+"""Box (phase, experiment, method, name) -> seeds of its runs."""
 
 
 def judged(root: Path, audit: Audit) -> tuple[dict[Path, Ancestor], dict[Path, Finding]]:
-    """The ancestry of an artifact, and what the audit says of each that has a manifest.
+    """The ancestry of an artifact, and the audit's finding on each that has a manifest.
 
     Args:
         root: the artifact's manifest.
-        audit: quick or deep, with the configurations that are known.
+        audit: quick or deep, with the known configurations.
     """
     found = ancestry(root)
     findings = {path: audit.finding(path) for path, item in found.items() if item.manifest is not None}
@@ -34,20 +34,20 @@ def judged(root: Path, audit: Audit) -> tuple[dict[Path, Ancestor], dict[Path, F
 
 
 def is_sound(found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> bool:
-    """Whether every ancestor has a manifest and is verified, behind, or has only missing files."""
+    """Whether every ancestor has a manifest and is verified, absent, behind or missing."""
     sound = (*ACCEPTABLE, Verdict.MISSING)
     return all(path in findings and findings[path].verdict in sound for path in found)
 
 
 def tree_text(root: Path, found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> str:
-    """The ancestry as a tree: what each artifact is, its verdict, digests, seed, commit and duration.
+    """The ancestry as a tree: title, verdict, digests, seed, commit and duration of each artifact.
 
-    An artifact that several were made from is spelt out once.
+    An artifact with several children is shown in full only once.
 
     Args:
         root: the artifact's manifest.
         found: its ancestry.
-        findings: what the audit says of them.
+        findings: the audit's findings on them.
     """
     facts = {path: _facts(item, findings.get(path)) for path, item in found.items()}
     return "\n".join(_lines(root, found, facts, set(), "", ""))
@@ -97,7 +97,7 @@ def _facts(ancestor: Ancestor, finding: Finding | None) -> str:
 
 
 def facts_of(ancestor: Ancestor) -> dict[str, Any]:
-    """What made an artifact, as JSON values; what is not known is left out.
+    """How an artifact was made, as JSON values; unknown values are left out.
 
     Raises:
         ValueError: its manifest cannot be read.
@@ -133,17 +133,17 @@ def as_json(found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) ->
 
 
 def draw(found: Mapping[Path, Ancestor], output: Path) -> None:
-    """Draw an ancestry as a picture; runs that differ in nothing but the seed are one box.
+    """Draw an ancestry as an image; runs that differ only in the seed share a box.
 
     Args:
         found: the ancestry.
         output: ``.svg``, ``.png`` or, for Graphviz, ``.dot``.
 
     Raises:
-        ConfigError: another ending.
+        ConfigError: the suffix is none of these.
     """
     if output.suffix not in PICTURES:
-        raise ConfigError(f"{output}: a picture ends in {', '.join(PICTURES)}")
+        raise ConfigError(f"{output}: the image's suffix must be one of {', '.join(PICTURES)}")
     boxes, arrows = _boxes(found)
     caption = _caption(found)
     if output.suffix == ".dot":
@@ -153,7 +153,7 @@ def draw(found: Mapping[Path, Ancestor], output: Path) -> None:
 
 
 def _box_of(ancestor: Ancestor) -> tuple[str, ...]:
-    """Phase, then what the box is of."""
+    """Phase, then experiment, method and name where present."""
     if ancestor.manifest is None:
         return ("unknown", ancestor.path.as_posix())
     run = ancestor.manifest.run
@@ -161,7 +161,7 @@ def _box_of(ancestor: Ancestor) -> tuple[str, ...]:
 
 
 def _boxes(found: Mapping[Path, Ancestor]) -> tuple[Boxes, set[tuple[Any, Any]]]:
-    """The seeds of the runs that each box stands for, and the arrows between boxes."""
+    """The seeds of the runs in each box, and the arrows between boxes."""
     boxes: Boxes = {}
     for ancestor in found.values():
         seeds = () if ancestor.manifest is None else ancestor.manifest.run.get("seeds", ())
@@ -176,7 +176,7 @@ def _boxes(found: Mapping[Path, Ancestor]) -> tuple[Boxes, set[tuple[Any, Any]]]
 
 
 def _caption(found: Mapping[Path, Ancestor]) -> str:
-    """Which artifact the picture is of."""
+    """The artifact that the image shows."""
     root = next(iter(found.values()))
     if root.manifest is None:
         return root.title
@@ -205,13 +205,13 @@ def _dot(boxes: Boxes, arrows: set[tuple[Any, Any]], caption: str) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _goes_round(start: Any, end: Any, arrows: set[tuple[Any, Any]]) -> bool:
-    """Whether there is also a way with a stop between; such arrows are drawn faintly."""
+def _has_detour(start: Any, end: Any, arrows: set[tuple[Any, Any]]) -> bool:
+    """Whether another path leads through a box between them; such arrows are drawn faintly."""
     return any((stop, end) in arrows for begin, stop in arrows if begin == start)
 
 
 def _plot(boxes: Boxes, arrows: set[tuple[Any, Any]], caption: str, output: Path) -> None:
-    """Columns of boxes by phase, from left to right, lines between them."""
+    """Draw a column of boxes for each phase, from left to right, with lines between them."""
     from matplotlib.figure import Figure
 
     others = sorted({box[0] for box in boxes} - {*ORDER})
@@ -224,22 +224,24 @@ def _plot(boxes: Boxes, arrows: set[tuple[Any, Any]], caption: str, output: Path
     axes.set_axis_off()
     axes.set_xlim(-0.6, len(phases) - 0.4)
     axes.set_ylim(-tallest / 2 - 0.2, tallest / 2 + 0.2)
-    places = {
+    positions = {
         box: (x, (len(column) - 1) / 2 - y)
         for x, column in enumerate(columns.values())
         for y, box in enumerate(column)
     }
-    for box, place in places.items():
-        axes.text(*place, _label(box, boxes[box]), ha="center", va="center", fontsize=8, bbox=BOX, zorder=2)
+    for box, position in positions.items():
+        axes.text(
+            *position, _label(box, boxes[box]), ha="center", va="center", fontsize=8, bbox=BOX, zorder=2
+        )
     for start, end in sorted(arrows):
-        style = ROUNDABOUT if _goes_round(start, end, arrows) else DIRECT
-        axes.annotate("", places[end], places[start], arrowprops=style, zorder=1)
+        style = SHORTCUT if _has_detour(start, end, arrows) else DIRECT
+        axes.annotate("", positions[end], positions[start], arrowprops=style, zorder=1)
     write_with(output, lambda path: figure.savefig(path, format=output.suffix[1:], dpi=150))
 
 
 BOX = {"boxstyle": "round,pad=0.4", "facecolor": "#eef3f8", "edgecolor": "#446688", "linewidth": 0.8}
 DIRECT = {"arrowstyle": "-", "linewidth": 0.8, "color": "#446688"}
-ROUNDABOUT = {
+SHORTCUT = {
     **DIRECT,
     "linestyle": ":",
     "linewidth": 0.6,

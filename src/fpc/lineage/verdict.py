@@ -1,4 +1,4 @@
-"""What can be said of one artifact: verdicts, and findings with their reasons."""
+"""Verdicts on an artifact, and findings with their reasons."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-SHOWN = 3  # of many names in a reason
+SHOWN = 3  # names listed in a reason
 
 
 class Verdict(StrEnum):
-    """What is said of an artifact, worst last."""
+    """The verdict on an artifact, from best to worst."""
 
     VERIFIED = "verified"
-    ABSENT = "absent"  # current; files that DVC keeps are not here, and dvc.lock records them
-    BEHIND = "behind"  # only code or environment moved since
+    ABSENT = "absent"  # current; files that DVC keeps and has a record of are not here
+    BEHIND = "behind"  # only code or environment changed since
     MISSING = "missing"  # not made, or files named by the manifest are gone
     STALE = "stale"  # configuration or an input changed since
-    UNVERIFIED = "unverified"  # files without a manifest
-    TAMPERED = "tampered"  # content is not what the manifest says
+    UNVERIFIED = "unverified"  # a file that no manifest names
+    TAMPERED = "tampered"  # content does not match the manifest
 
 
 SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
@@ -29,9 +29,9 @@ Check = Iterator[tuple[Verdict, str]]
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one artifact, with every reason, those of the worst verdict first.
+    """The verdict on one artifact with all its reasons, those of the worst verdict first.
 
-    ``inherited``: nothing is wrong with it but what it was made from.
+    ``inherited``: the only problem is what it was made from.
     """
 
     artifact: Path
@@ -41,11 +41,11 @@ class Finding:
 
     @property
     def is_current(self) -> bool:
-        """Whether it is what would be made now."""
+        """Whether it is what would be made now (changes of code aside)."""
         return self.verdict in ACCEPTABLE
 
     def with_reasons(self, found: Iterable[tuple[Verdict, str]]) -> Finding:
-        """The finding with more reasons, as bad as the worst of them."""
+        """The finding with more reasons added; its verdict is the worst of them."""
         reasons = [*((self.verdict, reason) for reason in self.reasons), *found]
         reasons.sort(key=lambda item: -SEVERITY[item[0]])
         words = tuple(reason for _, reason in reasons)
@@ -54,7 +54,7 @@ class Finding:
         return Finding(self.artifact, reasons[0][0], words)
 
     def with_parents(self, parents: Iterable[Finding]) -> Finding:
-        """The finding with what it inherits: it is not current where something it was made from is not."""
+        """The finding combined with its parents': it is not current if one of them is not."""
         wrong = [parent for parent in parents if not parent.is_current]
         if not wrong or self.verdict == Verdict.TAMPERED:
             return self
@@ -67,7 +67,7 @@ class Finding:
 
 
 def named(names: Sequence[str]) -> str:
-    """The names, or how many they are with the first few."""
+    """The names, or, if there are many, their number and the first few."""
     if len(names) <= SHOWN:
         return ", ".join(names)
     return f"{len(names)} files ({', '.join(names[:SHOWN])}, ...)"

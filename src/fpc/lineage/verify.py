@@ -1,4 +1,4 @@
-"""The audit: does each artifact hold what its manifest says, and is it still what would be made?"""
+"""The audit: does each artifact match its manifest, and is it still current?"""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from fpc.lineage.signing import signature_of
 from fpc.lineage.verdict import Check, Finding, Verdict
 
 Signature = Callable[[Path], str | None]
-"""What is wrong with the signature of a manifest; None where it is good."""
+"""Says what is wrong with the signature of a manifest; None if it is valid."""
 
 
 class Audit:
-    """One audit: whether artifacts are current, then code, what DVC recorded, signatures, stray files.
+    """One audit: freshness of artifacts, changes of code, DVC's records, signatures and stray files.
 
     Args:
         projects: by results label; artifacts of other labels are checked without their configuration.
-        digests: quick (remembers) or deep; reads every file without.
-        signature: tells what is wrong with a manifest's signature, where signatures are asked for.
+        digests: quick (cached) or deep; by default every file is read.
+        signature: says what is wrong with a manifest's signature; None if signatures are not required.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Audit:
         self._inheritance = Inheritance(self._own, self._freshness.parents)
 
     def artifacts(self, paths: Iterable[Path]) -> tuple[list[Path], list[Finding]]:
-        """Manifests below ``paths``; and what can be said at once: strays, links, what is not made."""
+        """Manifests below ``paths``, and other findings: stray files, bad links, artifacts not made."""
         manifests: dict[Path, None] = {}
         others: list[Finding] = []
         for path in paths:
@@ -54,14 +54,14 @@ class Audit:
         return list(manifests), others
 
     def finding(self, path: Path) -> Finding:
-        """Verdict on a manifest; what is made from something stale is stale, however far away.
+        """Verdict on a manifest; it is stale if any ancestor is, however distant.
 
-        A signature is asked for of this manifest alone; it covers the parents, which it names by digest.
+        A signature is required only of this manifest; it covers the parents, which it names by digest.
         """
         return self._inheritance.of(path).with_reasons(self._signed(path))
 
     def _own(self, path: Path) -> Finding:
-        """Whether an artifact is current by itself; what of its code moved, and what DVC recorded of it."""
+        """The finding on an artifact without its ancestors: freshness, changes of code, DVC's records."""
         current, manifest = self._freshness.own(path), self._freshness.manifest(path)
         if isinstance(manifest, ManifestError):
             return current
@@ -74,7 +74,7 @@ class Audit:
             yield (Verdict.UNVERIFIED if missing else Verdict.TAMPERED), problem
 
     def _strays(self, manifests: list[Path], files: list[str]) -> Iterator[Finding]:
-        """Files below a path that none of its manifests names."""
+        """Files below a path that no manifest there names."""
         named: set[str] = set()
         for path in manifests:
             manifest = self._freshness.manifest(path)
@@ -87,7 +87,7 @@ class Audit:
                 yield Finding(Path(file), Verdict.UNVERIFIED, ("no manifest names this file",))
 
     def _not_made(self, path: Path, found: set[Path]) -> Iterator[Finding]:
-        """Rows of a scale whose whole folder is audited."""
+        """Missing rows, if the whole folder of a scale is audited."""
         if path.parent != RESULTS:
             return
         for manifest, row in self._freshness.table.items():
@@ -103,14 +103,14 @@ def verify(
     signature: Signature | None = None,
     progress: Callable[[list[Path]], Iterable[Path]] = iter,
 ) -> Iterator[Finding]:
-    """Verdict on every manifest below ``paths``, on files that none names, and on what is not made.
+    """Findings on every manifest below ``paths``, on files that none names, and on artifacts not made.
 
     Args:
-        paths: folders, or manifests.
+        paths: folders or manifests.
         projects: by results label; artifacts of other labels are checked without their configuration.
-        digests: quick or deep; reads every file without.
+        digests: quick (cached) or deep; by default every file is read.
         signature: see ``Audit``.
-        progress: wraps the list of manifests, for a bar.
+        progress: wraps the list of manifests, for a progress bar.
     """
     audit = Audit(projects, digests, signature)
     manifests, others = audit.artifacts(paths)
@@ -121,7 +121,7 @@ def verify(
 
 
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
-    """Manifests and other files below a path; links out of it or to folders are findings, not entered."""
+    """Manifests and other files below a path; links out of it or to folders are findings, not followed."""
     if path.is_file():
         return ([path], [], []) if path.name.endswith("manifest.json") else ([], [str(path)], [])
     manifests: list[str] = []
@@ -142,8 +142,8 @@ def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
     return [Path(name) for name in sorted(manifests)], sorted(files), links
 
 
-def _wrong_link(link: Path, place: Path) -> str | None:
-    """Why a link is not in order: DVC links files, never folders, and a link to one above it has no end."""
-    if checks.leads_outside(link, place):
+def _wrong_link(link: Path, root: Path) -> str | None:
+    """Why a link is not allowed: DVC links only files, and a link to a parent folder would never end."""
+    if checks.leads_outside(link, root):
         return "it is a link out of the results"
     return "it is a link to a folder" if link.is_dir() else None

@@ -15,9 +15,11 @@ from fpc.retention.interface import MethodOptions
 
 
 class FigureSection(Section):
-    """How figures are drawn, and which."""
+    """Which figures are drawn, and how."""
 
-    names: tuple[str, ...] = Field(description="Figures to draw, by name, of src/fpc/figures/catalogue/.")
+    names: tuple[str, ...] = Field(
+        description="Names of the figures to draw, from src/fpc/figures/catalogue/."
+    )
     interval: Literal["paper", "iqm"] = Field(
         description="`paper`: mean with 90 % interval, as the paper draws; `iqm`: IQM with 95 % interval."
     )
@@ -26,9 +28,9 @@ class FigureSection(Section):
 
 
 class ClaimsSection(Section):
-    """How claims are measured."""
+    """How claims are tested."""
 
-    level: Fraction = Field(description="Level of the bootstrap intervals.")
+    level: Fraction = Field(description="Confidence level of the bootstrap intervals.")
     resamples: PositiveInt = Field(description="Bootstrap resamples.")
     seed: NonNegativeInt = Field(description="Seed of the bootstrap.")
     minimum_seeds: PositiveInt = Field(
@@ -43,28 +45,28 @@ class ReportSection(Section):
 
 
 class JobResources(Section):
-    """What a job asks of a cluster."""
+    """What a job requests from a cluster."""
 
-    runtime: PositiveInt = Field(description="Minutes; a run that needs more continues in its next job.")
+    runtime: PositiveInt = Field(description="Minutes; a run that needs longer continues in its next job.")
     mem_mb: PositiveInt = Field(description="Memory in MB.")
-    cpus: PositiveInt = Field(description="Cores; with GPUs, cores of each.")
+    cpus: PositiveInt = Field(description="Cores; with GPUs, cores per GPU.")
     gpus: NonNegativeInt = Field(description="GPUs.")
 
 
 class PlanSection(Section):
-    """What `fpc plan` expects before anything was measured here, and what jobs ask of a cluster."""
+    """Speeds that `fpc plan` assumes until some are measured, and what jobs request from a cluster."""
 
     steps_per_second: dict[str, dict[str, PositiveFloat]] = Field(
         description="Domain -> phase -> environment steps per second of one process."
     )
-    processes: PositiveInt = Field(description="Runs side by side.")
-    job: JobResources = Field(description="What a job asks of a cluster.")
+    processes: PositiveInt = Field(description="Number of runs in parallel.")
+    job: JobResources = Field(description="What a job requests from a cluster.")
     jobs: dict[str, dict[str, JobResources]] = Field(
-        description="Domain -> phase -> what its jobs ask for instead."
+        description="Domain -> phase -> what its jobs request instead."
     )
 
     def resources(self, domain: str | None, phase: str) -> JobResources:
-        """What a job of a phase asks for."""
+        """What a job of a phase requests."""
         return self.jobs.get(domain or "", {}).get(phase, self.job)
 
 
@@ -73,10 +75,10 @@ class Root(Section):
 
     scale: str = Field(description="Name of the scale; equal to the file's name.")
     experiments: dict[str, dict[str, Any]] = Field(
-        description="Experiments by name; `extends` names another one whose values are taken first."
+        description="Experiments by name; `extends` names another experiment to inherit values from."
     )
     methods: dict[str, dict[str, dict[str, Any]]] = Field(
-        description="Method -> domain -> options; a method runs where it names the domain."
+        description="Method -> domain -> options; a method runs in the domains listed for it."
     )
     figure: FigureSection = Field(description="Figures.")
     claims: ClaimsSection = Field(description="Claims.")
@@ -99,7 +101,7 @@ class Configuration:
 
     @property
     def label(self) -> str:
-        """Folder name under ``results/``: the scale, and the variant where there is one."""
+        """Folder name under ``results/``: the scale, and the variant if there is one."""
         return self.scale if self.variant is None else f"{self.scale}+{self.variant}"
 
     def methods_of(self, experiment: str) -> tuple[str, ...]:
@@ -111,14 +113,14 @@ class Configuration:
         return tuple(name for name in possible if name in section.methods)
 
     def options(self, experiment: str, method: str) -> MethodOptions:
-        """Options of a method in an experiment: those of its domain, and the experiment's own over them."""
+        """Options of a method in an experiment: those of its domain, overridden by the experiment's own."""
         section = self.experiments[experiment]
         options = self.methods[method][section.domain]
         own = (section.method_options or {}).get(method)
         return options if own is None else type(options).model_validate(options.model_dump() | own)
 
     def section(self, phase: str, experiment: str | None = None, method: str | None = None) -> dict[str, Any]:
-        """The part of the configuration that decides what a phase makes, as JSON values."""
+        """The part of the configuration that determines what a phase makes, as JSON values."""
         if experiment is None:
             part: Section = getattr(self, phase)
             kept = part.model_dump(mode="json")

@@ -1,12 +1,12 @@
-"""Records in DVC what runs have made: weights and recordings in its cache, digests in git.
+"""Records results in DVC: weights and recordings in its cache, digests in git.
 
-What git does not hold of an experiment's phase is listed in ``weights/<scale>/<experiment>/<phase>.dvc``,
-with the digests of all of it. Tables, figures, claims and the report are stages of ``dvc.yaml``, and
-``dvc.lock`` has their digests.
+Files of an experiment's phase that are not in git are listed, with their digests, in
+``weights/<scale>/<experiment>/<phase>.dvc``. Tables, figures, claims and the report are stages of
+``dvc.yaml``, and ``dvc.lock`` has their digests.
 
-The workflow's driver does this, after the jobs and never inside one: DVC locks the whole project. It is
-``dvc commit -f`` of each of these, with two differences. Only what manifests vouch for is recorded. And
-outputs that are not here (a run not made yet, weights not pulled) keep the record they have, so a
+The workflow's driver does this after the jobs, never inside one, because DVC locks the whole project. It
+runs ``dvc commit -f`` on each of these, with two differences. Only outputs that match their manifests are
+recorded. And missing outputs (a run not made yet, weights not pulled) keep their previous record, so a
 partial tree can be recorded.
 """
 
@@ -38,12 +38,12 @@ SHOWN = 10
 
 
 def record(configuration: Configuration) -> list[str]:
-    """Record what has been made of a scale; returns what was done, in words.
+    """Record the results of a scale; returns a summary, line by line.
 
     Raises:
-        ConfigError: ``dvc.yaml`` has no stages of this scale, or a file of DVC's cannot be read.
-        RunError: DVC refuses, or something was left out: a file is not the one its manifest names, the
-            configuration asks for another run now, or it is made from such. All else is recorded.
+        ConfigError: ``dvc.yaml`` has no stages of this scale, or a DVC file cannot be read.
+        RunError: DVC refuses, or something was left out because it, or something it was made from, does
+            not match its manifest or the current configuration. Everything else is recorded.
     """
     check_scale(configuration)
     write_pipeline()
@@ -66,11 +66,11 @@ def record(configuration: Configuration) -> list[str]:
     if left_out:
         lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
         raise RunError(f"{done}; left out:\n{lines}")
-    return [done, *_absent_words(absent)]
+    return [done, *_absent_lines(absent)]
 
 
 def targets(configuration: Configuration) -> dict[str, list[Row]]:
-    """What DVC records together (a stage, or a file ``*.dvc``) -> its rows, parents before children."""
+    """Each unit that DVC records (a stage or a ``*.dvc`` file) -> its rows, parents before children."""
     groups = groupby(rows(configuration), key=lambda row: (row.phase, row.experiment))
     return {_target(configuration.label, *key): list(group) for key, group in groups}
 
@@ -84,7 +84,7 @@ def _target(label: str, phase: str, experiment: str | None) -> str:
 
 
 def heavy_paths(row: Row) -> list[Path]:
-    """What git does not hold of a run: files, and folders of files, that its manifest names.
+    """Files and folders named by a run's manifest that are not in git.
 
     Raises:
         ManifestError: the manifest cannot be read.
@@ -94,12 +94,12 @@ def heavy_paths(row: Row) -> list[Path]:
 
 
 def list_weights(file: Path, group: list[Row]) -> bool:
-    """Write into a ``*.dvc`` file what it should list: what is here, and what it has a record of.
+    """Write the list of outputs in a ``*.dvc`` file: those that are here, and those recorded before.
 
-    Records of runs that are not made are kept; those of runs that are no longer asked for are dropped.
+    Records of runs that have not been made are kept; those of runs no longer configured are dropped.
 
     Returns:
-        Whether there is anything to list; without it there is no file.
+        Whether there is anything to list; if not, the file is removed.
     """
     recorded = {str(out["path"]): out for out in read_outputs(file)} if file.exists() else {}
     paths: list[str] = []
@@ -124,9 +124,9 @@ def list_weights(file: Path, group: list[Row]) -> bool:
 
 
 def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
-    """Target -> why it must not be recorded: a run of it is not sound, or of a target that it reads.
+    """Target -> why it must not be recorded: one of its runs, or of a target that it reads, is unsound.
 
-    (DVC writes down the digests of what a stage reads as well.)
+    (DVC also records the digests of what a stage reads.)
     """
     found: dict[str, list[str]] = {}
     table = RunTable(configuration)
@@ -147,10 +147,10 @@ def _left_out(name: str, reasons: list[str]) -> list[str]:
 
 
 def check_scale(configuration: Configuration) -> None:
-    """See that ``dvc.yaml`` has stages of this scale.
+    """Check that ``dvc.yaml`` has stages of this scale.
 
     Raises:
-        ConfigError: it has not; the text names the command that adds them.
+        ConfigError: it does not; the text names the command that adds them.
     """
     known = recorded_scales()
     if (configuration.scale, configuration.variant) in known:
@@ -158,25 +158,25 @@ def check_scale(configuration: Configuration) -> None:
     having = ", ".join("+".join(part for part in pair if part) for pair in known) or "none"
     option = f" --variant {configuration.variant}" if configuration.variant else ""
     raise ConfigError(
-        f"{PIPELINE} has no stages of scale {configuration.label}. It has those of: {having}. "
+        f"{PIPELINE} has no stages of scale {configuration.label}. Its scales: {having}. "
         f"Add them: fpc config stages --scale {configuration.scale}{option}"
     )
 
 
 def _commit(repository: Repo, target: str) -> int:
-    """Record one target; returns how many of its outputs are not here."""
+    """Record one target; returns the number of its outputs that are missing."""
     (stage,) = repository.commit(target, force=True, allow_missing=True)
     return sum(not out.exists for out in stage.outs)
 
 
-def _absent_words(absent: Mapping[str, int]) -> Iterator[str]:
+def _absent_lines(absent: Mapping[str, int]) -> Iterator[str]:
     if any(absent.values()):
-        yield "not here (not made or not pulled), so these keep the record they had, if any:"
+        yield "not here (not made or not pulled); their previous records, if any, are kept:"
         yield from (f"  {name}: {count} output{'s' * (count > 1)}" for name, count in absent.items() if count)
 
 
 def problems(fresh: Freshness, row: Row) -> Iterator[str]:
-    """Why an artifact must not be recorded; nothing where it is current or not made."""
+    """Why an artifact must not be recorded; yields nothing if it is current or not made."""
     if not row.manifest.exists():
         if row.name is None and any(_files(row.folder)):
             yield f"{row.folder} has files but no manifest; run the workflow first"
@@ -185,23 +185,23 @@ def problems(fresh: Freshness, row: Row) -> Iterator[str]:
     if not found.is_current:
         yield from (f"{row.manifest}: {reason}" for reason in found.reasons)
     if isinstance(manifest, Manifest):
-        yield from _loose(row, manifest)
+        yield from _unnamed(row, manifest)
         for path in heavy_paths(row):
-            yield from _halved(path, {row.folder / name for name in manifest.subjects})
+            yield from _incomplete(path, {row.folder / name for name in manifest.subjects})
 
 
-def _loose(row: Row, manifest: Manifest) -> Iterator[str]:
-    """Files in the folder of a run that its manifest does not name."""
+def _unnamed(row: Row, manifest: Manifest) -> Iterator[str]:
+    """Files in a run's folder that its manifest does not name."""
     if row.name is None:
         named = {row.folder / name for name in manifest.subjects}
         known = {row.manifest, signature_of(row.manifest), *named}
         for file in sorted(_files(row.folder)):
             if file not in known and not any(part.startswith(".") for part in file.parts):
-                yield f"{file} is named by no manifest; remove it"
+                yield f"{file} is not named by any manifest; remove it"
 
 
-def _halved(path: Path, named: set[Path]) -> Iterator[str]:
-    """An output of which a part is here: DVC would record that part as the whole."""
+def _incomplete(path: Path, named: set[Path]) -> Iterator[str]:
+    """An output of which only part is here: DVC would record that part as the whole."""
     whole = {file for file in named if file == path or path in file.parents}
     found = set(_files(path))
     if found and found != whole:

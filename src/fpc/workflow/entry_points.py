@@ -1,4 +1,4 @@
-"""Where the making of an artifact begins: the modules whose imports decide what it holds."""
+"""Entry points of an artifact's code: the modules whose imports determine its content."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fpc.retention.registry import load_method, method_names
 
 
 def entry_points(row: Row, section: Mapping[str, Any]) -> list[str]:
-    """Entry points of a row: what its phase calls, by its domain and method, or by its figure.
+    """Entry points of a row: what its phase calls for its domain and method, or for its figure.
 
     Args:
-        row: of the run table.
-        section: its configuration section.
+        row: a row of the run table.
+        section: the row's configuration section.
     """
     if row.experiment is not None:
         domain = [f"fpc.domains.{section['domain']}.domain:{row.phase}"] if "domain" in section else []

@@ -1,8 +1,8 @@
-"""Scalars for TensorBoard, beside the tables: ``tensorboard --logdir results/<scale>``.
+"""Scalars for TensorBoard: ``tensorboard --logdir results/<scale>``.
 
-A view of the training table, not an artifact: hidden, in no manifest, not in git. While a run is under way
-the file lies in its folder in ``results/.runs/`` and grows with each report; when the run is published it
-is made from the table.
+The event file is a view of the training table, not an artifact: it is hidden, in no manifest and not in
+git. During a run it is in the run's folder in ``results/.runs/`` and grows with each report; when the run
+is published it is written again from the table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Row = tuple[float, int, Mapping[str, float]]  # time in seconds, step, values
 
 
 def append(output: Path, step: int, values: Mapping[str, float]) -> None:
-    """Add scalars of one step to the file below ``output``."""
+    """Append the scalars of one step to the event file below ``output``."""
     path = output / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -31,9 +31,9 @@ def append(output: Path, step: int, values: Mapping[str, float]) -> None:
 
 
 def from_table(output: Path) -> None:
-    """Make the file anew from the training table in ``output``; without one, remove it.
+    """Write the event file from the training table in ``output``; without a table, remove it.
 
-    Its times are the steps, so that the file follows from the table alone.
+    Wall times are the steps, so that the file depends on the table alone.
     """
     import pandas as pd
 
@@ -48,7 +48,7 @@ def from_table(output: Path) -> None:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Row]:
-    """Means over what has the same step and metric; conditions and seeds are named beside the metric."""
+    """Means by step and metric; several conditions or seeds become part of the metric's name."""
     names = table["metric"].astype(str)
     for column in ("condition", "seed"):
         if column in table and table[column].nunique() > 1:

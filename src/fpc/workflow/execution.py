@@ -1,4 +1,4 @@
-"""What every phase shares: open the run of a row, do the work, publish; or see that it is done."""
+"""What all phases share: open the run of a row, do the work and publish it, unless it is current already."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from fpc.workflow.run import Run, RunError, forget, open_run
 from fpc.workflow.run_table import RunTable
 
 logger = logging.getLogger(__name__)
-READ_TABLES = ("figure", "claims")  # phases that read tables alone, and hold each against its manifest
+READ_TABLES = ("figure", "claims")  # phases that read only tables, and check each against its manifest
 
 
 def execute(configuration: Configuration, row: Row, work: Callable[[Run], None]) -> None:
-    """Do the work of a row and publish it; nothing where it is current already.
+    """Do the work of a row and publish it; does nothing if the row is current.
 
     Raises:
-        RunError: a parent is not made, not current, or lacks files that the work reads.
+        RunError: a parent is missing, not current, or lacks files that the work reads.
     """
     table = RunTable(configuration)
     fresh = freshness(table)
     section, made_from = table.section(row), table.parents(row)
     if fresh.of(row).is_current:
-        logger.info("%s is made already; remove %s to make it again", row.title, row.manifest)
+        logger.info("%s is up to date; delete %s to make it again", row.title, row.manifest)
         forget(row, section, made_from)
         return
     check_parents(fresh, made_from, whole=row.phase not in READ_TABLES)
@@ -38,12 +38,12 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
 
 
 def check_parents(fresh: Freshness, made_from: Iterable[Row], *, whole: bool) -> None:
-    """See that what a row is made from is current; else the row would not be current either.
+    """Check that a row's parents are current; otherwise the row would not be current either.
 
     Args:
-        fresh: of the project.
+        fresh: freshness of the project's artifacts.
         made_from: the row's parents.
-        whole: see that no file of theirs is absent, either.
+        whole: also require that none of their files is absent.
 
     Raises:
         RunError: a parent is not current, or lacks files.
@@ -54,24 +54,23 @@ def check_parents(fresh: Freshness, made_from: Iterable[Row], *, whole: bool) ->
         found = fresh.of(parent)
         if not found.is_current or (whole and found.verdict == Verdict.ABSENT):
             raise RunError(
-                f"{parent.folder}: {found.reasons[0]}. What it is needed for cannot be made before that is "
-                f"put right: fetch it (dvc pull), or delete {parent.manifest} and make it again: "
-                f"{command(parent)}"
+                f"{parent.folder}: {found.reasons[0]}. Fix this before making anything from it: "
+                f"fetch it (dvc pull), or delete {parent.manifest} and make it again: {command(parent)}"
             )
 
 
 def execute_domain_phase(
     configuration: Configuration, phase: str, experiment: str, method: str | None, seeds: tuple[int, ...]
 ) -> None:
-    """Run a phase that the experiment's domain does (pretrain, collect, finetune, evaluate)."""
+    """Run a phase that the experiment's domain implements (pretrain, collect, finetune, evaluate)."""
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
 
     def work(run: Run) -> None:
-        verb = getattr(domain, phase)
+        perform = getattr(domain, phase)
         if method is None:
-            verb(section, run)
+            perform(section, run)
         else:
-            verb(section, method, configuration.options(experiment, method), run)
+            perform(section, method, configuration.options(experiment, method), run)
 
     execute(configuration, Row(configuration.label, phase, experiment, method, seeds), work)

@@ -1,4 +1,4 @@
-"""Why a run would be made, made again, or not: what the workflow decides, in words."""
+"""Explains why a run would be made, made again or left as it is."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SHOWN = 3  # of many parents
 
 
 def explain_text(path: Path) -> str:
-    """What a row is, whether it would run and why, and what is left of its last attempts.
+    """What a row is, whether it would run and why, and what its last attempts left behind.
 
     Args:
-        path: an artifact's folder or manifest, or a file of a figure, relative to the project.
+        path: an artifact's folder or manifest, or one of a figure's files, relative to the project.
 
     Raises:
         ConfigError: no configuration has such an artifact.
@@ -33,10 +33,10 @@ def explain_text(path: Path) -> str:
     found, made = fresh.of(row), row.manifest.exists()
     verdict = "is done" if found.is_current else "would be made again" if made else "would be made"
     lines = [f"{row.title} ({configuration.label}) {verdict}.", *(f"- {reason}" for reason in found.reasons)]
-    lines += _waits_for(fresh, table.parents(row)) if not found.is_current else ()
+    lines += _waiting_for(fresh, table.parents(row)) if not found.is_current else ()
     lines += _open(next(item for item in run_states(configuration, [row])))
     if found.is_current:
-        lines.append("Files, configuration section and parents are those that its manifest names.")
+        lines.append("Its files, configuration section and parents match its manifest.")
     else:
         lines.append(f"To make it: {command(row)}")
     fresh.digests.save()
@@ -47,7 +47,7 @@ def row_of(path: Path) -> tuple[Configuration, Row]:
     """The configuration and the row of an artifact.
 
     Raises:
-        ConfigError: there is none; the text names what is near.
+        ConfigError: there is none; the text names similar ones.
     """
     parts = path.parts
     if len(parts) < 3 or parts[0] != RESULTS.name:
@@ -64,12 +64,14 @@ def row_of(path: Path) -> tuple[Configuration, Row]:
         if (found := known.get(candidate.as_posix())) is not None:
             return configuration, found
     near = get_close_matches(path.as_posix(), known, n=3)
-    listed = f" Did you mean {' or '.join(near)}?" if near else f" `fpc status --scale {scale}` lists all."
+    listed = (
+        f" Did you mean {' or '.join(near)}?" if near else f" `fpc status --scale {scale}` lists them all."
+    )
     raise ConfigError(f"{path}: scale {configuration.label} has no such artifact.{listed}")
 
 
-def _waits_for(fresh: Freshness, made_from: Iterable[Row]) -> Iterator[str]:
-    """Parents that are made first."""
+def _waiting_for(fresh: Freshness, made_from: Iterable[Row]) -> Iterator[str]:
+    """Parents that must be made first."""
     titles = [parent.title for parent in made_from if not fresh.of(parent).is_current]
     if titles:
         more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
@@ -77,7 +79,7 @@ def _waits_for(fresh: Freshness, made_from: Iterable[Row]) -> Iterator[str]:
 
 
 def _open(state: RunState) -> Iterator[str]:
-    """What an unfinished attempt left."""
+    """What an unfinished attempt left behind."""
     if state.attempts is None or state.state in ("done", "stale", "waiting"):
         return
     where = f"step {state.step:,} of {state.total:,}" if state.step is not None else "its beginning"

@@ -1,4 +1,4 @@
-"""What went wrong in a workflow: the end of each failed job's log, and the command that repeats it."""
+"""What went wrong in a workflow: the end of each failed job's log, and the command that reruns it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINES = 12
 
 
 def log_of(row: Row) -> Path:
-    """Where the workflow keeps the output of a row's job."""
+    """The log file of a row's job."""
     logs = RESULTS / ".logs" / row.label
     if row.phase == "figure":
         return logs / "figure" / f"{row.name}.log"
@@ -23,7 +23,7 @@ def log_of(row: Row) -> Path:
 
 
 def failure_text(configuration: Configuration, since: float) -> str:
-    """Every job that is not done and wrote to its log after ``since`` (seconds): log's tail and command."""
+    """For every unfinished job that logged after ``since`` (seconds): end of its log, and its command."""
     parts = []
     for item in run_states(configuration):
         log = log_of(item.row)
@@ -31,9 +31,9 @@ def failure_text(configuration: Configuration, since: float) -> str:
             continue
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         if item.state == "running" and not (lines and lines[-1].startswith("fpc: ")):
-            continue  # under way; or refused, because another process is at work on it
+            continue  # still running; or refused, because another process holds the run
         head = f"{item.row.title}: {item.ended or 'its run did not begin'}"
         tail = [f"  | {line}" for line in lines[-LINES:]]
         parts.append("\n".join([head, f"  {log}:", *tail, f"  again: {command(item.row)}"]))
-    parts.append("The same command continues where it stopped.")
+    parts.append("Run the same command again to continue where it stopped.")
     return "\n\n".join(parts)

@@ -1,7 +1,7 @@
-"""Reads ``paper.yaml`` and its overlays, and validates the whole before anything is created.
+"""Reads ``paper.yaml`` and its overlays, and validates everything before anything is created.
 
-Overlays are stacked left to right: ``paper.yaml``, the scale's file, the variant's file. A mapping
-is merged key by key; any other value replaces the one before.
+Overlays are stacked left to right: ``paper.yaml``, the scale's file, the variant's file. Mappings
+are merged key by key; any other value replaces the previous one.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def variants(folder: Path = CONFIGS) -> list[str]:
 
 
 def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS) -> Configuration:
-    """The validated configuration of a scale, with a variant laid over it.
+    """The validated configuration of a scale, with a variant applied to it.
 
     Raises:
-        ConfigError: a file, key, value or combination is wrong; the text names the mend.
+        ConfigError: a file, key, value or combination is wrong; the text says how to fix it.
     """
     files = _files(scale, variant, folder)
     merged: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     root: Root = _validated(Root, merged, (), origin)
     if root.scale != scale:
         raise ConfigError(
-            _at(("scale",), origin) + f"is '{root.scale}'; it must be the file's name, '{scale}'."
+            _at(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
         )
     experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
     methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
@@ -95,14 +95,14 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: must hold a mapping of keys to values")
+        raise ConfigError(f"{path}: must contain a mapping of keys to values")
     return content
 
 
 def _merge(
     target: dict[str, Any], overlay: Mapping[str, Any], file: str, at: tuple[str, ...], origin: Origin
 ) -> None:
-    """Lay ``overlay`` over ``target`` in place and note which file set each key last."""
+    """Merge ``overlay`` into ``target`` in place, and record which file set each key last."""
     for key, value in overlay.items():
         path = (*at, str(key))
         origin[path] = file
@@ -115,7 +115,7 @@ def _merge(
 
 
 def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
-    """Experiments with ``extends`` replaced by the values of the experiment it names."""
+    """Experiments with ``extends`` replaced by the values of the experiment that it names."""
     done: dict[str, Any] = {}
 
     def resolve(name: str, seen: tuple[str, ...]) -> Any:
@@ -139,7 +139,7 @@ def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
 
 
 def _at(path: tuple[str, ...], origin: Origin) -> str:
-    """'file: key: ' of the file that set ``path`` or the nearest key above it."""
+    """'file: key: ' for the file that set ``path`` or its nearest parent key."""
     for length in range(len(path), 0, -1):
         if path[:length] in origin:
             return f"{origin[path[:length]]}: {'.'.join(path)}: "
@@ -157,7 +157,7 @@ def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Orig
 def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
     at = ("experiments", name)
     if not re.fullmatch(r"[\w.]+", name):
-        raise ConfigError(_at(at, origin) + "an experiment's name has letters, digits, _ and . only.")
+        raise ConfigError(_at(at, origin) + "an experiment's name may contain only letters, digits, _ and .")
     domain = value.get("domain")
     if domain not in domain_names():
         raise ConfigError(_at((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
@@ -191,7 +191,7 @@ def _check_pair(name: str, domain_name: str, origin: Origin) -> None:
 
 
 def _check_methods(configuration: Configuration, name: str, origin: Origin) -> None:
-    """Methods of an experiment exist for its domain, and their budgets are equal or explained."""
+    """Check that an experiment's methods exist for its domain, and that unequal budgets are explained."""
     section = configuration.experiments[name]
     at = ("experiments", name)
     possible = [key for key, domains in configuration.methods.items() if section.domain in domains]
@@ -210,13 +210,13 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
         first = next(iter(own))
         raise ConfigError(
             _at(("methods", first, section.domain, "steps"), origin)
-            + f"methods of experiment '{name}' have unequal budgets ({own}, the others the experiment's). "
-            f"Remove `steps`, or say why in experiments.{name}.unequal_budget."
+            + f"methods of experiment '{name}' have unequal budgets ({own}; others use the experiment's). "
+            f"Remove `steps`, or give the reason in experiments.{name}.unequal_budget."
         )
 
 
 def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
-    """What only the domain knows about methods in its experiments."""
+    """Run the domain's own check of each method in an experiment."""
     section = configuration.experiments[name]
     for method in configuration.methods_of(name):
         try:
@@ -237,5 +237,5 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
                 listed = ", ".join(configuration.experiments)
                 raise ConfigError(
                     at + f"{name} reads experiment '{experiment}', which is not configured "
-                    f"(there are: {listed}). Take {name} out, or run the variant that declares it."
+                    f"(configured: {listed}). Remove {name}, or use a variant that declares it."
                 )

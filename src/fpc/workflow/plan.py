@@ -12,12 +12,12 @@ from fpc.workflow.run_table import rows, used_experiments
 
 
 def measured_seconds(table: Iterable[Row]) -> list[float]:
-    """Durations of the rows that are made already, from their manifests."""
+    """Durations of the rows that have been made, in seconds, from their manifests."""
     found = []
     for row in table:
         try:
             metadata = read(row.manifest).details["metadata"]
-            if metadata["attempts"] == 1:  # the seconds are those of the last attempt
+            if metadata["attempts"] == 1:  # seconds are those of the last attempt only
                 found.append(float(metadata["seconds"]))
         except (ManifestError, KeyError):
             continue
@@ -25,7 +25,7 @@ def measured_seconds(table: Iterable[Row]) -> list[float]:
 
 
 def plan_text(configuration: Configuration) -> str:
-    """Runs, steps and hours per experiment and phase, then the sum."""
+    """Runs, steps and hours by experiment and phase, and their sums."""
     table = rows(configuration)
     lines = [
         f"scale {configuration.label}: {len(table)} jobs",
@@ -44,7 +44,7 @@ def plan_text(configuration: Configuration) -> str:
     lines.append(f"figures, claims and report: {len(others)} jobs")
     processes = configuration.plan.processes
     lines.append(
-        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} side by side; "
+        f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} in parallel; "
         f"of these {on_gpus:.2f} GPU hours"
     )
     return "\n".join(lines)
@@ -56,7 +56,9 @@ def _phase_line(
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
     work = domain.training_steps(section, phase)
-    steps = work["environment_steps"] or work["updates"]  # a domain of exact values steps no environment
+    steps = (
+        work["environment_steps"] or work["updates"]
+    )  # a domain with exact values does not step an environment
     measured = measured_seconds(chosen)
     if measured:
         seconds, source = sum(measured) / len(measured), "measured"

@@ -1,4 +1,4 @@
-"""Made from the types: the JSON schema, the reference page, and the resolved configuration as YAML."""
+"""Generated from the types: the JSON schema, the reference page, and the resolved configuration as YAML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFERENCE = Path("docs/reference/configuration.md")
 
 
 def as_yaml(configuration: Configuration) -> str:
-    """The whole configuration, overlays applied and defaults filled in."""
+    """The whole configuration, with overlays applied and defaults filled in."""
     content = {
         "scale": configuration.scale,
         "experiments": {
@@ -45,10 +45,10 @@ def as_yaml(configuration: Configuration) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of the files in ``configs/``, for editors: a part of a configuration, as overlays hold it.
+    """JSON schema of the files in ``configs/``, for editors.
 
-    Each key has its type, bounds and meaning; none is required, and unknown ones are errors. What only the
-    whole can tell (that nothing is missing, that values fit together) is for the loader.
+    A file may be an overlay, so no key is required. Each key has its type, bounds and meaning; unknown keys
+    are errors. The loader checks what needs the whole configuration: missing values, and consistency.
     """
     experiments = {domain: experiment_type(domain) for domain in domain_names()}
     options = {method: load_method(method).Options for method in method_names()}
@@ -62,7 +62,7 @@ def schema() -> dict[str, Any]:
     of_domain = {domain: references[model, "validation"] for domain, model in experiments.items()}
     for reference_to in of_domain.values():
         keys = definitions[reference_to["$ref"].rsplit("/", 1)[1]]["properties"]
-        keys["extends"] = {"type": "string", "description": "Experiment whose values are taken first."}
+        keys["extends"] = {"type": "string", "description": "Experiment to inherit values from."}
         keys["method_options"] |= {"anyOf": [_choice(options_of), {"type": "null"}]}
     root = definitions.pop(references[Root, "validation"]["$ref"].rsplit("/", 1)[1])
     root["properties"]["experiments"] |= {
@@ -85,7 +85,7 @@ def _remove_titles(definition: dict[str, Any]) -> None:
 
 
 def schema_text() -> str:
-    """The schema as a file, each type on a line of its own."""
+    """The schema as text, with one type per line."""
     whole = schema()
     types = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.pop("$defs").items()]
     root = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]

@@ -1,8 +1,8 @@
-"""A run: one phase at work on one row of the run table, resumable until it is published.
+"""A run: one phase working on one row of the run table, resumable until it is published.
 
-State and output of a run lie in ``results/.runs/<digest>/``, keyed by configuration section and
-parents, so the same command finds them again and another configuration never does. Publishing
-moves the output to the artifact's folder with its manifest and removes the state.
+A run's state and output are in ``results/.runs/<digest>/``, keyed by configuration section and parents, so
+the same command finds them again and another configuration never does. Publishing moves the output, with
+its manifest, to the artifact's folder and removes the state.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOCK_FILE = "lock"
 
 
 class RunError(RuntimeError):
-    """A run cannot start; the text names the file and the mend."""
+    """A run cannot start; the text names the file and how to fix it."""
 
 
 def _now() -> str:
@@ -44,7 +44,7 @@ def _now() -> str:
 
 @dataclass
 class Run:
-    """One phase at work on one row; see ``fpc.domains.interface.Domain`` for how it is used."""
+    """One phase working on one row; see ``fpc.domains.interface.Domain`` for how it is used."""
 
     scale: str
     experiment: str
@@ -54,11 +54,11 @@ class Run:
     state: Path  # resumable, kept until published
     output: Path  # becomes the artifact's folder
     parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
-    # What others published and this run reads: address -> sha256; the domain adds it, the manifest names it.
+    # External inputs that this run reads: address -> sha256; added by the domain, named in the manifest.
     externals: dict[str, str] = field(default_factory=dict)
-    attempt: int = 1  # from 1; a later one continues from the state of the one before
+    attempt: int = 1  # from 1; later attempts resume from the state of the previous one
     resumed_from: int | None = None
-    # At most this much training is lost by a kill; not part of the science, so not of the configuration.
+    # At most this much training is lost if killed; it does not affect results, so it is not configuration.
     checkpoint_seconds: float = field(
         default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
     )
@@ -74,7 +74,7 @@ class Run:
         return seed
 
     def report(self, step: int, total: int, **metrics: float) -> None:
-        """Tell how far the run is; cheap enough to call every episode (written once a second)."""
+        """Report progress; cheap enough to call every episode (written at most once a second)."""
         now = time.monotonic()
         if self._first_step is None:
             self._first_step = step if self.attempt > 1 else 0
@@ -120,7 +120,7 @@ class Run:
 
 
 def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
-    """Name of the run's folder: the same for the same row, configuration section and parents.
+    """Name of the run's folder, determined by its row, configuration section and parents.
 
     Raises:
         RunError: a parent is not published yet.
@@ -134,7 +134,7 @@ def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
 
 @contextmanager
 def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterator[Run]:
-    """Lock the run's folder, yield the run, and publish its output when the block ends well.
+    """Lock the run's folder, yield the run, and publish its output if the block succeeds.
 
     Raises:
         RunError: a parent is missing or another process holds the run.
@@ -155,16 +155,16 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         lock.acquire(timeout=0)
     except Timeout as error:
         raise RunError(
-            f"{folder}: another process is at work on this run ({_holder(folder)}); "
-            "wait for it, or stop it and give the same command again"
+            f"{folder}: another process is working on this run ({_holder(folder)}); "
+            "wait for it, or stop it and run the same command again"
         ) from error
     finished = False
     try:
         for needed in (run.state, run.output):
             needed.mkdir(parents=True, exist_ok=True)
-        origin.repository()  # the code that runs, not what it is replaced by meanwhile
+        origin.repository()  # now, because the code may be replaced during the run
         code = origin.code_of(entry_points(row, section))
-        for leftover in folder.rglob(".*.tmp"):  # of a write that was killed
+        for leftover in folder.rglob(".*.tmp"):  # from a write that was killed
             leftover.unlink()
         attempts = _begin(folder, row)
         run.attempt = len(attempts)
@@ -194,24 +194,24 @@ def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return  # its process is about to do so
+        return  # the process that holds it is about to do this
     _empty(folder)
     lock.release()
     _remove_empty(folder)
 
 
 def _empty(folder: Path) -> None:
-    """Remove what a run's folder holds, while its lock is held; the lock file last, or another takes it."""
+    """Empty a run's folder while its lock is held; the lock file goes last, or another process takes it."""
     for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             with suppress(OSError):
-                path.unlink()  # filelock does not take a lock whose file is gone
+                path.unlink()  # filelock does not acquire a lock whose file is gone
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove a run's folder after the release (a network file system keeps open files), unless it is used."""
+    """Remove a run's empty folder, after the release because network file systems keep open files."""
     with suppress(OSError):
         folder.rmdir()
 
@@ -224,7 +224,7 @@ def _holder(folder: Path) -> str:
 
 
 def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
-    """Note this attempt in ``run.json``; returns all attempts."""
+    """Record this attempt in ``run.json``; returns all attempts."""
     record = folder / "run.json"
     try:
         attempts = list(read_json(record)["attempts"])
@@ -236,7 +236,7 @@ def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
 
 
 def _note_end(folder: Path, error: BaseException) -> None:
-    """Note in ``run.json`` how the attempt ended; where that cannot be written, it is left out."""
+    """Record in ``run.json`` how the attempt ended, if it can be written."""
     record = folder / "run.json"
     how = f"stopped by {error}" if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
     with suppress(OSError, ValueError, KeyError, IndexError):
@@ -270,14 +270,14 @@ def _publish(
     history: Mapping[str, Any],
     code: origin.Code,
 ) -> None:
-    """Write the manifest and move the output to where the row's artifact lives."""
+    """Write the manifest and move the output to the artifact's folder."""
     files = [
         path
         for path in run.output.rglob("*")
         if path.is_file() and not path.relative_to(run.output).parts[0].startswith(".")
     ]
     if not files:
-        raise RunError(f"{row.title}: the phase made no file")
+        raise RunError(f"{row.title}: the phase wrote no files")
     statement = manifests.build(
         run=row.identity,
         section=section,
@@ -295,7 +295,7 @@ def _publish(
 
 
 def _replace_folder(output: Path, target: Path) -> None:
-    """Swap ``target`` for ``output``; the old folder is kept until the new one stands."""
+    """Replace ``target`` by ``output``; the old folder is kept until the new one is in place."""
     target.parent.mkdir(parents=True, exist_ok=True)
     retired = output.parent / "retired"
     shutil.rmtree(retired, ignore_errors=True)
@@ -305,7 +305,7 @@ def _replace_folder(output: Path, target: Path) -> None:
 
 
 def _replace_files(output: Path, row: Row) -> None:
-    """Move files into a folder that other rows share; the manifest comes last."""
+    """Move files into a folder shared with other rows; the manifest comes last."""
     row.folder.mkdir(parents=True, exist_ok=True)
     row.manifest.unlink(missing_ok=True)
     signature_of(row.manifest).unlink(missing_ok=True)

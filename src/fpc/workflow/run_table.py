@@ -1,6 +1,6 @@
-"""The run table: which artifacts a configuration asks for, where they lie, what each is made from.
+"""The run table: which artifacts a configuration asks for, where they are, and what each is made from.
 
-Snakemake, ``fpc plan``, ``fpc status`` and the audit all read this one table.
+Snakemake, ``fpc plan``, ``fpc status`` and the audit all use this table.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def pretrain_seeds(experiment: Experiment, seeds: tuple[int, ...]) -> tuple[int,
 
 
 def used_experiments(configuration: Configuration) -> list[str]:
-    """Experiments that a configured figure reads, in the configuration's order."""
+    """Experiments read by a configured figure, in the configuration's order."""
     patterns = {pattern for name in configuration.figure.names for pattern in figure_entry(name).experiments}
     return matching(configuration, tuple(patterns))
 
 
 def matching(configuration: Configuration, patterns: tuple[str, ...]) -> list[str]:
-    """Experiments that match a name or pattern, in the configuration's order."""
+    """Experiments that match any of the patterns, in the configuration's order."""
     return [
         name for name in configuration.experiments if any(fnmatchcase(name, pattern) for pattern in patterns)
     ]
 
 
 def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[Row]:
-    """Every run of one experiment: pretrain, collect, then finetune and evaluate of each method."""
+    """Every run of one experiment: pretrain, collect, then finetune and evaluate for each method."""
     section = configuration.experiments[experiment]
     label = configuration.label
     groups = seed_groups(section)
@@ -105,7 +105,7 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 
 
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
-    """Runs whose tables a figure (or all claims) read."""
+    """Runs whose tables a figure (or the claims, if None) reads."""
     metadata = None if figure is None else figure_entry(figure)
     tables = () if metadata is None else metadata.tables
     phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
@@ -130,7 +130,7 @@ def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:
 
 
 def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
-    """Why budgets differ in the experiments of a figure, which its stamp says."""
+    """Reasons for unequal budgets in a figure's experiments, shown in its stamp."""
     assert row.name is not None
     names = matching(configuration, figure_entry(row.name).experiments)
     reasons = {name: configuration.experiments[name].unequal_budget for name in names}
@@ -138,10 +138,10 @@ def _reasons(configuration: Configuration, row: Row) -> dict[str, str]:
 
 
 class RunTable:
-    """The run table of one configuration, each answer worked out once: lineage's view of the project.
+    """The run table of one configuration, with cached answers: lineage's view of the project.
 
     Args:
-        configuration: of a scale, with its variant.
+        configuration: the configuration of a scale, with its variant.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -152,7 +152,7 @@ class RunTable:
 
     @property
     def label(self) -> str:
-        """Name of its folder below the results."""
+        """Name of its folder in ``results/``."""
         return self.configuration.label
 
     def rows(self) -> list[Row]:
@@ -168,7 +168,7 @@ class RunTable:
         return self._parents[row]
 
     def section(self, row: Row) -> dict[str, Any]:
-        """The configuration section of a row; rows that differ in their seeds share it."""
+        """The configuration section of a row; rows that differ only in their seeds share it."""
         key = replace(row, seeds=())
         if key not in self._sections:
             self._sections[key] = section_of(self.configuration, row)

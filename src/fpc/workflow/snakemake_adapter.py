@@ -1,10 +1,10 @@
-"""What Snakemake needs of the run table: inputs and options of each job, and what is current.
+"""What Snakemake needs from the run table: inputs and resources of each job, and what is current.
 
-Two things are prepared before a DAG is built. Each configuration section stands in a small file of its own
-that the jobs it decides take as an input. And file times, which neither git nor DVC keep, are set by
-content: what is current gets the time at which it was finished, after its section and its parents; what is
-not gets one before its section's, and the section's file says why. So Snakemake wants what
-:mod:`fpc.lineage.freshness` says is not current, and nothing else.
+Two things are prepared before a DAG is built. Each configuration section is written to its own small file,
+which is an input of the jobs that depend on it. And file times, which neither git nor DVC keep, are set by
+content: a current artifact gets the time at which it was finished, later than its section and parents; an
+outdated one gets a time earlier than its section's file, which then says why. So Snakemake makes exactly
+what :mod:`fpc.lineage.freshness` says is not current.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 
 
 def prepare(scale: str, variant: str | None) -> Configuration:
-    """The validated configuration, with section files and file times in order.
+    """The validated configuration; also writes section files and sets file times.
 
-    A wrong configuration ends the process with code 2 and one message, before anything is made.
+    An invalid configuration ends the process with code 2 and one message, before anything is made.
     """
     try:
         configuration = load(scale, variant)
     except ConfigError as error:
         print(f"fpc: {error}", file=sys.stderr, flush=True)
-        os._exit(2)  # the workflow engine would turn any exception into code 1 and a traceback
+        os._exit(2)  # Snakemake would turn any exception into code 1 and a traceback
     table = RunTable(configuration)
     fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
@@ -75,7 +75,7 @@ def job_inputs(configuration: Configuration, row: Row) -> list[str]:
 
 
 def files(table: Iterable[Row]) -> list[str]:
-    """The files that show that rows are made: manifests, and each figure's pictures and data."""
+    """The files that show that rows are made: manifests, and each figure's images and data."""
     found = []
     for row in table:
         found.append(row.manifest.as_posix())
@@ -90,7 +90,7 @@ def figure_inputs(configuration: Configuration, name: str) -> list[str]:
 
 
 def job_resources(configuration: Configuration, phase: str, experiment: str | None = None) -> JobResources:
-    """What a job asks of a cluster."""
+    """What a job requests from a cluster."""
     domain = None if experiment is None else configuration.experiments[experiment].domain
     return configuration.plan.resources(domain, phase)
 
@@ -103,9 +103,9 @@ def _sections(table: Iterable[Row]) -> dict[Path, list[Row]]:
 
 
 def _write_section(path: Path, section: Mapping[str, Any], outdated: list[Finding]) -> None:
-    """Write a section where it changed, and with it why artifacts of it are to be made again.
+    """Write a section's file if it changed, with the reasons why artifacts are to be made again.
 
-    The workflow compares digests of inputs where times differ, so it must not be the text of an earlier time.
+    Snakemake compares digests of inputs whose times differ, so the text must differ from any earlier one.
     """
     content = dict(section)
     if outdated:
@@ -122,20 +122,20 @@ def _finished(manifest: Manifest) -> float:
 
 
 def _time(manifest: Manifest, parents: Iterable[float]) -> float:
-    """When an artifact was finished, for the workflow: after its parents, whatever the clock said.
+    """File time of a finished artifact: later than its parents, whatever the clock said.
 
     Args:
-        manifest: the artifact's.
-        parents: the same of what it was made from.
+        manifest: the artifact's manifest.
+        parents: file times of its parents.
     """
     return max([_finished(manifest), LONG_AGO + TICK, *(time + TICK for time in parents)])
 
 
 def _restore_times(manifest: Manifest, finished: float) -> None:
-    """Give the manifest, and a figure's files, the time the artifact was finished."""
+    """Set the time of the manifest, and of a figure's files, to when the artifact was finished."""
     _set_time(manifest.path, finished)
     if manifest.path.name == "manifest.json":
-        return  # the workflow tracks only the manifest of a run
+        return  # Snakemake tracks only the manifest of a run
     for name in manifest.subjects:
         _set_time(manifest.path.parent / name, finished)
 
@@ -146,7 +146,7 @@ def _set_time(path: Path, seconds: float) -> None:
             os.utime(path, (seconds, seconds))
 
 
-def closing_words(configuration: Configuration) -> str:
+def closing_message(configuration: Configuration) -> str:
     """Where to find what the workflow made."""
     folder = RESULTS / configuration.label
     return "\n".join(

@@ -1,4 +1,4 @@
-"""State of every run, from files alone, so that it also works from another machine."""
+"""The state of every run, from files alone, so that it also works from another machine."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class RunState:
     seconds_left: float | None = None
     attempts: int | None = None
     last_return: float | None = None
-    heartbeat: str | None = None  # time of the last sign of life of an open run
-    ended: str | None = None  # how its last attempt ended, where that was noted
+    heartbeat: str | None = None  # time of the last progress report of an open run
+    ended: str | None = None  # how its last attempt ended, if recorded
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -42,7 +42,7 @@ class RunState:
 
 
 def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None) -> list[RunState]:
-    """State of every row of a configuration, or of some."""
+    """State of every row of a configuration, or of the chosen ones."""
     table, open_runs = RunTable(configuration), _open_runs()
     fresh = freshness(table)
     states = [_state(fresh, row, open_runs) for row in (table.rows() if chosen is None else chosen)]
@@ -51,7 +51,7 @@ def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None
 
 
 def _open_runs() -> dict[str, Path]:
-    """Folder of the newest open run of each row, by the row's digest."""
+    """Folder of each row's newest open run, by the row's digest."""
     found: dict[str, tuple[str, Path]] = {}
     for record in RUNS.glob("*/run.json"):
         try:
@@ -85,7 +85,7 @@ def _state(fresh: Freshness, row: Row, open_runs: Mapping[str, Path]) -> RunStat
 
 
 def _open_state(row: Row, folder: Path, since: str = "") -> RunState:
-    """State of an open run; waiting where it is gone or older than ``since``."""
+    """State of an open run; waiting if it is gone or older than ``since``."""
     try:
         attempts = read_json(folder / "run.json")["attempts"]
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ def _liveness(attempt: Mapping[str, Any], heartbeat: str) -> str:
 
 
 def _age(heartbeat: str) -> float:
-    """Seconds since then; a clock that went back makes none."""
+    """Seconds since then; 0 if the clock went back."""
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds())
 
 
@@ -129,7 +129,7 @@ COLUMNS = ("run", "state", "progress", "%", "steps/s", "left", "return", "tries"
 
 
 def status_text(states: list[RunState]) -> str:
-    """A table of the runs, how those that stopped or failed ended, and a line that counts the states."""
+    """A table of the runs, how stopped and failed ones ended, and a count of each state."""
     table = [COLUMNS, *map(_cells, states)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []

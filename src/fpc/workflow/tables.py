@@ -14,16 +14,16 @@ from fpc.workflow.configuration import Configuration
 
 
 class TableError(ValueError):
-    """A table is missing or is not the one its manifest names."""
+    """A table is missing or does not match its manifest."""
 
 
 def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> dict[str, pd.DataFrame]:
-    """Those of the tables ``names`` that one run left, with columns domain, experiment and method.
+    """The tables in ``names`` that one run published, with columns domain, experiment and method.
 
-    What ``collect`` made is of no method: there it is ``expert``, and the seed that of pi*.
+    Tables of ``collect`` belong to no method: their method is ``expert`` and their seed is that of pi*.
 
     Raises:
-        TableError: a table's content is not what its manifest says.
+        TableError: a table does not match its manifest.
     """
     assert row.experiment is not None
     subjects = read(row.manifest).subjects
@@ -48,5 +48,5 @@ def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> 
 def read_tables(
     configuration: Configuration, rows: Iterable[Row], names: Collection[str]
 ) -> Mapping[str, pd.DataFrame]:
-    """Tables ``names`` of many runs, concatenated by name."""
+    """The tables in ``names`` of many runs, concatenated by name."""
     return join(read_row(configuration, row, names) for row in rows if row.phase in TABLES)

@@ -1,1 +1,1 @@
-"""The phases, one module each: resolve the configuration, call the domain, publish."""
+"""The phases, one module each: resolve the configuration, call the domain, publish the result."""

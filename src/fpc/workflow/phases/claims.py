@@ -35,7 +35,7 @@ def claims(configuration: Configuration) -> None:
 
 
 def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
-    """Experiment -> paths of the tables its claims read."""
+    """Experiment -> paths of the tables that its claims read."""
     found: dict[str, list[str]] = {}
     for row in made_from:
         existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in CLAIMS_READ]
