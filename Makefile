@@ -8,17 +8,17 @@ SERVICE ?= pypi
 STAMP := $(VENV)/.installed
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 LOCKED := $(INSTALL) --require-hashes --no-build-isolation --use-pep517
-# Run by hand: pipeline_overhead measures a scale that was made here (hours at `laptop`), sac_learning takes 80 minutes.
+# Run these by hand: pipeline_overhead measures a scale that was made here (hours at `laptop`), sac_learning takes 80 min.
 BENCHMARKS := $(filter-out pipeline_overhead sac_learning,$(basename $(notdir $(sort $(wildcard benchmarks/*.py)))))
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help setup reproduce test lint docs bench lock plan status audit sbom scan clean clean-room
 
-help: ## list what can be made
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
-# python3.11 by that name, else python3 if it is one. setuptools first: two packages are built from source.
-# Torch's CPU build is taken where it is to be had; its CUDA build asks for more libraries.
+# Uses python3.11, or python3 if it is version 3.11. setuptools comes first: two packages are built from source.
+# Torch's CPU build is used if the registry has it; the CUDA build needs more libraries.
 $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -43,7 +43,7 @@ reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper
 test: setup ## all tests
 	@$(BIN)/pytest
 
-lint: setup ## format, lint, types and the order of imports, as CI checks them
+lint: setup ## check format, lint, types and the order of imports, as CI does
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && \
 	  $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
 
@@ -70,7 +70,7 @@ lock: ## rewrite the lock files from pyproject.toml, pins kept; UPGRADE=1: newes
 sbom: setup ## write the software bill of materials to build/sbom.cdx.json
 	@$(BIN)/python tools/sbom.py
 
-scan: setup ## look for known vulnerabilities in the lock files; SERVICE=pypi (default) or osv
+scan: setup ## check the lock files for known vulnerabilities; SERVICE=pypi (default) or osv
 	@$(BIN)/python tools/scan.py --service $(SERVICE)
 
 clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)

@@ -1,6 +1,6 @@
 """Writes the lock files from pyproject.toml: `make lock`, or `make lock UPGRADE=1` for newer releases.
 
-uv resolves. Pins that the lock files have are kept, so that a second run changes nothing. Each package has
+uv resolves the packages. Existing pins are kept, so a second run changes nothing. Each package is locked with
 the sha256 of every file of its release, and pip installs no other file.
 """
 
@@ -18,11 +18,11 @@ LOCK, CUDA_LOCK, CPU_LOCK = (ROOT / f"requirements{part}.lock" for part in ("", 
 UV = [Path(sys.executable).parent / "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--quiet"]
 OPTIONS = [
     *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28", "--generate-hashes"),
-    # pip comes with Python's venv and is not replaced while it installs.
+    # pip comes with the venv and must not replace itself during installation.
     *("--no-header", "--no-emit-index-url", "--no-emit-package", "pip"),
 ]
-# Torch's CPU build is the same release in files that not every registry has, so uv may not see them. Their
-# sha256 by release, as PyTorch's own index of CPU builds gives them (Python 3.11, Linux).
+# Not every registry has the files of torch's CPU build, so uv may not see them. These are their sha256 by
+# release, from PyTorch's own index of CPU builds (Python 3.11, Linux).
 CPU_BUILDS = {
     "2.13.0": (
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",  # x86_64
@@ -40,10 +40,10 @@ ABOUT_CUDA = "These libraries are installed only with torch's CUDA build."
 
 
 def compiled(present: str, upgrade: bool) -> str:
-    """What uv resolves, with the pins of ``present`` unless ``upgrade``; about two seconds.
+    """Resolve with uv, keeping the pins of ``present`` unless ``upgrade``; takes about two seconds.
 
     Raises:
-        SystemExit: uv cannot; it has said why.
+        SystemExit: uv failed; it has printed why.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "requirements.lock"
@@ -56,13 +56,13 @@ def compiled(present: str, upgrade: bool) -> str:
 
 
 def packages(text: str) -> dict[str, str]:
-    """Name -> its lines of a lock file."""
+    """Package name -> its lines in a lock file."""
     blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     return {block.partition("==")[0]: block for block in blocks}
 
 
 def cpu_build(block: str) -> str:
-    """Lines of torch's CPU build of the release in ``block``.
+    """Lock-file lines of torch's CPU build for the release in ``block``.
 
     Raises:
         SystemExit: its hashes are not known.
@@ -75,7 +75,7 @@ def cpu_build(block: str) -> str:
 
 
 def write(path: Path, about: str, blocks: list[str]) -> None:
-    """Write a lock file whole, or leave one that says the same, so that `make setup` has nothing to do."""
+    """Write a lock file atomically, or leave it untouched if unchanged, so `make setup` has nothing to do."""
     text = HEADER.format(about=about) + "".join(blocks)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         temporary = path.with_suffix(".tmp")

@@ -1,7 +1,7 @@
 """Writes the software bill of materials of this environment: `make sbom`, to build/sbom.cdx.json.
 
-CycloneDX's own program lists what is installed. Where it finds no licence among the identifiers and
-classifiers of a package, its free text or the title of its licence file is added.
+CycloneDX's own program lists what is installed. If it finds no licence among a package's identifiers and
+classifiers, the package's free text or the title of its licence file is added.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_STATED = "not stated"
 
 
 def bill() -> dict[str, Any]:
-    """The bill of materials, the same for the same environment. Not validated: that takes 20 seconds.
+    """The bill of materials; the same environment gives the same one. Not validated (that takes 20 seconds).
 
     Raises:
         SystemExit: the environment cannot be read.
@@ -44,7 +44,7 @@ def bill() -> dict[str, Any]:
 
 
 def other_licence(package: str) -> str | None:
-    """A package's one line of free text about its licence, or the first line of its licence file."""
+    """A package's one-line licence text, or the first line of its licence file."""
     text = (metadata.metadata(package).get("License") or "").strip()
     if text and "\n" not in text:
         return text
@@ -56,12 +56,12 @@ def other_licence(package: str) -> str | None:
 
 
 def licences(found: dict[str, Any]) -> dict[str, str]:
-    """Package -> its licence in words, of a bill of materials."""
+    """Package -> its licence as text, from a bill of materials."""
     return {part["name"]: _licence(part.get("licenses", [])) for part in found["components"]}
 
 
 def _licence(entries: list[dict[str, Any]]) -> str:
-    """Identifiers and expressions where there are any, else classifiers and free text."""
+    """Identifiers and expressions if there are any, otherwise classifiers and free text."""
     inner = [entry.get("license", {}) for entry in entries]
     names = [entry["expression"] for entry in entries if "expression" in entry]
     names += [item["id"] for item in inner if "id" in item]
@@ -70,15 +70,15 @@ def _licence(entries: list[dict[str, Any]]) -> str:
 
 
 def validated(found: dict[str, Any]) -> str:
-    """The text of a bill of materials; takes 20 seconds.
+    """A bill of materials as validated text; takes 20 seconds.
 
     Raises:
-        SystemExit: it is none by CycloneDX 1.6.
+        SystemExit: it is not valid CycloneDX 1.6.
     """
     text = json.dumps(found, indent=2) + "\n"
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if error is not None:
-        sys.exit(f"not a bill of materials by CycloneDX 1.6, so not written: {error}")
+        sys.exit(f"not valid CycloneDX 1.6, so not written: {error}")
     return text
 
 

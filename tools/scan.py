@@ -1,10 +1,10 @@
 """Looks up known vulnerabilities of the locked packages: `make scan`.
 
-pip-audit asks the package registry or OSV about each release. It says "no known vulnerabilities" also of
-packages that it could not look up; here these are an error of their own.
+pip-audit asks the package registry or OSV about each release. It reports "no known vulnerabilities" even for
+packages that it could not look up; here these are a separate error.
 
-Exit codes: 0 nothing found but what is accepted, 1 vulnerabilities, 2 wrong use, 3 some packages could not be
-looked up.
+Exit codes: 0 no vulnerabilities except accepted ones, 1 vulnerabilities, 2 wrong usage, 3 some packages could
+not be looked up.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FOUND, WRONG_USE, NOT_LOOKED_UP = 1, 2, 3
 
 
 def wrong_use(text: str) -> NoReturn:
-    """Say what is wrong with the command, and end."""
+    """Print what is wrong with the command, and exit."""
     print(text, file=sys.stderr)
     sys.exit(WRONG_USE)
 
 
 def accepted(path: Path) -> dict[str, str]:
-    """Identifier -> why it does not concern this project.
+    """Vulnerability's identifier -> why it does not affect this project.
 
     Raises:
         SystemExit: it cannot be read, or a line gives no reason.
@@ -51,10 +51,10 @@ def accepted(path: Path) -> dict[str, str]:
 
 
 def ask(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """What pip-audit says of each package.
+    """pip-audit's result for each package.
 
     Raises:
-        SystemExit: the service does not answer.
+        SystemExit: the service does not respond.
     """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "audit.json"
@@ -78,15 +78,15 @@ def findings(packages: list[dict[str, Any]], allowed: dict[str, str]) -> list[st
         for item in package.get("vulns", ()):
             if not {item["id"], *item["aliases"]} & allowed.keys():
                 fixed = ", ".join(item["fix_versions"]) or "no release yet"
-                lines.append(f"{package['name']} {package['version']}: {item['id']}; mended in {fixed}")
+                lines.append(f"{package['name']} {package['version']}: {item['id']}; fixed in {fixed}")
     return lines
 
 
 def main() -> None:
-    """Ask, and say what was found and what was not looked up."""
+    """Query the service; print what was found and what could not be looked up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--service", choices=("pypi", "osv"), default="pypi")
-    parser.add_argument("--osv-url", help="another address of OSV's query interface")
+    parser.add_argument("--osv-url", help="alternative URL of OSV's query API")
     parser.add_argument("--accepted", type=Path, default=ACCEPTED, help="file of IDENTIFIER REASON lines")
     parser.add_argument("lock", type=Path, nargs="*", default=LOCKS)
     arguments = parser.parse_args()

@@ -72,7 +72,7 @@ def scan(folder: Path, names: tuple[str, ...], *arguments: str) -> subprocess.Co
 def test_a_vulnerability_is_an_error_until_it_is_accepted_with_a_reason(tmp_path: Path, url: str) -> None:
     found = scan(tmp_path, ("mdurl", "zipp"), "--osv-url", url)
     assert found.returncode == 1, found.stderr
-    assert "PYSEC-2000-1; mended in 99.0\n2 of 2 packages looked up" in found.stdout
+    assert "PYSEC-2000-1; fixed in 99.0\n2 of 2 packages looked up" in found.stdout
     accepted = tmp_path / "accepted.txt"
     accepted.write_text("# known\nCVE-2000-1 mdurl reads only our own pages\n", encoding="utf-8")
     quiet = scan(tmp_path, ("mdurl", "zipp"), "--osv-url", url, "--accepted", str(accepted))

@@ -277,7 +277,7 @@ def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, t
     picture.write_text(picture.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     with pytest.raises(broken, match="tampered results/tiny/figures"):
         script["audit"](clone, "tiny")
-    with pytest.raises(broken, match=r"came out otherwise: figure_9\.csv"):
+    with pytest.raises(broken, match=r"these differ: figure_9\.csv"):
         script["redraw"](clone, "tiny", "figure_9")
 
 

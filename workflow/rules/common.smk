@@ -1,4 +1,4 @@
-# Configuration, run table, and the functions that look up a job's inputs in it.
+# The configuration, the run table, and the functions that look up jobs' inputs in it.
 import sys
 import time
 from pathlib import Path
@@ -21,8 +21,8 @@ SCALE = f"--scale={CONFIGURATION.scale}" + (
 )
 
 
-# Jobs call `fpc`: this environment's, also when it is not activated; in a container, the image's, though the
-# checkout with its .venv is mounted there too.
+# Jobs call this environment's `fpc`, even if it is not activated; in a container they call the image's, although
+# the checkout with its .venv is mounted there too.
 shell.prefix(
     f'[ -n "${{{{FPC_IMAGE:-}}}}" ] || export PATH="{Path(sys.executable).parent}:$PATH"; '
 )
@@ -40,7 +40,7 @@ if (
     and not Path(IMAGE).exists()
 ):
     raise WorkflowError(
-        f"{IMAGE} is missing; docs/how-to/run-on-a-cluster.md says how it is built (Containers)"
+        f"{IMAGE} is missing; docs/how-to/run-on-a-cluster.md says how to build it (Containers)"
     )
 
 
@@ -69,7 +69,7 @@ def run_inputs(phase):
 
 
 def resource(phase, name):
-    """Resource function of a run phase: what its domain's jobs ask of a cluster (configs/, `plan`)."""
+    """Resource function of a run phase: what its domain's jobs request from a cluster (configs/, `plan`)."""
 
     def amount(wildcards):
         asked = adapter.job_resources(CONFIGURATION, phase, wildcards.experiment)
@@ -79,7 +79,7 @@ def resource(phase, name):
 
 
 def small(wildcards):
-    """Group of a run that asks for no more than `plan.job`: the profile says how many share a cluster's job."""
+    """Group of a run that needs only `plan.job`: the profile says how many such runs share a cluster job."""
     asked = adapter.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
     return "small_evaluate" if asked == CONFIGURATION.plan.job else None
 
@@ -95,9 +95,9 @@ def closing_inputs(phase):
 
 
 def tables_of(experiment):
-    """Rows of the tables of probes: of one experiment, or of all (None).
+    """Rows of the probes' tables: of one experiment, or of all (None).
 
-    An experiment that no figure reads is an error, with the names of those that are read.
+    An experiment that no figure reads is an error; the message lists the others.
     """
     found = [row for row in TABLE if row.phase == "evaluate"]
     names = list(dict.fromkeys(row.experiment for row in found))

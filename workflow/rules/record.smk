@@ -1,5 +1,5 @@
-# Not a phase: the driver keeps in DVC what jobs have made. It waits for nothing, so a partial tree can
-# be recorded; it is a local rule, for DVC locks the whole project.
+# Not a phase: the driver records results in DVC. It has no inputs, so a partial tree can be recorded; it is a
+# local rule because DVC locks the whole project.
 rule record:
     log:
         f"{LOGS}/record.log",

@@ -1,9 +1,10 @@
-"""Proves that git and the DVC remote are all that a result needs: `make clean-room`.
+"""Checks that git and the DVC remote are all that a result needs: `make clean-room`.
 
-In a temporary folder: a fresh clone of what is committed, its own `make setup`, `dvc pull`, nothing to
-do for Snakemake, the audit, and one figure drawn again and compared byte for byte. Exit code 0: all of
-that holds; files that the remote does not have are listed and do not fail it. 1: anything else. Needs
-only Python.
+In a temporary folder it makes a fresh clone of what is committed, runs `make setup` and `dvc pull`, checks
+that Snakemake has nothing to do, runs the audit, redraws one figure and compares it byte for byte.
+
+Exit code 0: all of that succeeded; files that the remote lacks are listed and are not a failure. 1: anything
+else. Needs only Python.
 """
 
 from __future__ import annotations
@@ -25,21 +26,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LACKING = "without files that the remote lacks"
 SUFFIXES = (".svg", ".png", ".csv")
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MFLAGS")  # of the environment it is started in
+FOREIGN = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "MFLAGS",
+)  # removed from the environment
 STARTED = time.monotonic()
 
 
 class Broken(Exception):
-    """A step of the proof failed; the text says which and how."""
+    """A step of the check failed; the text says which and how."""
 
 
 def say(text: str) -> None:
-    """A line with the seconds since the start."""
+    """Print a line with the seconds since the start."""
     print(f"[{time.monotonic() - STARTED:4.0f} s] {text}", flush=True)
 
 
 def run(folder: Path, *command: str | Path, accept: Sequence[int] = (0,)) -> str:
-    """Output of a command in a folder, with the folder's own programs first.
+    """Run a command in a folder, with the folder's .venv first on PATH; returns its output.
 
     Raises:
         Broken: its exit code is not among those accepted.
@@ -55,7 +61,7 @@ def run(folder: Path, *command: str | Path, accept: Sequence[int] = (0,)) -> str
 
 
 def remote_of(asked: str | None) -> str | None:
-    """Where to pull from: what was asked for, else the project's own default (None), else this cache.
+    """Where to pull from: the given remote, else the project's default (None), else this checkout's cache.
 
     Raises:
         Broken: there is none of these.
@@ -73,7 +79,7 @@ def remote_of(asked: str | None) -> str | None:
 
 
 def pull(clone: Path, remote: str | None, endpoint: str | None) -> None:
-    """Pull what the remote has; what it lacks shows in the audit.
+    """Pull what the remote has; the audit shows what it lacks.
 
     Raises:
         Broken: the remote cannot be read, or has none of the weights.
@@ -90,15 +96,15 @@ def pull(clone: Path, remote: str | None, endpoint: str | None) -> None:
 
 
 def nothing_to_do(clone: Path, scale: str) -> None:
-    """See that Snakemake would make nothing, with or without weights."""
+    """Check that Snakemake would make nothing, with or without weights."""
     printed = run(clone, ".venv/bin/snakemake", "--cores", "1", "--dry-run", "--config", f"scale={scale}")
     if "Nothing to be done" not in printed:
-        raise Broken(f"Snakemake wants to work in a fresh clone:\n{printed}")
+        raise Broken(f"Snakemake has work to do in a fresh clone:\n{printed}")
     say("Snakemake: nothing to be done")
 
 
 def audit(clone: Path, scale: str) -> str:
-    """Audit the scale and list what the remote lacks; returns the counts in words.
+    """Audit the scale and list what the remote lacks; returns the counts as text.
 
     Raises:
         Broken: something is stale, unverified or tampered.
@@ -123,7 +129,7 @@ def redraw(clone: Path, scale: str, figure: str) -> None:
     """Draw one figure again and compare it with the committed one.
 
     Raises:
-        Broken: there is no such figure, another job than the figure's would run, or another byte came out.
+        Broken: there is no such figure, jobs other than the figure's would run, or a byte differs.
     """
     files = [clone / "results" / scale / "figures" / f"{figure}{suffix}" for suffix in SUFFIXES]
     if absent := [file.name for file in files if not file.is_file()]:
@@ -135,16 +141,16 @@ def redraw(clone: Path, scale: str, figure: str) -> None:
     command = (".venv/bin/snakemake", "--cores", "1", target, "--config", f"scale={scale}")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", run(clone, *command, "--dry-run"), re.MULTILINE))
     if planned != {"figure": "1", "total": "1"}:
-        raise Broken(f"to draw {figure}, Snakemake would run {planned}, not the figure's job alone")
+        raise Broken(f"to draw {figure}, Snakemake would run {planned}, not only the figure's job")
     run(clone, *command)
-    other = [file.name for file in files if file.read_bytes() != before[file]]
-    if other:
-        raise Broken(f"drawn again, these came out otherwise: {', '.join(other)}")
+    different = [file.name for file in files if file.read_bytes() != before[file]]
+    if different:
+        raise Broken(f"drawn again, these differ: {', '.join(different)}")
     say(f"{figure} drawn again: SVG, PNG and CSV are the same, byte for byte")
 
 
 def prove(folder: Path, options: argparse.Namespace) -> str:
-    """All steps; returns the audit's counts."""
+    """Run all steps; returns the audit's counts."""
     remote = remote_of(options.remote)
     clone = folder / "clone"
     run(ROOT, "git", "clone", "--quiet", ROOT, clone)
@@ -161,12 +167,12 @@ def prove(folder: Path, options: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Run the proof in a temporary folder."""
+    """Run the check in a temporary folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--remote", help="DVC remote: a folder or URL (default: the project's, else its cache)"
     )
-    parser.add_argument("--endpoint", help="address of the server of an s3:// remote, where it is not AWS")
+    parser.add_argument("--endpoint", help="server of an s3:// remote, if it is not AWS")
     parser.add_argument("--scale", default="laptop")
     parser.add_argument("--figure", default="figure_7")
     parser.add_argument("--keep", action="store_true", help="do not delete the clone")
