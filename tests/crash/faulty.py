@@ -1,8 +1,8 @@
-"""The command line in a process that dies at a chosen moment: ``python faulty.py MOMENT ARGUMENT ...``.
+"""The command line in a process that is killed at a chosen moment: ``python faulty.py MOMENT ARGUMENT ...``.
 
 MOMENT is ``before`` or ``after``, a pattern, and a number: ``before:checkpoint_*.json:2`` sends SIGKILL to
-the process when it is about to move a second file of such a name to its place. The report of progress does
-not count, for it follows the clock. With MOMENT ``count`` the process lives, and prints how many it moved.
+the process when it is about to move the second matching file into place. Progress reports do not count,
+because they depend on the clock. With MOMENT ``count`` the process survives and prints the number of moves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drivers that are killed or meet, a killed evaluation, and a clock that goes back."""
+"""Killed drivers, two drivers at once, a killed evaluation, and a clock that goes back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def environment(project: Path) -> dict[str, str]:
 
 
 class Driver:
-    """Snakemake in a process; it prints to a file, for a trainer left behind would hold a pipe open."""
+    """Snakemake in a process; it prints to a file, because a trainer left behind would keep a pipe open."""
 
     def __init__(self, project: Path, target: str = MANIFEST, scale: str = "small") -> None:
         words = ["--profile", "workflow/profiles/local", "--config", f"scale={scale}", "--", target]
@@ -53,7 +53,7 @@ class Driver:
             )
 
     def finish(self) -> tuple[int, str]:
-        """Exit code and what was printed."""
+        """Exit code and output."""
         return self.process.wait(240), self.output.read_text(encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def fpc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_killed_evaluation_goes_on_at_its_milestone(tmp_path: Path) -> None:
+def test_a_killed_evaluation_resumes_at_its_milestone(tmp_path: Path) -> None:
     whole = prepared(tmp_path / "whole", steps=240)
     for phase in ("pretrain", "collect"):
         fpc(whole, phase)
@@ -136,7 +136,7 @@ def test_a_killed_evaluation_goes_on_at_its_milestone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("phase", ["collect", "pretrain"])
 def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) -> None:
-    """The child, or its parent after a first attempt, believes to be made yesterday."""
+    """The clock says that the child, or its parent after a first attempt, was made yesterday."""
     project = prepared(tmp_path)
     back = (
         "import sys, fpc.workflow.run as runs; from datetime import datetime, timedelta, UTC; "
@@ -154,5 +154,5 @@ def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) 
         [BIN / "fpc", "audit", "verify", "results/tiny"],
         cwd=project, env=environment(project), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    # All that was made is in order; the rest of the scale is not made.
+    # Everything made is verified; the rest of the scale has not been made.
     assert (audit.returncode, audit.stdout.splitlines()[-1]) == (3, "2 verified, 5 missing"), audit.stdout

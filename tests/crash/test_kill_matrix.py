@@ -1,4 +1,4 @@
-"""Faults at random and at chosen moments: a run resumes from its newest good checkpoint and ends the same.
+"""Faults at random and chosen moments: a run resumes from its newest intact checkpoint and ends the same.
 
 Both learners are real: SAC on Meta-World, APPO (Sample Factory, serial) on NetHack.
 """
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 class Project:
-    """A copy of the configuration and commands in it."""
+    """A copy of the configuration, and commands that run in it."""
 
     def __init__(self, folder: Path, learner: str) -> None:
         self.folder, self.learner = folder, learner
@@ -47,7 +47,7 @@ class Project:
     def start(
         self, seconds: float = 0.0, moment: str | None = None, phase: str = "finetune"
     ) -> subprocess.Popen[str]:
-        """Begin a phase; a checkpoint every so many seconds."""
+        """Start a phase that writes a checkpoint every ``seconds``."""
         program = (
             [str(BIN / "fpc")] if moment is None else [sys.executable, "-m", "tests.crash.faulty", moment]
         )
@@ -63,12 +63,12 @@ class Project:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
-        """Exit code and what was said."""
+        """Exit code and error output."""
         _, errors = process.communicate(timeout=300)
         return process.returncode, errors
 
     def run(self, phase: str = "finetune") -> str:
-        """Run to the end, which must be good."""
+        """Run to the end; it must succeed."""
         code, errors = self.finish(self.start(1e9, phase=phase))
         assert code == 0, errors
         return errors
@@ -83,7 +83,7 @@ class Project:
         return sorted(self.folder.glob("results/.runs/*/state/**/checkpoint_*.json"))
 
     def wait_for_checkpoints(self, process: subprocess.Popen[str], number: int) -> None:
-        """Until so many were written (two are kept)."""
+        """Wait until this many checkpoints were written (two are kept)."""
         seen: set[str] = set()
         deadline = time.monotonic() + 240
         while len(seen) < number:
@@ -95,7 +95,7 @@ class Project:
 
 @pytest.fixture(scope="module", params=["sac", "appo"])
 def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A run that nothing happened to, in which the phase ``evaluate`` is done too."""
+    """An undisturbed run, including the phase ``evaluate``."""
     project = Project(tmp_path_factory.mktemp(request.param), request.param)
     project.run()
     return project
@@ -103,7 +103,7 @@ def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def disturbed(undisturbed: Project, tmp_path: Path) -> Iterator[Project]:
-    """A project to disturb; in the end nothing is left of the run but what was published."""
+    """A project to disturb; at the end only the published files of the run may be left."""
     project = Project(tmp_path, undisturbed.learner)
     yield project
     assert not list(project.folder.glob("results/.runs/*"))
@@ -111,7 +111,7 @@ def disturbed(undisturbed: Project, tmp_path: Path) -> Iterator[Project]:
 
 
 def assert_same(disturbed: Project, undisturbed: Project, attempts: int = 2) -> None:
-    """Every file has the bits of the undisturbed run, and the manifest says what happened."""
+    """Every file is identical to the undisturbed run's, and the manifest says what happened."""
     expected, found = undisturbed.manifest(), disturbed.manifest()
     assert found.subjects == expected.subjects
     assert len(found.subjects) > 3
@@ -119,14 +119,14 @@ def assert_same(disturbed: Project, undisturbed: Project, attempts: int = 2) -> 
 
 
 def assert_resumed(project: Project, said: str) -> None:
-    """It went on from a checkpoint, and said so."""
+    """It resumed from a checkpoint, and said so."""
     assert "continuing from results/.runs/" in said
     assert 0 < project.manifest().details["metadata"]["resumed_from_step"] < STEPS[project.learner]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_stops(undisturbed: Project, disturbed: Project, number: signal.Signals) -> None:
-    process = disturbed.start(seconds=1e9)  # no checkpoint but the one that the signal asks for
+    process = disturbed.start(seconds=1e9)  # no checkpoint except the one that the signal triggers
     wait_for_progress(disturbed, process)
     process.send_signal(number)
     code, errors = disturbed.finish(process)
@@ -137,7 +137,7 @@ def test_a_signal_saves_and_stops(undisturbed: Project, disturbed: Project, numb
 
 
 def wait_for_progress(project: Project, process: subprocess.Popen[str]) -> None:
-    """Until the run has made steps."""
+    """Wait until the run has made steps."""
     deadline = time.monotonic() + 240
     while True:
         assert process.poll() is None, "the run ended before it could be disturbed"
@@ -167,10 +167,10 @@ def test_sigkill_at_random_moments(undisturbed: Project, disturbed: Project, che
     "moment",
     [
         "before:checkpoint_*.safetensors:3",  # the weights are written under a temporary name
-        "before:checkpoint_*.json:3",  # the weights are there, their record is not
-        "after:checkpoint_*.json:3",  # the old checkpoints are not yet removed
+        "before:checkpoint_*.json:3",  # the weights are written, their record is not
+        "after:checkpoint_*.json:3",  # old checkpoints have not been removed yet
         "before:step_*.safetensors:2",  # a milestone
-        "before:training.parquet:1",  # all is trained
+        "before:training.parquet:1",  # training is complete
     ],
 )
 def test_sigkill_while_saving(undisturbed: Project, disturbed: Project, moment: str) -> None:
@@ -197,7 +197,7 @@ def test_sigkill_after_publishing(undisturbed: Project, disturbed: Project) -> N
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "record"])
-def test_a_damaged_newest_checkpoint_is_passed_over(
+def test_a_damaged_newest_checkpoint_is_skipped(
     undisturbed: Project, disturbed: Project, damage: str
 ) -> None:
     process = disturbed.start()
@@ -216,7 +216,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
     assert_same(disturbed, undisturbed)
 
 
-def test_no_usable_checkpoint_is_an_error_and_nothing_is_trained_anew(
+def test_no_usable_checkpoint_is_an_error_and_training_does_not_restart(
     tmp_path: Path, undisturbed: Project
 ) -> None:
     project = Project(tmp_path, undisturbed.learner)

@@ -1,4 +1,4 @@
-"""SIGKILL in the phases around the training, at random writes: the same command ends with the same files.
+"""SIGKILL at random writes in the phases around training: the same command ends with the same files.
 
 Real phases of each learner's domain: SAC's on Meta-World, APPO's on NetHack.
 """
@@ -20,14 +20,14 @@ from fpc.lineage.manifest import Manifest, read
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 11  # of the random moments
-KILLS = 2  # of each phase
+KILLS = 2  # per phase
 SCALES = {"small": "robotic_sequence", "dungeon": "nethack"}
 PHASES = ("pretrain", "collect", "evaluate")
 pytestmark = pytest.mark.slow
 
 
 class Chain:
-    """A project whose phases run one by one, each in a process that may be told when to die."""
+    """A project whose phases run one by one, each in a process that can be told when to die."""
 
     def __init__(self, folder: Path, scale: str) -> None:
         self.folder, self.scale = folder, scale
@@ -40,7 +40,7 @@ class Chain:
         return self.folder.joinpath("results", self.scale, SCALES[self.scale], phase, *method, "seed_0")
 
     def run(self, phase: str, moment: str) -> tuple[int, str]:
-        """Exit code and what was said; checkpoints are written at every chance."""
+        """Exit code and error output; checkpoints are written at every opportunity."""
         words = [phase, f"--scale={self.scale}", f"--experiment={SCALES[self.scale]}"]
         words += ["--method=vanilla"] if phase in ("finetune", "evaluate") else []
         environment = {**os.environ, "FPC_CHECKPOINT_SECONDS": "0", "OMP_NUM_THREADS": "1"}
@@ -67,7 +67,7 @@ class Chain:
 def undisturbed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Chain, dict[str, int]]:
-    """The chain that nothing happened to, and how many files each phase moved to their places."""
+    """The undisturbed chain, and the number of files that each phase moved into place."""
     chain, moved = Chain(tmp_path_factory.mktemp("chain") / "project", request.param), {}
     for phase in ("pretrain", "collect", "finetune", "evaluate"):
         code, said = chain.run(phase, "count")
@@ -78,7 +78,7 @@ def undisturbed(
 
 
 def comparable(manifest: Manifest) -> dict[str, str]:
-    """Digests of files, but NLE's recordings and their list: NLE puts time and process into both.
+    """Digests of files except NLE's recordings and their list, which contain the time and process ID.
 
     Of each game its record is compared: every action, metrics, levels.
     """
@@ -94,7 +94,7 @@ def test_sigkill_at_a_random_write(
     undisturbed: tuple[Chain, dict[str, int]], phase: str, kill: int, tmp_path: Path
 ) -> None:
     chain, moved = undisturbed
-    # The first is run.json, the last moves the whole: before it all is done, and nothing is published.
+    # The first write is run.json, the last moves the whole: before that nothing is published.
     number = random.Random(f"{SEED} {chain.scale} {phase}").sample(range(2, moved[phase] + 1), KILLS)[kill]
     disturbed = chain.before(phase, tmp_path / "project")
     code, said = disturbed.run(phase, f"before:*:{number}")

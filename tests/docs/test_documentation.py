@@ -1,4 +1,4 @@
-"""The documentation says what the code does: generated pages, links, and the worked example."""
+"""The documentation matches the code: generated pages, links, and the worked example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tutorial's commands, given in a fresh folder, make the files and print what the page shows."""
+"""The tutorial's commands, run in a fresh folder, make the files and print what the page shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def section(number: int) -> str:
 
 
 def give(commands: str) -> subprocess.CompletedProcess[str]:
-    """Give commands to a shell in the current folder, output and messages together."""
+    """Run commands in a shell in the current folder; stdout and stderr together."""
     environment = {
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -40,7 +40,7 @@ def give(commands: str) -> subprocess.CompletedProcess[str]:
 
 
 def promised(prose: str) -> tuple[str | None, int]:
-    """Output that the text after commands shows, and their exit code."""
+    """The output and exit code that the page promises after the commands."""
     block = re.search(r"^```text\n(.*?)^```", prose, re.MULTILINE | re.DOTALL)
     line = re.search(r"^prints `([^`]*)`", prose, re.MULTILINE)
     shown = block or line
@@ -68,7 +68,7 @@ def test_the_tutorial_is_true() -> None:
 
 
 def the_third_section_is_true(commands: str, prose: str, output: str) -> None:
-    """The jobs that the page names have run; a second time there is nothing to do; the files are there."""
+    """The named jobs ran, a second run has nothing to do, and the listed files exist."""
     named = re.search(r"Five jobs run: (.*?)\.", prose, re.DOTALL)
     assert named
     assert sorted(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == sorted(

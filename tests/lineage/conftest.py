@@ -58,21 +58,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def chain(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the chain to do wrong to, as the current directory."""
+    """A copy of the chain to tamper with, as the current directory."""
     shutil.copytree(made, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
 
 
 def findings(*paths: Path) -> dict[Path, Finding]:
-    """What the audit says of the chain's artifacts, or of what is below ``paths``."""
+    """The audit's findings on the chain's artifacts, or on everything below ``paths``."""
     table = RunTable(load("tiny"))
     places = paths or (Path("results/tiny/two_state_mdp"), Path("results/tiny/figures"))
     return {item.artifact: item for item in verify(places, {"tiny": table})}
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change a manifest and give it a right digest of its own, as one who knows the format would."""
+    """Change a manifest and give it a valid digest of itself, as someone who knows the format would."""
     statement = json.loads(path.read_text(encoding="utf-8"))
     change(statement)
     statement.pop("statement_sha256", None)
@@ -81,7 +81,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def forge(folder: Path, name: str, content: bytes, manifest: str = "manifest.json") -> None:
-    """Replace a file and make its manifest agree."""
+    """Replace a file and adapt its manifest."""
     (folder / name).write_bytes(content)
 
     def change(statement: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What somebody may do to results, one test each; the audit sees all of it, and says what it is."""
+"""What someone may do to results, one test each; the audit detects all of it and says what it is."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OTHER_SEED = Row("tiny", "finetune", "two_state_mdp", "vanilla", (1,))
 
 
 def flip(file: Path) -> None:
-    """One bit in the middle."""
+    """Flip one bit in the middle of a file."""
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
 
 def verdict(row: Row, *reason: str) -> Verdict:
-    """The verdict on a row; its reasons must name these words."""
+    """The verdict on a row; its reasons must contain these words."""
     found = findings()[row.manifest]
     for words in reason:
         assert any(words in text for text in found.reasons), found.reasons
@@ -60,7 +60,7 @@ def test_flipped_bit(row: Row, name: str) -> None:
     assert verdict(row, f"{name} is not the file that was made") == Verdict.TAMPERED
 
 
-def test_flipped_bit_with_the_old_time_is_seen_by_the_quick_audit() -> None:
+def test_a_flipped_bit_with_the_old_time_is_detected_by_the_quick_audit() -> None:
     cache, place = Path("cache.json"), [PRETRAIN.folder]
     file = PRETRAIN.folder / "policy.safetensors"
     assert [item.verdict for item in verify(place, {}, digests=Digests(cache))] == [Verdict.VERIFIED]
@@ -89,12 +89,12 @@ def test_edited_section() -> None:
 def test_manifest_and_artifact_replaced_together() -> None:
     file = FINETUNE.folder / "training.parquet"
     forge(FINETUNE.folder, file.name, file.read_bytes() + b"more")
-    assert verdict(FINETUNE) == Verdict.VERIFIED  # it is in order by itself; what was made from it is not
+    assert verdict(FINETUNE) == Verdict.VERIFIED  # consistent on its own, but not with what was made from it
     assert verdict(EVALUATE, "not made again since: it was replaced") == Verdict.TAMPERED
     assert verdict(FIGURE, f"parent {EVALUATE.manifest} is tampered") == Verdict.STALE
 
 
-def test_a_parent_that_was_made_again_is_no_forgery() -> None:
+def test_a_parent_that_was_made_again_is_not_a_forgery() -> None:
     shutil.rmtree(PRETRAIN.folder)
     pretrain(load("tiny"), "two_state_mdp", (0,))
     assert verdict(COLLECT, "it was made again since") == Verdict.STALE
@@ -110,7 +110,7 @@ def test_swapped_seeds() -> None:
 
 
 def test_swapped_inputs() -> None:
-    """The digests of two parents change places in the child's manifest."""
+    """The digests of two parents are swapped in the child's manifest."""
 
     def change(statement: dict[str, Any]) -> None:
         first, second = statement["predicate"]["buildDefinition"]["resolvedDependencies"][:2]
@@ -165,7 +165,7 @@ def test_dvc_lock_of_a_folder() -> None:
     assert verdict(FINETUNE, "records a different milestones") == Verdict.STALE
 
 
-def test_dvc_lock_that_is_none_is_one_error() -> None:
+def test_an_invalid_dvc_lock_is_one_error() -> None:
     Path("dvc.lock").write_text("stages: [nothing]\n", encoding="utf-8")
     finished = CliRunner().invoke(app, ["audit", "verify"])
     assert "dvc.lock: not a DVC lock file" in str(finished.exception)
@@ -184,7 +184,7 @@ def test_link_out_of_the_tree(name: str, tmp_path: Path) -> None:
         assert verdict(PRETRAIN, "is a link out of") == Verdict.TAMPERED
 
 
-def test_link_into_the_cache_of_dvc_is_in_order() -> None:
+def test_a_link_into_the_cache_of_dvc_is_allowed() -> None:
     file, cached = PRETRAIN.folder / "policy.safetensors", Path(".dvc/cache/files/md5/00/11")
     cached.parent.mkdir(parents=True)
     file.rename(cached)
@@ -211,7 +211,7 @@ def test_parent_outside_in_a_manifest(uri: str) -> None:
 
 
 class Bomb:
-    """Unpickled, it leaves a mark."""
+    """Leaves a mark when unpickled."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return os.mkdir, ("executed",)
@@ -224,7 +224,7 @@ def test_pickle_in_place_of_weights_does_not_execute() -> None:
     with pytest.raises((ValueError, RunError), match=r"policy\.safetensors"):
         collect(load("tiny"), "two_state_mdp", (0,))
     assert not Path("executed").exists()
-    pickle.loads((PRETRAIN.folder / "policy.safetensors").read_bytes())  # the bomb is a real one
+    pickle.loads((PRETRAIN.folder / "policy.safetensors").read_bytes())  # the bomb is real
     assert Path("executed").exists()
 
 
@@ -234,7 +234,7 @@ def test_stray_file() -> None:
     assert findings()[stray].verdict == Verdict.UNVERIFIED
 
 
-def test_manifests_in_a_circle_end() -> None:
+def test_a_cycle_of_manifests_ends() -> None:
     def change(statement: dict[str, Any]) -> None:
         statement["predicate"]["buildDefinition"]["resolvedDependencies"] = [
             {"uri": COLLECT.manifest.as_posix(), "digest": {"sha256": "0" * 64}}
@@ -249,7 +249,7 @@ NAMES = ["a\0b", "\ud800", "", 5, "\x1b[2J", "\u202etxt", None]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_that_are_none(name: Any) -> None:
+def test_invalid_names(name: Any) -> None:
     rewrite(PRETRAIN.manifest, lambda statement: statement["subject"][0].update(name=name))
     assert verdict(PRETRAIN, "not a manifest of this project (subject.0.name") == Verdict.TAMPERED
 
@@ -264,7 +264,7 @@ def test_names_that_are_none(name: Any) -> None:
         ("resolvedDependencies", [{"uri": 5, "digest": {"sha256": "0" * 64}}]),
     ],
 )
-def test_parts_of_another_type(part: str, value: Any) -> None:
+def test_parts_of_the_wrong_type(part: str, value: Any) -> None:
     def change(statement: dict[str, Any]) -> None:
         place = statement["predicate"]["buildDefinition"]
         *way, last = part.split(".")
@@ -277,7 +277,7 @@ def test_parts_of_another_type(part: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "NaN", "[]", "", "\xff"])
-def test_json_that_is_no_manifest(text: str) -> None:
+def test_json_that_is_not_a_manifest(text: str) -> None:
     PRETRAIN.manifest.write_bytes(text.encode("latin-1"))
     assert verdict(PRETRAIN, "not a manifest of this project") == Verdict.TAMPERED
 
@@ -288,7 +288,7 @@ def test_a_file_named_twice() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "circle"])
-def test_what_is_no_file(kind: str) -> None:
+def test_something_other_than_a_file(kind: str) -> None:
     for path in (PRETRAIN.folder / "policy.safetensors", COLLECT.manifest):
         path.unlink()
         if kind == "folder":
@@ -355,17 +355,17 @@ def test_a_manifest_without_code_or_digest_is_behind() -> None:
     statement = json.loads(EVALUATE.manifest.read_text("utf-8"))
     del statement["statement_sha256"]
     EVALUATE.manifest.write_text(json.dumps(statement), "utf-8")
-    assert "no digest of its own" in " ".join(findings()[EVALUATE.manifest].reasons)
+    assert "no digest of itself" in " ".join(findings()[EVALUATE.manifest].reasons)
 
 
 @pytest.mark.parametrize("content", ["[1]", "null", "[" * 100_000, '{"sha256 x": 5}', "{"])
-def test_a_spoilt_memory_is_forgotten(content: str) -> None:
+def test_a_damaged_cache_is_ignored(content: str) -> None:
     Path("cache.json").write_text(content, encoding="utf-8")
     found = list(verify([PRETRAIN.folder], {}, digests=Digests(Path("cache.json"))))
     assert [item.verdict for item in found] == [Verdict.VERIFIED]
 
 
-def test_deep_does_not_believe_a_forged_memory() -> None:
+def test_deep_does_not_trust_a_forged_cache() -> None:
     file, cache = PRETRAIN.folder / "policy.safetensors", Path("cache.json")
     digest = sha256_of(file)
     flip(file)
@@ -380,7 +380,7 @@ def test_deep_does_not_believe_a_forged_memory() -> None:
     assert deep == [Verdict.TAMPERED]
 
 
-def test_results_on_another_disk_are_in_order(tmp_path: Path) -> None:
+def test_results_on_another_disk_are_verified(tmp_path: Path) -> None:
     Path("results").rename(tmp_path / "disk")
     Path("results").symlink_to(tmp_path / "disk")
     assert {verdict(row) for row in CHAIN} == {Verdict.VERIFIED}
@@ -389,7 +389,7 @@ def test_results_on_another_disk_are_in_order(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["audit", "trace", "results/tiny/figures/figure_9.svg"]).exit_code == 0
 
 
-def test_a_cache_of_dvc_in_another_place(tmp_path: Path) -> None:
+def test_a_dvc_cache_in_another_folder(tmp_path: Path) -> None:
     file, cached = PRETRAIN.folder / "policy.safetensors", tmp_path / "cache" / "files" / "md5" / "00"
     cached.parent.mkdir(parents=True)
     file.rename(cached)
@@ -400,7 +400,7 @@ def test_a_cache_of_dvc_in_another_place(tmp_path: Path) -> None:
     assert verdict(PRETRAIN) == Verdict.VERIFIED
 
 
-def test_nothing_to_audit_is_no_success() -> None:
+def test_nothing_to_audit_is_not_a_success() -> None:
     shutil.rmtree("results")
     finished = CliRunner().invoke(app, ["audit", "verify"])
     assert (finished.exit_code, finished.output) == (3, "nothing found\n")

@@ -1,4 +1,4 @@
-"""A manifest names the modules that decided its artifact, and no others."""
+"""A manifest names the modules that determined its artifact, and no others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAC = "fpc/learners/sac/"
 
 
 def modules(domain: str, phase: str, method: str | None, source: Path = SOURCE) -> frozenset[str]:
-    """Modules that decide a run."""
+    """Modules that determine a run."""
     row = Row("tiny", phase, "experiment", method, (0,))
     return closure(entry_points(row, {"domain": domain}), source, decides).modules
 
@@ -57,7 +57,7 @@ def test_the_toy_names_neither_sac_nor_other_domains() -> None:
     assert not {"nle", "metaworld", "sample_factory"} & packages.keys()
 
 
-def test_what_is_found_by_its_name_in_a_string_is_named() -> None:
+def test_a_module_found_by_its_name_in_a_string_is_named() -> None:
     """Worker processes of APPO import the domain's functions that way."""
     names = modules("nethack", "finetune", "behavioral_cloning")
     assert {"fpc/domains/nethack/training.py", "fpc/domains/nethack/expert_sequences.py"} <= names
@@ -88,8 +88,8 @@ def test_a_change_of_sac_leaves_nethack_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("domain", ["two_state_mdp", "robotic_sequence"])
-def test_all_that_a_process_loads_of_a_domain_is_named(domain: str) -> None:
-    """What the source says holds against what Python does: nothing of the domain or its learner escapes."""
+def test_everything_that_a_process_loads_of_a_domain_is_named(domain: str) -> None:
+    """The closure read from the source covers every module of the domain and its learner that is loaded."""
     names = modules(domain, "evaluate", "vanilla")
     program = (
         "import sys; from fpc.domains.registry import load_domain\n"

@@ -1,4 +1,4 @@
-"""An export is a Provenance Run Crate that the profile's own validator accepts, and holds what was made."""
+"""An export is a Provenance Run Crate that the profile's validator accepts, with all that was made."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from fpc.workflow.phases.report import report
 from fpc.workflow.run_table import closing_row, figure_row
 from tests.lineage.conftest import EVALUATE, PRETRAIN, ROOT, make_chain
 
-# The context of RO-Crate 1.1 (public domain, CC0), for the validator reads it and tests have no network.
+# The context of RO-Crate 1.1 (public domain, CC0): the validator reads it, and tests have no network.
 export = partial(crates.export, configuration_files=configuration_files)
 CONTEXT = Path(__file__).parent / "data" / "ro-crate-1.1-context.jsonld"
 CONTEXT_ADDRESS = "https://w3id.org/ro/crate/1.1/context"
@@ -46,7 +46,7 @@ repository-code: https://example.org/fpc
 authors:
   - {name: FPC contributors, website: "https://example.org"}
 """
-# Cannot be met: Workflow RO-Crate demands a file of the crate as the workflow, and a phase has no address.
+# Cannot be met: Workflow RO-Crate requires the workflow to be a file of the crate, and a phase has no URL.
 CONTRADICTED = "The SoftwareApplication id SHOULD be an absolute URI"
 
 Validate = Callable[[Path, Severity], set[str]]
@@ -76,7 +76,7 @@ def made(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 class _Context(BaseAdapter):
-    """Answers with the context from its file."""
+    """Serves the context from its file."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         assert request.url == CONTEXT_ADDRESS
@@ -90,7 +90,7 @@ class _Context(BaseAdapter):
 
 @pytest.fixture(scope="module")
 def validate(tmp_path_factory: pytest.TempPathFactory) -> Validate:
-    """The real validator with the context in its cache: messages of what a crate does not meet."""
+    """The real validator, with the context cached: messages on requirements that a crate does not meet."""
     cache = tmp_path_factory.mktemp("cache") / "http"
     with CachedSession(str(cache), backend="sqlite") as session:
         session.mount("https://", _Context())
@@ -131,7 +131,7 @@ def test_the_validator_accepts_an_export(validate: Validate, tmp_path: Path) -> 
     assert validate(tmp_path / "a.zip", Severity.REQUIRED) == set()
 
 
-def test_all_that_is_recommended_is_met_once_the_project_says_who_and_where(
+def test_all_recommendations_are_met_once_the_project_says_who_and_where(
     made: Path, validate: Validate, tmp_path: Path
 ) -> None:
     (made / "CITATION.cff").write_text(FULL_CITATION, encoding="utf-8")
@@ -197,7 +197,9 @@ def test_files_of_a_crate_are_those_it_names_and_another_reader_finds_them(tmp_p
 
 
 @pytest.mark.usefixtures("made")
-def test_weights_are_packed_on_demand_and_known_by_digest_else(validate: Validate, tmp_path: Path) -> None:
+def test_weights_are_packed_on_demand_and_otherwise_described_by_digest(
+    validate: Validate, tmp_path: Path
+) -> None:
     weights = (PRETRAIN.folder / "policy.safetensors").as_posix()
     export(tmp_path / "with.zip", [REPORT], weights=True)
     assert weights in zipfile.ZipFile(tmp_path / "with.zip").namelist()
@@ -268,7 +270,7 @@ def test_an_altered_manifest_or_another_parent_is_refused(tmp_path: Path) -> Non
         export(tmp_path / "a.zip", [REPORT])
 
 
-def test_what_is_stale_is_packed_only_when_that_is_said(made: Path, tmp_path: Path) -> None:
+def test_stale_artifacts_are_packed_only_with_force(made: Path, tmp_path: Path) -> None:
     path = made / "configs" / "tiny.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(
@@ -280,7 +282,7 @@ def test_what_is_stale_is_packed_only_when_that_is_said(made: Path, tmp_path: Pa
     assert finished.exit_code == 0, finished.output
 
 
-def test_wrong_use_is_one_clear_error(made: Path, tmp_path: Path) -> None:
+def test_wrong_usage_is_one_clear_error(made: Path, tmp_path: Path) -> None:
     report_file = closing_row(load("tiny"), "report").folder / "report.html"
     before = report_file.read_bytes()
     assert "ends with .zip" in refusal(str(report_file))

@@ -1,4 +1,4 @@
-"""Signatures of manifests: they hold for exactly what was signed, by the key that is asked for."""
+"""Signatures of manifests are valid for exactly what was signed, by the required key."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_was_signed_has_no_problem_and_is_a_dsse_envelope(keys: Path) -> No
     kind, payload = envelope["payloadType"], base64.b64decode(envelope["payload"])
     assert kind == "application/vnd.in-toto+json"
     assert payload == COLLECT.manifest.read_bytes()
-    encoded = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload  # as DSSE's protocol says
+    encoded = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload  # as specified by DSSE
     public = load_pem_public_key(keys.with_name("key.pub").read_bytes())
     assert isinstance(public, Ed25519PublicKey)
     public.verify(base64.b64decode(envelope["signatures"][0]["sig"]), encoded)
@@ -88,7 +88,7 @@ def test_only_a_signature_has_the_name_of_one() -> None:
 def test_one_changed_byte_of_the_manifest_is_found(keys: Path) -> None:
     signed(keys)
     content = bytearray(COLLECT.manifest.read_bytes())
-    content[-2] = ord(" ")  # the JSON may still be read; its bytes are others
+    content[-2] = ord(" ")  # still valid JSON, but other bytes
     COLLECT.manifest.write_bytes(content)
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
@@ -143,7 +143,7 @@ def test_a_broken_signature_file_is_found(keys: Path, cut: str) -> None:
 
 
 @pytest.mark.usefixtures("chain")
-def test_another_kind_of_payload_is_found(keys: Path) -> None:
+def test_another_type_of_payload_is_found(keys: Path) -> None:
     from securesystemslib.dsse import Envelope
 
     envelope = Envelope(COLLECT.manifest.read_bytes(), "text/plain", {})
@@ -158,7 +158,7 @@ def test_an_artifact_and_its_manifest_replaced_together_are_found(keys: Path) ->
     forge(COLLECT.folder, "start_states.json", b"[]")
     verified = CliRunner().invoke(app, ["audit", "verify", str(COLLECT.folder), "--scale", "tiny", "--json"])
     verdicts = {item["artifact"]: item["verdict"] for item in json.loads(verified.output)}
-    assert verdicts[str(COLLECT.manifest)] == "verified", "digests alone do not find it"
+    assert verdicts[str(COLLECT.manifest)] == "verified", "digests alone do not detect it"
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
 
@@ -192,7 +192,7 @@ def test_the_commands_make_a_key_and_sign(keys: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("key", ["../key", "key", "new/folder/key", "/", ".", "..", "a" * 300])
-def test_a_key_lies_outside_the_project_and_is_a_file(
+def test_a_key_is_a_file_outside_the_project(
     project: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.chdir(project / "configs")
@@ -202,7 +202,7 @@ def test_a_key_lies_outside_the_project_and_is_a_file(
     assert set(project.rglob("*")) == before
 
 
-def test_a_key_inside_is_wrong_use_and_one_outside_is_made(project: Path, keys: Path) -> None:
+def test_a_key_inside_is_wrong_usage_and_one_outside_is_made(project: Path, keys: Path) -> None:
     (project / "link").symlink_to(keys.parent)
     for place, code in (
         (project / "key", 2),
@@ -228,7 +228,7 @@ def test_keys_that_cannot_be_used_are_one_clear_error(keys: Path) -> None:
     keys.unlink()
     with pytest.raises(SigningError, match=r"key\.pub exists already"):
         make_key(keys)
-    assert not keys.exists(), "half a pair is not left behind"
+    assert not keys.exists(), "half a key pair must not be left behind"
     keys.write_bytes(content[:40])
     with pytest.raises(SigningError, match="not a readable private key"):
         read_private_key(keys)
@@ -242,7 +242,7 @@ def test_keys_that_cannot_be_used_are_one_clear_error(keys: Path) -> None:
         read_public_key(keys.parent)
 
 
-def test_a_file_that_is_no_manifest_is_not_signed(tmp_path: Path, keys: Path) -> None:
+def test_a_file_that_is_not_a_manifest_is_not_signed(tmp_path: Path, keys: Path) -> None:
     path = tmp_path / "manifest.json"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ManifestError):
@@ -283,7 +283,7 @@ def checked(key: Path) -> tuple[int, dict[str, tuple[str, str]]]:
 
 
 @pytest.mark.usefixtures("chain")
-def test_verify_with_a_key_is_content_when_all_is_signed(keys: Path) -> None:
+def test_verify_with_a_key_succeeds_when_everything_is_signed(keys: Path) -> None:
     signed(keys)
     code, found = checked(keys)
     assert code == 1

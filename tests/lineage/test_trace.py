@@ -1,4 +1,4 @@
-"""Ancestry as text, JSON and picture; figures found alone; and what differs between two makings."""
+"""Ancestry as text, JSON and image; copies of figures; and how two artifacts differ."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_ancestry_goes_from_the_figure_to_pi_star() -> None:
     assert set(found[EVALUATE.manifest].parents) == {FINETUNE.manifest, PRETRAIN.manifest, COLLECT.manifest}
 
 
-def test_the_tree_names_seed_commit_and_digests_and_spells_each_artifact_out_once() -> None:
+def test_the_tree_names_seed_commit_and_digests_and_shows_each_artifact_in_full_once() -> None:
     text = audit("trace", str(SVG)).output
     lines = text.splitlines()
     assert lines[0].startswith("figure figure_9  verified  manifest ")
@@ -94,7 +94,7 @@ def test_pictures() -> None:
     assert isinstance(finished.exception, ConfigError)
 
 
-def test_a_missing_ancestor_is_said() -> None:
+def test_a_missing_ancestor_is_reported() -> None:
     COLLECT.manifest.unlink()
     finished = audit("trace", str(SVG))
     assert f"{COLLECT.manifest}: cannot be read" in finished.output
@@ -103,7 +103,7 @@ def test_a_missing_ancestor_is_said() -> None:
     assert [item["artifact"] for item in told["ancestry"] if "problem" in item] == [str(COLLECT.manifest)]
 
 
-def test_missing_weights_are_said_and_no_failure() -> None:
+def test_missing_weights_are_reported_and_not_a_failure() -> None:
     PRETRAIN.folder.joinpath("policy.safetensors").unlink()
     finished = audit("trace", str(SVG))
     assert finished.exit_code == 0
@@ -125,7 +125,7 @@ def test_an_altered_figure_and_an_altered_table_are_not_vouched_for() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".csv"])
-def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
+def test_a_copy_of_a_figure_is_traced(suffix: str, tmp_path: Path) -> None:
     alone = tmp_path / f"from_a_talk{suffix}"
     shutil.copy(SVG.with_suffix(suffix), alone)
     finished = audit("trace", str(alone))
@@ -139,7 +139,7 @@ def test_a_figure_found_alone_is_traced(suffix: str, tmp_path: Path) -> None:
     assert read_source(alone)[1] == content_digest(table)
 
 
-def test_a_figure_that_was_altered_or_is_of_other_data_is_told(tmp_path: Path) -> None:
+def test_a_copy_that_was_altered_or_has_other_data_is_recognised(tmp_path: Path) -> None:
     alone = tmp_path / "figure.svg"
     text = SVG.read_text("utf-8")
     alone.write_text(text.replace("</svg>", "<!-- more --></svg>"), encoding="utf-8")
@@ -163,7 +163,7 @@ def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
         read_source(alone)
 
 
-def test_what_is_no_figure_is_one_error(tmp_path: Path) -> None:
+def test_something_other_than_a_figure_is_one_error(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n", encoding="utf-8")
     wide = tmp_path / "wide.csv"

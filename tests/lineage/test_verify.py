@@ -1,4 +1,4 @@
-"""The audit finds what was altered, and tells it from what is only old."""
+"""The audit detects alterations, and distinguishes them from artifacts that are merely outdated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_what_was_just_made_is_verified() -> None:
 
 
 @pytest.mark.usefixtures("chain")
-def test_weights_that_are_not_here_are_absent_where_dvc_lock_records_them_else_missing() -> None:
+def test_weights_that_are_not_here_are_absent_if_dvc_records_them_and_otherwise_missing() -> None:
     record_weights(PRETRAIN.folder / "policy.safetensors", FINETUNE.folder / "milestones")
     (PRETRAIN.folder / "policy.safetensors").unlink()
     next((FINETUNE.folder / "milestones").iterdir()).unlink()
@@ -42,14 +42,14 @@ def test_weights_that_are_not_here_are_absent_where_dvc_lock_records_them_else_m
 
 
 @pytest.mark.usefixtures("chain")
-def test_tables_are_gits_so_dvc_lock_excuses_none() -> None:
+def test_a_missing_table_is_missing_even_if_dvc_records_it() -> None:
     record_weights(EVALUATE.folder / "episodes.parquet")
     (EVALUATE.folder / "episodes.parquet").unlink()
     assert findings()[EVALUATE.manifest].verdict == Verdict.MISSING
 
 
 @pytest.mark.usefixtures("chain")
-def test_code_that_moved_is_behind_not_stale() -> None:
+def test_changed_code_is_behind_not_stale() -> None:
     def change(statement: dict[str, Any]) -> None:
         statement["predicate"]["runDetails"]["builder"]["code"]["modules"]["fpc/core/files.py"] = "0" * 64
 
@@ -59,13 +59,13 @@ def test_code_that_moved_is_behind_not_stale() -> None:
     assert "fpc/core/files.py" in found.reasons[0]
 
 
-def test_more_seeds_asked_for_make_a_figure_stale(chain: Path) -> None:
+def test_more_configured_seeds_make_a_figure_stale(chain: Path) -> None:
     path = chain / "configs" / "tiny.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("two_state_mdp:\n", "two_state_mdp:\n    seeds: 2\n", 1), encoding="utf-8")
     found = findings()[FIGURE.manifest]
     assert found.verdict == Verdict.STALE
-    assert "other runs" in found.reasons[0]
+    assert "different runs" in found.reasons[0]
 
 
 @pytest.mark.usefixtures("chain")
@@ -81,7 +81,7 @@ def test_a_path_given_in_any_way_is_audited() -> None:
     assert line in everything.output  # the rest of the scale
 
 
-def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ManifestError, match="not a manifest of this project"):
@@ -104,7 +104,7 @@ def test_manifest_says_what_made_it() -> None:
 def test_a_file_that_changed_shortly_before_a_long_read_is_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float, remembered: bool
 ) -> None:
-    """A pipe takes as long to read as its writer likes."""
+    """Reading a pipe takes as long as its writer wants."""
     monkeypatch.setattr(digests, "RACY", 1_000_000_000)
     pipe, cache = tmp_path / "pipe", tmp_path / "cache.json"
     os.mkfifo(pipe)
@@ -124,7 +124,7 @@ def test_a_file_that_changed_shortly_before_a_long_read_is_not_remembered(
 
 
 @pytest.mark.usefixtures("chain")
-def test_a_file_straight_in_the_results_is_seen() -> None:
+def test_a_file_directly_in_the_results_is_detected() -> None:
     Path("results/notes.txt").write_text("x", encoding="utf-8")
     finished = CliRunner().invoke(app, ["audit", "verify"])
     assert finished.exit_code == 1
@@ -133,7 +133,7 @@ def test_a_file_straight_in_the_results_is_seen() -> None:
 
 @pytest.mark.usefixtures("chain")
 def test_a_renamed_key_makes_nothing_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The manifest is of the time before the renaming: its section has the former name."""
+    """The manifest is from before the renaming: its section has the old name."""
 
     def change(statement: dict[str, Any]) -> None:
         parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
@@ -149,7 +149,7 @@ def test_a_renamed_key_makes_nothing_stale(monkeypatch: pytest.MonkeyPatch) -> N
     assert findings()[PRETRAIN.manifest].verdict == Verdict.VERIFIED
 
 
-def test_keys_have_present_names_wherever_they_stand() -> None:
+def test_renamed_keys_are_read_with_new_names_at_any_depth() -> None:
     then = {"finetune": {"sac": {"discount": 0.99, "gradient_clip": None}}, "list": [{"maximum_steps": 3}]}
     now = {"finetune": {"sac": {"gamma": 0.99, "max_grad_norm": None}}, "list": [{"max_steps": 3}]}
     assert sections.changed(then, now) == ""

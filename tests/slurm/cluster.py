@@ -1,4 +1,4 @@
-"""A real Slurm cluster of one node on this machine, on loopback, with accounting; stopped in the end.
+"""A real Slurm cluster of one node on this machine, on loopback, with accounting; stopped at the end.
 
 By hand, as root: ``python -m tests.slurm.cluster COMMAND ARGUMENT ...`` runs a command beside it.
 """
@@ -18,16 +18,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PACKAGES = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
-CONFIGURATION = Path("/etc/slurm/slurm.conf")  # jobs lose SLURM_CONF, so it must stand here
+CONFIGURATION = Path("/etc/slurm/slurm.conf")  # jobs lose SLURM_CONF, so it must be here
 DATABASE_PORT = 33306
 
 
 class CannotStart(RuntimeError):
-    """Why there is no cluster here."""
+    """No cluster can be started here; the text says why."""
 
 
 def install() -> None:
-    """Install Debian's packages where they are missing.
+    """Install missing Debian packages.
 
     Raises:
         CannotStart: not root, or packages cannot be had.
@@ -50,7 +50,7 @@ def install() -> None:
 
 @contextmanager
 def cluster() -> Iterator[Path]:
-    """Everything runs in the block; yields the folder of logs.
+    """The cluster runs inside the block; yields the folder of its logs.
 
     Raises:
         CannotStart: packages cannot be installed, or another Slurm is configured here.
@@ -73,7 +73,7 @@ def cluster() -> Iterator[Path]:
 
 
 def _daemon(stack: ExitStack, folder: Path, name: str, command: list[str]) -> None:
-    """Start a program that stays in the foreground; end it with the stack."""
+    """Start a foreground program, and stop it with the exit stack."""
     log = stack.enter_context((folder / f"{name}.out").open("w"))
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
@@ -107,7 +107,7 @@ def works(*command: str) -> bool:
 
 def _start_munge(stack: ExitStack, folder: Path) -> None:
     if works("sh", "-c", "munge -n | unmunge"):
-        return  # one is running
+        return  # one is running already
     key = Path("/etc/munge/munge.key")
     if not key.exists():
         key.write_bytes(os.urandom(1024))

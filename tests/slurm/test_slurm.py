@@ -1,4 +1,4 @@
-"""The chain as jobs of a real Slurm, with jobs that are cancelled, out of time and killed on the way."""
+"""The chain as jobs of a real Slurm, with jobs cancelled, timed out and killed on the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def prepared(folder: Path) -> Path:
-    """A project as a fresh clone has it: with the link that ``--profile slurm`` is found by."""
+    """A project like a fresh clone, with the link through which ``--profile slurm`` is found."""
     for name in ("configs", "workflow"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True)
     shutil.copy(ROOT / "Snakefile", folder)
@@ -51,7 +51,7 @@ def said(*command: str) -> str:
 
 
 class Disturber:
-    """Does each of three things once, to the training of one method, when it has a checkpoint."""
+    """Disturbs the training of three methods, each once and in a different way, after a checkpoint."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -70,7 +70,7 @@ class Disturber:
             ready = row["phase"] == "finetune" and list(record.parent.glob("state/**/checkpoint_*.json"))
             if ready and method in self.left and psutil.pid_exists(process):
                 job = psutil.Process(process).environ().get("SLURM_JOB_ID")
-                assert job is not None, "the training is no Slurm job"
+                assert job is not None, "the training is not a Slurm job"
                 self.left.pop(method)(job, process)
                 self.done[method] = job
 
@@ -95,7 +95,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Disturber, str]]:
-    """The disturbed chain through Slurm: project, what was done, and what the driver printed."""
+    """The disturbed chain through Slurm: project, disturber, and the driver's output."""
     project = prepared(tmp_path_factory.mktemp("slurm"))
     try:
         with cluster():

@@ -1,4 +1,4 @@
-"""The lock files: every file has a hash, pip holds to it, and what is installed is what is locked."""
+"""The lock files: every file has a hash, pip enforces it, and the installed packages are the locked ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGE = "mdurl"  # 10 kB, a wheel for every machine
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_every_package_has_a_version_and_hashes_and_no_place(lock: Path) -> None:
+def test_every_package_has_a_version_and_hashes_and_no_url(lock: Path) -> None:
     found = blocks(lock)
     for name, block in found.items():
         pattern = rf"{re.escape(name)}==[\w.+]+( ;[^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{{64}})+"
@@ -27,7 +27,7 @@ def test_every_package_has_a_version_and_hashes_and_no_place(lock: Path) -> None
     assert "://" not in "".join(found.values())
 
 
-def test_the_lock_has_what_the_project_names() -> None:
+def test_the_lock_has_the_projects_dependencies() -> None:
     locked = versions(LOCKS[0])
     assert locked.keys() >= {"torch", "nle", "setuptools", "uv", "pip-audit", "cyclonedx-bom", "mkdocs"}
     assert "pip" not in locked

@@ -1,4 +1,4 @@
-"""The software bill of materials, by CycloneDX's own program and judged by its own validator."""
+"""The software bill of materials, written by CycloneDX's program and checked by its validator."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_same_environment_has_the_same_bill() -> None:
     assert "serialNumber" not in bill()
 
 
-def test_what_is_no_bill_of_materials_is_not_written() -> None:
+def test_an_invalid_bill_of_materials_is_not_written() -> None:
     tool = runpy.run_path(str(ROOT / "tools" / "sbom.py"))
     bill = tool["bill"]()
     bill["components"] = [{"name": "torch"}]

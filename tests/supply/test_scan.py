@@ -1,4 +1,4 @@
-"""The scan for vulnerabilities: real pip-audit, asking a server here that speaks OSV's language."""
+"""The scan for vulnerabilities: real pip-audit, querying a local server with OSV's API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VULNERABILITY: dict[str, Any] = {
 
 
 class OSV(BaseHTTPRequestHandler):
-    """Knows one vulnerability, of mdurl."""
+    """Knows one vulnerability, in mdurl."""
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -44,12 +44,12 @@ class OSV(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Address of a server."""
+    """URL of a server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), OSV)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1/query"
@@ -83,7 +83,7 @@ def test_a_vulnerability_is_an_error_until_it_is_accepted_with_a_reason(tmp_path
     assert "needs a reason" in wrong.stderr
 
 
-def test_nothing_found_is_good(tmp_path: Path, url: str) -> None:
+def test_nothing_found_is_success(tmp_path: Path, url: str) -> None:
     assert scan(tmp_path, ("zipp",), "--osv-url", url).returncode == 0
 
 
@@ -95,7 +95,7 @@ def test_a_service_that_does_not_answer_is_not_a_clean_bill(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("option", [(), ("--accepted",)])
-def test_a_missing_file_is_wrong_use(tmp_path: Path, option: tuple[str, ...]) -> None:
+def test_a_missing_file_is_wrong_usage(tmp_path: Path, option: tuple[str, ...]) -> None:
     missing = str(tmp_path / "none")
     command = [sys.executable, ROOT / "tools" / "scan.py", "--service", "osv", *option, missing]
     found = subprocess.run(command, capture_output=True, text=True, check=False)

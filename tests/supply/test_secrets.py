@@ -1,4 +1,4 @@
-"""Manifests name no machine, person, place or secret; nor does anything else that a run publishes."""
+"""Neither manifests nor other published files name a machine, person, place or secret."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from detect_secrets.settings import transient_settings
 from tests.supply.locks import ROOT
 from tests.workflow.chain import run_chain
 
-# A path from the root of some system's files, somebody's home, an e-mail address.
+# An absolute path, a home folder, an email address.
 FORBIDDEN = re.compile(
     r"(?<![\w.})])/(home|root|work|tmp|Users|mnt|var|opt|srv|private|scratch|usr|etc|proc|dev)\b"
     r"|^/|~/|\b[A-Za-z]:\\|file:/|[\w.+-]+@[\w-]+\.[A-Za-z]{2,}"
 )
 CANARY = "canary7f3a"
-# Who a process could learn about from its environment; each value is a canary.
+# What a process could learn about its user from the environment; each value is a canary.
 ABOUT_OTHERS = {
     "AWS_SECRET_ACCESS_KEY": f"{CANARY}/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "GITHUB_TOKEN": f"ghp_{CANARY}00000000000000000000000000",
@@ -40,7 +40,7 @@ ABOUT_OTHERS = {
     "GIT_COMMITTER_EMAIL": f"{CANARY}@example.org",
 }
 
-# Every process of the chain begins with this: the machine has another name.
+# Every process of the chain starts with this, which gives the machine another name.
 HOST = f"""
 import os, socket
 socket.gethostname = socket.getfqdn = lambda *_: "{CANARY}"
@@ -71,12 +71,12 @@ def manifests(folder: Path) -> list[Path]:
 
 
 def forbidden(path: Path) -> list[str]:
-    """Strings of a manifest that say whose or where."""
+    """Strings of a manifest that reveal a person or place."""
     return [text for text in strings(json.loads(path.read_text(encoding="utf-8"))) if FORBIDDEN.search(text)]
 
 
 def secrets(paths: list[Path], scratch: Path) -> list[str]:
-    """What detect-secrets takes for a secret by its form; digests are random, so not by randomness."""
+    """Secrets that detect-secrets finds by their form; not by entropy, because digests are random too."""
     names = [plugin.__name__ for plugin in get_mapping_from_secret_type_to_class().values()]
     by_form = [{"name": name} for name in names if "Entropy" not in name]
     lines = sorted({line for path in paths for line in path.read_text(encoding="utf-8").splitlines()})
@@ -90,7 +90,7 @@ def secrets(paths: list[Path], scratch: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``results/tiny`` of a whole chain, run by a person with secrets, in their home and on their host."""
+    """``results/tiny`` of a whole chain, run by a user with secrets in environment, home and host name."""
     home = tmp_path_factory.mktemp(f"home-{CANARY}")
     start = home / "start" / "sitecustomize.py"
     start.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Runs the whole chain of a test scale in a project of its own."""
+"""Runs the whole chain of a test scale in its own project folder."""
 
 from __future__ import annotations
 

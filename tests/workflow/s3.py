@@ -1,4 +1,4 @@
-"""A real S3 server on the loopback interface, in a process of its own."""
+"""A real S3 server on the loopback interface, in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREDENTIALS = {
 
 
 def environment() -> dict[str, str]:
-    """Variables of a client of this server: nobody else's account, no proxy, no look for a cloud."""
+    """Environment variables for a client of this server: no other account, no proxy, no cloud metadata."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     return {**kept, **CREDENTIALS, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1"}
 

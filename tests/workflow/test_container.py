@@ -1,4 +1,4 @@
-"""The image: what its recipe copies, which code its jobs run, and, where asked for, its build.
+"""The image: what its recipe copies, which code its jobs run, and, on request, its build.
 
 Apptainer is on few machines that run tests. Here a stand-in takes its place: it notes what Snakemake
 asks of it and runs the command as the image would, with the image's variables and its launcher.
@@ -53,14 +53,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(project: Path) -> Path:
-    """A project folder with code and lock file, as a checkout has them."""
+    """A project folder with code and lock file, like a checkout."""
     (project / "src").symlink_to(ROOT / "src")
     shutil.copy(ROOT / "requirements.lock", project)
     return project
 
 
 def launch(image: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The launcher, with the commands in ``image/tools`` before all others."""
+    """The launcher, with ``image/tools`` first on PATH."""
     environment = {**os.environ, "FPC_IMAGE": str(image), "PATH": f"{image}/tools:{os.environ['PATH']}"}
     return subprocess.run(
         [ENVS / "fpc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -68,7 +68,7 @@ def launch(image: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
 
 
 def workflow(checkout: Path, image: Path) -> subprocess.CompletedProcess[str]:
-    """Snakemake with the stand-in, asked for one pre-training."""
+    """Snakemake with the stand-in, for one pre-training."""
     tools = image / "host"
     executable(tools / "apptainer", STAND_IN)
     environment = {
@@ -161,7 +161,7 @@ def test_a_job_in_the_container_runs_the_images_fpc(checkout: Path, image: Path)
     finished = workflow(checkout, image)
     assert finished.returncode == 0, finished.stderr
     assert (checkout / PRETRAIN).exists()
-    # The driver's own environment, whose path is in the command, gives way to the image's.
+    # The driver's own environment, whose path is in the command, is overridden by the image's.
     assert (image / "used").exists()
     asked = (image / "calls").read_text(encoding="utf-8").split("\n")
     assert asked[:3] == ["exec", "--home", str(checkout)]
@@ -190,7 +190,7 @@ def test_the_image_builds_and_runs_the_chain_without_network(checkout: Path) -> 
     (checkout / "src").unlink()
     shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
     checkout.chmod(0o777)
-    user = os.getuid() or 65534  # nobody: the image shall not need root
+    user = os.getuid() or 65534  # nobody: the image must not need root
     mounts = [f"--volume={checkout}:/mnt/checkout", "--volume=/etc/passwd:/etc/passwd:ro"]
     engine = [ENGINE, "run", "--rm", "--network=none", f"--user={user}", *mounts, "--workdir=/mnt/checkout"]
     run = [*engine, "fpc:test"]

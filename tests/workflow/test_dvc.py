@@ -1,4 +1,4 @@
-"""DVC has what git does not hold of the committed scales, the way to the report, metrics and plots."""
+"""DVC has the committed scales' files that are not in git, the graph up to the report, metrics and plots."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_at_root")
-def test_dvc_yaml_is_in_step_with_the_run_table() -> None:
+def test_dvc_yaml_matches_the_run_table() -> None:
     assert recorded_scales() == [("laptop", None)]
     expected = pipeline(load(scale, variant) for scale, variant in recorded_scales())
     assert PIPELINE.read_text(encoding="utf-8") == expected, "run `fpc config stages`"
 
 
 @pytest.mark.usefixtures("_at_root")
-def test_dvc_deletes_nothing_that_a_stage_makes_again() -> None:
+def test_dvc_does_not_delete_outputs_before_a_stage_runs() -> None:
     with Repo(".") as repository:
         outs = [out for stage in repository.index.stages if stage.cmd for out in stage.outs]
     assert len(outs) == 14
@@ -76,7 +76,7 @@ def test_dvc_records_each_file_that_git_does_not_hold_and_no_other() -> None:
 
 
 @pytest.mark.usefixtures("_at_root")
-def test_the_graph_shows_how_claims_come_about() -> None:
+def test_the_graph_shows_what_claims_are_made_from() -> None:
     with Repo(".") as repository:
         graph = repository.index.graph
         names = {stage.addressing: stage for stage in graph if stage.cmd}

@@ -33,14 +33,14 @@ def test_the_file_of_a_table_holds_its_means_and_is_the_same_twice(tmp_path: Pat
     assert (tmp_path / events.FILE).read_bytes() == first
 
 
-def test_seeds_of_one_table_have_curves_of_their_own(tmp_path: Path) -> None:
+def test_each_seed_of_a_table_has_its_own_curve(tmp_path: Path) -> None:
     rows = [(0, 0, "return", 1.0), (0, 1, "return", 3.0)]
     write_table(tmp_path / events.TABLE, pd.DataFrame(rows, columns=["step", "seed", "metric", "value"]))
     events.from_table(tmp_path)
     assert scalars(tmp_path) == {"return/0": [(0, 1.0)], "return/1": [(0, 3.0)]}
 
 
-def test_reports_of_a_run_under_way_can_be_read(tmp_path: Path) -> None:
+def test_reports_of_a_running_run_can_be_read(tmp_path: Path) -> None:
     for step in (3, 6):
         events.append(tmp_path, step, {"return": step / 2})
     assert scalars(tmp_path) == {"return": [(3, 1.5), (6, 3.0)]}

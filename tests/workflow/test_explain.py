@@ -1,4 +1,4 @@
-"""What is said of an artifact, whatever happened to it."""
+"""What explain says about an artifact in every state."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def made() -> None:
     collect(load("tiny"), "two_state_mdp", (0,))
 
 
-def test_what_was_never_made_names_its_parents_and_its_command() -> None:
+def test_an_artifact_never_made_names_its_parents_and_its_command() -> None:
     text = explain_text(COLLECT)
     assert "collect two_state_mdp seed_0 (tiny) would be made." in text
     assert "waiting for: pretrain two_state_mdp seed_0" in text
     assert "fpc collect --scale=tiny --experiment=two_state_mdp --seeds=0" in text
 
 
-def test_what_is_done_is_done_also_without_weights_that_dvc_keeps() -> None:
+def test_a_done_artifact_stays_done_without_weights_that_dvc_keeps() -> None:
     made()
     assert "is done." in explain_text(COLLECT)
     record_weights(COLLECT / "expert.safetensors")
@@ -85,6 +85,6 @@ def test_an_unfinished_run_says_where_it_was_and_how_it_ended() -> None:
         ("configs", "give an artifact below results/<scale>/"),
     ],
 )
-def test_what_is_no_artifact_is_refused_with_what_is_near(path: str, words: str) -> None:
+def test_a_path_that_is_not_an_artifact_is_refused_with_similar_ones(path: str, words: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
         explain_text(Path(path))

@@ -1,4 +1,4 @@
-"""The end of a workflow that failed."""
+"""The summary of a failed workflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
 def test_a_failed_job_is_named_with_its_error_and_its_command(project: Path) -> None:
-    """A parent's data were not pulled, so the training refuses to begin."""
+    """A parent's data were not pulled, so the training refuses to start."""
     target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
     words = [SNAKEMAKE, "--profile", "workflow/profiles/local", "--config", "scale=tiny", "--"]
     made = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
@@ -33,7 +33,7 @@ def test_a_failed_job_is_named_with_its_error_and_its_command(project: Path) -> 
     assert "again: fpc finetune --scale=tiny --experiment=two_state_mdp --method=vanilla" in failed.stdout
 
 
-def test_a_run_that_broke_shows_the_end_of_its_log(project: Path) -> None:
+def test_a_failed_run_shows_the_end_of_its_log(project: Path) -> None:
     configuration = load("tiny")
     (row,) = [row for row in rows(configuration) if row.phase == "pretrain"]
     (project / "results/.runs").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A fresh clone has tables and no weights, and draws every committed figure without training."""
+"""A fresh clone has tables and no weights, and redraws every committed figure without training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def git(folder: Path, *arguments: str | Path, text: bytes | None = None) -> byte
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of this checkout with what is not committed yet."""
+    """A clone of this checkout, including uncommitted changes."""
     folder = tmp_path_factory.mktemp("fresh") / "clone"
     git(ROOT, "clone", "--quiet", ROOT, folder)
     if difference := git(ROOT, "diff", "--binary", "HEAD"):
@@ -61,7 +61,7 @@ def test_a_fresh_clone_has_no_weights_and_nothing_to_do(clone: Path) -> None:
     assert "Nothing to be done" in snakemake(clone, "--dry-run")
 
 
-@pytest.mark.parametrize("name", ["figure_7", "figure_4", "figure_6"])  # one a large domain
+@pytest.mark.parametrize("name", ["figure_7", "figure_4", "figure_6"])  # one per large domain
 def test_a_figure_is_drawn_again_byte_for_byte_by_its_rule_alone(clone: Path, name: str) -> None:
     files = {FIGURES / f"{name}{suffix}": (ROOT / FIGURES / f"{name}{suffix}") for suffix in SUFFIXES}
     for path in files:

@@ -1,4 +1,4 @@
-"""Whether an artifact is current has one answer, which six places show."""
+"""Whether an artifact is current has one answer, used in six places."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, times kept, as the current directory."""
+    """A copy of it, with its file times, as the current directory."""
     shutil.copytree(made, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
@@ -90,20 +90,20 @@ def manifest_altered() -> None:
     path.write_text(path.read_text("utf-8").replace('"attempts": 1', '"attempts": 2'), "utf-8")
 
 
-class Asked(Exception):
-    """The work of a row was asked for."""
+class Started(Exception):
+    """The work of a row was started."""
 
 
-def asked(run: Run) -> None:
-    """The work of a row, not done."""
-    raise Asked
+def raise_started(run: Run) -> None:
+    """Stands in for the work of a row: raises instead."""
+    raise Started
 
 
 def by_execute(configuration: Configuration, row: Row) -> bool:
     """Whether a phase finds nothing to do; it may also refuse, because a parent is not current."""
     try:
-        execute(configuration, row, asked)
-    except (Asked, RunError):
+        execute(configuration, row, raise_started)
+    except (Started, RunError):
         return False
     return True
 
@@ -139,7 +139,7 @@ def by_the_driver(project: Path) -> set[str]:
 def test_all_six_say_the_same(
     project: Path, change: Callable[[], None], first: str | None, fresh_clone: bool
 ) -> None:
-    """Not current are the row that was touched and all that was made from it, nothing else."""
+    """Exactly the row that was touched and everything made from it are not current."""
     if fresh_clone:
         shutil.rmtree(".snakemake")
         shutil.rmtree("results/.sections")

@@ -1,4 +1,4 @@
-"""A killed training run, given the same command again, ends with the same policy to the bit."""
+"""A killed training run, resumed by the same command, ends with bit-identical weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run table: how many jobs, where they lie, what they are made from."""
+"""The run table: number of jobs, paths of artifacts, and their parents."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_scratch_needs_no_pretrained_policy_and_vanilla_does() -> None:
     assert phases("vanilla") == {"pretrain", "collect"}
 
 
-def test_places_of_artifacts() -> None:
+def test_paths_of_artifacts() -> None:
     run = Row("laptop", "finetune", "robotic_sequence", "ewc", (3,))
     assert run.manifest == Path("results/laptop/robotic_sequence/finetune/ewc/seed_3/manifest.json")
     together = Row("laptop", "evaluate", "apple_retrieval", "ewc", tuple(range(20)))

@@ -1,4 +1,4 @@
-"""Record, push, clone, pull: the tiny chain's versions travel, by a folder and by a real S3 server."""
+"""Record, push, clone, pull: the tiny chain's versions, with a folder and with a real S3 server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = Path("results/tiny/two_state_mdp/pretrain/seed_0/policy.safetensors")
 
 
 def run(project: Path, *command: str | Path, code: int = 0, path: str = os.environ["PATH"]) -> str:
-    """Run a program of this environment, or git, in a project; what it printed."""
+    """Run a program of this environment, or git, in a project; returns its output."""
     program = str(command[0])
     cache = str(project.parent / "cache")
     finished = subprocess.run(
@@ -45,7 +45,7 @@ def commit(project: Path, message: str) -> None:
 
 
 def state(folder: Path) -> dict[str, tuple[str, int]]:
-    """Content and time of every file below a folder."""
+    """Content and modification time of every file below a folder."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): (sha256_of(path), path.stat().st_mtime_ns) for path in files}
 
@@ -115,7 +115,7 @@ def test_repro_after_a_changed_comment_asks_snakemake_and_deletes_nothing(copy: 
     assert "Running stage 'tiny_tables@two_state_mdp'" in printed
     assert "Nothing to be done" in printed
     after = state(copy / "results")
-    visible = {name for name in before if not name.startswith(".")}  # .logs and .sections may move
+    visible = {name for name in before if not name.startswith(".")}  # .logs and .sections may change
     assert {name: after[name][0] for name in visible} == {name: before[name][0] for name in visible}
 
 
@@ -131,7 +131,7 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     assert "files pushed" in run(copy, "dvc", "push")
     clone = tmp_path / "clone"
     run(tmp_path, "git", "clone", "--quiet", copy, clone)
-    shutil.rmtree(copy)  # nothing but git's files and the remote is left
+    shutil.rmtree(copy)  # only git's files and the remote are left
     assert list(clone.rglob("*.safetensors")) == []
     assert run(clone, "fpc", "audit", "verify") == "4 verified, 3 absent\n"
     assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")  # no stage needs weights
@@ -154,7 +154,9 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     assert "weights/tiny/two_state_mdp/finetune.dvc: 1 output" in printed
     assert records(copy) == before
     forget(copy)
-    printed = run(copy, "fpc", "record", "--scale=tiny", code=1)  # nothing says that they can be fetched
+    printed = run(
+        copy, "fpc", "record", "--scale=tiny", code=1
+    )  # DVC has no record, so they cannot be fetched
     assert "2 of 7 recorded" in printed
     assert "5 files (milestones/step_0.safetensors" in printed
     shutil.rmtree(copy / "weights")
@@ -167,7 +169,7 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     assert not any("finetune" in path or "figures" in path for path in recorded)
 
 
-def test_an_altered_or_halved_output_is_not_recorded(copy: Path) -> None:
+def test_an_altered_or_incomplete_output_is_not_recorded(copy: Path) -> None:
     before = records(copy)
     with (copy / POLICY).open("ab") as file:
         file.write(b"altered")
@@ -189,7 +191,7 @@ def test_the_audit_compares_what_dvc_recorded_of_weights(copy: Path) -> None:
     assert f"{file}: not a DVC file" in printed
 
 
-def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> None:
+def test_artifacts_made_from_an_altered_file_are_left_out_as_well(copy: Path) -> None:
     before = (copy / "dvc.lock").read_bytes()
     with (copy / "results/tiny/figures/figure_9.png").open("ab") as file:
         file.write(b"altered")
@@ -197,10 +199,10 @@ def test_what_was_made_from_an_altered_file_is_left_out_as_well(copy: Path) -> N
     assert "5 of 7 recorded; left out:\n  tiny_figures:\n" in printed
     figure = "results/tiny/figures/figure_9.manifest.json"
     assert f"  tiny_report:\n    results/tiny/report.manifest.json: parent {figure} is tampered" in printed
-    assert (copy / "dvc.lock").read_bytes() == before  # DVC writes down what a stage reads, too
+    assert (copy / "dvc.lock").read_bytes() == before  # DVC also records what a stage reads
 
 
-def test_a_signed_project_is_in_order_for_the_audit_and_for_dvc(copy: Path, tmp_path: Path) -> None:
+def test_a_signed_project_passes_the_audit_and_dvc(copy: Path, tmp_path: Path) -> None:
     key, lock = tmp_path / "key", (copy / "dvc.lock").read_bytes()
     run(copy, "fpc", "audit", "keygen", key)
     assert "7 manifests signed" in run(copy, "fpc", "audit", "sign", "--key", key)
@@ -222,7 +224,7 @@ def test_what_dvc_says_is_printed_once(copy: Path) -> None:
     assert not any("INFO dvc" in line for line in lines)  # as this project prints its own
 
 
-def test_record_is_the_drivers_and_never_a_job(copy: Path, tmp_path: Path) -> None:
+def test_record_runs_in_the_driver_and_never_in_a_job(copy: Path, tmp_path: Path) -> None:
     submitted = tmp_path / "submitted"
     tripwire = tmp_path / "bin" / "sbatch"
     tripwire.parent.mkdir()
@@ -256,7 +258,7 @@ def test_metrics_and_plots_compare_two_versions(copy: Path) -> None:
     assert pictures == {f"{name}_results_tiny_figures_figure_9.png" for name in ("HEAD", "workspace")}
 
 
-def test_the_clean_room_passes_what_is_whole_and_fails_what_is_not(copy: Path, tmp_path: Path) -> None:
+def test_the_clean_room_passes_a_complete_tree_and_fails_others(copy: Path, tmp_path: Path) -> None:
     script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "clean_room.py"))
     broken = script["Broken"]
     run(copy, "git", "clone", "--quiet", copy, tmp_path / "clone")

@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(made: Path, tmp_path: Path) -> Path:
-    """A copy of the made project, times kept."""
+    """A copy of the made project, with its file times."""
     target = tmp_path / "copy"
     shutil.copytree(made, target, symlinks=True)
     return target
@@ -69,7 +69,7 @@ def test_the_chain_makes_figure_claims_and_report(made: Path) -> None:
         assert (results / name).stat().st_size > 100
     for kind in (".logs", ".benchmarks"):
         files = list((made / "results" / kind / "tiny").rglob("*.*"))
-        assert len(files) == 7, files  # one a job
+        assert len(files) == 7, files  # one per job
     audit = subprocess.run(
         [BIN / "fpc", "audit", "verify"], cwd=made, capture_output=True, text=True, check=False
     )
@@ -106,7 +106,7 @@ def test_a_lost_manifest_in_the_middle_is_made_again(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("fresh_clone", [False, True])
-def test_a_changed_value_reruns_what_it_decides(copy: Path, fresh_clone: bool) -> None:
+def test_a_changed_value_reruns_what_depends_on_it(copy: Path, fresh_clone: bool) -> None:
     if fresh_clone:
         shutil.rmtree(copy / ".snakemake")
         shutil.rmtree(copy / "results" / ".sections")
@@ -119,7 +119,7 @@ def test_a_changed_value_reruns_what_it_decides(copy: Path, fresh_clone: bool) -
 
 
 @pytest.mark.parametrize("clock", ["right", "a day back"])
-def test_what_was_made_from_something_made_again_by_itself_is_made_again(copy: Path, clock: str) -> None:
+def test_children_of_an_artifact_made_again_are_made_again(copy: Path, clock: str) -> None:
     program = (
         "import sys, fpc.workflow.run as runs; from datetime import datetime, timedelta, UTC; "
         f"shift = timedelta(days={0 if clock == 'right' else 1}); "
@@ -190,7 +190,7 @@ def test_a_method_is_one_file_and_one_entry(made: Path, tmp_path: Path) -> None:
     assert "results/tiny/robotic_sequence/finetune/dummy/seed_0/manifest.json" in finished.stdout
     figures = re.findall(r"rule figure:\n +input: (.*)\n +output: .*/(\w+)\.svg", finished.stdout)
     drawn = {name for inputs, name in figures if "robotic_sequence/evaluate/dummy/seed_0" in inputs}
-    assert drawn == {"figure_3c", "figure_7"}  # the others are of named methods in the paper
+    assert drawn == {"figure_3c", "figure_7"}  # the others show fixed methods of the paper
 
 
 def test_rules_are_clean() -> None:
