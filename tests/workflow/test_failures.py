@@ -28,7 +28,7 @@ def test_a_failed_job_is_named_with_its_error_and_its_command(project: Path) -> 
     target = "results/tiny/two_state_mdp/finetune/vanilla/seed_0/manifest.json"
     failed = subprocess.run([*words, target], cwd=project, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
-    assert "finetune two_state_mdp vanilla seed_0: its run did not begin" in failed.stdout
+    assert "finetune two_state_mdp vanilla seed_0: the run did not start" in failed.stdout
     assert "expert.safetensors is not here; dvc pull fetches" in failed.stdout
     assert "again: fpc finetune --scale=tiny --experiment=two_state_mdp --method=vanilla" in failed.stdout
 

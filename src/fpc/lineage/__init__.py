@@ -1,1 +1,1 @@
-"""Manifests: what an artifact is, what made it, from what."""
+"""Lineage: manifests record what an artifact is and what it was made from; the audit checks them."""

@@ -1,4 +1,4 @@
-"""How two artifacts differ, and how they were made, in words."""
+"""Describes how two artifacts, and the ways they were made, differ."""
 
 from __future__ import annotations
 

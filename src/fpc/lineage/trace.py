@@ -123,7 +123,7 @@ def facts_of(ancestor: Ancestor) -> dict[str, Any]:
 
 
 def as_json(found: Mapping[Path, Ancestor], findings: Mapping[Path, Finding]) -> list[dict[str, Any]]:
-    """Every artifact of an ancestry in its order, with what made it and what the audit says of it."""
+    """Every artifact of an ancestry, in order, with how it was made and the audit's finding."""
     return [
         {**facts_of(item), "verdict": findings[path].verdict, "reasons": findings[path].reasons}
         if path in findings

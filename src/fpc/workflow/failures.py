@@ -32,7 +32,7 @@ def failure_text(configuration: Configuration, since: float) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         if item.state == "running" and not (lines and lines[-1].startswith("fpc: ")):
             continue  # still running; or refused, because another process holds the run
-        head = f"{item.row.title}: {item.ended or 'its run did not begin'}"
+        head = f"{item.row.title}: {item.ended or 'the run did not start'}"
         tail = [f"  | {line}" for line in lines[-LINES:]]
         parts.append("\n".join([head, f"  {log}:", *tail, f"  again: {command(item.row)}"]))
     parts.append("Run the same command again to continue where it stopped.")
