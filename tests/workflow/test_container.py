@@ -125,12 +125,13 @@ def test_the_recipe_sets_what_the_launcher_and_the_workflow_read() -> None:
 
 def test_the_launcher_runs_the_checkouts_code(image: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "requirements.lock", tmp_path)
-    package = tmp_path / "src" / "fpc"
+    package = tmp_path / "src" / "fpc" / "cli"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "cli.py").write_text("import sys\ndef main(): print(__file__, sys.argv[1:])\n")
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "main.py").write_text("import sys\ndef main(): print(__file__, sys.argv[1:])\n")
     finished = launch(image, tmp_path, "plan", "--scale", "demo")
-    assert finished.stdout == f"{package / 'cli.py'} ['plan', '--scale', 'demo']\n", finished.stderr
+    assert finished.stdout == f"{package / 'main.py'} ['plan', '--scale', 'demo']\n", finished.stderr
     assert (image / "used").exists()
 
 
