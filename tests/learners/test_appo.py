@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
 from fpc.core.files import read_tensors, write_tensors
 from fpc.domains.nethack.recordings import index_recordings
 from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
@@ -293,3 +293,17 @@ def test_processes_end_with_their_parent(tmp_path: Path, pi_star: Path) -> None:
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, pi_star: Path) -> None:
+    run(job(tmp_path, steps=64, initial=str(pi_star)))
+    work = job(tmp_path, steps=96, initial=str(pi_star))
+    checkpoint = load_checkpoint(work.checkpoints)
+    assert checkpoint is not None
+    tensors = dict(checkpoint.tensors)
+    tensors["model.earlier.weight"] = tensors.pop("model.network.policy.weight")
+    save_checkpoint(work.checkpoints, checkpoint.step, tensors, checkpoint.state)
+    with pytest.raises(
+        NoUsableCheckpoint, match=r"earlier\.weight, network\.policy\.weight\); delete .*state"
+    ):
+        run(work)

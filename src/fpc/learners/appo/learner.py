@@ -17,7 +17,7 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
 from fpc.core import interruption
-from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.checkpoint import Checkpoint, NoUsableCheckpoint, load_checkpoint, save_checkpoint
 from fpc.core.files import read_tensors, write_json, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.learners.appo.expert_sequences import ExpertSequences
@@ -28,6 +28,7 @@ from fpc.retention.interface import RetentionBatch, RetentionContext
 logger = logging.getLogger(__name__)
 MEASURE_EVERY = 20  # updates between rows of losses in the log
 NORMALIZER = "returns_normalizer."
+TEACHER = "teacher."
 Captured = tuple[dict[str, Tensor], dict[str, Any]]
 
 
@@ -91,7 +92,8 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         """Load the initial weights, then the newest usable checkpoint.
 
         Raises:
-            NoUsableCheckpoint: checkpoints exist but none can be read; training is not restarted.
+            NoUsableCheckpoint: checkpoints exist but none can be read, or the newest is of another model;
+                training is not restarted.
         """
         model = self.actor_critic
         initial = self._initial_weights()
@@ -158,7 +160,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     def _restore(self, checkpoint: Checkpoint) -> None:
         tensors, state = checkpoint.tensors, checkpoint.state
         self.train_step, self.env_steps = state["train_step"], checkpoint.step
-        self.actor_critic.load_state_dict(_selected(tensors, "model."), strict=False)
+        self._load_model(_selected(tensors, "model."))
         self._load_optimizer(_selected(tensors, "optimizer."))
         self.generator.set_state(tensors["generator"])
         if self.method is not None:
@@ -167,6 +169,16 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.log.restore(state["metrics"], tensors["metrics"])
         if self.restore_sampler is not None and "sampler" in state:
             self.restore_sampler(_selected(tensors, "sampler."), state["sampler"])
+
+    def _load_model(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load a checkpoint's model; the teacher is not in it, because it does not change."""
+        expected = {name for name in self.actor_critic.state_dict() if not name.startswith(TEACHER)}
+        if differing := sorted(expected ^ tensors.keys()):
+            raise NoUsableCheckpoint(
+                f"{self.job.checkpoints}: made by another version of the code (missing or unexpected: "
+                f"{', '.join(differing)}); delete {self.job.state} to train this run again from the start"
+            )
+        self.actor_critic.load_state_dict(tensors, strict=False)
 
     def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
         """Load Adam's moments, stored by parameter index."""
@@ -196,7 +208,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         model = {
             name: value
             for name, value in self.actor_critic.state_dict().items()
-            if not name.startswith("teacher.")
+            if not name.startswith(TEACHER)
         }
         tensors = {f"model.{name}": value for name, value in model.items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
