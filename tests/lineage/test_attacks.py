@@ -169,6 +169,7 @@ def test_an_invalid_dvc_lock_is_one_error() -> None:
     Path("dvc.lock").write_text("stages: [nothing]\n", encoding="utf-8")
     finished = CliRunner().invoke(app, ["audit", "verify"])
     assert "dvc.lock: not a DVC lock file" in str(finished.exception)
+    assert str(finished.exception).count("restore it") == 1
 
 
 @pytest.mark.parametrize("name", ["policy.safetensors", "."])

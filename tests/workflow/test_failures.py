@@ -67,3 +67,13 @@ def test_logs_are_where_the_rules_write_them() -> None:
     )
     for row in rows(load("tiny")):
         assert f"log: {log_of(row)}" in printed.stdout + printed.stderr, row
+
+
+def test_a_broken_record_of_dvc_ends_with_code_2_and_one_message(project: Path) -> None:
+    (project / "dvc.lock").write_text("stages: [nothing]\n", encoding="utf-8")
+    words = [SNAKEMAKE, "--cores", "1", "--config", "scale=tiny"]
+    finished = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.count("restore it: git checkout dvc.lock") == 1
+    assert "Traceback" not in finished.stderr
+    assert not (project / "results").exists()

@@ -44,6 +44,8 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, l
                 if "md5" in out:
                     item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]), source)
                     found.setdefault(item.path.parent, []).append(item)
+        except ConfigError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable(source, error) from error
     return found

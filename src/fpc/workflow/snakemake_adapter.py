@@ -36,15 +36,15 @@ LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 def prepare(scale: str, variant: str | None) -> Configuration:
     """The validated configuration; also writes section files and sets file times.
 
-    An invalid configuration ends the process with code 2 and one message, before anything is made.
+    An invalid configuration or DVC file ends the process with code 2 and one message; nothing is made.
     """
     try:
         configuration = load(scale, variant)
+        table = RunTable(configuration)
+        fresh = freshness(table)
     except ConfigError as error:
         print(f"fpc: {error}", file=sys.stderr, flush=True)
         os._exit(2)  # Snakemake would turn any exception into code 1 and a traceback
-    table = RunTable(configuration)
-    fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
     for row in table.rows():  # parents before children
