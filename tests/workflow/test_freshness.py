@@ -162,3 +162,29 @@ def test_all_six_say_the_same(
         "execute": {row.phase for row in rows if by_execute(configuration, row)},
     }
     assert answers == dict.fromkeys(answers, expected)
+
+
+def pretraining_removed() -> None:
+    shutil.rmtree(HOME / "pretrain")
+
+
+@pytest.mark.parametrize(
+    ("change", "phase", "remedy"),
+    [
+        (weights_not_pulled, "collect", r"fetch it \(dvc pull\), or delete .*pretrain.* again: fpc pretrain"),
+        (weights_missing, "collect", r"fetch the files of .*pretrain.* \(dvc pull\), or .*: fpc pretrain"),
+        (pretraining_removed, "finetune", "make results/tiny/two_state_mdp/pretrain/seed_0: fpc pretrain"),
+        (parent_made_again, "evaluate", "again: fpc collect .*: snakemake --cores 2 --config scale=tiny$"),
+        (manifest_altered, "finetune", r"restore .*collect.*\(git checkout, .*\), or .*: fpc collect"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_refusal_says_how_to_put_the_first_cause_right(
+    change: Callable[[], None], phase: str, remedy: str
+) -> None:
+    configuration = load("tiny")
+    (row,) = (row for row in RunTable(configuration).rows() if row.phase == phase)
+    change()
+    row.manifest.unlink(missing_ok=True)
+    with pytest.raises(RunError, match=remedy):
+        execute(configuration, row, raise_started)

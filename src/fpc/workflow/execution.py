@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from fpc.domains.registry import load_domain
-from fpc.lineage.artifact import Row, command
+from fpc.lineage.artifact import Row, command, scale_and_variant
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.verdict import Verdict
 from fpc.workflow.configuration import Configuration
@@ -30,18 +30,19 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
         logger.info("%s is up to date; delete %s to make it again", row.title, row.manifest)
         forget(row, section, made_from)
         return
-    check_parents(fresh, made_from, whole=row.phase not in READ_TABLES)
+    check_parents(fresh, table, made_from, whole=row.phase not in READ_TABLES)
     fresh.digests.save()
     with open_run(row, section, made_from) as run:
         work(run)
     logger.info("%s -> %s", row.title, row.folder)
 
 
-def check_parents(fresh: Freshness, made_from: Iterable[Row], *, whole: bool) -> None:
+def check_parents(fresh: Freshness, table: RunTable, made_from: Iterable[Row], *, whole: bool) -> None:
     """Check that a row's parents are current; otherwise the row would not be current either.
 
     Args:
         fresh: freshness of the project's artifacts.
+        table: the project's run table.
         made_from: the row's parents.
         whole: also require that none of their files is absent.
 
@@ -55,8 +56,32 @@ def check_parents(fresh: Freshness, made_from: Iterable[Row], *, whole: bool) ->
         if not found.is_current or (whole and found.verdict == Verdict.ABSENT):
             raise RunError(
                 f"{parent.folder}: {found.reasons[0]}. Fix this before making anything from it: "
-                f"fetch it (dvc pull), or delete {parent.manifest} and make it again: {command(parent)}"
+                f"{_remedy(fresh, _first_outdated(fresh, table, parent))}"
             )
+
+
+def _first_outdated(fresh: Freshness, table: RunTable, row: Row) -> Row:
+    """The row itself, or the first of its ancestors that is not current."""
+    outdated = next((parent for parent in table.parents(row) if not fresh.of(parent).is_current), None)
+    return row if outdated is None else _first_outdated(fresh, table, outdated)
+
+
+def _remedy(fresh: Freshness, row: Row) -> str:
+    """How to put right an artifact whose parents are current."""
+    if not row.manifest.exists():
+        return f"make {row.folder}: {command(row)}"
+    match fresh.of(row).verdict:
+        case Verdict.ABSENT:
+            return f"fetch it (dvc pull), or delete {row.manifest} and make it again: {command(row)}"
+        case Verdict.MISSING:
+            return f"fetch the files of {row.folder} (dvc pull), or make it again: {command(row)}"
+        case Verdict.STALE:
+            scale, variant = scale_and_variant(row.label)
+            chosen = f"scale={scale}" + (f" variant={variant}" if variant else "")
+            everything = f"snakemake --cores 2 --config {chosen}"
+            return f"make {row.folder} again: {command(row)}; all that is not current: {everything}"
+        case _:
+            return f"restore {row.folder} (git checkout, dvc checkout), or make it again: {command(row)}"
 
 
 def execute_domain_phase(
