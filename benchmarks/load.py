@@ -21,12 +21,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fpc.core.files import write_json
+from fpc.core.files import digest_of, sha256_of, write_json
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import build
 from fpc.lineage.origin import Code
 from fpc.workflow.loader import load
-from fpc.workflow.run import RUNS
+from fpc.workflow.run import RUNS, run_digest
 from fpc.workflow.run_table import parents, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,21 +55,26 @@ def publish(table: list[Row], configuration: Any) -> None:
     """Write manifests of the first rows, parents first, and unfinished runs of the next ones."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     history = {"startedOn": now, "finishedOn": now, "attempts": 1, "seconds": 1.0, "steps": 1}
+    digests: dict[Row, str] = {}
     for row in table[:PUBLISHED]:
-        parent_manifests = [parent.manifest for parent in parents(configuration, row)]
         section = section_of(configuration, row)
         statement = build(
             run=row.identity,
             section=section,
             subjects=[],
-            parents=parent_manifests,
+            parents={parent.manifest: digests[parent] for parent in parents(configuration, row)},
             externals={},
             history=history,
             code=Code(),
         )
         write_json(row.manifest, statement)
+        digests[row] = sha256_of(row.manifest)
     for number, row in enumerate(table[PUBLISHED : PUBLISHED + OPEN]):
-        folder = RUNS / f"{number:024x}"
+        made_from = parents(configuration, row)
+        name = f"{number:024x}"  # where a parent is not made: state of another configuration or version
+        if all(parent in digests for parent in made_from):
+            name = run_digest(row, digest_of(section_of(configuration, row)), made_from)
+        folder = RUNS / name
         write_json(folder / "run.json", {"row": row.identity, "attempts": [{"started": now, "process": 1}]})
         progress = {"time": now, "step": 5, "total": 9, "steps_per_second": 1.0, "metrics": {"return": 1.0}}
         write_json(folder / "progress.json", progress)

@@ -7,17 +7,19 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from fpc.core.files import read_json, write_json
+from fpc.core.files import digest_of, read_json, sha256_of, write_json
 from fpc.lineage.artifact import PHASES, Row
+from fpc.lineage.manifest import read
 from fpc.workflow.loader import load
 from fpc.workflow.phases.pretrain import pretrain
-from fpc.workflow.run import RUNS, RunError, forget, open_run, run_digest
+from fpc.workflow.run import RUNS, STATE_FORMAT, RunError, forget, open_run, run_digest
 from fpc.workflow.run_table import section_of
 from fpc.workflow.status import run_states, status_text
 
@@ -145,6 +147,47 @@ def test_a_failed_run_publishes_nothing_and_keeps_its_state() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_state_of_another_format_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = load("tiny")
+    section = section_of(configuration, ROW)
+
+    def attempt() -> None:
+        with open_run(ROW, section, []) as run:
+            assert not list(run.state.iterdir())
+            (run.state / "checkpoint").write_text("kept", encoding="utf-8")
+            raise OSError("no space left")
+
+    for state_format in (STATE_FORMAT, STATE_FORMAT + 1):
+        monkeypatch.setattr("fpc.workflow.run.STATE_FORMAT", state_format)
+        with pytest.raises(OSError, match="no space left"):
+            attempt()
+    assert len(list(RUNS.glob("*/state/checkpoint"))) == 2
+
+
+@pytest.mark.usefixtures("project")
+def test_a_parent_made_again_meanwhile_is_not_named_as_the_one_that_was_read() -> None:
+    configuration = load("tiny")
+    child = Row("tiny", "collect", "two_state_mdp", seeds=(0,))
+    section = section_of(configuration, child)
+    pretrain(configuration, "two_state_mdp", (0,))
+
+    def read_by_child(meanwhile: Callable[[], None]) -> None:
+        with open_run(child, section, [ROW]) as run:
+            (run.output / "file.txt").write_text("made", encoding="utf-8")
+            meanwhile()
+
+    def again() -> None:
+        ROW.manifest.unlink()
+        pretrain(configuration, "two_state_mdp", (0,))
+
+    with pytest.raises(RunError, match=r"its parent was made again while it ran .*; run it again"):
+        read_by_child(again)
+    assert not child.folder.exists()
+    read_by_child(lambda: None)
+    assert read(child.manifest).parents == {ROW.manifest.as_posix(): sha256_of(ROW.manifest)}
+
+
+@pytest.mark.usefixtures("project")
 def test_status_distinguishes_waiting_running_interrupted_failed_and_done() -> None:
     configuration = load("tiny")
 
@@ -152,7 +195,7 @@ def test_status_distinguishes_waiting_running_interrupted_failed_and_done() -> N
         return next(item.state for item in run_states(configuration) if item.row == ROW)
 
     assert state() == "waiting"
-    folder = RUNS / run_digest(ROW, "digest", [])
+    folder = RUNS / run_digest(ROW, digest_of(section_of(configuration, ROW)), [])
     now = datetime.now(UTC)
     record = {"row": ROW.identity, "attempts": [{"started": now.isoformat(), "process": 1}]}
     write_json(folder / "run.json", record)

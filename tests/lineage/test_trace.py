@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from fpc.cli.main import app
 from fpc.core.errors import ConfigError
+from fpc.core.files import sha256_of
 from fpc.figures.embedded import content_digest, read_source
 from fpc.lineage import manifest as manifests
 from fpc.lineage.ancestry import ancestry, manifest_of
@@ -69,8 +70,8 @@ def test_an_external_input_is_an_ancestor() -> None:
     address, digest = "https://example.org/games.zip", "ab" * 32
     built = manifests.build(
         run=statement["predicate"]["buildDefinition"]["externalParameters"]["run"],
-        section={}, subjects=[], parents=[COLLECT.manifest], externals={address: digest},
-        history={"startedOn": "", "finishedOn": ""}, code=Code(),
+        section={}, subjects=[], parents={COLLECT.manifest: sha256_of(COLLECT.manifest)},
+        externals={address: digest}, history={"startedOn": "", "finishedOn": ""}, code=Code(),
     )  # fmt: skip
     PRETRAIN.manifest.write_text(json.dumps(built), encoding="utf-8")
     manifest = read(PRETRAIN.manifest)

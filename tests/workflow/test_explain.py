@@ -15,8 +15,9 @@ from fpc.workflow.explain import explain_text
 from fpc.workflow.loader import load
 from fpc.workflow.phases.collect import collect
 from fpc.workflow.phases.pretrain import pretrain
-from fpc.workflow.run import open_run
+from fpc.workflow.run import RUNS, open_run
 from fpc.workflow.run_table import section_of
+from fpc.workflow.status import run_states, status_text
 
 PRETRAIN = Path("results/tiny/two_state_mdp/pretrain/seed_0")
 COLLECT = Path("results/tiny/two_state_mdp/collect/seed_0")
@@ -60,7 +61,7 @@ def test_a_changed_value_is_named_with_both_values(project: Path) -> None:
     assert f"parent {PRETRAIN}/manifest.json is not the one it was made from" in explain_text(COLLECT)
 
 
-def test_an_unfinished_run_says_where_it_was_and_how_it_ended() -> None:
+def test_an_unfinished_run_says_where_it_was_and_how_it_ended(project: Path) -> None:
     row = Row("tiny", "pretrain", "two_state_mdp", seeds=(0,))
 
     def stop() -> None:
@@ -72,6 +73,19 @@ def test_an_unfinished_run_says_where_it_was_and_how_it_ended() -> None:
         stop()
     text = explain_text(PRETRAIN)
     assert "Interrupted: attempt 1 was at step 30 of 100, stopped by SIGTERM; its state is kept" in text
+    path = project / "configs" / "tiny.yaml"
+    changed = path.read_text("utf-8").replace("    finetune:", "    pretrain: {updates: 77}\n    finetune:")
+    path.write_text(changed, encoding="utf-8")
+    (folder,) = RUNS.iterdir()
+    said = f"state of another configuration or version in {folder}"
+    text = explain_text(PRETRAIN)
+    assert said in text
+    assert "Interrupted" not in text
+    states = [item for item in run_states(load("tiny")) if item.row == row]
+    assert [item.state for item in states] == ["waiting"]
+    assert f"pretrain two_state_mdp seed_0: {said}" in status_text(states)
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    assert said not in explain_text(PRETRAIN)
 
 
 @pytest.mark.parametrize(

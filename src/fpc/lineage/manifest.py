@@ -103,7 +103,7 @@ def build(
     run: Mapping[str, Any],
     section: Mapping[str, Any],
     subjects: list[dict[str, Any]],
-    parents: Iterable[Path],
+    parents: Mapping[Path, str],
     externals: Mapping[str, str],
     history: Mapping[str, Any],
     code: origin.Code,
@@ -114,13 +114,13 @@ def build(
         run: label, phase, experiment, method, seeds.
         section: the resolved configuration section.
         subjects: from ``subject``.
-        parents: manifests of the artifacts it was made from.
+        parents: manifest -> sha256 of the artifacts it was made from, when they were read.
         externals: address -> sha256 of each external input.
         history: start, end, attempts, resume points, steps per second.
         code: the modules and packages that determined it.
     """
     dependencies = [
-        {"uri": path.as_posix(), "digest": {"sha256": sha256_of(path)}} for path in sorted(parents)
+        {"uri": path.as_posix(), "digest": {"sha256": digest}} for path, digest in sorted(parents.items())
     ]
     dependencies += [{"uri": uri, "digest": {"sha256": digest}} for uri, digest in sorted(externals.items())]
     statement: dict[str, Any] = {

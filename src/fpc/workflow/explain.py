@@ -13,7 +13,7 @@ from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales
 from fpc.workflow.run import RUNS
 from fpc.workflow.run_table import RunTable, rows
-from fpc.workflow.status import RunState, run_states
+from fpc.workflow.status import OTHER, RunState, run_states
 
 SHOWN = 3  # of many parents
 
@@ -80,6 +80,8 @@ def _waiting_for(fresh: Freshness, made_from: Iterable[Row]) -> Iterator[str]:
 
 def _open(state: RunState) -> Iterator[str]:
     """What an unfinished attempt left behind."""
+    if state.other is not None:
+        yield f"There is {OTHER} in {state.other}; it is not continued."
     if state.attempts is None or state.state in ("done", "stale", "waiting"):
         return
     where = f"step {state.step:,} of {state.total:,}" if state.step is not None else "its beginning"

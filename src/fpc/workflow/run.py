@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from fpc.workflow.entry_points import entry_points
 RUNS = RESULTS / ".runs"
 HEARTBEAT_SECONDS = 1.0
 LOCK_FILE = "lock"
+STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continued
 
 
 class RunError(RuntimeError):
@@ -120,16 +121,32 @@ class Run:
 
 
 def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
-    """Name of the run's folder, determined by its row, configuration section and parents.
+    """Name of the run's folder, determined by its row, configuration section, parents and state format.
 
     Raises:
         RunError: a parent is not published yet.
     """
+    return _folder_name(row, section_digest, _manifest_digests(parents))
+
+
+def _manifest_digests(parents: Iterable[Row]) -> dict[Path, str]:
+    """Manifest -> sha256 of each parent.
+
+    Raises:
+        RunError: a parent is not published yet.
+    """
+    found = {}
     for parent in parents:
         if not parent.manifest.exists():
             raise RunError(f"{parent.manifest} is missing; run this first: {command(parent)}")
-    made_from = {parent.manifest.as_posix(): sha256_of(parent.manifest) for parent in parents}
-    return digest_of({"row": row.identity, "section": section_digest, "parents": made_from})[:24]
+        found[parent.manifest] = sha256_of(parent.manifest)
+    return found
+
+
+def _folder_name(row: Row, section_digest: str, made_from: Mapping[Path, str]) -> str:
+    named = {path.as_posix(): digest for path, digest in made_from.items()}
+    key = {"row": row.identity, "section": section_digest, "parents": named, "state_format": STATE_FORMAT}
+    return digest_of(key)[:24]
 
 
 @contextmanager
@@ -137,9 +154,10 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
     """Lock the run's folder, yield the run, and publish its output if the block succeeds.
 
     Raises:
-        RunError: a parent is missing or another process holds the run.
+        RunError: a parent is missing, another process holds the run, or a parent was replaced meanwhile.
     """
-    folder = RUNS / run_digest(row, digest_of(section), parents)
+    made_from = _manifest_digests(parents)
+    folder = RUNS / _folder_name(row, digest_of(section), made_from)
     run = Run(
         scale=row.label,
         experiment=row.experiment or "",
@@ -172,7 +190,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         run.close()
         events.from_table(run.output)
         history = _history(run, attempts)
-        _publish(row, run, section, [parent.manifest for parent in parents], history, code)
+        _publish(row, run, section, made_from, history, code)
         _empty(folder)
         finished = True
     except BaseException as error:
@@ -266,7 +284,7 @@ def _publish(
     row: Row,
     run: Run,
     section: Mapping[str, Any],
-    parents: list[Path],
+    parents: Mapping[Path, str],
     history: Mapping[str, Any],
     code: origin.Code,
 ) -> None:
@@ -278,6 +296,9 @@ def _publish(
     ]
     if not files:
         raise RunError(f"{row.title}: the phase wrote no files")
+    for manifest, digest in parents.items():
+        if not manifest.exists() or sha256_of(manifest) != digest:
+            raise RunError(f"{row.title}: its parent was made again while it ran ({manifest}); run it again")
     statement = manifests.build(
         run=row.identity,
         section=section,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from fpc.lineage.artifact import Row
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.manifest import ManifestError
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.run import RUNS
+from fpc.workflow.run import RUNS, RunError, run_digest
 from fpc.workflow.run_table import RunTable
 
 STALE_HEARTBEAT_SECONDS = 300.0
+OTHER = "state of another configuration or version"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunState:
     last_return: float | None = None
     heartbeat: str | None = None  # time of the last progress report of an open run
     ended: str | None = None  # how its last attempt ended, if recorded
+    other: str | None = None  # folder with state of another configuration or version, if it is not done
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -45,27 +47,41 @@ def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None
     """State of every row of a configuration, or of the chosen ones."""
     table, open_runs = RunTable(configuration), _open_runs()
     fresh = freshness(table)
-    states = [_state(fresh, row, open_runs) for row in (table.rows() if chosen is None else chosen)]
+    states = [_state(fresh, table, row, open_runs) for row in (table.rows() if chosen is None else chosen)]
     fresh.digests.save()
     return states
 
 
-def _open_runs() -> dict[str, Path]:
-    """Folder of each row's newest open run, by the row's digest."""
-    found: dict[str, tuple[str, Path]] = {}
+def _open_runs() -> dict[str, list[Path]]:
+    """Folders of each row's open runs, the newest first, by the row's digest."""
+    found: dict[str, list[tuple[str, Path]]] = {}
     for record in RUNS.glob("*/run.json"):
         try:
             content = read_json(record)
             key, started = digest_of(content["row"]), content["attempts"][-1]["started"]
         except (OSError, ValueError, KeyError, IndexError):
             continue
-        if key not in found or started > found[key][0]:
-            found[key] = (started, record.parent)
-    return {key: folder for key, (_, folder) in found.items()}
+        found.setdefault(key, []).append((started, record.parent))
+    return {key: [folder for _, folder in sorted(runs, reverse=True)] for key, runs in found.items()}
 
 
-def _state(fresh: Freshness, row: Row, open_runs: Mapping[str, Path]) -> RunState:
-    folder = open_runs.get(digest_of(row.identity))
+def _state(fresh: Freshness, table: RunTable, row: Row, open_runs: Mapping[str, list[Path]]) -> RunState:
+    folders = open_runs.get(digest_of(row.identity), [])
+    name = _run_name(table, row) if folders else None
+    found = _present_state(fresh, row, next((folder for folder in folders if folder.name == name), None))
+    others = [folder.as_posix() for folder in folders if folder.name != name]
+    return found if found.state == "done" or not others else replace(found, other=others[0])
+
+
+def _run_name(table: RunTable, row: Row) -> str | None:
+    """Name of the folder that the row's next attempt uses; None while a parent is not made."""
+    try:
+        return run_digest(row, digest_of(table.section(row)), table.parents(row))
+    except RunError:
+        return None
+
+
+def _present_state(fresh: Freshness, row: Row, folder: Path | None) -> RunState:
     manifest = fresh.manifest(row.manifest)
     if isinstance(manifest, ManifestError):
         unmade = "stale" if row.manifest.exists() else "waiting"
@@ -138,6 +154,7 @@ def status_text(states: list[RunState]) -> str:
         parts += [text.rjust(width) for text, width in zip(others, widths[2:], strict=True)]
         lines.append("  ".join(parts).rstrip())
     lines += [f"{item.row.title}: {item.ended}" for item in states if item.ended]
+    lines += [f"{item.row.title}: {OTHER} in {item.other}" for item in states if item.other]
     counts = Counter(item.state for item in states)
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()))
     return "\n".join(lines)
