@@ -39,6 +39,15 @@ def test_every_scale_and_variant_is_valid() -> None:
             "experiments: {robotic_sequence: {finetune: {step: 5}}}",
             ["broken.yaml", "experiments.robotic_sequence.finetune.step", "Did you mean 'steps'?"],
         ),
+        (
+            "experiments: {robotic_sequence: {finetune: {sac: {discount: 0.9}}}}",
+            ["broken.yaml", "finetune.sac.discount: 'discount' is called 'gamma' now."],
+        ),
+        (
+            "experiments: {nethack: {finetune: {appo: {gradient_clip: 1.0}}}}",
+            ["broken.yaml", "'gradient_clip' is called 'max_grad_norm' now."],
+        ),
+        ("experiments: {nethack: {pretrain: {discount: 1.0}}}", ["broken.yaml", "unknown key 'discount'"]),
         ("claim: {}", ["broken.yaml", "unknown key 'claim'", "Did you mean 'claims'?"]),
         (
             "experiments: {robotic_sequence: {finetune: {steps: many}}}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -25,7 +27,7 @@ from fpc.lineage.trace import draw
 from fpc.workflow.loader import load
 from fpc.workflow.phases.finetune import finetune
 
-from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN
+from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, rewrite
 
 pytestmark = pytest.mark.usefixtures("chain")
 SVG = FIGURE.folder / "figure_9.svg"
@@ -182,6 +184,18 @@ def test_the_manifest_of_any_file() -> None:
     assert manifest_of(FINETUNE.folder) == FINETUNE.manifest
     with pytest.raises(ConfigError, match="no manifest names it"):
         manifest_of(Path("configs/tiny.yaml"))
+
+
+def test_diff_takes_a_renamed_key_for_the_same(chain: Path) -> None:
+    names = {PRETRAIN.manifest: "maximum_steps", Path("results/other/manifest.json"): "max_steps"}
+    shutil.copytree(chain / PRETRAIN.folder, "results/other")
+
+    def change(statement: dict[str, Any], name: str) -> None:
+        statement["predicate"]["buildDefinition"]["externalParameters"]["section"]["pretrain"][name] = 9
+
+    for path, name in names.items():
+        rewrite(path, partial(change, name=name))
+    assert "configuration:" not in audit("diff", *map(str, names)).output
 
 
 def test_diff_says_in_words_what_differs(chain: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -13,10 +14,15 @@ from typer.testing import CliRunner
 
 from fpc.cli.main import app
 from fpc.core.files import digest_of
+from fpc.core.renamed import RENAMED
 from fpc.lineage import digests, sections
+from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import ManifestError, read
 from fpc.lineage.verdict import Verdict
-from tests.dvc_lock import record_weights
+from fpc.workflow.loader import load
+from fpc.workflow.phases.pretrain import pretrain
+from fpc.workflow.run_table import RunTable
+from tests.dvc_lock import WEIGHTS, record_weights
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings, rewrite
 
@@ -37,8 +43,37 @@ def test_weights_that_are_not_here_are_absent_if_dvc_records_them_and_otherwise_
     assert absent == {PRETRAIN.manifest, FINETUNE.manifest}
     assert found[FIGURE.manifest].verdict == Verdict.VERIFIED
     assert CliRunner().invoke(app, ["audit", "verify", "results/tiny/two_state_mdp"]).exit_code == 0
-    Path("dvc.lock").unlink()
+    WEIGHTS.unlink()
     assert {str(item.verdict) for item in findings().values()} == {"missing"}
+
+
+def test_weights_made_again_and_lost_before_they_were_recorded_are_missing(chain: Path) -> None:
+    """They have the same size as those recorded before, so size alone would make them look recorded."""
+    policy = PRETRAIN.folder / "policy.safetensors"
+    record_weights(policy)
+    before = policy.read_bytes()
+    path = chain / "configs" / "tiny.yaml"
+    shorter = "two_state_mdp:\n    pretrain: {updates: 7}\n"
+    path.write_text(path.read_text("utf-8").replace("two_state_mdp:\n", shorter, 1), "utf-8")
+    pretrain(load("tiny"), "two_state_mdp", (0,))
+    assert findings()[PRETRAIN.manifest].verdict == Verdict.STALE
+    assert policy.read_bytes() != before
+    assert policy.stat().st_size == len(before)
+    policy.unlink()
+    found = freshness(RunTable(load("tiny"))).of(PRETRAIN)
+    assert found.verdict == Verdict.MISSING
+    assert found.reasons == ("policy.safetensors is not here; DVC has no record of it with this manifest",)
+    reason = "weights/one.dvc records policy.safetensors with another manifest"
+    assert reason in findings()[PRETRAIN.manifest].reasons[0]
+
+
+def test_an_outdated_record_makes_only_its_artifact_stale(chain: Path) -> None:
+    record_weights(PRETRAIN.folder / "policy.safetensors")
+    text = (chain / WEIGHTS).read_text("utf-8")
+    (chain / WEIGHTS).write_text(re.sub("md5: [0-9a-f]{32}", f"md5: {'0' * 32}", text), "utf-8")
+    found = findings()
+    assert found.pop(PRETRAIN.manifest).verdict == Verdict.STALE
+    assert {item.verdict for item in found.values()} == {Verdict.VERIFIED}
 
 
 @pytest.mark.usefixtures("chain")
@@ -74,7 +109,7 @@ def test_a_path_given_in_any_way_is_audited() -> None:
     for path in (PRETRAIN.folder, PRETRAIN.folder.resolve(), Path("results/../results/tiny/two_state_mdp")):
         finished = CliRunner().invoke(app, ["audit", "verify", str(path)])
         assert finished.exit_code == 3, finished.output
-        assert f"{PRETRAIN.manifest}: policy.safetensors is not here\n" in finished.output
+        assert f"{PRETRAIN.manifest}: policy.safetensors is not here; DVC has no record" in finished.output
     everything = CliRunner().invoke(app, ["audit", "verify"])
     assert everything.exit_code == 3
     line = "missing     results/tiny: 2 artifacts, such as claims.manifest.json: it has not been made\n"
@@ -145,7 +180,7 @@ def test_a_renamed_key_makes_nothing_stale(monkeypatch: pytest.MonkeyPatch) -> N
     found = findings()[PRETRAIN.manifest]
     assert found.verdict == Verdict.STALE
     assert "pretrain.length was 2000 and is gone; pretrain.updates is new, 2000" in found.reasons[0]
-    monkeypatch.setitem(sections.RENAMED, "length", "updates")
+    monkeypatch.setitem(RENAMED, "length", "updates")
     assert findings()[PRETRAIN.manifest].verdict == Verdict.VERIFIED
 
 

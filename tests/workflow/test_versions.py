@@ -169,6 +169,29 @@ def test_a_partial_tree_is_recorded_and_keeps_the_record_of_what_is_not_here(cop
     assert not any("finetune" in path or "figures" in path for path in recorded)
 
 
+def test_weights_made_again_and_lost_do_not_keep_the_previous_record(copy: Path) -> None:
+    file = copy / "weights/tiny/two_state_mdp/pretrain.dvc"
+    before = file.read_bytes()
+    configuration = copy / "configs" / "tiny.yaml"
+    shorter = "two_state_mdp:\n    pretrain: {updates: 7}\n"
+    text = configuration.read_text(encoding="utf-8")
+    configuration.write_text(text.replace("two_state_mdp:\n", shorter, 1), encoding="utf-8")
+    run(copy, "snakemake", "--cores=1", "--config", "scale=tiny")
+    (copy / POLICY).rename(copy / "kept")
+    printed = run(copy, "fpc", "record", "--scale=tiny", code=1)
+    assert "policy.safetensors is not here; DVC has no record of it with this manifest" in printed
+    assert file.read_bytes() == before
+    (copy / "kept").rename(copy / POLICY)
+    assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
+    (copy / POLICY).unlink()
+    assert run(copy, "fpc", "audit", "verify") == "6 verified, 1 absent\n"
+    recorded = file.read_bytes()
+    assert "pretrain.dvc: 1 output" in run(copy, "fpc", "record", "--scale=tiny")
+    assert file.read_bytes() == recorded
+    run(copy, "dvc", "checkout", file.relative_to(copy))
+    assert run(copy, "fpc", "audit", "verify") == "7 verified\n"
+
+
 def test_an_altered_or_incomplete_output_is_not_recorded(copy: Path) -> None:
     before = records(copy)
     with (copy / POLICY).open("ab") as file:

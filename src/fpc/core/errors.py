@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from fpc.core.renamed import RENAMED
+
 
 class ConfigError(ValueError):
     """The configuration is invalid; the message says where and how to fix it."""
@@ -24,6 +26,12 @@ def unknown(kind: str, word: str, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     listed = ", ".join(allowed) or "none"
     return f"unknown {kind} '{word}'.{did_you_mean(word, allowed)} Allowed: {listed}."
+
+
+def _unknown_key(key: str, allowed: Sequence[str]) -> str:
+    """The error for an unknown key; if it is the old name of an allowed key, it gives the new one."""
+    new_name = RENAMED.get(key)
+    return f"'{key}' is called '{new_name}' now." if new_name in allowed else unknown("key", key, allowed)
 
 
 def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
@@ -45,7 +53,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple
         if item["type"] == "extra_forbidden":
             owner = _model_at(model, item["loc"])
             fields = list(owner.model_fields) if owner else []
-            text = unknown("key", location[-1], fields)
+            text = _unknown_key(location[-1], fields)
         elif item["type"] == "missing":
             text = "is missing; give it a value."
         else:

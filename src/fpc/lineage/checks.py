@@ -18,7 +18,7 @@ from typing import Any
 from fpc.core.files import digest_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
-from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row
+from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row, is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
@@ -109,7 +109,10 @@ def files(
             yield Verdict.TAMPERED, f"{name} does not contain weights (no safetensors header)"
     fetchable = [name for name in absent if recorded(manifest, name)]
     yield from _not_here(Verdict.ABSENT, fetchable, "; dvc pull fetches what is recorded")
-    yield from _not_here(Verdict.MISSING, [name for name in absent if name not in fetchable])
+    lost = [name for name in absent if name not in fetchable]
+    heavy = [name for name in lost if is_heavy(name)]
+    yield from _not_here(Verdict.MISSING, heavy, "; DVC has no record of it with this manifest")
+    yield from _not_here(Verdict.MISSING, [name for name in lost if name not in heavy])
 
 
 def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fpc.core.renamed import with_new_names
 from fpc.lineage import origin
 from fpc.lineage.digests import SHORT
 from fpc.lineage.manifest import Manifest
@@ -47,7 +48,7 @@ def diff_text(first: Manifest, second: Manifest) -> str:
 
 
 def _section(manifest: Manifest) -> Mapping[str, Any]:
-    section: Mapping[str, Any] = manifest.definition["externalParameters"]["section"]
+    section: Mapping[str, Any] = with_new_names(manifest.definition["externalParameters"]["section"])
     return section
 
 

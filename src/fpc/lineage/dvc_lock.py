@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,30 @@ from fpc.lineage.verdict import Check, Finding, Verdict
 
 DVC_LOCK = Path("dvc.lock")
 WEIGHTS = Path("weights")
+MANIFESTS = "manifests"  # key in `meta` of a `*.dvc` file; DVC leaves `meta` as it is
 REMEDY = "`dvc checkout` restores the recorded one; if the one here is right, `fpc record` records it"
 
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``)."""
+    """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``).
+
+    ``manifest``: of weights, the sha256 of the manifest that they were recorded with; None without.
+    """
 
     path: Path
     md5: str
     size: int
     source: Path
+    manifest: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a file of DVC's records, as it stands there; ``manifests``: path -> sha256, see ``Output``."""
+
+    outs: Sequence[Mapping[str, Any]]
+    manifests: Mapping[str, str]
 
 
 def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, list[Output]]:
@@ -40,10 +53,13 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, l
     found: dict[Path, list[Output]] = {}
     for source in [*([lock] if lock.exists() else []), *sorted(weights.rglob("*.dvc"))]:
         try:
-            for out in read_outputs(source):
+            record = read_record(source)
+            for out in record.outs:
                 if "md5" in out:
-                    item = Output(Path(out["path"]), str(out["md5"]), int(out["size"]), source)
-                    found.setdefault(item.path.parent, []).append(item)
+                    path = Path(out["path"])
+                    manifest = record.manifests.get(f"{path.parent.as_posix()}/manifest.json")
+                    item = Output(path, str(out["md5"]), int(out["size"]), source, manifest)
+                    found.setdefault(path.parent, []).append(item)
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -51,8 +67,8 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, l
     return found
 
 
-def read_outputs(source: Path) -> list[Mapping[str, Any]]:
-    """The outputs that a DVC file records: those of every stage of ``dvc.lock``, or of one ``*.dvc`` file.
+def read_record(source: Path) -> Record:
+    """What a DVC file records: every stage of ``dvc.lock``, or one ``*.dvc`` file.
 
     Raises:
         ConfigError: it is not a valid DVC file.
@@ -60,7 +76,8 @@ def read_outputs(source: Path) -> list[Mapping[str, Any]]:
     try:
         content = YAML(typ="safe").load(source.read_text(encoding="utf-8"))
         stages = [content] if source.suffix == ".dvc" else list(content["stages"].values())
-        return [dict(out) for stage in stages for out in stage.get("outs", ())]
+        outs = [dict(out) for stage in stages for out in stage.get("outs", ())]
+        return Record(outs, dict(stages[0].get("meta", {}).get(MANIFESTS, {})) if stages else {})
     except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(source, error) from error
 
@@ -70,14 +87,17 @@ def _unreadable(source: Path, error: Exception) -> ConfigError:
     return ConfigError(f"{source}: not a {what} ({error}); restore it: git checkout {source}")
 
 
-def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]]) -> bool:
-    """Whether DVC has a record of a file with the size that the manifest names.
+def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]], digests: Digests) -> bool:
+    """Whether DVC has a record of a file that was made with this very manifest.
 
-    (The md5 that DVC records cannot be compared with the manifest's sha256 of a file that is not here.)
+    (The md5 that DVC records cannot be compared with the manifest's sha256 of a file that is not here, and
+    the size of weights says nothing: a network trained with other hyperparameters has the same size.)
     """
     top = name.partition("/")[0]
     return is_heavy(name) and any(
-        item.path.name in (name, top) and _size(manifest, item.path.name) == item.size
+        item.path.name in (name, top)
+        and _size(manifest, item.path.name) == item.size
+        and item.manifest == digests.sha256(manifest.path)
         for item in recorded.get(manifest.path.parent, ())
     )
 
@@ -91,7 +111,8 @@ def _size(manifest: Manifest, output: str) -> int:
 def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests) -> Check:
     """Check that the manifest and DVC's records name the same contents.
 
-    Sizes are compared even if the files are not here; contents (md5) only if they are.
+    Sizes are compared even if the files are not here; contents (md5) only if they are. Weights must also
+    have been recorded with this manifest, or they would count as lost in a clone that lacks them.
     """
     for item in recorded.get(manifest.path.parent, ()):
         name = item.path.name
@@ -104,6 +125,8 @@ def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Di
             yield Verdict.STALE, f"{item.source} records a different {name} (size differs); {REMEDY}"
         elif _is_complete(item.path, manifest) and digests.md5(item.path) != item.md5:
             yield Verdict.STALE, f"{item.source} records a different {name} (md5 differs); {REMEDY}"
+        elif item.source.suffix == ".dvc" and item.manifest != digests.sha256(manifest.path):
+            yield Verdict.STALE, f"{item.source} records {name} with another manifest; {REMEDY}"
 
 
 def _is_complete(path: Path, manifest: Manifest) -> bool:

@@ -137,7 +137,7 @@ class Freshness:
         )
 
     def _is_recorded(self, manifest: Manifest, name: str) -> bool:
-        return dvc_lock.holds(manifest, name, self.recorded)
+        return dvc_lock.holds(manifest, name, self.recorded, self.digests)
 
     def _not_requested(self, manifest: Manifest) -> Check:
         """An artifact of a known scale that its configuration does not ask for."""

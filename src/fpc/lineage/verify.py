@@ -56,17 +56,21 @@ class Audit:
     def finding(self, path: Path) -> Finding:
         """Verdict on a manifest; it is stale if any ancestor is, however distant.
 
-        A signature is required only of this manifest; it covers the parents, which it names by digest.
+        DVC's record and the signature are checked only for this manifest: an outdated record says nothing
+        about the artifact's children, and a signature covers the parents, which the manifest names by digest.
         """
-        return self._inheritance.of(path).with_reasons(self._signed(path))
+        return judged(self._inheritance.of(path), chain(self._recorded(path), self._signed(path)))
 
     def _own(self, path: Path) -> Finding:
-        """The finding on an artifact without its ancestors: freshness, changes of code, DVC's records."""
+        """The finding on an artifact without its ancestors: freshness and changes of code."""
         current, manifest = self._freshness.own(path), self._freshness.manifest(path)
         if isinstance(manifest, ManifestError):
             return current
-        recorded = dvc_lock.check(manifest, self._freshness.recorded, self.digests)
-        return judged(current, chain(checks.code(manifest, self.digests), recorded))
+        return judged(current, checks.code(manifest, self.digests))
+
+    def _recorded(self, path: Path) -> Check:
+        if isinstance(manifest := self._freshness.manifest(path), Manifest):
+            yield from dvc_lock.check(manifest, self._freshness.recorded, self.digests)
 
     def _signed(self, path: Path) -> Check:
         if self._signature is not None and (problem := self._signature(path)) is not None:

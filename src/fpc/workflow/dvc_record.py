@@ -8,6 +8,9 @@ The workflow's driver does this after the jobs, never inside one, because DVC lo
 runs ``dvc commit -f`` on each of these, with two differences. Only outputs that match their manifests are
 recorded. And missing outputs (a run not made yet, weights not pulled) keep their previous record, so a
 partial tree can be recorded.
+
+A ``*.dvc`` file also stores the sha256 of the manifest that each run's outputs were recorded with. Weights
+of a different run have the same size, so only this shows whether a record of missing outputs is theirs.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from fpc.core.errors import ConfigError
-from fpc.core.files import write_text
+from fpc.core.files import sha256_of, write_text
 from fpc.lineage.artifact import Row, is_heavy
-from fpc.lineage.dvc_lock import WEIGHTS, read_outputs
+from fpc.lineage.dvc_lock import MANIFESTS, WEIGHTS, Record, read_record
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.manifest import Manifest, read
 from fpc.lineage.signing import signature_of
@@ -59,7 +62,9 @@ def record(configuration: Configuration) -> list[str]:
     ]
     try:
         with Repo(".") as repository:
-            absent = {name: _commit(repository, name) for name in sound if name not in empty}
+            absent = {
+                name: _commit(repository, name, group) for name, group in sound.items() if name not in empty
+            }
     except (DvcException, LockError) as error:
         raise RunError(f"DVC: {error}") from error
     done = f"{len(sound)} of {len(groups)} recorded"
@@ -101,7 +106,8 @@ def list_weights(file: Path, group: list[Row]) -> bool:
     Returns:
         Whether there is anything to list; if not, the file is removed.
     """
-    recorded = {str(out["path"]): out for out in read_outputs(file)} if file.exists() else {}
+    known = read_record(file) if file.exists() else Record((), {})
+    recorded = {str(out["path"]): out for out in known.outs}
     paths: list[str] = []
     for row in group:
         if row.manifest.exists():
@@ -116,11 +122,23 @@ def list_weights(file: Path, group: list[Row]) -> bool:
         return True
     root = "/".join([".."] * (len(file.parts) - 1))
     outs = [recorded.get(path, {"path": path}) for path in sorted(paths)]
-    content = {"wdir": root, "outs": outs}
+    content = {"wdir": root, "outs": outs, "meta": {MANIFESTS: dict(known.manifests)}}
     stream = io.StringIO()
     YAML().dump(content, stream)
     write_text(file, stream.getvalue())
     return True
+
+
+def recorded_with(file: Path, group: list[Row]) -> dict[str, str]:
+    """Manifest -> sha256, for each run whose outputs a ``*.dvc`` file lists.
+
+    (Missing outputs were recorded with the manifest that is here; otherwise ``unsound`` refuses them.)
+    """
+    record = read_record(file)
+    listed = {Path(out["path"]).parent for out in record.outs}
+    found = dict(record.manifests)
+    found |= {row.manifest.as_posix(): sha256_of(row.manifest) for row in group if row.manifest.exists()}
+    return {path: digest for path, digest in sorted(found.items()) if Path(path).parent in listed}
 
 
 def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
@@ -163,9 +181,15 @@ def check_scale(configuration: Configuration) -> None:
     )
 
 
-def _commit(repository: Repo, target: str) -> int:
+def _commit(repository: Repo, target: str, group: list[Row]) -> int:
     """Record one target; returns the number of its outputs that are missing."""
     (stage,) = repository.commit(target, force=True, allow_missing=True)
+    if target.endswith(".dvc"):
+        manifests = recorded_with(Path(target), group)
+        if (stage.meta or {}).get(MANIFESTS) != manifests:
+            stage.meta = {MANIFESTS: manifests}
+            with repository.lock:
+                stage.dump()
     return sum(not out.exists for out in stage.outs)
 
 
