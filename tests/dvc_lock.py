@@ -1,4 +1,4 @@
-"""A file ``*.dvc`` for tests, as ``fpc record`` would write one."""
+"""A ``*.dvc`` file for tests, as ``fpc record`` would write one."""
 
 from __future__ import annotations
 

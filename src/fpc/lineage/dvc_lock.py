@@ -38,7 +38,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Record:
-    """What a file of DVC's records, as it stands there; ``manifests``: path -> sha256, see ``Output``."""
+    """The content of a DVC file; ``manifests``: path of a manifest -> sha256, see ``Output``."""
 
     outs: Sequence[Mapping[str, Any]]
     manifests: Mapping[str, str]
