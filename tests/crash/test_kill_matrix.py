@@ -211,7 +211,7 @@ def test_a_damaged_newest_checkpoint_is_skipped(
         content[len(content) // 2] ^= 1
     victim.write_bytes(content if damage == "flipped" else content[:-20])
     said = disturbed.run()
-    assert f"checkpoint {newest.relative_to(disturbed.folder)} cannot be used" in said
+    assert f"checkpoint {newest.relative_to(disturbed.folder)} is unusable" in said
     assert_resumed(disturbed, said)
     assert_same(disturbed, undisturbed)
 
