@@ -26,7 +26,7 @@ from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log
 
 from fpc.core.files import write_tensors
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.runner import SerialRetentionRunner
@@ -41,9 +41,9 @@ def job_for(folder: Path, steps: int, method: str | None) -> Job:
     configuration = load("laptop")
     experiment: Any = configuration.experiments["nethack"]
     job = Job(
-        environment="fpc.domains.nethack.training:environment_of",
+        environment="fpc.domains.nethack.factories:environment_of",
         environment_arguments={"environment": experiment.environment.model_dump(mode="json")},
-        network="fpc.domains.nethack.training:network_of",
+        network="fpc.domains.nethack.factories:network_of",
         network_arguments={"network": experiment.network.model_dump(mode="json")},
         appo={**experiment.finetune.appo.model_dump(mode="json"), "warm_up_steps": 0},
         seed=0,

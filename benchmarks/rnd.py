@@ -22,8 +22,8 @@ from sample_factory.utils.utils import log
 
 from appo import clocked
 from fpc.core.files import write_json
-from fpc.core.processor import prepare_processor
-from fpc.domains.montezuma.training import specification_of
+from fpc.core.torch_settings import prepare_processor
+from fpc.domains.montezuma.factories import specification_of
 from fpc.learners.appo.learner import RetentionLearner
 from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.runner import SerialRetentionRunner

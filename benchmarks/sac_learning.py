@@ -35,7 +35,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from fpc.core.files import read_json, write_json
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.learners.interface import Weights

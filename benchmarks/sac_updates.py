@@ -26,7 +26,7 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from fpc.core.files import write_json
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer

@@ -12,7 +12,7 @@ from tests.additions import append_to_last_tuple, code_blocks, copied_project, d
 OUTCOMES = """
 import pandas as pd
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import evaluate_claims
+from fpc.claims.testing import evaluate_claims
 tables = {"robotic_sequence": {"episodes": pd.read_parquet("episodes.parquet")}}
 for result in evaluate_claims(tables, ClaimContext("tiny", resamples=50)):
     print(result.claim.id, result.outcome)

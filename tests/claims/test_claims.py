@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 
 from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, NotTestable, Outcome, Result
-from fpc.claims.evaluate import all_claims, by_experiment, claims_of, evaluate_claims, metrics
 from fpc.claims.seeds import seeds_table
+from fpc.claims.testing import all_claims, by_experiment, claims_of, evaluate_claims, metrics
 from fpc.core.statistics import interquartile_mean
 from fpc.domains.registry import domain_names
 from fpc.reporting.ledger import summary, to_markdown

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fpc.claims.claim import ClaimContext, Outcome, Result, evaluate_claim
-from fpc.claims.evaluate import all_claims
 from fpc.claims.montezuma import CLAIMS as MONTEZUMA
 from fpc.claims.seeds import seeds_table
+from fpc.claims.testing import all_claims
 
 from . import montezuma_tables as made
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fpc.claims.claim import ClaimContext, Outcome, Result, evaluate_claim
-from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.nethack import CLAIMS as NETHACK
 from fpc.claims.seeds import seeds_table
+from fpc.claims.testing import all_claims, evaluate_claims
 from fpc.reporting.ledger import to_markdown
 
 from . import nethack_tables as made

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import all_claims, evaluate_claims
 from fpc.claims.seeds import seeds_table
+from fpc.claims.testing import all_claims, evaluate_claims
 from fpc.reporting.embedding import compact_image
 from fpc.reporting.page import ReportFigure, render_report
 

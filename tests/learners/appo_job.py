@@ -56,9 +56,9 @@ ENVIRONMENT = {"character": "mon-hum-neu-mal", "max_steps": 60, "no_progress_lim
 def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> Job:
     """The job, with its files in ``folder``."""
     values: dict[str, Any] = {
-        "environment": "fpc.domains.nethack.training:environment_of",
+        "environment": "fpc.domains.nethack.factories:environment_of",
         "environment_arguments": {"environment": ENVIRONMENT},
-        "network": "fpc.domains.nethack.training:network_of",
+        "network": "fpc.domains.nethack.factories:network_of",
         "network_arguments": {"network": NETWORK},
         "appo": {**APPO, **(appo or {})},
         "seed": 3,

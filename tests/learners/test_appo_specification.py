@@ -11,8 +11,8 @@ import torch
 
 from fpc.domains.finetuning import Finetuning
 from fpc.domains.nethack.config import NetHackExperiment
+from fpc.domains.nethack.factories import environment_of, network_of
 from fpc.domains.nethack.finetuning import appo_options
-from fpc.domains.nethack.training import environment_of, network_of
 from fpc.learners.appo import APPO, APPOSpecification, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.interface import Weights

@@ -31,9 +31,9 @@ RND = {
 def rnd_job(folder: Path, **changes: Any) -> Job:
     environment = options(room_max_steps=20).model_dump(mode="json")
     values = {
-        "environment": "fpc.domains.montezuma.training:environment_of",
+        "environment": "fpc.domains.montezuma.factories:environment_of",
         "environment_arguments": {"environment": environment, "task": "room", "starts": str(STATES)},
-        "network": "fpc.domains.montezuma.training:network_of",
+        "network": "fpc.domains.montezuma.factories:network_of",
         "network_arguments": {
             "network": {"channels": [4, 4, 4], "hidden": [16, 16]},
             "environment": environment,

@@ -60,7 +60,7 @@ def test_the_toy_names_neither_sac_nor_other_domains() -> None:
 def test_a_module_found_by_its_name_in_a_string_is_named() -> None:
     """Worker processes of APPO import the domain's functions that way."""
     names = modules("nethack", "finetune", "behavioral_cloning")
-    assert {"fpc/domains/nethack/training.py", "fpc/domains/nethack/expert_sequences.py"} <= names
+    assert {"fpc/domains/nethack/factories.py", "fpc/domains/nethack/expert_sequences.py"} <= names
     assert "fpc/domains/nethack/pretraining.py" not in names  # another phase
     assert "fpc/domains/nethack/pretraining.py" in modules("nethack", "pretrain", None)
 

@@ -88,7 +88,7 @@ def test_sac(tmp_path: Path) -> None:
 
 
 def test_appo_on_montezuma(tmp_path: Path) -> None:
-    from fpc.domains.montezuma.training import network_of
+    from fpc.domains.montezuma.factories import network_of
 
     experiment: Any = configured(tmp_path, "temple", "montezuma")
     values = experiment.network.model_dump(), experiment.environment.model_dump()
@@ -97,7 +97,7 @@ def test_appo_on_montezuma(tmp_path: Path) -> None:
 
 
 def test_appo_on_nethack(tmp_path: Path) -> None:
-    from fpc.domains.nethack.training import network_of
+    from fpc.domains.nethack.factories import network_of
 
     experiment: Any = configured(tmp_path, "dungeon", "nethack")
     write_pi_star(tmp_path, experiment, network_of(experiment.network.model_dump(), seed=1).state_dict())

@@ -61,9 +61,9 @@ def export(
 ) -> None:
     """Pack artifacts and everything they were made from as a Provenance Run Crate (RO-Crate)."""
     from fpc.lineage.ancestry import manifest_of
-    from fpc.lineage.crate import export as pack
-    from fpc.lineage.crate import not_current
-    from fpc.lineage.crate_contents import CrateError
+    from fpc.lineage.crate.contents import CrateError
+    from fpc.lineage.crate.export import export as pack
+    from fpc.lineage.crate.export import not_current
     from fpc.lineage.verdict import Verdict
     from fpc.workflow.dvc_pipeline import configuration_files
 

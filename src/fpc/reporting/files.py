@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from fpc.claims.claim import ClaimContext
-from fpc.claims.evaluate import by_experiment, evaluate_claims, metrics
 from fpc.claims.seeds import seeds_table
+from fpc.claims.testing import by_experiment, evaluate_claims, metrics
 from fpc.core.files import read_json, write_json, write_text
 from fpc.figures.catalogue import figure_entry
 from fpc.reporting.ledger import to_markdown

@@ -26,7 +26,7 @@ from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.lineage.signing import signature_of
-from fpc.workflow import events
+from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
 
 RUNS = RESULTS / ".runs"

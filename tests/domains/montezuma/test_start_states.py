@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.factories import starts_in
 from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of, replay_game
 from fpc.domains.montezuma.start_states import (
     by_room,
@@ -17,7 +18,6 @@ from fpc.domains.montezuma.start_states import (
     write_demonstrations,
     write_start_states,
 )
-from fpc.domains.montezuma.training import starts_in
 
 from .known_states import STATES, start, starts
 

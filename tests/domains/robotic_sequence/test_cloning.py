@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_components
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.config import CloneOptions

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import write_tensors
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import rng_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
+from fpc.domains.montezuma.factories import starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
-from fpc.domains.montezuma.training import starts_in
 
 _COLLECT = 4409  # distinguishes these episodes from others with the same seed
 _BATCH = 16

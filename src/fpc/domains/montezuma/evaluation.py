@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from fpc.core.files import read_tensors
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
+from fpc.domains.montezuma.factories import starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.rollout import Episode, EpisodeRecord, play
-from fpc.domains.montezuma.training import starts_in
 
 RANDOM, START = "random", "start"
 _FAR, _CLOSE = 1, 2  # distinguish the probes' episodes

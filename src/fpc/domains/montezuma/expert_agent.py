@@ -18,10 +18,10 @@ from fpc.domains.montezuma.archive import (
 )
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.factories import specification_of
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.domains.montezuma.training import specification_of
 from fpc.learners.appo import APPO
 
 _PLAY = 5501  # distinguishes these games from others with the same seed

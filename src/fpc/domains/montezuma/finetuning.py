@@ -5,7 +5,7 @@ from __future__ import annotations
 from fpc.domains.finetuning import Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.training import expert_of, specification_of
+from fpc.domains.montezuma.factories import expert_of, specification_of
 from fpc.learners.appo import APPO
 from fpc.retention.interface import MethodOptions, Need
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.finetuning import POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import explore
@@ -19,11 +19,11 @@ from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.derived_tables import draw_rooms
 from fpc.domains.montezuma.expert_agent import play_expert
+from fpc.domains.montezuma.factories import specification_of, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
-from fpc.domains.montezuma.training import specification_of, starts_in
 from fpc.learners.appo import APPO
 
 STARTS, DEMONSTRATIONS = "start_states.json", "demonstrations.json"

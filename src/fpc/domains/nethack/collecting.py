@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import write_table, write_tensors
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import seed_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import CollectOptions, NetHackExperiment
 from fpc.domains.nethack.expert_sequences import STORED_FILE

@@ -8,7 +8,7 @@ from fpc.domains.finetuning import CRITIC, Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.expert_sequences import open_sequences
-from fpc.domains.nethack.training import environment_of, network_of
+from fpc.domains.nethack.factories import environment_of, network_of
 from fpc.learners.appo import APPO, APPOSpecification, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.retention.interface import MethodOptions, Need

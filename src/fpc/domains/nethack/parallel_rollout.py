@@ -18,7 +18,7 @@ import torch
 
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play

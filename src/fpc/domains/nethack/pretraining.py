@@ -12,8 +12,8 @@ import pandas as pd
 
 from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import seed_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.finetuning import CRITIC, POLICY, TRAINING
 from fpc.domains.interface import Run
 from fpc.domains.nethack.cloning import clone, split, updates_of

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_json, write_tensors
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import seeds_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.config import CollectOptions, RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_json, read_tensors
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import short_seed_of
 from fpc.core.tables import NO_EPISODE
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence import analysis

@@ -13,8 +13,8 @@ import torch
 from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import generator_of, short_seeds_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.domains.finetuning import CRITIC, POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy

@@ -19,7 +19,7 @@ from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
 from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
-from fpc.core.processor import prepare_processor
+from fpc.core.torch_settings import prepare_processor
 from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import NORMALIZER

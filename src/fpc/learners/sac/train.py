@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fpc.core.metric_log import MetricLog
-from fpc.core.processor import prepare_processor
 from fpc.core.seeds import generators_of, short_seed_of
+from fpc.core.torch_settings import prepare_processor
 from fpc.learners.interface import Trained
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer

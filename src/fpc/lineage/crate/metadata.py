@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fpc.lineage.crate_contents import SOURCE, Contents, CrateError
-from fpc.lineage.crate_graph import Graph, ids
-from fpc.lineage.crate_runs import add_runs
+from fpc.lineage.crate.contents import SOURCE, Contents, CrateError
+from fpc.lineage.crate.graph import Graph, ids
+from fpc.lineage.crate.runs import add_runs
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),

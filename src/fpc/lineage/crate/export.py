@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fpc.core.files import atomic_path
 from fpc.lineage.ancestry import ancestry
-from fpc.lineage.crate_contents import SOURCE, ConfigurationFiles, Contents, CrateError, Item, collect
-from fpc.lineage.crate_metadata import describe
+from fpc.lineage.crate.contents import SOURCE, ConfigurationFiles, Contents, CrateError, Item, collect
+from fpc.lineage.crate.metadata import describe
 from fpc.lineage.digests import Digests
 from fpc.lineage.project import Project
 from fpc.lineage.verdict import Finding, Verdict

@@ -14,8 +14,8 @@ from fpc import __version__
 from fpc.core.files import canonical_json
 from fpc.lineage.ancestry import Ancestor
 from fpc.lineage.artifact import PHASES
-from fpc.lineage.crate_contents import Artifact, Contents
-from fpc.lineage.crate_graph import Graph, ids
+from fpc.lineage.crate.contents import Artifact, Contents
+from fpc.lineage.crate.graph import Graph, ids
 from fpc.lineage.origin import REQUIREMENTS
 
 COMPLETED = "http://schema.org/CompletedActionStatus"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fpc.lineage.crate_contents import Contents, Item
+from fpc.lineage.crate.contents import Contents, Item
 
 VERSION = "1.1"  # of RO-Crate: the one that the profiles require
 # The terms used from https://w3id.org/ro/terms/workflow-run/context, so readers fetch one context fewer.

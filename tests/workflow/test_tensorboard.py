@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fpc.core.files import write_table
 from fpc.lineage.manifest import read
-from fpc.workflow import events
+from fpc.workflow import tensorboard as events
 from fpc.workflow.loader import load
 from fpc.workflow.phases.collect import collect
 from fpc.workflow.phases.finetune import finetune
