@@ -23,9 +23,9 @@ from typer.testing import CliRunner
 from urllib3 import HTTPResponse
 
 from fpc.cli.main import app
+from fpc.lineage.crate import export as crates
 from fpc.lineage.crate.contents import CrateError
 from fpc.lineage.crate.export import METADATA
-from fpc.lineage.crate.export import export as crates
 from fpc.lineage.signing import make_key, read_private_key, sign
 from fpc.workflow.dvc_pipeline import configuration_files
 from fpc.workflow.loader import load
