@@ -64,10 +64,10 @@ def lines(room: str) -> int:
 
 def draw(rooms: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
     """A box a room; imports of the next room go straight down, others along the sides."""
-    figure = Figure(figsize=(9.6, 0.72 * len(rooms) + 0.5))
+    figure = Figure(figsize=(10.6, 0.72 * len(rooms) + 0.5))
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_xlim(-1.2, 18)
+    axes.set_xlim(-3.4, 18)
     axes.set_ylim(-len(rooms) + 0.3, 0.9)
     centre = {room: -float(index) for index, room in enumerate(rooms)}
     for room, y in centre.items():
@@ -87,19 +87,10 @@ def draw(rooms: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
     for upper, lower in pairwise(rooms):
         if upper in ABOVE and lower not in ABOVE:
             y = (centre[upper] + centre[lower]) / 2
-            axes.plot([-1, 17.8], [y, y], color="#B22222", linewidth=1.4, linestyle=(0, (6, 3)), zorder=0)
-            axes.text(
-                17.8,
-                y + 0.05,
-                "cannot change a number",
-                fontsize=7.5,
-                ha="right",
-                color="#B22222",
-                va="bottom",
-            )
-            axes.text(
-                17.8, y - 0.05, "can change a number", fontsize=7.5, ha="right", color="#B22222", va="top"
-            )
+            axes.plot([-3.2, 17.8], [y, y], color="#B22222", linewidth=1.4, linestyle=(0, (6, 3)), zorder=0)
+            for offset, words, side in ((0.06, "cannot", "bottom"), (-0.06, "can", "top")):
+                label = f"{words} change\na number"
+                axes.text(-3.2, y + offset, label, fontsize=7.5, color="#B22222", va=side)
     return figure
 
 
