@@ -2,7 +2,8 @@
 
 MOMENT is ``before`` or ``after``, a pattern, and a number: ``before:checkpoint_*.json:2`` sends SIGKILL to
 the process when it is about to move the second matching file into place. Progress reports do not count,
-because they depend on the clock. With MOMENT ``count`` the process survives and prints the number of moves.
+because they depend on the clock; nor does the cache of digests, which is written only where it lacks some.
+With MOMENT ``count`` the process survives and prints the number of moves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from fpc.cli.main import main
+from fpc.lineage.digests import CACHE
+
+UNCOUNTED = ("progress.json", CACHE.name)
 
 
 def die_at(moment: str) -> None:
@@ -28,7 +32,7 @@ def die_at(moment: str) -> None:
         def wrapped(self: Path, target: Any) -> Any:
             nonlocal seen
             name = Path(target).name
-            counts = fnmatch(name, pattern) and name != "progress.json"
+            counts = fnmatch(name, pattern) and name not in UNCOUNTED
             seen += counts
             hit = counts and seen == int(number)
             if hit and when == "before":

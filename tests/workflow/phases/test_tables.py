@@ -40,7 +40,7 @@ def collected(configuration: Configuration) -> Row:
         run=row.identity,
         section={},
         subjects=subjects,
-        parents=(),
+        parents={},
         externals={},
         history={"finishedOn": "2026-01-01T00:00:00+00:00"},
         code=Code(),
