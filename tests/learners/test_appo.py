@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
 from fpc.core.files import read_tensors, write_tensors
+from fpc.core.milestones import milestone_path
 from fpc.domains.nethack.recordings import index_recordings
 from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
@@ -177,22 +178,20 @@ def test_critic_pretraining_does_not_change_the_policy(tmp_path: Path, pi_star: 
     write_tensors(tmp_path / "critic.safetensors", trained.critic)
     work = job(
         tmp_path / "next", steps=32, initial=str(pi_star), critic=str(tmp_path / "critic.safetensors"),
-        milestones=(0,), milestone_folder=str(tmp_path / "milestones"),
+        milestones=(0,),
     )  # fmt: skip
     run(work)
-    first = read_tensors(tmp_path / "milestones" / "step_0.safetensors")
+    first = milestone(work, 0)
     assert torch.equal(first["baseline.weight"], trained.critic["baseline.weight"])
 
 
 def test_the_warm_up_only_samples(tmp_path: Path, pi_star: Path) -> None:
     work = job(
         tmp_path, steps=128, initial=str(pi_star), appo={"warm_up_steps": 96},
-        milestones=(0, 96, 128), milestone_folder=str(tmp_path / "milestones"),
+        milestones=(0, 96, 128),
     )  # fmt: skip
     run(work)
-    first, still, last = (
-        read_tensors(tmp_path / "milestones" / f"step_{step}.safetensors") for step in (0, 96, 128)
-    )
+    first, still, last = (milestone(work, step) for step in (0, 96, 128))
     assert same(first, still)
     assert not same(still, last)
 
@@ -252,15 +251,20 @@ def test_asynchronous_runs_finish_and_resume(tmp_path: Path, pi_star: Path) -> N
     appo = {"asynchronous": True, "workers": 1, "splits": 2}
     work = job(
         tmp_path, steps=320, initial=str(pi_star), appo=appo,
-        milestones=(0, 320), milestone_folder=str(tmp_path / "milestones"), **KICKSTARTING,
+        milestones=(0, 320), **KICKSTARTING,
     )  # fmt: skip
     trained = run(work)
-    before = read_tensors(tmp_path / "milestones" / "step_0.safetensors")
+    before = milestone(work, 0)
     assert same(before, read_tensors(pi_star))
     assert not torch.equal(before["policy.weight"], trained.policy["policy.weight"])
     assert "return" in set(trained.table["metric"])
     longer = job(tmp_path, **{**_changes(work), "steps": 640})
     assert run(longer).table["step"].max() > 320
+
+
+def milestone(work: Any, step: int) -> dict[str, torch.Tensor]:
+    """Weights that the learner kept at a milestone."""
+    return read_tensors(milestone_path(Path(work.state), step))
 
 
 def _changes(work: Any) -> dict[str, Any]:

@@ -57,9 +57,8 @@ class Trained:
 
     policy: Weights  # the acting policy, including everything that shares its network
     critic: Weights  # empty if there is none or it is part of the policy's network
-    table: (
-        pd.DataFrame
-    )  # step, metric, value, and seed (or run, if runs side by side differ in more than seed)
+    # Columns step, metric, value, and seed (or run, if runs side by side differ in more than their seed).
+    table: pd.DataFrame
     finished: bool = True  # False if training stopped before its last step, see the specification
 
 

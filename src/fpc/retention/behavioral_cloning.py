@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from fpc.config.base import Fraction, NonNegativeFloat, PositiveInt
+from fpc.core.checkpoint import selected
 from fpc.retention.interface import (
     ExpertSampler,
     MethodOptions,
@@ -85,7 +86,5 @@ class BehavioralCloning(RetentionMethod):
         """Restore the sampler, its generator and the student's recurrent state."""
         self.prepare(context)
         self.generator.set_state(state["generator"])
-        self.sampler.load_state_dict(
-            {name.removeprefix(SAMPLER): value for name, value in state.items() if name.startswith(SAMPLER)}
-        )
+        self.sampler.load_state_dict(selected(state, SAMPLER))
         self.student_state = state.get("student_state")

@@ -38,6 +38,7 @@ class EpisodicMemory(RetentionMethod):
 
     label: ClassVar[str] = "EM"
     colour: ClassVar[str] = "#E69F00"
+    adds_term: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]] = frozenset({Need.EXPERT_DATA, Need.REPLAY_BUFFER})
     Options: ClassVar[type[MethodOptions]] = EpisodicMemoryOptions
 

@@ -194,6 +194,7 @@ class RetentionMethod(ABC):
     colour: ClassVar[str]  # hex, the same in every figure
     needs: ClassVar[frozenset[Need]] = frozenset()
     pretrained: ClassVar[bool] = True  # start from pi* (False: from a random initialisation)
+    adds_term: ClassVar[bool] = True  # False: ``penalty`` is always None
     Options: ClassVar[type[MethodOptions]] = MethodOptions
 
     def __init__(self, options: Any) -> None:

@@ -15,6 +15,7 @@ class Scratch(RetentionMethod):
 
     label: ClassVar[str] = "Scratch"
     colour: ClassVar[str] = "#000000"
+    adds_term: ClassVar[bool] = False
     pretrained: ClassVar[bool] = False
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:

@@ -15,6 +15,7 @@ class Vanilla(RetentionMethod):
 
     label: ClassVar[str] = "Vanilla"
     colour: ClassVar[str] = "#D55E00"
+    adds_term: ClassVar[bool] = False
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
         """No term."""

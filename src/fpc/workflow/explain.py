@@ -13,7 +13,7 @@ from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales
 from fpc.workflow.run import RUNS
 from fpc.workflow.run_table import RunTable, rows
-from fpc.workflow.status import OTHER, RunState, run_states
+from fpc.workflow.status import OTHER, RunState, states_of
 
 SHOWN = 3  # of many parents
 
@@ -34,7 +34,7 @@ def explain_text(path: Path) -> str:
     verdict = "is done" if found.is_current else "would be made again" if made else "would be made"
     lines = [f"{row.title} ({configuration.label}) {verdict}.", *(f"- {reason}" for reason in found.reasons)]
     lines += _waiting_for(fresh, table.parents(row)) if not found.is_current else ()
-    lines += _open(next(item for item in run_states(configuration, [row])))
+    lines += [line for state in states_of(fresh, table, [row]) for line in _open(state)]
     if found.is_current:
         lines.append("Its files, configuration section and parents match its manifest.")
     else:

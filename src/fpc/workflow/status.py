@@ -43,13 +43,19 @@ class RunState:
         return {**self.row.identity, **values}
 
 
-def run_states(configuration: Configuration, chosen: Iterable[Row] | None = None) -> list[RunState]:
-    """State of every row of a configuration, or of the chosen ones."""
-    table, open_runs = RunTable(configuration), _open_runs()
+def run_states(configuration: Configuration) -> list[RunState]:
+    """State of every row of a configuration."""
+    table = RunTable(configuration)
     fresh = freshness(table)
-    states = [_state(fresh, table, row, open_runs) for row in (table.rows() if chosen is None else chosen)]
+    states = states_of(fresh, table, table.rows())
     fresh.digests.save()
     return states
+
+
+def states_of(fresh: Freshness, table: RunTable, chosen: Iterable[Row]) -> list[RunState]:
+    """State of some rows of a run table."""
+    open_runs = _open_runs()
+    return [_state(fresh, table, row, open_runs) for row in chosen]
 
 
 def _open_runs() -> dict[str, list[Path]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import rng_of
 from fpc.domains.nethack.config import CloneOptions
@@ -188,7 +188,7 @@ class Cloning:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore what ``save`` wrote."""
         tensors, state = checkpoint.tensors, checkpoint.state
-        self.network.load_state_dict(_part(tensors, "network."))
+        self.network.load_state_dict(selected(tensors, "network."))
         for number, parameter in enumerate(self.network.parameters()):
             kept = {name: tensors.get(f"adam.{number}.{name}") for name in ADAM}
             self.optimiser.state[parameter] = {
@@ -199,12 +199,8 @@ class Cloning:
         self.state = tensors["state"].to(self.state.device)
         self.log.restore(state["metrics"], tensors["metrics"])
         self._sum, self._count = tensors["sum"], int(state["count"])
-        self.streams.load_state_dict(_part(tensors, "streams."))
+        self.streams.load_state_dict(selected(tensors, "streams."))
         self.update = checkpoint.step
-
-
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _in_layout_of(parameter: Tensor, values: Tensor) -> Tensor:

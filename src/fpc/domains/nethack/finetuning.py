@@ -49,7 +49,7 @@ def appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions
     Source: the released code.
     """
     options = experiment.finetune.appo if work.pretrained else experiment.finetune.appo.from_scratch()
-    if not work.method_class.needs:
+    if not work.method_class.adds_term:
         return options
     entropy = experiment.finetune.retention_entropy_coefficient
     return options.model_copy(update={"entropy_coefficient": entropy})

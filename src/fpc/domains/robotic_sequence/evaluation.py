@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from fpc.core.checkpoint import selected
 from fpc.core.files import read_json, read_tensors
 from fpc.core.seeds import short_seed_of
 from fpc.core.tables import NO_EPISODE
@@ -58,7 +59,7 @@ class Probes:
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes`` and, with analysis, tables of CKA and of states."""
         weights, step = read_tensors(milestone.weights), milestone.step
-        self.actor.load_state_dict(_part(weights, "actor."))
+        self.actor.load_state_dict(selected(weights, "actor."))
         act = self._controller(step)
         episodes: Rows = []
         for probe in probes_of(self.environment.options):
@@ -66,7 +67,7 @@ class Probes:
             episodes += run_probe(self.environment, act, probe, starts, self.options.episodes)
         if not self.options.analysis:
             return {"episodes": episodes}
-        critic_weights = _part(weights, "critic.")
+        critic_weights = selected(weights, "critic.")
         critics = self._critics(critic_weights) if critic_weights else None
         alignment, states, likelihoods = self._analyse(critics)
         representation = [self.common | {"step": step} | row for row in alignment]
@@ -115,7 +116,3 @@ class Probes:
             tuned |= analysis.critic_layers(critics, observations, actions)
             original |= analysis.critic_layers(self.original_critics, observations, actions)
         return tuned, original
-
-
-def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fpc.core.checkpoint import selected
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy, Sequences
 from fpc.retention.interface import ExpertBatch
 
@@ -104,7 +105,5 @@ class SequenceSampler:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from where ``state_dict`` was taken."""
-        self.source.load_state_dict(
-            {name.removeprefix(SOURCE): value for name, value in state.items() if name.startswith(SOURCE)}
-        )
+        self.source.load_state_dict(selected(state, SOURCE))
         self.teacher_state = state.get(TEACHER_STATE)

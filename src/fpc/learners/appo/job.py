@@ -65,7 +65,6 @@ class Job:
     expert: str | None = None
     expert_arguments: dict[str, Any] | None = None
     milestones: tuple[int, ...] = ()
-    milestone_folder: str | None = None
     rnd: dict[str, Any] | None = None  # if given: a policy without memory, with intrinsic rewards
     started_at: int = 0  # step at which an asynchronous run resumed, with new games
 

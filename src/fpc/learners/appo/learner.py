@@ -17,9 +17,10 @@ from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
 from fpc.core import interruption
-from fpc.core.checkpoint import Checkpoint, NoUsableCheckpoint, load_checkpoint, save_checkpoint
-from fpc.core.files import read_tensors, write_json, write_tensors
+from fpc.core.checkpoint import Checkpoint, NoUsableCheckpoint, load_checkpoint, save_checkpoint, selected
+from fpc.core.files import read_tensors, write_json
 from fpc.core.metric_log import MetricLog
+from fpc.core.milestones import write_milestone
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCategoricalPolicy
@@ -128,7 +129,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         model = self.actor_critic
         for name in ("weight", "bias"):
             getattr(model.network.baseline, name).data.copy_(tensors[f"baseline.{name}"])
-        stored = _selected(tensors, NORMALIZER)
+        stored = selected(tensors, NORMALIZER)
         if model.returns_normalizer is not None and stored:
             model.returns_normalizer.load_state_dict(stored)
 
@@ -160,15 +161,15 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     def _restore(self, checkpoint: Checkpoint) -> None:
         tensors, state = checkpoint.tensors, checkpoint.state
         self.train_step, self.env_steps = state["train_step"], checkpoint.step
-        self._load_model(_selected(tensors, "model."))
-        self._load_optimizer(_selected(tensors, "optimizer."))
+        self._load_model(selected(tensors, "model."))
+        self._load_optimizer(selected(tensors, "optimizer."))
         self.generator.set_state(tensors["generator"])
         if self.method is not None:
-            self.method.load_state_dict(_selected(tensors, "method."), self.context)
+            self.method.load_state_dict(selected(tensors, "method."), self.context)
         assert self.log is not None
         self.log.restore(state["metrics"], tensors["metrics"])
         if self.restore_sampler is not None and "sampler" in state:
-            self.restore_sampler(_selected(tensors, "sampler."), state["sampler"])
+            self.restore_sampler(selected(tensors, "sampler."), state["sampler"])
 
     def _load_model(self, tensors: Mapping[str, Tensor]) -> None:
         """Load a checkpoint's model; the teacher is not in it, because it does not change."""
@@ -226,12 +227,9 @@ class RetentionLearner(Learner):  # type: ignore[misc]
 
     def _write_milestones(self, before: int) -> None:
         """Write the weights of each milestone passed since step ``before``."""
-        if self.job.milestone_folder is None:
-            return
         for milestone in self.job.milestones:
             if before < milestone <= self.env_steps:
-                path = Path(self.job.milestone_folder) / f"step_{milestone}.safetensors"
-                write_tensors(path, self.actor_critic.network.state_dict())
+                write_milestone(Path(self.job.state), milestone, self.actor_critic.network.state_dict())
 
     # -- training -------------------------------------------------------------------------------
 
@@ -322,7 +320,3 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     def _measures(self) -> dict[str, float]:
         """Additional measures of a subclass."""
         return {}
-
-
-def _selected(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -17,6 +17,8 @@ from sample_factory.algo.sampling.rollout_worker import RolloutWorker
 from sample_factory.algo.sampling.sampler import SerialSampler
 from torch import Tensor
 
+from fpc.core.checkpoint import selected
+
 
 class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
     """Restores its environments after they are created, before the first action."""
@@ -88,12 +90,8 @@ def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str,
             f"the checkpoint has {len(state['games'])} environments, the configuration {len(actors)}"
         )
     for index, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):
-        prefix = f"environment.{index}."
-        arrays = {
-            name.removeprefix(prefix): value.numpy()
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
+        held = selected(tensors, f"environment.{index}.")
+        arrays = {name: value.numpy() for name, value in held.items()}
         observation = actor.env.unwrapped.restore({**game["snapshot"], **arrays})
         # Sample Factory wraps single observations in a dictionary.
         actor.last_obs = observation if isinstance(observation, Mapping) else {"obs": observation}

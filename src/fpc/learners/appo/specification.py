@@ -66,5 +66,4 @@ class APPOSpecification(Specification):
             expert=None if self.expert is None else self.expert.function,
             expert_arguments=None if self.expert is None else self.expert.arguments,
             milestones=self.milestones,
-            milestone_folder=str(self.state / "milestones") if self.milestones else None,
         )

@@ -15,7 +15,7 @@ from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log as sample_factory_log
 
 from fpc.core import interruption
-from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint
+from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, selected
 from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
@@ -108,18 +108,10 @@ def _trained(job: Job) -> Trained:
     checkpoint = load_checkpoint(job.checkpoints)
     if checkpoint is None or checkpoint.step < job.steps:
         raise TrainingFailed(f"{job.checkpoints}: training ended without a final checkpoint; run it again")
-    prefix = "model.network."
-    network = {
-        name.removeprefix(prefix): value
-        for name, value in checkpoint.tensors.items()
-        if name.startswith(prefix)
-    }
+    model = selected(checkpoint.tensors, "model.")
+    network = selected(model, "network.")
     critic = {name: value for name, value in network.items() if "baseline." in name}
-    critic |= {
-        name.removeprefix("model."): value
-        for name, value in checkpoint.tensors.items()
-        if name.startswith(f"model.{NORMALIZER}")
-    }
+    critic |= {name: value for name, value in model.items() if name.startswith(NORMALIZER)}
     log = MetricLog()
     log.restore(checkpoint.state["metrics"], checkpoint.tensors["metrics"])
     table = log.table(job.seed)

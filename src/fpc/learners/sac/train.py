@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from fpc.core import interruption
-from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generators_of, short_seed_of
 from fpc.core.torch_settings import prepare_processor
@@ -23,7 +23,7 @@ from fpc.learners.interface import Trained
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.specification import SACSpecification
-from fpc.learners.sac.update import Updater, selected
+from fpc.learners.sac.update import Updater
 from fpc.retention.interface import RetentionContext
 
 MEASURE_EVERY = 500  # updates between two rows of losses and temperatures
@@ -118,13 +118,13 @@ class Session:
         """Back to what ``save`` wrote."""
         tensors, state = checkpoint.tensors, checkpoint.state
         self.step, self.episode = checkpoint.step, state["counters"]["episode"]
-        self.updater.restore(selected(tensors, "updater"), state["counters"]["updates"])
-        self.buffer.restore(selected(tensors, "buffer"), state["buffer"])
+        self.updater.restore(selected(tensors, "updater."), state["counters"]["updates"])
+        self.buffer.restore(selected(tensors, "buffer."), state["buffer"])
         self.log.restore(state["metrics"], tensors["metrics"])
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         if self.method is not None:
-            self.method.load_state_dict(selected(tensors, "method"), self.context())
+            self.method.load_state_dict(selected(tensors, "method."), self.context())
 
     def action(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Uniform at first, then sampled from the actor."""

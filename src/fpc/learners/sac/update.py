@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fpc.core.checkpoint import selected
 from fpc.learners.sac.networks import Actor, Critics, stage_of
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import Batch
@@ -181,15 +182,9 @@ class Updater:
         """Back to what :meth:`tensors` gave after ``updates`` updates."""
         self.updates = updates
         for name, module in self._modules().items():
-            module.load_state_dict(selected(tensors, name))
+            module.load_state_dict(selected(tensors, f"{name}."))
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in selected(tensors, "adam").items():
+        for key, value in selected(tensors, "adam.").items():
             number, moment = key.split(".")
             state.setdefault(int(number), {})[moment] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-
-
-def selected(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries named ``prefix.<rest>``, under ``<rest>``."""
-    start = f"{prefix}."
-    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}

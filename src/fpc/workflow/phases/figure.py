@@ -12,7 +12,7 @@ from fpc.lineage.artifact import command
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
-from fpc.workflow.run_table import figure_row, matching, parents, section_of
+from fpc.workflow.run_table import figure_row, parents, section_of
 from fpc.workflow.tables import read_tables
 
 
@@ -23,28 +23,22 @@ def figure(configuration: Configuration, name: str) -> None:
 
     def work(run: Run) -> None:
         tables = read_tables(configuration, parents(configuration, row), {"episodes", *drawn.entry.tables})
-        section = configuration.figure
+        section, options = section_of(configuration, row), configuration.figure
         settings = FigureSettings(
             scale=configuration.label,
-            interval=section.interval,
-            resamples=section.resamples,
-            seed=section.seed,
-            stamp=stamp(configuration.label, tables["episodes"], _unequal_budgets(configuration, name)),
+            interval=options.interval,
+            resamples=options.resamples,
+            seed=options.seed,
+            stamp=stamp(configuration.label, tables["episodes"], section["unequal_budget"].values()),
         )
         publish(
             drawn,
             tables,
             settings,
             command=command(row),
-            identifier=digest_of(section_of(configuration, row)),
+            identifier=digest_of(section),
             derive=load_domain(figure_domain(name)).derived_tables() if drawn.entry.derived else {},
             folder=run.output,
         )
 
     execute(configuration, row, work)
-
-
-def _unequal_budgets(configuration: Configuration, name: str) -> list[str]:
-    experiments = matching(configuration, load_figure(name).entry.experiments)
-    reasons = [configuration.experiments[experiment].unequal_budget for experiment in experiments]
-    return [reason for reason in reasons if reason]
