@@ -48,7 +48,7 @@ lint: setup ## check format, lint, types and the order of imports, as CI does
 	  $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
 
 docs: setup ## build the documentation into site/
-	@$(BIN)/fpc config reference && $(BIN)/python docs/rooms.py && $(BIN)/mkdocs build --strict
+	@$(BIN)/fpc config reference && $(BIN)/python docs/packages.py && $(BIN)/mkdocs build --strict
 
 bench: setup ## speed of the hot paths (a few minutes)
 	@for name in $(BENCHMARKS); do \

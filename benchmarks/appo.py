@@ -26,7 +26,7 @@ from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log
 
 from fpc.core.files import write_tensors
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.runner import SerialRetentionRunner
@@ -136,7 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     log.setLevel("ERROR")
-    prepare_processor()
+    configure_torch()
     found: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -22,7 +22,7 @@ from sample_factory.utils.utils import log
 
 from appo import clocked
 from fpc.core.files import write_json
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.montezuma.factories import specification_of
 from fpc.learners.appo.learner import RetentionLearner
 from fpc.learners.appo.rnd_learner import RNDLearner
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     log.setLevel("ERROR")
-    prepare_processor()
+    configure_torch()
     experiment: Any = load("laptop").experiments["montezuma"]
     appo = experiment.finetune.appo
     rnd = experiment.finetune.rnd.model_copy(update={"warm_up_steps": 64})

@@ -35,7 +35,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from fpc.core.files import read_json, write_json
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence
 from fpc.learners.interface import Weights
@@ -225,7 +225,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs per task and learner")
     arguments = parser.parse_args()
-    prepare_processor()
+    configure_torch()
     found = runs(arguments.work, arguments.seeds)
     print(markdown(found))
     if arguments.output is not None:

@@ -26,7 +26,7 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from fpc.core.files import write_json
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--turns", type=int, default=40, help="turns per learner")
     arguments = parser.parse_args()
-    prepare_processor()
+    configure_torch()
     found: dict[str, Any] = {}
     for size, hidden_sizes in SIZES.items():
         found[size] = summary(measure(sides(hidden_sizes), arguments.turns))

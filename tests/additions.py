@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
+from tests.workflow.chain import BIN, ROOT, environment
+
+PARTS = ("configs", "workflow", "src")
 
 
-def copied_project(folder: Path, scale: str) -> Path:
-    """Configuration, workflow and ``src/`` in ``folder``; scale tiny is ``tests/<scale>.yaml``."""
+def copied_project(folder: Path, scale: str = "tiny", added: Mapping[str, str] | None = None) -> Path:
+    """Configuration, workflow and ``src/`` in ``folder``; scale tiny is ``tests/<scale>.yaml``.
+
+    Args:
+        folder: an empty folder.
+        scale: a scale of the tests, which is called tiny in the copy.
+        added: files of this checkout and their paths in the copy, which are new there.
+    """
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("configs", "workflow", "src"):
+    for name in PARTS:
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
-    shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
+    for name in ("Snakefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
     text = (ROOT / "tests" / f"{scale}.yaml").read_text(encoding="utf-8")
     text = text.replace(f"scale: {scale}", "scale: tiny")
     (folder / "configs" / "tiny.yaml").write_text(text, encoding="utf-8")
+    for source, target in (added or {}).items():
+        assert not (folder / target).exists()
+        (folder / target).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / source, folder / target)
     return folder
 
 
-def run(folder: Path, command: Sequence[str | Path]) -> str:
-    """What a command printed that uses the package of the copy.
+def finished(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of this environment that used the package of the copy.
 
     Raises:
         AssertionError: it failed.
     """
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / ".cache"), "PYTHONPATH": str(folder / "src")}
-    finished = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    process = subprocess.run(
+        [BIN / command, *arguments],
+        cwd=folder,
+        env=environment(folder, folder / "src"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
+    assert process.returncode == 0, (process.stdout + process.stderr)[-6000:]
+    return process
 
 
-def dry_run(folder: Path) -> str:
-    """What snakemake would do at scale tiny."""
-    return run(folder, [BIN / "snakemake", "--cores=1", "--dry-run", "--config", "scale=tiny"])
+def run(folder: Path, command: str, *arguments: str) -> str:
+    """Standard output of ``finished``."""
+    return finished(folder, command, *arguments).stdout
+
+
+def dry_run(folder: Path, scale: str = "tiny", *variant: str) -> str:
+    """What snakemake would do."""
+    process = finished(folder, "snakemake", "--cores=1", "--dry-run", "--config", f"scale={scale}", *variant)
+    return process.stdout + process.stderr
 
 
 def code_blocks(page: str, title: str | None = None) -> list[str]:

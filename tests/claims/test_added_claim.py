@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +25,6 @@ def test_a_claim_is_one_entry(tmp_path: Path, paper_like: dict[str, dict[str, pd
     printed = dry_run(project)
     assert "results/tiny/claims.json" in printed
     paper_like["robotic_sequence"]["episodes"].to_parquet(project / "episodes.parquet")
-    outcomes = dict(line.split() for line in run(project, [sys.executable, "-c", OUTCOMES]).splitlines())
+    outcomes = dict(line.split() for line in run(project, "python", "-c", OUTCOMES).splitlines())
     assert outcomes["robotic_ewc_keeps_far"] == "reproduced"
     assert outcomes["robotic_bc_keeps_far"] == "reproduced"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from fpc.core.files import read_json
 from fpc.lineage.manifest import read
+from tests.workflow.chain import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -31,14 +31,8 @@ def prepared(folder: Path, steps: int = 2400) -> Path:
     return folder
 
 
-def environment(project: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "XDG_CACHE_HOME": str(project / ".cache"),
-        "OMP_NUM_THREADS": "1",
-        "FPC_CHECKPOINT_SECONDS": "0",
-        "PYTHONPATH": str(ROOT),
-    }
+def settings(project: Path) -> dict[str, str]:
+    return environment(project, ROOT) | {"FPC_CHECKPOINT_SECONDS": "0"}
 
 
 class Driver:
@@ -49,7 +43,7 @@ class Driver:
         self.output = project / f"driver_{time.monotonic_ns()}.txt"
         with self.output.open("w", encoding="utf-8") as file:
             self.process = subprocess.Popen(
-                [BIN / "snakemake", *words], cwd=project, env=environment(project), stdout=file, stderr=file
+                [BIN / "snakemake", *words], cwd=project, env=settings(project), stdout=file, stderr=file
             )
 
     def finish(self) -> tuple[int, str]:
@@ -76,7 +70,7 @@ def test_a_killed_driver_leaves_a_trainer_that_nobody_disturbs(tmp_path: Path) -
     assert training.is_running()
     unlock = subprocess.run(
         [BIN / "snakemake", "--unlock", "--config", "scale=small"],
-        cwd=project, env=environment(project), capture_output=True, text=True, check=False,
+        cwd=project, env=settings(project), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert unlock.returncode == 0, unlock.stderr
     code, output = Driver(project).finish()
@@ -106,7 +100,7 @@ def fpc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [BIN / "fpc", *words],
         cwd=project,
-        env=environment(project),
+        env=settings(project),
         capture_output=True,
         text=True,
         check=True,
@@ -124,7 +118,7 @@ def test_a_killed_evaluation_resumes_at_its_milestone(tmp_path: Path) -> None:
     words = ["evaluate", "--method=scratch", "--scale=small", "--experiment=robotic_sequence"]
     process = subprocess.run(
         [sys.executable, "-m", "tests.crash.faulty", "after:episodes.parquet:1", *words],
-        cwd=killed, env=environment(killed), capture_output=True, text=True, check=False,
+        cwd=killed, env=settings(killed), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert process.returncode == -signal.SIGKILL, process.stderr
     place = Path("results/small/robotic_sequence/evaluate/scratch/seed_0/manifest.json")
@@ -146,13 +140,13 @@ def test_a_clock_that_goes_back_makes_nothing_again(tmp_path: Path, phase: str) 
     common = ["--scale=tiny", "--experiment=two_state_mdp"]
     for name in ("pretrain", "collect"):
         program = [sys.executable, "-c", back] if name == phase else [str(BIN / "fpc")]
-        subprocess.run([*program, name, *common], cwd=project, env=environment(project), check=True)
+        subprocess.run([*program, name, *common], cwd=project, env=settings(project), check=True)
     target = "results/tiny/two_state_mdp/collect/seed_0/manifest.json"
     code, output = Driver(project, target, "tiny").finish()
     assert (code, "Nothing to be done" in output) == (0, True), output
     audit = subprocess.run(
         [BIN / "fpc", "audit", "verify", "results/tiny"],
-        cwd=project, env=environment(project), capture_output=True, text=True, check=False,
+        cwd=project, env=settings(project), capture_output=True, text=True, check=False,
     )  # fmt: skip
     # Everything made is verified; the rest of the scale has not been made.
     assert (audit.returncode, audit.stdout.splitlines()[-1]) == (3, "2 verified, 5 missing"), audit.stdout

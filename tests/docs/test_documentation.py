@@ -28,10 +28,10 @@ def test_generated_pages_are_current() -> None:
         assert page.read_text(encoding="utf-8") == text, f"{page}: run `python docs/generated.py`"
 
 
-def test_the_table_of_rooms_is_current() -> None:
-    rooms = runpy.run_path(str(ROOT / "docs" / "rooms.py"))
+def test_the_table_of_packages_is_current() -> None:
+    packages = runpy.run_path(str(ROOT / "docs" / "packages.py"))
     page = ROOT / "docs" / "explanation" / "architecture.md"
-    assert page.read_text(encoding="utf-8") == rooms["page"](), "run `python docs/rooms.py`"
+    assert page.read_text(encoding="utf-8") == packages["page"](), "run `python docs/packages.py`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.additions import copied_project, dry_run, run
+from tests.workflow.chain import ROOT
 
 from fpc.core.tables import EPISODES_SCHEMA
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 EXAMPLES = ROOT / "examples"
 # As in the how-tos: a file or folder of the examples, and its destination.
 LEARNER = {"hill_climbing.py": "src/fpc/learners/hill_climbing.py"}
@@ -31,42 +27,12 @@ DOMAIN = {
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code and the configuration with both additions."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("src", "configs", "workflow"):
-        shutil.copytree(ROOT / name, folder / name, symlinks=True)
-    for name in ("Snakefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, folder / name)
-    shutil.copy(ROOT / "tests" / "tiny.yaml", folder / "configs" / "tiny.yaml")
-    for source, target in {**LEARNER, **DOMAIN}.items():
-        assert not (folder / target).exists()
-        (folder / target).parent.mkdir(exist_ok=True)
-        shutil.copy(EXAMPLES / source, folder / target)
-    return folder
-
-
-def give(checkout: Path, *command: str) -> str:
-    """Standard output of a command run in this environment with the copied package."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(checkout / "src"),
-        "XDG_CACHE_HOME": str(checkout / ".cache"),
-        "OMP_NUM_THREADS": "1",
-    }
-    finished = subprocess.run(
-        [BIN / command[0], *command[1:]],
-        cwd=checkout,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
-    return finished.stdout + finished.stderr
+    added = {f"examples/{source}": target for source, target in {**LEARNER, **DOMAIN}.items()}
+    return copied_project(tmp_path_factory.mktemp("checkout"), added=added)
 
 
 def test_the_workflow_sees_them(checkout: Path) -> None:
-    planned = give(checkout, "snakemake", "-n", "--cores", "1", "--config", "scale=tiny", "variant=two_doors")
+    planned = dry_run(checkout, "tiny", "variant=two_doors")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned, re.MULTILINE))
     runs = {"pretrain": "2", "collect": "2", "finetune": "2", "evaluate": "2"}
     assert {name: jobs[name] for name in runs} == runs
@@ -75,9 +41,9 @@ def test_the_workflow_sees_them(checkout: Path) -> None:
 def test_they_run_and_fine_tuning_forgets(checkout: Path) -> None:
     common = ("--scale=tiny", "--variant=two_doors", "--experiment=two_doors", "--seeds=0")
     for phase in ("pretrain", "collect"):
-        give(checkout, "fpc", phase, *common)
+        run(checkout, "fpc", phase, *common)
     for phase in ("finetune", "evaluate"):
-        give(checkout, "fpc", phase, *common, "--method=vanilla")
+        run(checkout, "fpc", phase, *common, "--method=vanilla")
     folder = checkout / "results" / "tiny+two_doors" / "two_doors" / "evaluate" / "vanilla" / "seed_0"
     episodes = pd.read_parquet(folder / "episodes.parquet")
     assert tuple(episodes.columns) == tuple(EPISODES_SCHEMA)
@@ -94,7 +60,7 @@ def test_a_method_that_the_learner_cannot_serve_is_rejected(checkout: Path) -> N
     )
     (checkout / "configs" / "variants" / "needy.yaml").write_text(needy, "utf-8")
     with pytest.raises(AssertionError, match="hill_climbing"):
-        give(checkout, "fpc", "config", "check", "--scale=tiny", "--variant=needy")
+        run(checkout, "fpc", "config", "check", "--scale=tiny", "--variant=needy")
 
 
 @pytest.mark.parametrize(("page", "files"), [("add-a-learner.md", LEARNER), ("add-a-domain.md", DOMAIN)])

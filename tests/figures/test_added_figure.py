@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.additions import ROOT, append_to_last_tuple, code_blocks, copied_project, dry_run, run
+from tests.additions import append_to_last_tuple, code_blocks, copied_project, dry_run, run
 from tests.claims.conftest import two_states
+from tests.workflow.chain import ROOT
 
 PAGE = "add-a-figure.md"
 DRAW = """
@@ -62,7 +62,7 @@ def test_a_figure_of_a_family_is_an_entry(tmp_path: Path, make_episodes: Callabl
     methods = re.findall(r"robotic_sequence/evaluate/(\w+)/", inputs)
     assert set(methods) == {"behavioral_cloning", "ewc"}
     make_episodes(seeds=2).to_parquet(project / "episodes.parquet")
-    printed = run(project, [sys.executable, "-c", DRAW, "figure_101"])
+    printed = run(project, "python", "-c", DRAW, "figure_101")
     assert printed.strip() == "Success on the whole RoboticSequence, BC and EWC alone"
 
 
@@ -71,7 +71,7 @@ def test_a_figure_without_a_family_needs_one_more_file(tmp_path: Path, made_by_h
     assert changed_files(project) == {"catalogue/two_state_mdp.py", "bespoke/figure_102.py"}
     assert "results/tiny/figures/figure_102.svg" in dry_run(project)
     made_by_hand.to_parquet(project / "episodes.parquet")
-    printed = run(project, [sys.executable, "-c", DRAW, "figure_102"])
+    printed = run(project, "python", "-c", DRAW, "figure_102")
     assert printed.strip() == "The two-state MDP: theta over fine-tuning"
 
 
@@ -86,4 +86,4 @@ def test_the_catalogue_imports_nothing_heavy(tmp_path: Path) -> None:
         "import sys; from fpc.figures.catalogue import catalogue; assert catalogue(); "
         "print(sorted({'matplotlib', 'pandas', 'numpy', 'torch'} & set(sys.modules)))"
     )
-    assert run(copied_project(tmp_path, "tiny"), [sys.executable, "-c", code]).strip() == "[]"
+    assert run(copied_project(tmp_path, "tiny"), "python", "-c", code).strip() == "[]"

@@ -68,6 +68,7 @@ def test_milestones_are_passed_on_and_removed(tmp_path: Path) -> None:
     assert "baseline.weight" in trained.critic
 
 
+@pytest.mark.usefixtures("example_method")
 @pytest.mark.parametrize(
     ("method", "entropy", "schedule"),
     [
@@ -76,6 +77,7 @@ def test_milestones_are_passed_on_and_removed(tmp_path: Path) -> None:
         ("kickstarting", 0.25, "learning_rate_schedule"),
         ("behavioral_cloning", 0.25, "learning_rate_schedule"),
         ("ewc", 0.25, "learning_rate_schedule"),
+        ("l2", 0.25, "learning_rate_schedule"),  # adds a term, though it needs nothing
     ],
 )
 def test_nethacks_configuration_sets_the_entropy_bonus(

@@ -28,7 +28,7 @@ def modules(domain: str, phase: str, method: str | None, source: Path = SOURCE) 
     return closure(entry_points(row, {"domain": domain}), source, decides).modules
 
 
-def rooms(paths: Iterable[str]) -> set[str]:
+def packages_of(paths: Iterable[str]) -> set[str]:
     return {path.split("/")[1] for path in paths}
 
 
@@ -37,7 +37,7 @@ def test_the_toy_names_neither_sac_nor_other_domains() -> None:
     for row in CHAIN:
         names = read(row.manifest).details["builder"]["code"]["modules"]
         assert not any(name.startswith((SAC, "fpc/learners/appo/")) for name in names), row
-        assert rooms(names) <= {
+        assert packages_of(names) <= {
             "core",
             "config",
             "domains",

@@ -102,6 +102,13 @@ def test_a_penalty_has_no_side_effects(name: str, case_name: str) -> None:
 
 
 @every_pair
+def test_a_method_says_whether_it_adds_a_term(name: str, case_name: str) -> None:
+    case = CASES[case_name]()
+    penalty = prepared(name, case_name, case).penalty(case.batch(2))
+    assert (penalty is not None) == load_method(name).adds_term
+
+
+@every_pair
 def test_a_resumed_method_continues_identically(name: str, case_name: str) -> None:
     case = CASES[case_name]()
     method = prepared(name, case_name, case)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from fpc.lineage.manifest import read
+from tests.workflow.chain import environment
 
 from .cluster import CannotStart, cluster
 
@@ -39,11 +40,10 @@ def prepared(folder: Path) -> Path:
 
 def snakemake(project: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Prints to ``driver.txt``."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
-    environment |= {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    settings = environment(project) | {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
     words = [BIN / "snakemake", *arguments, "--config", "scale=queue"]
     with (project / "driver.txt").open("w") as file:
-        return subprocess.Popen(words, cwd=project, env=environment, stdout=file, stderr=file)
+        return subprocess.Popen(words, cwd=project, env=settings, stdout=file, stderr=file)
 
 
 def said(*command: str) -> str:

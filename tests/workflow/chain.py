@@ -12,6 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 
+def environment(project: Path, source: Path | None = None) -> dict[str, str]:
+    """Environment of a command in ``project``, with this checkout's package or the one in ``source``."""
+    package = {} if source is None else {"PYTHONPATH": str(source)}
+    return {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1", **package}
+
+
 def copy_project(project: Path, scale: str) -> None:
     """Configuration and workflow of this checkout, with the scale ``tests/<scale>.yaml``."""
     for name in ("configs", "workflow"):
@@ -23,11 +29,10 @@ def copy_project(project: Path, scale: str) -> None:
 def run_chain(project: Path, scale: str) -> Path:
     """``results/<scale>`` after Snakemake on two cores; the scale is ``tests/<scale>.yaml``."""
     copy_project(project, scale)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(
         [BIN / "snakemake", "--cores", "2", "--config", f"scale={scale}"],
         cwd=project,
-        env=environment,
+        env=environment(project),
         capture_output=True,
         text=True,
         timeout=500,

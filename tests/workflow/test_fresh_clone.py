@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.workflow.chain import BIN, ROOT
+from tests.workflow.chain import BIN, ROOT, environment
 
 FIGURES = Path("results/laptop/figures")
 SUFFIXES = (".svg", ".png", ".csv")
@@ -25,8 +24,18 @@ def git(folder: Path, *arguments: str | Path, text: bytes | None = None) -> byte
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of this checkout, including uncommitted changes."""
-    folder = tmp_path_factory.mktemp("fresh") / "clone"
-    git(ROOT, "clone", "--quiet", ROOT, folder)
+    return cloned(tmp_path_factory.mktemp("fresh") / "clone")
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone by a user whose git turns line endings into CR LF."""
+    return cloned(tmp_path_factory.mktemp("converted") / "clone", "--config", "core.autocrlf=true")
+
+
+def cloned(folder: Path, *options: str) -> Path:
+    """Clone this checkout into ``folder``, including uncommitted changes."""
+    git(ROOT, "clone", "--quiet", *options, ROOT, folder)
     if difference := git(ROOT, "diff", "--binary", "HEAD"):
         git(folder, "apply", "--whitespace=nowarn", "-", text=difference)
     for name in git(ROOT, "ls-files", "--others", "--exclude-standard", "-z").decode().split("\0"):
@@ -41,7 +50,7 @@ def snakemake(folder: Path, *arguments: str | Path) -> str:
     finished = subprocess.run(
         [BIN / "snakemake", "--cores", "2", *arguments, "--config", "scale=laptop"],
         cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache"), "OMP_NUM_THREADS": "1"},
+        env=environment(folder.parent),
         capture_output=True,
         text=True,
         timeout=300,
@@ -71,3 +80,19 @@ def test_a_figure_is_drawn_again_byte_for_byte_by_its_rule_alone(clone: Path, na
     snakemake(clone, target)
     for path, committed in files.items():
         assert (clone / path).read_bytes() == committed.read_bytes(), path
+
+
+def test_a_clone_that_converts_line_endings_is_no_other(converted: Path) -> None:
+    """Manifests hold the digests of files as they are committed."""
+    assert git(converted, "config", "core.autocrlf") == b"true\n"
+    assert not any(b"\r\n" in path.read_bytes() for path in (converted / FIGURES).glob("*.csv"))
+    audit = subprocess.run(
+        [BIN / "fpc", "audit", "verify", "--scale", "laptop"],
+        cwd=converted,
+        env=environment(converted.parent),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    assert "Nothing to be done" in snakemake(converted, "--dry-run")

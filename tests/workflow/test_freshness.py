@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.dvc_lock import record_weights
-from tests.workflow.chain import BIN, run_chain
+from tests.workflow.chain import BIN, environment, run_chain
 
 from fpc.lineage.artifact import Row
 from fpc.lineage.freshness import freshness
@@ -112,7 +111,7 @@ def by_the_driver(project: Path) -> set[str]:
     """Manifests that Snakemake would make."""
     finished = subprocess.run(
         [BIN / "snakemake", "--cores", "1", "--dry-run", "--config", "scale=tiny"],
-        env={**os.environ, "XDG_CACHE_HOME": str(project / ".cache")},
+        env=environment(project),
         capture_output=True,
         text=True,
         check=True,

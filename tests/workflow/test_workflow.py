@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.dvc_lock import record_weights
+from tests.workflow.chain import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -20,13 +21,10 @@ RUN_FIGURE = "results/tiny/figures/figure_9.svg"
 
 def snakemake(project: Path, *arguments: str, source: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run snakemake in a project folder, with this checkout's package or the one in ``source``."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(project / ".cache")}
-    if source is not None:
-        environment["PYTHONPATH"] = str(source)
     return subprocess.run(
         [BIN / "snakemake", "--cores", "2", *arguments, "--config", "scale=tiny"],
         cwd=project,
-        env=environment,
+        env=environment(project, source),
         capture_output=True,
         text=True,
         timeout=300,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.robotic_sequence.analysis import log_likelihood, principal_components
 from fpc.domains.robotic_sequence.cloning import clone, cloning_loss, evaluate_policy
 from fpc.domains.robotic_sequence.config import CloneOptions
@@ -30,7 +30,7 @@ SAC = SACOptions(hidden_sizes=(32, 32), batch_size=32, critic_learning_rate=3e-3
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    prepare_processor()
+    configure_torch()
 
 
 def linear_expert(count: int = 200) -> Rollouts:

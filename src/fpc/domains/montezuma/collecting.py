@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fpc.core.files import write_tensors
 from fpc.core.seeds import rng_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
+from fpc.domains.finetuning import EXPERT
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
@@ -56,7 +57,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     Raises:
         ValueError: pi*'s games had fewer states than ``collect.states``.
     """
-    prepare_processor()
+    configure_torch()
     pi_star = run.parents["pretrain"]
     network, options = policy_of(experiment, pi_star), experiment.collect
     environment = experiment.environment
@@ -81,7 +82,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
         outputs = torch.cat([network.policy(network.encode(part)) for part in torch.split(observations, 256)])
     for name in (STARTS, VISITS):
         shutil.copyfile(pi_star / name, run.output / name)
-    write_tensors(run.output / "expert.safetensors", {"observations": observations, "outputs": outputs})
+    write_tensors(run.output / EXPERT, {"observations": observations, "outputs": outputs})
 
 
 @torch.inference_mode()

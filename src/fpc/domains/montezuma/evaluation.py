@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fpc.core.files import read_tensors
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
@@ -29,7 +29,7 @@ def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
     Raises:
         ValueError: the fine-tuned run left no milestones, or there is no start state in the room.
     """
-    prepare_processor()
+    configure_torch()
     probes = Probes(experiment, run)
     episodes = len(probes.far) + len(probes.close)
     evaluate_milestones(experiment.domain, run, probes.measure, episodes=lambda step: episodes)

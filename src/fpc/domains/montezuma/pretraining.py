@@ -11,7 +11,7 @@ import pandas as pd
 
 from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import explore
@@ -44,7 +44,7 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
     Raises:
         ValueError: the expert never reached the room.
     """
-    prepare_processor()
+    configure_torch()
     if not (run.output / STARTS).exists():
         _find_room(experiment, run)
     starts_in(run.output / STARTS, experiment.environment.room)

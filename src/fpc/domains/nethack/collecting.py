@@ -11,10 +11,10 @@ from torch import Tensor
 
 from fpc.core.files import write_table, write_tensors
 from fpc.core.seeds import seed_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
+from fpc.domains.finetuning import EXPERT, POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import CollectOptions, NetHackExperiment
-from fpc.domains.nethack.expert_sequences import STORED_FILE
 from fpc.domains.nethack.games import read_game
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.parallel_rollout import load_policy
@@ -54,7 +54,7 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     Raises:
         ValueError: the games are unusable, or the expert never reaches the Far level.
     """
-    prepare_processor()
+    configure_torch()
     seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(SEED_USES)}
     _write_probes(experiment, run, seeds)
     games, held_out = _games(experiment, run, seeds["games"])
@@ -108,7 +108,7 @@ class Replay:
 
     def __init__(self, experiment: NetHackExperiment, run: Run) -> None:
         self.experiment, self.run = experiment, run
-        self.network = load_policy(run.parents["pretrain"] / "policy.safetensors", experiment.network)
+        self.network = load_policy(run.parents["pretrain"] / POLICY, experiment.network)
 
     def write_stored(self, games: Recordings) -> None:
         """Write ``expert.safetensors`` from the first games, up to the configured number of steps.
@@ -127,7 +127,7 @@ class Replay:
             raise ValueError(
                 f"collect.transitions is {limit}, fewer than the steps of the expert's first game; raise it"
             )
-        write_tensors(self.run.output / STORED_FILE, _tensors(GameOutputs.joined(kept), torch.float16))
+        write_tensors(self.run.output / EXPERT, _tensors(GameOutputs.joined(kept), torch.float16))
 
     def write_divergence(self, games: Recordings) -> None:
         """Write ``divergence.safetensors`` from these games."""

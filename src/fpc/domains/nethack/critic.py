@@ -12,7 +12,7 @@ from fpc.core.files import write_tensors
 from fpc.domains.finetuning import run_fields
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.domains.nethack.finetuning import specification_of
+from fpc.domains.nethack.factories import specification_of
 from fpc.learners.appo import APPO
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fpc.core.milestones import find_milestones
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
+from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
@@ -85,7 +86,7 @@ class Probes:
             return []
         network = load_policy(path, self.experiment.network)
         if "features" in self.data:
-            original = self.run.parents["pretrain"] / "policy.safetensors"
+            original = self.run.parents["pretrain"] / POLICY
             if not same_encoder(network, load_policy(original, self.experiment.network)):
                 return []
         return divergence_rows(network, self.data, self.experiment.collect.far_level)

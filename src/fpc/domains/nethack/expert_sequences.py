@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors
+from fpc.domains.finetuning import EXPERT
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, count_steps
 from fpc.domains.nethack.sources import GAMES_FILE, read_game_list
 
-STORED_FILE = "expert.safetensors"
 STORED = ("features", "outputs", "starts", "depth")
 
 
@@ -48,11 +48,11 @@ def open_sequences(
     Raises:
         ValueError: the folder has no expert sequences, or the first game alone exceeds the limit.
     """
-    stored, games = Path(folder) / STORED_FILE, Path(folder) / GAMES_FILE
+    stored, games = Path(folder) / EXPERT, Path(folder) / GAMES_FILE
     if stored.exists():
         return StoredSequences(read_tensors(stored), streams, sequence_length, seed, limit)
     if not games.exists():
-        raise ValueError(f"{folder}: contains neither {STORED_FILE} nor {GAMES_FILE}; run collect again")
+        raise ValueError(f"{folder}: contains neither {EXPERT} nor {GAMES_FILE}; run collect again")
     recordings, _ = read_game_list(games)
     return StreamedSequences(recordings, streams, sequence_length, seed, limit)
 
@@ -83,7 +83,7 @@ class StoredSequences:
         lengths = {name: len(tensors[name]) if name in tensors else 0 for name in STORED}
         if len(set(lengths.values())) != 1 or not lengths["starts"]:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ValueError(f"{STORED_FILE} must hold equally long tensors, not {shown}; run collect again")
+            raise ValueError(f"{EXPERT} must hold equally long tensors, not {shown}; run collect again")
         self.tensors, self.sequence_length = dict(tensors), sequence_length
         beginnings = sorted({0, *tensors["starts"].nonzero().flatten().tolist(), lengths["starts"]})
         self._games = dict(enumerate(pairwise(beginnings)))

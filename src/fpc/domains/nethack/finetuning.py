@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fpc.domains.finetuning import CRITIC, Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.expert_sequences import open_sequences
-from fpc.domains.nethack.factories import environment_of, network_of
-from fpc.learners.appo import APPO, APPOSpecification, Call
+from fpc.domains.nethack.factories import specification_of
+from fpc.learners.appo import APPO, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.retention.interface import MethodOptions, Need
-
-
-def specification_of(experiment: NetHackExperiment, options: APPOOptions, **more: Any) -> APPOSpecification:
-    """Specification of an APPO run with the experiment's task and network; ``more`` are the other fields."""
-    return APPOSpecification(
-        environment=Call.of(environment_of, environment=experiment.environment.model_dump(mode="json")),
-        network=Call.of(network_of, network=experiment.network.model_dump(mode="json")),
-        options=options,
-        **more,
-    )
 
 
 def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, run: Run) -> None:

@@ -18,7 +18,7 @@ import torch
 
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
@@ -59,7 +59,7 @@ class _Worker:
     """Plays batches in one process; caches the last policy and the environments."""
 
     def __init__(self, options: NetworkOptions) -> None:
-        prepare_processor()
+        configure_torch()
         self.options = options
         self.environments = Environments()
         self._loaded: tuple[Path, NetHackNetwork] | None = None

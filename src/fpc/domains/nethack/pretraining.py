@@ -13,7 +13,7 @@ import pandas as pd
 from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import seed_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import CRITIC, POLICY, TRAINING
 from fpc.domains.interface import Run
 from fpc.domains.nethack.cloning import clone, split, updates_of
@@ -54,7 +54,7 @@ def pretrain(experiment: NetHackExperiment, run: Run) -> None:
     Raises:
         ValueError: the games or the published weights are unusable.
     """
-    prepare_processor()
+    configure_torch()
     options = experiment.pretrain
     tables = []
     if options.recipe == "clone":

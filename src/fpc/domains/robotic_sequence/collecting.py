@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fpc.core.files import read_tensors, write_json, write_tensors
 from fpc.core.seeds import seeds_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
+from fpc.domains.finetuning import EXPERT, POLICY
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.config import CollectOptions, RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
@@ -23,16 +24,16 @@ USES = ("rollouts", "order", "analysis", "actions", "starts")
 
 def collect(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Write ``expert.safetensors``, ``analysis.safetensors`` and ``start_states.json``."""
-    prepare_processor()
+    configure_torch()
     environment, options = experiment.environment, experiment.collect
     sequence = RoboticSequence(environment)
     actor = new_actor(sequence, experiment.pretrain.sac)
-    actor.load_state_dict(read_tensors(run.parents["pretrain"] / "policy.safetensors"))
+    actor.load_state_dict(read_tensors(run.parents["pretrain"] / POLICY))
     seeds = dict(zip(USES, seeds_of(run.seed, len(USES), count=len(USES)), strict=True))
     total = options.states + len(environment.pretrained_stages) * options.analysis_states
     expert = _expert(sequence, actor, options.states, seeds)
     run.report(options.states, total)
-    write_tensors(run.output / "expert.safetensors", expert)
+    write_tensors(run.output / EXPERT, expert)
     write_tensors(run.output / "analysis.safetensors", _analysis(sequence, actor, options, seeds))
     start_states = make_start_states(sequence, options.start_states, seeds["starts"])
     write_json(run.output / "start_states.json", start_states)

@@ -13,8 +13,9 @@ from fpc.core.checkpoint import selected
 from fpc.core.files import read_json, read_tensors
 from fpc.core.seeds import short_seed_of
 from fpc.core.tables import NO_EPISODE
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
+from fpc.domains.finetuning import CRITIC, POLICY
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence import analysis
 from fpc.domains.robotic_sequence.collecting import new_actor
@@ -34,7 +35,7 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
     Raises:
         ValueError: the fine-tuned run left no milestones.
     """
-    prepare_processor()
+    configure_torch()
     evaluate_milestones(experiment.domain, run, Probes(experiment, run).measure)
 
 
@@ -53,8 +54,8 @@ class Probes:
             self.analysed = read_tensors(run.parents["collect"] / "analysis.safetensors")
             pretrained = run.parents["pretrain"]
             self.original = new_actor(self.environment, self.sac)
-            self.original.load_state_dict(read_tensors(pretrained / "policy.safetensors"))
-            self.original_critics = self._critics(read_tensors(pretrained / "critic.safetensors"))
+            self.original.load_state_dict(read_tensors(pretrained / POLICY))
+            self.original_critics = self._critics(read_tensors(pretrained / CRITIC))
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes`` and, with analysis, tables of CKA and of states."""

@@ -14,7 +14,7 @@ from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generator_of, short_seeds_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import CRITIC, POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
@@ -49,7 +49,7 @@ class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Train pi* and write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""
-    prepare_processor()
+    configure_torch()
     environment, options = experiment.environment, experiment.pretrain
     log = MetricLog()
     if options.recipe == "clone":

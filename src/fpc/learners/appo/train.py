@@ -19,7 +19,7 @@ from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, selected
 from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.learners.appo.factories import make_actor_critic, make_environment
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import NORMALIZER
@@ -79,7 +79,7 @@ def _run(job: Job, report: Report) -> None:
     network: Any = job.make_network()
     configuration = settings(job, int(network.core.hidden_size) if job.recurrent else 0)
     if not job.appo_options.asynchronous:
-        prepare_processor()
+        configure_torch()
     runner_class = ParallelRetentionRunner if job.appo_options.asynchronous else SerialRetentionRunner
     runner = runner_class(configuration, report)
     with warnings.catch_warnings():  # raised by Sample Factory's own code at every step

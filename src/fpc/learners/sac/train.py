@@ -18,7 +18,7 @@ from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generators_of, short_seed_of
-from fpc.core.torch_settings import prepare_processor
+from fpc.core.torch_settings import configure_torch
 from fpc.learners.interface import Trained
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer
@@ -180,7 +180,7 @@ def train(specification: SACSpecification) -> Trained:
         NoUsableCheckpoint: checkpoints exist and none can be read.
         Interrupted: a signal asked to stop; all was saved after the episode under way.
     """
-    prepare_processor()
+    configure_torch()
     session = Session(specification)
     checkpoint = load_checkpoint(specification.state)
     if checkpoint is not None:

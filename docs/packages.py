@@ -1,4 +1,4 @@
-"""Draws the rooms of `src/fpc` and the imports between them: `python docs/rooms.py`.
+"""Draws the packages of `src/fpc` and the imports between them: `python docs/packages.py`.
 
 The order is that of the contract in `pyproject.toml` (`[tool.importlinter]`); lines and imports are counted.
 """
@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "docs" / "explanation" / "rooms.svg"
+PICTURE = ROOT / "docs" / "explanation" / "packages.svg"
 PAGE = PICTURE.with_name("architecture.md")
-BEGIN, END = "<!-- made by docs/rooms.py -->", "<!-- end -->"
+BEGIN, END = "<!-- made by docs/packages.py -->", "<!-- end -->"
 ABOVE = ("cli", "workflow", "lineage")
 ROLES = {
     "cli": "commands and their messages",
@@ -44,7 +44,7 @@ def layers() -> list[str]:
 
 
 def imports() -> Counter[tuple[str, str]]:
-    """How many imports lead from one room into another."""
+    """How many imports lead from one package into another."""
     graph = grimp.build_graph("fpc", cache_dir=None)
     found: Counter[tuple[str, str]] = Counter()
     for module in graph.modules:
@@ -55,36 +55,39 @@ def imports() -> Counter[tuple[str, str]]:
     return found
 
 
-def lines(room: str) -> int:
-    """Lines of a room's modules."""
+def lines(package: str) -> int:
+    """Lines of a package's modules."""
     return sum(
-        len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "src/fpc" / room).rglob("*.py")
+        len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "src/fpc" / package).rglob("*.py")
     )
 
 
-def draw(rooms: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
-    """A box a room; imports of the next room go straight down, others along the sides."""
-    figure = Figure(figsize=(10.6, 0.72 * len(rooms) + 0.5))
+def draw(packages: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
+    """A box a package; imports of the next package go straight down, others along the sides."""
+    figure = Figure(figsize=(10.6, 0.72 * len(packages) + 0.5))
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(-3.4, 18)
-    axes.set_ylim(-len(rooms) + 0.3, 0.9)
-    centre = {room: -float(index) for index, room in enumerate(rooms)}
-    for room, y in centre.items():
-        colour = "#E8EEF7" if room in ABOVE else "#FBF1DF"
+    axes.set_ylim(-len(packages) + 0.3, 0.9)
+    centre = {package: -float(index) for index, package in enumerate(packages)}
+    for package, y in centre.items():
+        colour = "#E8EEF7" if package in ABOVE else "#FBF1DF"
         axes.add_patch(
             FancyBboxPatch(
                 (0, y - 0.27), 14, 0.54, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="#444444"
             )
         )
-        axes.text(0.25, y, room, va="center", fontsize=10.5, fontweight="bold")
-        axes.text(2.6, y, ROLES[room], va="center", fontsize=8.5)
-        axes.text(13.8, y, f"{lines(room):,} lines", va="center", ha="right", fontsize=7.5, color="#555555")
+        axes.text(0.25, y, package, va="center", fontsize=10.5, fontweight="bold")
+        axes.text(2.6, y, ROLES[package], va="center", fontsize=8.5)
+        axes.text(
+            13.8, y, f"{lines(package):,} lines", va="center", ha="right", fontsize=7.5, color="#555555"
+        )
     for (source, target), count in sorted(arrows.items()):
         if source not in centre or target not in centre:
-            continue  # `python -m fpc` belongs to no room
+            continue  # `python -m fpc` belongs to no package
         _arrow(axes, centre[source], centre[target], count)
-    for upper, lower in pairwise(rooms):
+    for upper, lower in pairwise(packages):
         if upper in ABOVE and lower not in ABOVE:
             y = (centre[upper] + centre[lower]) / 2
             axes.plot([-3.2, 17.8], [y, y], color="#B22222", linewidth=1.4, linestyle=(0, (6, 3)), zorder=0)
@@ -117,13 +120,13 @@ def _arrow(axes: mpl.axes.Axes, start: float, end: float, count: int) -> None:
 
 
 def page() -> str:
-    """The page of the architecture with the table of rooms as the code has them."""
+    """The page of the architecture with the table of packages as the code has them."""
     text = PAGE.read_text(encoding="utf-8")
-    arrows, rooms = imports(), layers()
+    arrows, packages = imports(), layers()
     rows = []
-    for room in rooms:
-        below = [other for other in rooms if (room, other) in arrows]
-        rows.append(f"| `{room}` | {ROLES[room]} | {', '.join(f'`{other}`' for other in below)} |")
+    for package in packages:
+        below = [other for other in packages if (package, other) in arrows]
+        rows.append(f"| `{package}` | {ROLES[package]} | {', '.join(f'`{other}`' for other in below)} |")
     table = "\n".join(["| package | contents | imports from |", "|---|---|---|", *rows])
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
