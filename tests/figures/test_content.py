@@ -140,7 +140,8 @@ def test_figures_in_the_papers_order() -> None:
 def test_probe_titles() -> None:
     assert probe_title("2_peg-unplug-side", "far") == "3 peg-unplug-side (Far)"
     assert probe_title("whole", "whole") == "whole sequence"
-    assert probe_title("phase_1", "close") == "1 (Close)"
+    assert probe_title("phase_1", "close") == "phase 1 (Close)"
+    assert probe_title("left_door", "far") == "left door (Far)"
 
 
 def test_metadata_are_inside_the_files(make_episodes: Episodes, tmp_path: Path) -> None:

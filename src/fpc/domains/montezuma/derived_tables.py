@@ -12,11 +12,8 @@ from fpc.domains.montezuma.rooms import ROOM_OF_RAM, grid_position
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDE, LOW, HIGH = (
-    20,
-    15,
-    32,
-)  # a room in cells of eight pixels: x from 0 to 159, y from 120 (its floor) to 255
+# A room in cells of eight pixels: x from 0 to 159, y from 120 (its floor) to 255.
+WIDE, LOW, HIGH = 20, 15, 32
 
 
 def rooms(visits: pd.DataFrame) -> pd.DataFrame:

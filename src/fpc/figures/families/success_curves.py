@@ -113,12 +113,12 @@ def _legend_handles(rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> list
 
 
 def probe_title(probe: str, group: str) -> str:
-    """``2_peg-unplug-side`` of group far becomes ``3 peg-unplug-side (Far)``."""
+    """``2_peg-unplug-side`` of group far becomes ``3 peg-unplug-side (Far)``, ``left_door`` ``left door (Far)``."""
     if group == "whole":
         return "whole sequence"
     index, _, stage = probe.partition("_")
-    number = f"{int(index) + 1} " if index.isdigit() else ""
-    return f"{number}{stage or probe} ({group.capitalize()})"
+    shown = f"{int(index) + 1} {stage}" if index.isdigit() else probe.replace("_", " ")
+    return f"{shown} ({group.capitalize()})"
 
 
 def _label_outer(grid: NDArray[Any], used: int) -> None:
