@@ -113,7 +113,7 @@ def _legend_handles(rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> list
 
 
 def probe_title(probe: str, group: str) -> str:
-    """``2_peg-unplug-side`` of group far becomes ``3 peg-unplug-side (Far)``, ``left_door`` ``left door (Far)``."""
+    """``2_peg-unplug-side`` of group far becomes ``3 peg-unplug-side (Far)``; without an index, its words."""
     if group == "whole":
         return "whole sequence"
     index, _, stage = probe.partition("_")
