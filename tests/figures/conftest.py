@@ -142,7 +142,7 @@ def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
     for index, name in enumerate(names):
         stages, far = STAGES, (2, 3)
         if "two_stages" in name:
-            stages, far = ("drawer-open", "pick-index"), (1,)
+            stages, far = ("drawer-open", "pick-place"), (1,)
         if "_prefix_" in name:
             known = "push-wall" if name.endswith("push_wall") else "peg-unplug-side"
             stages, far = ("window-close", known), (1,)
