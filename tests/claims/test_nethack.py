@@ -110,7 +110,7 @@ def test_the_page_names_the_smaller_number_of_seeds() -> None:
     results = evaluate_claims({"nethack": {"episodes": made.nethack(seeds=3)}}, CONTEXT)
     text = to_markdown(results, CONTEXT)
     assert "at least 5 a method; " in text
-    assert "; nethack: 3, where an interval is about the seeds' range" in text
+    assert "; nethack: 3, whose interval is roughly the range of the seeds" in text
 
 
 def test_without_something_to_lose_nothing_is_said() -> None:

@@ -81,12 +81,15 @@ class Claim:
 
     @property
     def criterion(self) -> str:
-        """The range in words."""
+        """The rule in words."""
+        return f"interval {self.range}"
+
+    @property
+    def range(self) -> str:
+        """Where the whole interval must lie, in words."""
         if self.above is not None and self.below is not None:
-            return f"interval within [{self.above:g}, {self.below:g}]"
-        return (
-            f"interval above {self.above:g}" if self.above is not None else f"interval below {self.below:g}"
-        )
+            return f"within [{self.above:g}, {self.below:g}]"
+        return f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
 
 
 def claim_of(
@@ -208,7 +211,7 @@ def _judge(claim: Claim, estimate: Estimate) -> tuple[Outcome, str]:
     found = f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
     if all(inside):
         return Outcome.REPRODUCED, f"{found}: {claim.criterion}"
-    return Outcome.NOT_REPRODUCED, f"{found}: not {claim.criterion}"
+    return Outcome.NOT_REPRODUCED, f"{found}: the interval is not entirely {claim.range}"
 
 
 def _finite(value: float) -> float | None:

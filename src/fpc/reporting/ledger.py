@@ -21,10 +21,10 @@ def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
         "",
         f"{summary(results)}.",
         "",
-        "A claim is reproduced where its whole bootstrap interval "
-        f"({context.level:.0%}, interquartile mean over seeds) lies in the range that was fixed beforehand, "
-        "and not reproduced otherwise. It is not testable where tables, methods, steps or seeds "
-        f"({_required_seeds(results, context)}) are missing.",
+        "A claim is reproduced if its whole bootstrap interval "
+        f"({context.level:.0%}, interquartile mean over seeds) lies in a range that was fixed beforehand, "
+        "and not reproduced otherwise. It is not testable if tables, methods, steps or seeds are missing "
+        f"({_required_seeds(results, context)}).",
     ]
     for domain in dict.fromkeys(result.claim.domain for result in results):
         lines += ["", f"## {domain}", "", "| claim | paper | measured | rule | seeds | verdict |"]
@@ -41,9 +41,10 @@ def _required_seeds(results: Sequence[Result], context: ClaimContext) -> str:
         if (found := context_for(result.claim, context).minimum_seeds) < context.minimum_seeds
     }
     few = [
-        f"{domain}: {count}, where an interval is about the seeds' range" for domain, count in fewer.items()
+        f"{domain}: {count}, whose interval is roughly the range of the seeds"
+        for domain, count in fewer.items()
     ]
-    return "; ".join([f"at least {context.minimum_seeds} a method", *few])
+    return "; ".join([f"at least {context.minimum_seeds} seeds per method", *few])
 
 
 def measured_text(measured: float | None, low: float | None, high: float | None) -> str:

@@ -7,7 +7,7 @@ from fpc.figures.entry import AppleCurves
 FIGURES = (
     AppleCurves(
         name="figure_10",
-        title="Figure 10: AppleRetrieval, distance M of the apple",
+        title="AppleRetrieval: distance M of the apple",
         caption="The longer the way to the apple, the more is forgotten.",
         experiments=("apple_retrieval",),
         methods=("vanilla",),
@@ -16,7 +16,7 @@ FIGURES = (
     ),
     AppleCurves(
         name="figure_11",
-        title="Figure 11: AppleRetrieval, size c of the observation",
+        title="AppleRetrieval: size c of the observation",
         caption="The less π* heeds its observation, the more is forgotten.",
         experiments=("apple_retrieval",),
         methods=("vanilla",),

@@ -15,7 +15,7 @@ FIGURES = (
     ),
     MontezumaCurves(
         name="figure_6",
-        title="Success in the room that Far begins with, on Montezuma's Revenge",
+        title="Success in the first Far room of Montezuma's Revenge",
         caption="A coin, an item or another way out, from start states in the room.",
         experiments=("montezuma",),
         quantity="success",
@@ -40,7 +40,7 @@ FIGURES = (
     ),
     MontezumaCurves(
         name="figure_17",
-        title="Return on Montezuma's Revenge with π* trained from other rooms on",
+        title="Return on Montezuma's Revenge with π* trained from other rooms",
         caption="Return of the games finished in training, a panel a room.",
         experiments=("montezuma_room_*",),
         methods=("scratch", "vanilla", "behavioral_cloning"),
@@ -50,7 +50,7 @@ FIGURES = (
     ),
     Entry(
         name="figure_18",
-        title="Steps in each room of Montezuma's Revenge in training",
+        title="Steps in each room of Montezuma's Revenge during training",
         caption="Share of the steps that agents spend in each room.",
         experiments=("montezuma",),
         methods=("scratch", "vanilla", "behavioral_cloning"),
@@ -68,7 +68,7 @@ FIGURES = (
     ),
     Entry(
         name="film_6",
-        title="Attempts in the room that Far begins with, on Montezuma's Revenge",
+        title="Attempts in the first Far room of Montezuma's Revenge",
         caption="Behind figure 6: the first attempts of π*, vanilla and BC from the same start states.",
         experiments=("montezuma",),
         methods=("vanilla", "behavioral_cloning"),

@@ -27,7 +27,7 @@ FIGURES = (
     ),
     TrainingMetrics(
         name="figure_14",
-        title="Metrics of NetHack games in training",
+        title="Metrics of NetHack games during training",
         caption="Eight metrics of the games finished in training.",
         experiments=("nethack",),
         metrics=(  # as the tables name them, and in words (paper, appendix on NetHack)

@@ -58,7 +58,7 @@ FIGURES = (
     ),
     SuccessCurves(
         name="figure_22",
-        title="Known stages shown with observations shifted by c first (vanilla)",
+        title="Known stages first shown with observations shifted by c (vanilla)",
         caption="The larger the shift, the more is forgotten.",
         experiments=("robotic_sequence_shift_*",),
         methods=("vanilla",),

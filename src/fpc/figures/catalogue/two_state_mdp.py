@@ -7,7 +7,7 @@ from fpc.figures.entry import Entry
 FIGURES = (
     Entry(
         name="figure_9",
-        title="Figure 9: two-state MDPs, value of the policy along fine-tuning",
+        title="Two-state MDPs: value of the policy along fine-tuning",
         caption="Value over theta for both gaps, with the path of fine-tuning.",
         experiments=("two_state_mdp",),
         methods=("vanilla",),
