@@ -109,7 +109,7 @@ def test_three_seeds_suffice_here_and_two_do_not() -> None:
 def test_the_page_names_the_smaller_number_of_seeds() -> None:
     results = evaluate_claims({"nethack": {"episodes": made.nethack(seeds=3)}}, CONTEXT)
     text = to_markdown(results, CONTEXT)
-    assert "at least 5 a method; " in text
+    assert "at least 5 seeds per method; " in text
     assert "; nethack: 3, whose interval is roughly the range of the seeds" in text
 
 
