@@ -80,9 +80,8 @@ def draw(packages: list[str], arrows: Counter[tuple[str, str]]) -> Figure:
         )
         axes.text(0.25, y, package, va="center", fontsize=10.5, fontweight="bold")
         axes.text(2.6, y, ROLES[package], va="center", fontsize=8.5)
-        axes.text(
-            13.8, y, f"{lines(package):,} lines", va="center", ha="right", fontsize=7.5, color="#555555"
-        )
+        size = f"{round(lines(package), -2):,} lines"  # in hundreds: exact, it would be out of date tomorrow
+        axes.text(13.8, y, size, va="center", ha="right", fontsize=7.5, color="#555555")
     for (source, target), count in sorted(arrows.items()):
         if source not in centre or target not in centre:
             continue  # `python -m fpc` belongs to no package
