@@ -94,8 +94,8 @@ class CloningWithMemory(BehavioralCloning):
 
 
 def expert_data() -> ExpertDataset:
-    chance = torch.Generator().manual_seed(9)
-    observations = torch.randn(100, 2 + STAGES, generator=chance)
+    rng = torch.Generator().manual_seed(9)
+    observations = torch.randn(100, 2 + STAGES, generator=rng)
     observations[:, -STAGES:] = torch.eye(STAGES)[torch.arange(100) % STAGES]
     return ExpertDataset(
         {

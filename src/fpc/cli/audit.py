@@ -70,19 +70,19 @@ def verify(
     from fpc.lineage.verify import verify as check
 
     projects = known_projects(scale, variant)
-    places = _places(paths or [], None if scale is None else list(projects))
+    targets = _targets(paths or [], None if scale is None else list(projects))
     signature = _signature(key) if key else None
     with _uncollected():
-        found = check(places, projects, digests=Digests(deep=deep), signature=signature, progress=_bar)
+        found = check(targets, projects, digests=Digests(deep=deep), signature=signature, progress=_bar)
         findings = list(found)
     typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
-    for label in sorted({place.parts[1] for place in places if len(place.parts) > 1} - projects.keys()):
+    for label in sorted({target.parts[1] for target in targets if len(target.parts) > 1} - projects.keys()):
         typer.echo(f"{RESULTS / label}: no configuration of this name; checked without one", err=True)
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)
     raise typer.Exit(0 if worst in ACCEPTABLE else 3 if worst == Verdict.MISSING else 1)
 
 
-def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
+def _targets(paths: list[Path], labels: list[str] | None) -> list[Path]:
     """What to audit: the given paths (for a file, its artifact), else the labels' results, else all results.
 
     Raises:
@@ -90,22 +90,22 @@ def _places(paths: list[Path], labels: list[str] | None) -> list[Path]:
     """
     from fpc.lineage.ancestry import manifest_of
 
-    places = [in_project(path) for path in paths]
+    targets = [in_project(path) for path in paths]
     homes = [RESULTS if labels is None else RESULTS / label for label in labels or [""]]
-    for place in [*places, *(homes if labels else [])]:
-        if not place.exists():
-            raise ConfigError(f"{place} does not exist; give a folder or manifest below {RESULTS}/")
-        if not any(place.is_relative_to(home) for home in homes):
-            raise ConfigError(f"{place} is not below {', '.join(f'{home}/' for home in homes)}")
-    places = [manifest_of(place) if _is_part(place) else place for place in places or homes]
-    if RESULTS in places:
+    for target in [*targets, *(homes if labels else [])]:
+        if not target.exists():
+            raise ConfigError(f"{target} does not exist; give a folder or manifest below {RESULTS}/")
+        if not any(target.is_relative_to(home) for home in homes):
+            raise ConfigError(f"{target} is not below {', '.join(f'{home}/' for home in homes)}")
+    targets = [manifest_of(target) if _is_part(target) else target for target in targets or homes]
+    if RESULTS in targets:
         return sorted(RESULTS.glob("[!.]*"))
-    return [place for place in dict.fromkeys(places) if not any(above in places for above in place.parents)]
+    return [path for path in dict.fromkeys(targets) if not any(above in targets for above in path.parents)]
 
 
-def _is_part(place: Path) -> bool:
+def _is_part(target: Path) -> bool:
     """Whether a path is a file, or a folder inside an artifact's folder."""
-    return place.is_file() or any((above / "manifest.json").is_file() for above in place.parents)
+    return target.is_file() or any((above / "manifest.json").is_file() for above in target.parents)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def in_project(path: Path) -> Path:
     """
     here = Path.cwd()
     # First without following links: results/ may be a link to another disk.
-    for place in (Path(os.path.normpath(here / path)), path.resolve()):
-        if place.is_relative_to(here):
-            return place.relative_to(here)
+    for candidate in (Path(os.path.normpath(here / path)), path.resolve()):
+        if candidate.is_relative_to(here):
+            return candidate.relative_to(here)
     raise ConfigError(f"{path} is outside this project; run the command in the project it belongs to")

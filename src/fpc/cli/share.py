@@ -22,12 +22,12 @@ def _manifests_below(paths: list[Path] | None) -> list[Path]:
     Raises:
         ConfigError: there are none.
     """
-    places = [in_project(path) for path in paths or [RESULTS]]
-    found = {path for path in places if path.is_file()}
-    found |= {path for place in places for path in place.rglob("*manifest.json")}
+    targets = [in_project(path) for path in paths or [RESULTS]]
+    found = {path for path in targets if path.is_file()}
+    found |= {path for target in targets for path in target.rglob("*manifest.json")}
     found -= {path for path in found if any(part.startswith(".") for part in path.parts)}
     if not found:
-        raise ConfigError(f"no manifest below {', '.join(map(str, places))}; give artifacts below {RESULTS}")
+        raise ConfigError(f"no manifest below {', '.join(map(str, targets))}; give artifacts below {RESULTS}")
     return sorted(found)
 
 
@@ -71,8 +71,8 @@ def export(
         raise ConfigError(f"{crate}: the first argument is the crate, a file that ends with .zip")
     if crate.resolve().is_relative_to(RESULTS.resolve()):
         raise ConfigError(f"{crate}: inside {RESULTS}/ no manifest would name this file; write it elsewhere")
-    places = paths or [_report(load_configuration(scale, variant))]
-    manifests = [manifest_of(in_project(path)) for path in places]
+    targets = paths or [_report(load_configuration(scale, variant))]
+    manifests = [manifest_of(in_project(path)) for path in targets]
     if wrong := not_current(manifests, known_projects(None, None)):
         worst = wrong[0]
         text = f"{worst.artifact} is {worst.verdict}: {'; '.join(worst.reasons)} ({len(wrong)} in all)"

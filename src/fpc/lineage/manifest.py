@@ -162,8 +162,8 @@ def read(path: Path) -> Manifest:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        raise ManifestError(f"{path}: not a manifest of this project ({place}: {first['msg']})") from error
+        key = ".".join(map(str, first["loc"])) or "the whole"
+        raise ManifestError(f"{path}: not a manifest of this project ({key}: {first['msg']})") from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, ManifestError):
             raise

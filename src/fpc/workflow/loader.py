@@ -199,11 +199,11 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
         if method not in possible:
             raise ConfigError(_at((*at, "methods"), origin) + unknown("method", method, possible))
     for method, own in (section.method_options or {}).items():
-        place = (*at, "method_options", method)
+        key = (*at, "method_options", method)
         if method not in possible:
-            raise ConfigError(_at(place, origin) + unknown("method", method, possible))
+            raise ConfigError(_at(key, origin) + unknown("method", method, possible))
         options = configuration.methods[method][section.domain]
-        _validated(type(options), options.model_dump() | own, place, origin)
+        _validated(type(options), options.model_dump() | own, key, origin)
     budgets = {method: configuration.options(name, method).steps for method in configuration.methods_of(name)}
     if len(set(budgets.values())) > 1 and section.unequal_budget is None:
         own = {method: steps for method, steps in budgets.items() if steps is not None}
