@@ -5,6 +5,7 @@ Run as a script, this file trains and kills itself with SIGKILL at a given envir
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -18,7 +19,6 @@ import pytest
 import torch
 
 from fpc.core.checkpoint import load_checkpoint
-from fpc.core.seeds import short_seed_of
 from fpc.learners.interface import Trained, Weights
 from fpc.learners.sac import SAC, SACSpecification
 from fpc.learners.sac.networks import Actor
@@ -51,6 +51,7 @@ class ThereAndBack(gymnasium.Env[np.ndarray, np.ndarray]):
     def __init__(self, die_at: int | None = None) -> None:
         self.die_at, self.steps = die_at, 0
         self.seeds: list[int] = []
+        self.entered = {0: 0}  # stage -> step at which it was first entered
 
     def _observation(self) -> np.ndarray:
         return np.array([self.place, self.time / LIMIT, self.stage == 0, self.stage != 0], np.float32)
@@ -59,7 +60,7 @@ class ThereAndBack(gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         self.seeds.append(int(seed or 0))
         self.place, self.time, self.stage = float(self.np_random.uniform(-0.2, 0.2)), 0, 0
-        return self._observation(), {}
+        return self._observation(), {"visited": f"stage_{self.stage}"}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.steps += 1
@@ -73,6 +74,9 @@ class ThereAndBack(gymnasium.Env[np.ndarray, np.ndarray]):
         over = self.stage == STAGES or self.time == LIMIT
         reward = 5 * direction * moved + 5 * solved
         info = {"value_terminal": bool(solved or over), "stages_solved": self.stage}
+        if self.stage < STAGES:
+            info["visited"] = f"stage_{self.stage}"
+            self.entered.setdefault(self.stage, self.steps)
         info["success"] = self.stage == STAGES
         if solved and not over:  # the value function sees the stage that ended
             return self._observation(), reward, False, False, info
@@ -208,9 +212,34 @@ def test_milestones_come_at_exact_steps_with_the_weights_of_then(tmp_path: Path)
 def test_every_episode_has_a_seed_of_its_own(tmp_path: Path) -> None:
     environment = ThereAndBack()
     run(tmp_path, 300, environment)
-    assert environment.seeds == [short_seed_of(3, number) for number in range(len(environment.seeds))]
-    assert len(set(environment.seeds)) == len(environment.seeds) > 5
-    assert short_seed_of(3, 1) != short_seed_of(4, 1)
+    word = int.from_bytes(hashlib.sha256(b"finetune").digest()[:4], "little")
+    drawn = [np.random.SeedSequence([3, word, n]).generate_state(1)[0] for n in range(len(environment.seeds))]
+    assert environment.seeds == drawn
+    assert len(set(drawn)) == len(drawn) > 5
+
+
+def test_the_first_visit_of_each_stage_is_logged_once_with_its_step(tmp_path: Path) -> None:
+    environment = ThereAndBack()
+    table = run(tmp_path, 600, environment).table
+    assert len(environment.entered) == STAGES
+    rows = table[table["metric"].str.startswith("first_visit_")]
+    assert list(rows["step"]) == list(rows["value"])
+    visits = dict(zip(rows["metric"], rows["step"], strict=True))
+    assert visits == {f"first_visit_stage_{stage}": step for stage, step in environment.entered.items()}
+
+
+def test_phases_share_no_episode_and_methods_share_all(tmp_path: Path) -> None:
+    seeds = {}
+    for name, more in {
+        "pretrain": {"phase": "pretrain"},
+        "finetune": {"phase": "finetune"},
+        "with a method": {"phase": "finetune", "method": Recorder(None)},
+    }.items():
+        environment = ThereAndBack()
+        run(tmp_path / name, 300, environment, **more)
+        seeds[name] = environment.seeds
+    assert seeds["with a method"] == seeds["finetune"]
+    assert not set(seeds["pretrain"]) & set(seeds["finetune"])
 
 
 def test_fine_tuning_starts_from_what_it_is_given(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+FIRST_VISIT = "first_visit_"  # then the probe's name, exactly as in episodes.parquet
+
+
 class MetricLog:
     """Rows (step, metric, value) in the order in which they were added."""
 
@@ -24,6 +27,16 @@ class MetricLog:
             if name not in self.names:
                 self.names.append(name)
             self._rows.append((step, self.names.index(name), float(value)))
+
+    def add_first_visit(self, step: int, probe: str) -> None:
+        """Note that training is at ``probe`` at environment step ``step``, unless it was there before.
+
+        One row for each probe, ``first_visit_<probe>``, whose value is the step too. What was visited is
+        read from the rows, so a log that was restored from a checkpoint does not note it again.
+        """
+        name = f"{FIRST_VISIT}{probe}"
+        if name not in self.names:
+            self.add(step, **{name: step})
 
     def tensor(self) -> Tensor:
         """float64 ``[rows, 3]``: step, index of the metric in ``names``, value."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,14 @@ def milestone_path(folder: Path, step: int) -> Path:
     return folder / "milestones" / f"step_{step}.safetensors"
 
 
-def milestone_steps(steps: int, every: int) -> tuple[int, ...]:
-    """0, every, 2 every, ... and ``steps``."""
-    return tuple(sorted({*range(0, steps + 1, every), steps}))
+def milestone_steps(steps: int, every: int, early: Sequence[int] = ()) -> tuple[int, ...]:
+    """0, every, 2 every, ..., ``steps``, and those of ``early`` below ``steps``, in ascending order.
+
+    Early ones show what the first updates do to pi*, long before the first regular milestone. They are
+    dropped, not rejected, where a method's own budget is shorter than the experiment's; the configuration
+    rejects those that no run of the experiment would reach.
+    """
+    return tuple(sorted({*range(0, steps + 1, every), *(step for step in early if step < steps), steps}))
 
 
 def find_milestones(folder: Path) -> dict[int, Path]:

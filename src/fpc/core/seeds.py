@@ -1,8 +1,10 @@
 """The one rule for seeds: a stream is identified by a few integers, which alone determine what is drawn.
 
-The first integer is the run's seed; the others distinguish its uses, environments and episodes. The seeds
-of a stream are words of numpy's ``SeedSequence`` over these integers, so streams are independent, and an
-episode does not depend on the episodes before it. The width of each word is fixed by published results.
+The first integer is the run's seed, the second its phase's word (:func:`stream_of`); the others distinguish
+its uses, environments and episodes. So pre-training and fine-tuning with the same seed share no environment,
+while all methods fine-tuned with the same seed meet the same ones. The seeds of a stream are words of
+numpy's ``SeedSequence`` over these integers, so streams are independent, and an episode does not depend on
+the episodes before it. The width of each word is fixed by published results.
 """
 
 from __future__ import annotations
@@ -15,6 +17,22 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
+
+
+def phase_word(phase: str) -> int:
+    """The integer, below 2^32, that stands for a phase in a stream: the start of its name's sha256."""
+    return int.from_bytes(hashlib.sha256(phase.encode()).digest()[:4], "little")
+
+
+def stream_of(seed: int, phase: str) -> tuple[int, int]:
+    """The stream of a run, to be extended by its uses: ``seed_of(*stream_of(seed, phase), episode)``.
+
+    Args:
+        seed: the run's.
+        phase: pretrain, collect, finetune, evaluate, or another name for training within one of these,
+            such as ``critic``.
+    """
+    return seed, phase_word(phase)
 
 
 def seeds_of(*stream: int, count: int) -> list[int]:
@@ -50,11 +68,11 @@ def generator_of(*stream: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(*stream))
 
 
-def generators_of(seed: int, uses: Sequence[str]) -> dict[str, torch.Generator]:
-    """torch generators for several uses of one seed, by name; the order of ``uses`` matters."""
+def generators_of(*stream: int, uses: Sequence[str]) -> dict[str, torch.Generator]:
+    """torch generators for several uses of one stream, by name; the order of ``uses`` matters."""
     import torch
 
-    words = np.random.SeedSequence([seed]).generate_state(len(uses), np.uint64) & np.uint64(2**63 - 1)
+    words = np.random.SeedSequence(stream).generate_state(len(uses), np.uint64) & np.uint64(2**63 - 1)
     return {use: torch.Generator().manual_seed(int(word)) for use, word in zip(uses, words, strict=True)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,18 @@ POLICY, CRITIC, EXPERT = "policy.safetensors", "critic.safetensors", "expert.saf
 TRAINING = "training.parquet"
 
 
-def run_fields(run: Run, state: Path | None = None) -> dict[str, Any]:
-    """Fields of a ``Specification`` that follow from the run; ``state`` defaults to the run's own."""
+def run_fields(run: Run, state: Path | None = None, phase: str | None = None) -> dict[str, Any]:
+    """Fields of a ``Specification`` that follow from the run.
+
+    Args:
+        run: the run.
+        state: folder to resume from; by default the run's own.
+        phase: word of the random streams; by default the run's phase. Training that precedes or follows
+            another within one phase, such as a critic's, needs its own, or both would play the same episodes.
+    """
     return {
         "seeds": run.seeds,
+        "phase": phase or run.phase,
         "state": state or run.state,
         "report": run.report,
         "checkpoint_seconds": run.checkpoint_seconds,
@@ -54,12 +63,12 @@ class Finetuning:
         """Path of a file of pi* to start from; None for a method that trains from scratch."""
         return self.run.parents["pretrain"] / name if self.pretrained else None
 
-    def fields(self, every: int) -> dict[str, Any]:
-        """Fields of a ``Specification``, with a milestone every ``every`` steps."""
+    def fields(self, every: int, early: Sequence[int] = ()) -> dict[str, Any]:
+        """Fields of a ``Specification``, with a milestone every ``every`` steps and at those of ``early``."""
         return run_fields(self.run) | {
             "steps": self.steps,
             "method": self.method_class(self.options),
-            "milestones": milestone_steps(self.steps, every),
+            "milestones": milestone_steps(self.steps, every, early),
             "on_milestone": self.keep,
         }
 

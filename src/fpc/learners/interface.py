@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+VISITED = "visited"  # in an environment's info: the Far probe it is at now, named as in episodes.parquet
 Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
@@ -34,6 +35,8 @@ class Specification:
     """The inputs common to all learners; each learner's own specification adds what only it needs."""
 
     seeds: tuple[int, ...]  # one per run trained side by side; most learners train a single run
+    # Part of every random stream (fpc.core.seeds.stream_of): pre-training and fine-tuning share no episode.
+    phase: str = "finetune"
     steps: int  # environment steps, or updates if the learner's specification says so
     state: Path  # folder of everything needed to resume
     report: Report
@@ -43,6 +46,13 @@ class Specification:
     # Called with (step, policy, critic) for each milestone, in ascending order, at that step or at the end of
     # training; a resumed run calls it again, with the same weights, for milestones after its checkpoint.
     on_milestone: Callable[[int, Weights, Weights], None] | None = None
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """The random stream of a learner that trains a single run, to be extended by its uses."""
+        from fpc.core.seeds import stream_of
+
+        return stream_of(self.seed, self.phase)
 
     @property
     def seed(self) -> int:

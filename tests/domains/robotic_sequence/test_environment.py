@@ -169,3 +169,13 @@ def test_unknown_task_names_the_nearest() -> None:
 
 def test_probe_names() -> None:
     assert probe_names(environment_options().stages) == ("0_reach", "1_drawer-close", "2_push-wall")
+
+
+def test_a_far_stage_is_visited_from_the_step_that_enters_it(sequence: RoboticSequence) -> None:
+    names, far = probe_names(sequence.options.stages), sequence.options.pretrained_stages
+    solved = 0
+    for _, _, terminated, info in play(sequence, 7, (0, 1, 2)):
+        solved = info["stages_solved"]
+        if not terminated:
+            assert info.get("visited") == (names[solved] if solved in far else None)
+    assert solved > min(far)  # Far was reached at all

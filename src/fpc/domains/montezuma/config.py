@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
+from fpc.config.milestones import MilestoneOptions
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
 
@@ -124,15 +125,11 @@ class CollectOptions(Section):
     max_steps: PositiveInt = Field(description="Maximum steps of a game.")
 
 
-class FinetuneOptions(Section):
+class FinetuneOptions(MilestoneOptions):
     """Fine-tuning on the whole game."""
 
     appo: APPOOptions = Field(description="APPO.")
     rnd: RNDOptions = Field(description="Random network distillation.")
-    steps: PositiveInt = Field(description="Environment steps, the same for every method.")
-    evaluate_every: PositiveInt = Field(
-        description="Environment steps between milestones; there is one at step 0 as well."
-    )
 
 
 class EvaluateOptions(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fpc.core.milestones import milestone_steps
 from fpc.domains.interface import Domain, Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.learners.appo import APPO
@@ -89,7 +90,7 @@ def _finetune_steps(experiment: MontezumaExperiment) -> dict[str, int]:
 
 def _evaluate_steps(experiment: MontezumaExperiment) -> dict[str, int]:
     section, finetune = experiment.evaluate, experiment.finetune
-    milestones = 1 + -(-finetune.steps // finetune.evaluate_every)
+    milestones = len(milestone_steps(finetune.steps, finetune.evaluate_every, finetune.early_milestones))
     attempts = (milestones + 1) * section.episodes
     games = milestones * section.start_episodes
     steps = attempts * experiment.environment.room_max_steps + games * section.max_steps

@@ -39,7 +39,7 @@ def play_expert(experiment: MontezumaExperiment, run: Run) -> Exploration:
             pretrain.appo,
             pretrain.rnd,
             steps=options.steps,
-            **run_fields(run, run.state / "expert"),
+            **run_fields(run, run.state / "expert", phase="expert"),
         )
         trained = APPO().train(specification)
         write_tensors(weights, trained.policy)

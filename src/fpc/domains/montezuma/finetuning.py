@@ -20,6 +20,6 @@ def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions
         options.rnd,
         initial_policy=work.pi_star(),
         expert=expert_of(run.parents["collect"]) if work.needs(Need.EXPERT_DATA) else None,
-        **work.fields(options.evaluate_every),
+        **work.fields(options.evaluate_every, options.early_milestones),
     )
     work.finish(APPO().train(specification))

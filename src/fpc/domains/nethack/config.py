@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from fpc.config.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
+from fpc.config.milestones import MilestoneOptions
 from fpc.learners.appo.options import APPOOptions
 
 
@@ -153,14 +154,10 @@ class CollectOptions(Section):
     )
 
 
-class FinetuneOptions(Section):
+class FinetuneOptions(MilestoneOptions):
     """Fine-tuning on the score task."""
 
     appo: APPOOptions = Field(description="APPO options.")
-    steps: PositiveInt = Field(description="Environment steps per run, for every method.")
-    evaluate_every: PositiveInt = Field(
-        description="Environment steps between milestones; there is also one at step 0."
-    )
     retention_entropy_coefficient: NonNegativeFloat = Field(
         default=0.0,
         exclude_if=_is_zero,  # added after results were published; at its default, digests stay the same

@@ -38,7 +38,7 @@ def pretrain_critic(experiment: NetHackExperiment, policy: Path, target: Path, r
         steps=options.critic.steps,
         trainable="critic",
         initial_policy=policy,
-        **run_fields(run, run.state / "critic"),
+        **run_fields(run, run.state / "critic", phase="critic"),
     )
     trained = APPO().train(specification)
     write_tensors(target, trained.critic)

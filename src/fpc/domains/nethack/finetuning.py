@@ -26,7 +26,7 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
         initial_policy=work.pi_star(),
         initial_critic=critic if critic is not None and critic.exists() else None,
         expert=expert,
-        **work.fields(options.evaluate_every),
+        **work.fields(options.evaluate_every, options.early_milestones),
     )
     work.finish(APPO().train(specification))
 

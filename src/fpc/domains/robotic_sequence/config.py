@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fpc.config.base import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
+from fpc.config.milestones import MilestoneOptions
 from fpc.core.errors import unknown
 from fpc.domains.robotic_sequence.meta_world import TASKS
 from fpc.learners.sac.options import SACOptions
@@ -128,14 +129,10 @@ class CollectOptions(Section):
     )
 
 
-class FinetuneOptions(Section):
+class FinetuneOptions(MilestoneOptions):
     """Fine-tuning on the whole sequence."""
 
     sac: SACOptions = Field(description="SAC.")
-    steps: PositiveInt = Field(description="Environment steps, the same for every method.")
-    evaluate_every: PositiveInt = Field(
-        description="Environment steps between milestones; there is one at step 0 as well."
-    )
     keep_critics: bool = Field(description="Save the critics in each milestone, to measure their CKA.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from fpc.core.milestones import milestone_steps
 from fpc.domains.interface import Domain, Run
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.learners.interface import Learner
@@ -88,7 +89,7 @@ def _finetune_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
 
 def _evaluate_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
     section, stages = experiment.finetune, len(experiment.environment.stages)
-    milestones = 1 + -(-section.steps // section.evaluate_every)
+    milestones = len(milestone_steps(section.steps, section.evaluate_every, section.early_milestones))
     episodes = milestones * experiment.evaluate.episodes
     steps = 2 * stages * episodes * experiment.environment.max_steps  # each stage alone, and the sequence
     return {"environment_steps": steps, "updates": 0, "episodes": episodes * (stages + 1)}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fpc.domains.robotic_sequence.config import EnvironmentOptions, StageOptions
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE, OBSERVATION_SIZE, Stage
+from fpc.learners.interface import VISITED
 
 Observation = npt.NDArray[np.float32]
 
@@ -21,7 +22,8 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     Observation, float32 ``[39 + 1 + stages]``: Meta-World's 39 numbers plus the stage's shift, the
     steps spent in the stage as a fraction of its limit, and the stage as one-hot. Action ``[4]`` in
     [-1, 1]. The episode ends when a stage's step limit is reached or the last stage is solved; both,
-    and solving any stage, are terminal for a value function (``info["value_terminal"]``).
+    and solving any stage, are terminal for a value function (``info["value_terminal"]``). While a Far stage
+    is played, its probe's name is in ``info[VISITED]``, from the step that entered it.
 
     ``reset`` takes the option ``stages``: indices of the stages to go through, by default all.
     """
@@ -38,6 +40,8 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTION_SIZE,), np.float32)
         self._shifts = tuple(stage.shift for stage in options.stages)
         self._template = np.zeros(size, np.float32)
+        names = probe_names(options.stages)
+        self._far = {stage: names[stage] for stage in options.pretrained_stages}
         self.stage = 0
         self._steps = 0
         self._plan: tuple[int, ...] = tuple(range(stages))
@@ -63,7 +67,8 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         self._plan = plan
         self._solved = 0
         observation = self._enter(plan[0])
-        return observation, {"stage": plan[0], "success": False, "stages_solved": 0, "value_terminal": False}
+        info = {"stage": plan[0], "success": False, "stages_solved": 0, "value_terminal": False}
+        return observation, info | self._visited()
 
     def step(self, action: npt.NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step; ``info["stage"]`` is the stage the action was taken in.
@@ -91,7 +96,7 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
             "value_terminal": value_terminal,
         }
         terminated = value_terminal and (last or not success)
-        return observation, reward * self.options.reward_scale, terminated, False, info
+        return observation, reward * self.options.reward_scale, terminated, False, info | self._visited()
 
     def close(self) -> None:
         """Free the simulators' renderers."""
@@ -102,6 +107,11 @@ class RoboticSequence(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         """Meta-World's own numbers ``[39]`` in an observation of this environment."""
         stage = int(np.argmax(observation[OBSERVATION_SIZE + 1 :]))
         return observation[:OBSERVATION_SIZE].astype(np.float64) - self._shifts[stage]
+
+    def _visited(self) -> dict[str, str]:
+        """The Far stage that the next action is taken in, by its probe's name; empty in a Close one."""
+        name = self._far.get(self.stage)
+        return {} if name is None else {VISITED: name}
 
     def _enter(self, stage: int) -> Observation:
         self.stage = stage

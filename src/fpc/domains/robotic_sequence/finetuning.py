@@ -33,7 +33,7 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
         write_milestone(run.output, step, weights)
 
     specification = SACSpecification(
-        **work.fields(options.evaluate_every) | {"on_milestone": keep},
+        **work.fields(options.evaluate_every, options.early_milestones) | {"on_milestone": keep},
         environment=RoboticSequence(experiment.environment),
         options=options.sac,
         stages=len(experiment.environment.stages),

@@ -22,7 +22,8 @@ class SACSpecification(Specification):
 
     Observations are float32 ``[D]`` and end in the one-hot of ``stages`` entries, actions lie in [-1, 1].
     ``info["value_terminal"]`` (default: terminated) tells whether the value function ends with a
-    transition; ``info["success"]`` and ``info["stages_solved"]`` are read at an episode's end.
+    transition; ``info["success"]`` and ``info["stages_solved"]`` are read at an episode's end, and
+    ``info[VISITED]``, where there is one, after every reset and step.
     """
 
     environment: gymnasium.Env[Any, Any]

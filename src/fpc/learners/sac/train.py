@@ -7,6 +7,7 @@ the run's, so the environment has no state that a checkpoint would have to hold.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -19,7 +20,7 @@ from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, se
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generators_of, short_seed_of
 from fpc.core.torch_settings import configure_torch
-from fpc.learners.interface import Trained
+from fpc.learners.interface import VISITED, Trained
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.specification import SACSpecification
@@ -57,7 +58,7 @@ class Session:
         self.specification = specification
         self.environment, self.options = specification.environment, specification.options
         self.method = specification.method
-        self.generators = generators_of(specification.seed, STREAMS)
+        self.generators = generators_of(*specification.stream, uses=STREAMS)
         sizes = sizes_of(self.environment, specification.stages)
         rng = self.generators["initialisation"]
         self.shape = (*sizes, specification.stages, self.options)
@@ -136,6 +137,11 @@ class Session:
             return drawn
         return self.actor.act(observation, generator=rng)
 
+    def _note_visit(self, info: Mapping[str, Any]) -> None:
+        """Log which probe the environment is at now, if it is there for the first time in this run."""
+        if (probe := info.get(VISITED)) is not None:
+            self.log.add_first_visit(self.step, probe)
+
     def learn(self) -> None:
         """A round of updates where one is due."""
         options = self.options
@@ -148,9 +154,10 @@ class Session:
 
     def run_episode(self, steps: int) -> dict[str, float]:
         """One episode, or its part up to step ``steps``; measures of a whole one, else nothing."""
-        observation, _ = self.environment.reset(seed=short_seed_of(self.specification.seed, self.episode))
+        seed = short_seed_of(*self.specification.stream, self.episode)
+        observation, info = self.environment.reset(seed=seed)
+        self._note_visit(info)
         total, length, over = 0.0, 0, False
-        info: dict[str, Any] = {}
         while not over and self.step < steps:
             action = self.action(observation)
             following, reward, terminated, truncated, info = self.environment.step(action)
@@ -159,6 +166,7 @@ class Session:
             observation = following
             total, length, over = total + float(reward), length + 1, terminated or truncated
             self.step += 1
+            self._note_visit(info)
             self.learn()
             self._hand_out()
         if not over:
