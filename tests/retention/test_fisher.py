@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
+from fpc.learners.sac.networks import Actor
+from fpc.learners.sac.options import SACOptions
 from fpc.retention.fisher import batch_fisher, diagonal_fisher
 
 from .policies import BernoulliPolicy, CategoricalPolicy, GaussianPolicy, NetworkPolicy
@@ -94,3 +96,70 @@ def test_the_batch_estimate_by_hand() -> None:
     assert fisher["weight"].item() == pytest.approx((1 / 16 + 1 / 64) / 2)
     with pytest.raises(ValueError, match="at least one batch"):
         batch_fisher(policy, [])
+
+
+def test_the_floor_holds_for_each_sample() -> None:
+    # The slope's Fisher information at o is o^2 / 4: 2.25 at o = 3, 0 at o = 0, which is raised to 1.
+    policy = GaussianPolicy(0.7, math.log(2))
+    observations = torch.tensor([[3.0], [0.0]])
+    assert diagonal_fisher(policy, observations)["slope"].item() == pytest.approx(2.25 / 2)
+    assert diagonal_fisher(policy, observations, floor=1.0)["slope"].item() == pytest.approx((2.25 + 1) / 2)
+
+
+def one_unit_actor() -> Actor:
+    """One input x, one hidden unit h = relu(x / 2), mean 3 h, log standard deviation -h."""
+    options = SACOptions(hidden_sizes=(1,), activation="relu", layer_norm=False, stage_in_trunk=False)
+    actor = Actor(2, 1, 1, options)
+    with torch.no_grad():
+        actor.linears()[0].weight.fill_(0.5)
+        actor.head_weight.copy_(torch.tensor([[[3.0], [-1.0]]]))
+    return actor
+
+
+def test_a_squashed_mean_by_hand() -> None:
+    # At x = 2: h = 1, mean 3, standard deviation e^-1. dmean/dw = 3 * 2 = 6, and after tanh
+    # 6 (1 - tanh(3)^2) = 6 * .00986604 = .0591962; dstd/dw = -2 e^-1 = -.735759.
+    # F = (.0591962^2 + 2 * .735759^2) / (e^-2 + 1e-6) = (.00350419 + 1.0826826) / .1353363 = 8.025833.
+    # At x = -2 the unit is off, so F = 0, raised to the floor of .01: the mean is (8.025833 + .01) / 2.
+    # Before tanh: (36 + 1.0826826) / .1353363 = 274.00393, over two samples 137.00196.
+    actor, observations = one_unit_actor(), torch.tensor([[2.0, 1.0], [-2.0, 1.0]])
+    base = diagonal_fisher(actor, observations, floor=0.01, squashed=True)["trunk.0.weight"].item()
+    assert base == pytest.approx(4.0179165, rel=1e-5)
+    assert diagonal_fisher(actor, observations)["trunk.0.weight"].item() == pytest.approx(137.00196, rel=1e-5)
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_the_base_codes_estimate_by_autograd_of_every_sample(layer_norm: bool) -> None:
+    """Continual World's formula, written out: a gradient for each sample, action dimension and output."""
+    torch.manual_seed(0)
+    options = SACOptions(hidden_sizes=(8, 8), layer_norm=layer_norm)
+    actor = Actor(6, 2, 2, options, torch.Generator().manual_seed(1))
+    observations = torch.cat((torch.randn(7, 4), torch.eye(2)[[0, 1, 1, 0, 1, 0, 1]]), -1)
+    with torch.no_grad():
+        actor.head_bias[1, 0] = 6.0  # saturates tanh in stage 1
+        actor.head_bias[:, 2:] = -3.0
+    anchored = dict(actor.anchored_parameters())
+    expected = {name: torch.zeros_like(value) for name, value in anchored.items()}
+    for observation in observations:
+        mean, log_std = actor.outputs(observation[None])[0].chunk(2)
+        deviation = log_std.exp()
+        fisher = {name: torch.zeros_like(value) for name, value in anchored.items()}
+        for dimension in range(2):
+            parameters, variance = list(anchored.values()), deviation[dimension].item() ** 2
+            of_mean = torch.autograd.grad(torch.tanh(mean)[dimension], parameters, retain_graph=True)
+            of_deviation = torch.autograd.grad(deviation[dimension], parameters, retain_graph=True)
+            for name, mu, sigma in zip(fisher, of_mean, of_deviation, strict=True):
+                fisher[name] += (mu.square() + 2 * sigma.square()) / (variance + 1e-6)
+        for name, value in fisher.items():
+            expected[name] += value.clamp(min=1e-5) / len(observations)
+    found = diagonal_fisher(actor, observations, samples_at_once=3, floor=1e-5, squashed=True)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    plain = diagonal_fisher(actor, observations, samples_at_once=3)
+    assert all((plain[name] > found[name]).any() for name in expected)
+
+
+def test_only_a_squashed_policy_has_a_squashed_mean() -> None:
+    with pytest.raises(ValueError, match="squashed_mean: false"):
+        diagonal_fisher(GaussianPolicy(0.7, 0.0), torch.zeros(1, 1), squashed=True)

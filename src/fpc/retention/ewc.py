@@ -36,6 +36,16 @@ class EWCOptions(MethodOptions):
         description="Expert states over which the Fisher information is averaged."
     )
     fisher_floor: NonNegativeFloat = Field(description="Lower bound on each parameter's Fisher information.")
+    floor_samples: bool = Field(
+        default=False,
+        description="Apply fisher_floor to each state's Fisher information before averaging over states "
+        "(RoboticSequence's base code); false: to the average only.",
+    )
+    squashed_mean: bool = Field(
+        default=False,
+        description="SAC: gradients of the action's mean after tanh (base code); false: before tanh, which "
+        "is the Fisher information of the action distribution itself.",
+    )
     fisher_batches: PositiveInt | None = Field(
         default=None,
         exclude_if=_is_none,  # newer than published results: unused, it leaves their digests unchanged
@@ -84,7 +94,11 @@ class EWC(RetentionMethod):
             return batch_fisher(student, (sampler.sample_observations() for _ in range(batches)))
         if isinstance(student, RecurrentPolicy):
             raise ValueError("EWC on a recurrent policy needs the option fisher_batches")
-        return diagonal_fisher(student, sampler.sample_observations(), self.run_dimensions)
+        floor = self.options.fisher_floor if self.options.floor_samples else 0.0
+        observations = sampler.sample_observations()
+        return diagonal_fisher(
+            student, observations, self.run_dimensions, floor=floor, squashed=self.options.squashed_mean
+        )
 
     def _flat_parameters(self, student: Policy) -> Tensor:
         from fpc.retention import losses

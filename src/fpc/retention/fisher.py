@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
-from fpc.retention.interface import outputs_from
+from fpc.retention.interface import SquashedPolicy, outputs_from
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,13 +25,17 @@ def diagonal_fisher(
     observations: Tensor,
     run_dimensions: int = 0,
     samples_at_once: int = SAMPLES_AT_ONCE,
+    *,
+    floor: float = 0.0,
+    squashed: bool = False,
 ) -> dict[str, Tensor]:
-    """``F_i = mean_n sum_p I_p(x_n) (d outputs_p(x_n) / d theta_i)^2`` of the anchored parameters.
+    """``F_i = mean_n max(sum_p I_p(x_n) (d outputs_p(x_n) / d theta_i)^2, floor)``, anchored parameters only.
 
     ``I`` is the diagonal Fisher information of the action distribution w.r.t. its outputs, so the
     expectation over actions is exact, not sampled. For a Gaussian policy it is
     ``(dmu^2 + 2 dstd^2) / std^2`` summed over action dimensions.
-    Source: paper section 2 and appendix on EWC in RoboticSequence (after Continual World).
+    Source: paper section 2 and appendix on EWC in RoboticSequence. The base code (Continual World) has the
+    floor of each sample and, in place of the mean mu, tanh(mu).
 
     Args:
         policy: an ``nn.Module`` with the methods of :class:`fpc.retention.interface.Policy`.
@@ -38,23 +43,29 @@ def diagonal_fisher(
         run_dimensions: number of leading dimensions of observations and anchored parameters that index
             independent runs.
         samples_at_once: number of samples whose Jacobians are computed together.
+        floor: lower bound on each sample's value of each parameter, before averaging.
+        squashed: take the outputs' derivatives after the policy squashed them into actions.
 
     Returns:
         F with the names and shapes of ``policy.anchored_parameters()``.
 
     Raises:
         TypeError: the policy is not an ``nn.Module``, so its parameters cannot be substituted.
+        ValueError: ``squashed``, but the policy does not squash its outputs.
     """
     if not isinstance(policy, nn.Module):
         raise TypeError(f"the Fisher information needs a policy that is an nn.Module, not {type(policy)}")
+    if squashed and not isinstance(policy, SquashedPolicy):
+        raise ValueError("this policy's actions are its outputs themselves; set EWC's squashed_mean: false")
     anchored = dict(policy.anchored_parameters())
     observations = observations.detach()
+    estimate = _Estimate(policy, samples_at_once, floor, squashed)
     summed: dict[int, Tensor] = {}  # by id of the parameter
     if not run_dimensions:
-        summed = _sum_of_linear_layers(policy, observations, {id(value) for value in anchored.values()})
+        summed = _sum_of_linear_layers(estimate, observations, {id(value) for value in anchored.values()})
     rest = [value for value in anchored.values() if id(value) not in summed]
     if rest:
-        summed |= _sum_by_jacobian(policy, observations, rest, run_dimensions, samples_at_once)
+        summed |= _sum_by_jacobian(estimate, observations, rest, run_dimensions)
     samples = observations.shape[run_dimensions]
     return {name: summed[id(value)] / samples for name, value in anchored.items()}
 
@@ -95,13 +106,42 @@ def batch_fisher(policy: Policy, batches: Iterable[Any]) -> dict[str, Tensor]:
     return {name: value / count for name, value in zip(anchored, total, strict=True)}
 
 
-def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:
+@dataclass(frozen=True)
+class _Estimate:
+    """What is estimated, and how."""
+
+    policy: Any
+    samples_at_once: int
+    floor: float
+    squashed: bool
+
+    def information(self, outputs: Tensor) -> Tensor:
+        """Weight ``[..., N, P]`` of each output's squared derivative."""
+        information: Tensor = self.policy.information(outputs)
+        if self.squashed:
+            information = information * self.policy.squashing(outputs).square()
+        return information
+
+    def summed_products(self, left: Tensor, right: Tensor) -> Tensor:
+        """``sum_n max(left_n right_n^T, floor)``, ``[I, J]``, of non-negative ``[N, I]`` and ``[N, J]``."""
+        if self.floor == 0:
+            return left.T @ right
+        total = torch.zeros(left.shape[1], right.shape[1], dtype=left.dtype, device=left.device)
+        chunks = (torch.split(part, self.samples_at_once) for part in (left, right))
+        for some, others in zip(*chunks, strict=True):
+            total += (some[:, :, None] * others[:, None, :]).clamp_(min=self.floor).sum(0)
+        return total
+
+
+def _sum_of_linear_layers(estimate: _Estimate, observations: Tensor, wanted: set[int]) -> dict[int, Tensor]:
     """The sum over samples for weights and biases of linear layers, without Jacobians.
 
-    A sample's gradient with respect to a weight is the product of the layer's input x and the gradient g
-    with respect to its output, so the sum of squares is ``(g^2)^T (x^2)``: one matrix product. Layers
-    that do not process each sample exactly once are left out.
+    A sample's gradient with respect to a weight is the outer product of the layer's input x and the gradient
+    g with respect to its output, and x is the same for all outputs p of the policy. So the sample's value is
+    the outer product of ``sum_p I_p g_p^2`` and ``x^2``. Layers that do not process each sample exactly once
+    are left out.
     """
+    policy = estimate.policy
     calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
 
     def record(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -123,18 +163,19 @@ def _sum_of_linear_layers(policy: Any, observations: Tensor, wanted: set[int]) -
     }
     if not once:
         return {}
-    information = policy.information(outputs.detach())
-    total = {id(layer.weight): torch.zeros_like(layer.weight) for layer in once}
-    total |= {id(layer.bias): torch.zeros_like(layer.bias) for layer in once if id(layer.bias) in wanted}
+    information = estimate.information(outputs.detach())
+    weighted = [torch.zeros_like(output) for _, output in once.values()]  # sum over outputs, [N, H] a layer
     for index in range(outputs.shape[-1]):
         grads = torch.autograd.grad(
             outputs[:, index].sum(), [output for _, output in once.values()], retain_graph=True
         )
-        for (layer, (inputs, _)), grad in zip(once.items(), grads, strict=True):
-            weighted = information[:, index, None] * grad.square()
-            total[id(layer.weight)] += weighted.T @ inputs.detach().square()
-            if id(layer.bias) in total:
-                total[id(layer.bias)] += weighted.sum(0)
+        for of_layer, grad in zip(weighted, grads, strict=True):
+            of_layer += information[:, index, None] * grad.square()
+    total: dict[int, Tensor] = {}
+    for (layer, (inputs, _)), of_layer in zip(once.items(), weighted, strict=True):
+        total[id(layer.weight)] = estimate.summed_products(of_layer, inputs.detach().square())
+        if id(layer.bias) in wanted:
+            total[id(layer.bias)] = of_layer.clamp(min=estimate.floor).sum(0)
     return {key: value.detach() for key, value in total.items()}
 
 
@@ -151,14 +192,10 @@ class _OutputsModule(nn.Module):
 
 
 def _sum_by_jacobian(
-    policy: Any,
-    observations: Tensor,
-    wanted: list[nn.Parameter],
-    run_dimensions: int,
-    samples_at_once: int,
+    estimate: _Estimate, observations: Tensor, wanted: list[nn.Parameter], run_dimensions: int
 ) -> dict[int, Tensor]:
     """The sum over samples for arbitrary parameters, from per-sample Jacobians."""
-    module = _OutputsModule(policy)
+    module = _OutputsModule(estimate.policy)
     path_of = {id(value): path for path, value in module.named_parameters()}
     parameters = {path_of[id(value)]: value.detach() for value in wanted}
 
@@ -169,16 +206,16 @@ def _sum_by_jacobian(
 
     def of_sample(observation: Tensor) -> dict[str, Tensor]:
         jacobian, outputs = jacrev(outputs_of, has_aux=True)(parameters, observation)
-        information = policy.information(outputs.unsqueeze(-2)).squeeze(-2).movedim(-1, 0)
+        information = estimate.information(outputs.unsqueeze(-2)).squeeze(-2).movedim(-1, 0)
         squares = {}
         for path, value in jacobian.items():
             missing = [1] * (value.dim() - 1 - run_dimensions)
             weight = information.reshape(*information.shape, *missing)
-            squares[path] = (weight * value.square()).sum(0)
+            squares[path] = (weight * value.square()).sum(0).clamp(min=estimate.floor)
         return squares
 
     total = {path: torch.zeros_like(value) for path, value in parameters.items()}
-    for chunk in torch.split(observations.movedim(run_dimensions, 0), samples_at_once):
+    for chunk in torch.split(observations.movedim(run_dimensions, 0), estimate.samples_at_once):
         for path, value in vmap(of_sample)(chunk).items():
             total[path] += value.detach().sum(0)
     return {key: total[path].detach() for key, path in path_of.items() if path in total}

@@ -77,6 +77,15 @@ class RecurrentPolicy(Protocol):
         ...
 
 
+@runtime_checkable
+class SquashedPolicy(Protocol):
+    """The additional method of a policy that squashes what it draws, such as tanh does."""
+
+    def squashing(self, outputs: Tensor) -> Tensor:
+        """Derivatives ``[..., N, P]`` of the squashed outputs by the outputs; 1 where nothing is squashed."""
+        ...
+
+
 def outputs_from(policy: Policy, observations: Any, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Outputs ``[..., N, P]`` and the recurrent state after them (None for a policy without memory)."""
     if isinstance(policy, RecurrentPolicy):

@@ -120,6 +120,11 @@ class Actor(nn.Module):
         floored = variance + INFORMATION_FLOOR
         return torch.cat((floored.reciprocal(), 2 * variance / floored), -1)
 
+    def squashing(self, outputs: Tensor) -> Tensor:
+        """1 - tanh(mean)^2 for the means, 1 for the log standard deviations, which stay as they are."""
+        mean, log_std = outputs.chunk(2, -1)
+        return torch.cat((1 - torch.tanh(mean).square(), torch.ones_like(log_std)), -1)
+
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
         """The trunk's parameters; heads belong to one stage and are left free."""
         return {name: value for name, value in self.named_parameters() if not name.startswith("head_")}
