@@ -1,6 +1,7 @@
 """Writes the parts of the documentation that are generated from the code: `python docs/generated.py`.
 
-These are the command-line reference, the table of values without a source, and the table of licences.
+These are the command-line reference, the tables of values without a source and of licences, and the
+rules in the table of the paper's statements.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from packaging.utils import canonicalize_name
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from fpc.claims.claim import Claim
+from fpc.claims.testing import all_claims
 from fpc.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"
 DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
 LICENCES = ROOT / "docs" / "reference" / "licences.md"
+STATEMENTS = ROOT / "docs" / "reference" / "claims.md"
+STATEMENT = re.compile(r"^\| (?P<statement>.+?) \| (?P<source>.+?) \| .*?\|? ?`(?P<claim>[\w.]+)` \|$")
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = ROOT / "configs" / "paper.yaml"
 BEGIN, END = "<!-- made by docs/generated.py -->", "<!-- end -->"
@@ -105,9 +110,33 @@ def licences() -> str:
     return with_table(LICENCES, ["| package | version | licence |", "|---|---|---|", *rows])
 
 
+def statements() -> str:
+    """The page of the paper's statements, with each claim's rule as the code has it now."""
+    claims = {claim.id: claim for claim in all_claims()}
+    lines = []
+    for line in STATEMENTS.read_text(encoding="utf-8").splitlines():
+        row = STATEMENT.fullmatch(line)
+        if row is not None and row["claim"] in claims:
+            rule = rule_of(claims[row["claim"]])
+            line = f"| {row['statement']} | {row['source']} | {rule} | `{row['claim']}` |"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def rule_of(claim: Claim) -> str:
+    """What is measured and where it must lie, as a table cell."""
+    level = " (level)" if claim.kind == "level" else ""
+    return f"{claim.quantity}: {claim.range}{level}".replace("|", "&#124;")
+
+
 def pages() -> dict[Path, str]:
     """Path and content of each page that this program writes."""
-    return {COMMAND_LINE: command_line(), DEVIATIONS: deviations(), LICENCES: licences()}
+    return {
+        COMMAND_LINE: command_line(),
+        DEVIATIONS: deviations(),
+        LICENCES: licences(),
+        STATEMENTS: statements(),
+    }
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, NotTestable, Outcome, Result
+from fpc.claims.judging import estimate_of
 from fpc.claims.seeds import seeds_table
 from fpc.claims.testing import all_claims, by_experiment, claims_of, evaluate_claims, metrics
 from fpc.core.statistics import interquartile_mean
@@ -83,7 +84,7 @@ def test_the_contrary_is_not_reproduced(
     episodes = made.episodes_of({**made.FAR, **far}, {**made.WHOLE, **whole}, made.LIKELIHOOD)
     paper_like["robotic_sequence"]["episodes"] = episodes
     result = outcomes(paper_like)[name]
-    assert result.outcome == Outcome.NOT_REPRODUCED, result.reason
+    assert result.outcome in {Outcome.NOT_REPRODUCED, Outcome.UNDECIDED}, result.reason
     assert result.measured is not None
 
 
@@ -106,7 +107,8 @@ def test_an_interval_across_the_threshold_is_not_enough(paper_like: Tables) -> N
     assert result.low is not None
     assert result.high is not None
     assert result.low < 0.2 < result.high
-    assert result.outcome == Outcome.NOT_REPRODUCED
+    assert result.outcome == Outcome.UNDECIDED
+    assert result.needed_seeds is None  # the mean lies outside, so no number of seeds would help
 
 
 def test_toys_by_contrary_tables(paper_like: Tables) -> None:
@@ -171,17 +173,17 @@ def test_variants_have_tables_of_their_own(paper_like: Tables) -> None:
 def test_rank_correlation_agrees_with_scipy() -> None:
     generator = np.random.default_rng(0)
     groups = {key: generator.normal(0.1 * key, 1.0, 7) for key in (10.0, 20.0, 30.0)}
-    measured = measures.rank_correlation(groups, CONTEXT).estimate
+    measured = estimate_of(measures.rank_correlation(groups), CONTEXT)
     by_seed = [spearmanr([10, 20, 30], [values[seed] for values in groups.values()]) for seed in range(7)]
     expected = float(interquartile_mean(np.array([result.statistic for result in by_seed])))
     assert measured.value == pytest.approx(expected)
     assert measured.low <= expected <= measured.high
-    same = measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(5)}, CONTEXT)
-    assert same.estimate.value == 0.0
+    same = measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(5)})
+    assert same.first.tolist() == [0.0] * 5
     with pytest.raises(NotTestable, match="one value"):
-        measures.rank_correlation({1.0: np.zeros(5)}, CONTEXT)
+        measures.rank_correlation({1.0: np.zeros(5)})
     with pytest.raises(NotTestable, match="number of seeds"):
-        measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(6)}, CONTEXT)
+        measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(6)})
 
 
 def test_records_are_json_and_complete(paper_like: Tables) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from fpc.claims.claim import ClaimContext, Outcome, Result, evaluate_claim
+from fpc.claims.claim import ClaimContext, Outcome, Result
+from fpc.claims.judging import judge
 from fpc.claims.nethack import CLAIMS as NETHACK
 from fpc.claims.seeds import seeds_table
-from fpc.claims.testing import all_claims, evaluate_claims
-from fpc.reporting.ledger import to_markdown
+from fpc.claims.testing import all_claims
 
 from . import nethack_tables as made
 
@@ -21,7 +21,7 @@ CONTEXT = ClaimContext("tiny", resamples=300)
 def verdicts(**changes: Any) -> dict[str, Result]:
     """Results by the claim's name, on tables changed so."""
     tables = {"nethack": {"episodes": made.nethack(**changes)}}
-    return {claim.id.removeprefix("nethack_"): evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
+    return {claim.id.removeprefix("nethack_"): judge([claim], tables, CONTEXT)[0] for claim in NETHACK}
 
 
 def test_what_the_paper_says_is_reproduced() -> None:
@@ -77,7 +77,7 @@ SAME = (5000.0, 5000.0)
 )
 def test_the_contrary_is_not_reproduced(name: str, changes: dict[str, Any]) -> None:
     result = verdicts(**changes)[name]
-    assert result.outcome == Outcome.NOT_REPRODUCED, result.reason
+    assert result.outcome in {Outcome.NOT_REPRODUCED, Outcome.UNDECIDED}, result.reason
     assert result.measured is not None
 
 
@@ -94,23 +94,15 @@ def test_a_short_budget_does_not_speak_of_long_runs() -> None:
     assert "25,000,000" in found["kickstarting_improves_on_pi_star"].reason
 
 
-def test_three_seeds_suffice_here_and_two_do_not() -> None:
-    assert verdicts(seeds=3)["vanilla_falls_below_pi_star"].outcome == Outcome.REPRODUCED
-    result = verdicts(seeds=2)["vanilla_falls_below_pi_star"]
+def test_fewer_than_five_seeds_give_no_verdict() -> None:
+    result = verdicts(seeds=4)["vanilla_falls_below_pi_star"]
     assert result.outcome == Outcome.NOT_TESTABLE
-    assert "3 are asked for" in result.reason
+    assert "4 seed(s); 5 are asked for" in result.reason
     tables = {"nethack": {"episodes": made.nethack(seeds=1)}}
-    alone = {claim.id: evaluate_claim(claim, tables, replace(CONTEXT, minimum_seeds=1)) for claim in NETHACK}
+    alone = {claim.id: judge([claim], tables, replace(CONTEXT, minimum_seeds=1))[0] for claim in NETHACK}
     result = alone["nethack_vanilla_falls_below_pi_star"]
     assert result.outcome == Outcome.NOT_TESTABLE
     assert result.reason.startswith("one seed gives no interval")
-
-
-def test_the_page_names_the_smaller_number_of_seeds() -> None:
-    results = evaluate_claims({"nethack": {"episodes": made.nethack(seeds=3)}}, CONTEXT)
-    text = to_markdown(results, CONTEXT)
-    assert "at least 5 seeds per method; " in text
-    assert "; nethack: 3, whose interval is roughly the range of the seeds" in text
 
 
 def test_without_something_to_lose_nothing_is_said() -> None:
@@ -125,10 +117,10 @@ def test_without_something_to_lose_nothing_is_said() -> None:
 def test_missing_data_are_named() -> None:
     episodes = made.nethack()
     tables = {"nethack": {"episodes": episodes[episodes["probe"] != "level_4"]}}
-    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
+    found = {claim.id: judge([claim], tables, CONTEXT)[0] for claim in NETHACK}
     assert "level_<k>" in found["nethack_vanilla_forgets_far"].reason
     tables = {"nethack": {"episodes": episodes[episodes["method"] != "ewc"]}}
-    found = {claim.id: evaluate_claim(claim, tables, CONTEXT) for claim in NETHACK}
+    found = {claim.id: judge([claim], tables, CONTEXT)[0] for claim in NETHACK}
     assert "no score of ewc" in found["nethack_ewc_above_vanilla"].reason
 
 

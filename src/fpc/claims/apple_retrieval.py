@@ -52,7 +52,7 @@ def _over_distance(tables: TablesByExperiment, context: ClaimContext) -> Measure
     signals = [signal for _, _, signal in conditions]
     common = max(sorted(set(signals)), key=signals.count)
     chosen = {distance: name for name, distance, signal in conditions if signal == common}
-    return rank_correlation({key: _drops(tables, context, name) for key, name in chosen.items()}, context)
+    return rank_correlation({key: _drops(tables, context, name) for key, name in chosen.items()})
 
 
 def _over_signal(quantity: Quantity) -> Callable[[TablesByExperiment, ClaimContext], Measurement]:
@@ -62,9 +62,7 @@ def _over_signal(quantity: Quantity) -> Callable[[TablesByExperiment, ClaimConte
         chosen = {signal: name for name, distance, signal in _conditions(tables) if distance == DISTANCE}
         if not chosen:
             raise NotTestable(f"no condition has M = {DISTANCE}")
-        return rank_correlation(
-            {key: quantity(tables, context, name) for key, name in chosen.items()}, context
-        )
+        return rank_correlation({key: quantity(tables, context, name) for key, name in chosen.items()})
 
     return measure
 

@@ -1,26 +1,26 @@
-"""Claims, and the rule by which a measurement decides them.
+"""Claims of the paper: what is measured on which tables, and the range that the measurement must lie in.
 
-The same rule applies to all: a claim is *reproduced* if the whole bootstrap interval lies in the range given
-by its criterion, and *not reproduced* otherwise, even if only part of it lies outside, so having few seeds
-never helps a claim. It is *not testable* if a table, a method, seeds or steps are missing, or if a
-precondition fails (for example: pi* cannot do what it is supposed to forget).
+How a measurement becomes an outcome is in :mod:`fpc.claims.judging`; it is the same for all claims.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fpc.core.statistics import Estimate
+    from fpc.core.statistics import Array
 
-Tables = Mapping[str, "pd.DataFrame"]  # episodes, training, states, representation -> rows of one experiment
+Tables = Mapping[str, "pd.DataFrame"]  # the tables in TABLES_READ -> rows of one experiment
 TablesByExperiment = Mapping[str, Tables]
+Kind = Literal["shape", "level"]
+
+TABLES_READ = ("episodes", "representation", "training", "dungeon", "expert_games", "expert_dungeon")
+LEVEL_SCALE = "paper"  # the only scale whose numbers can be the paper's
 
 
 class Outcome(StrEnum):
@@ -28,6 +28,7 @@ class Outcome(StrEnum):
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not_reproduced"
+    UNDECIDED = "undecided"
     NOT_TESTABLE = "not_testable"
 
     @property
@@ -44,7 +45,7 @@ class NotTestable(Exception):
 class ClaimContext:
     """Origin of the tables, and how intervals are computed."""
 
-    scale: str
+    scale: str  # with its variant, as the results folder is named
     level: float = 0.95
     resamples: int = 10_000
     seed: int = 0
@@ -52,14 +53,29 @@ class ClaimContext:
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # experiment -> its tables
     domains: tuple[str, ...] = ()  # their claims are listed first, in this order; others follow by name
 
+    @property
+    def has_levels(self) -> bool:
+        """Whether numbers can be compared with the paper's, not only their order and shape."""
+        return self.scale.partition("+")[0] == LEVEL_SCALE
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number with its interval and the number of seeds per method."""
+    """One value per seed (or other unit); with ``second`` the claim is about the difference of the two."""
 
-    estimate: Estimate
-    seeds: int
+    first: Array  # [n], float64
+    second: Array | None = None  # [m], subtracted; independent of ``first``
     note: str = ""
+    unit: str = "seed"  # pi* itself is measured once: then values belong to start states or games
+    exact: bool = False  # computed, not sampled: no interval, no test
+
+    @property
+    def count(self) -> int:
+        """Number of units, of the smaller sample."""
+        return len(self.first) if self.second is None else min(len(self.first), len(self.second))
+
+
+Measure = Callable[[TablesByExperiment, ClaimContext], Measurement]
 
 
 @dataclass(frozen=True)
@@ -75,9 +91,9 @@ class Claim:
     quantity: str  # what is measured, in words
     above: float | None  # the range the whole interval must lie in
     below: float | None
-    measure: Callable[[TablesByExperiment, ClaimContext], Measurement]
+    measure: Measure
     stages: tuple[str, ...] | None = None  # the sequence shown in the paper's figure
-    minimum_seeds: int | None = None  # lowers the required number of seeds, where runs are long
+    kind: Kind = "shape"  # level: the paper's numbers, judged at scale ``paper`` only
 
     @property
     def criterion(self) -> str:
@@ -98,11 +114,11 @@ def claim_of(
     statement: str,
     source: tuple[str, str],
     quantity: str,
-    measure: Callable[[TablesByExperiment, ClaimContext], Measurement],
+    measure: Measure,
     *,
     above: float | None = None,
     below: float | None = None,
-    minimum_seeds: int | None = None,
+    kind: Kind = "shape",
 ) -> Claim:
     """A claim about the experiment named after its domain; ``source``: where in the paper, and its value."""
     return Claim(
@@ -115,7 +131,7 @@ def claim_of(
         above,
         below,
         measure,
-        minimum_seeds=minimum_seeds,
+        kind=kind,
     )
 
 
@@ -131,6 +147,9 @@ class Result:
     high: float | None = None
     level: float | None = None
     seeds: int = 0
+    unit: str = "seed"
+    p_value: float | None = None  # adjusted for the domain's other claims
+    needed_seeds: int | None = None  # for a verdict at the effect seen, where it is undecided
     tables: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -138,6 +157,7 @@ class Result:
         return {
             "id": self.claim.id,
             "domain": self.claim.domain,
+            "kind": self.claim.kind,
             "statement": self.claim.statement,
             "paper_source": self.claim.paper_source,
             "paper_value": self.claim.paper_value,
@@ -146,73 +166,11 @@ class Result:
             "measured": self.measured,
             "interval": [self.low, self.high],
             "level": self.level,
+            "p_value": self.p_value,
             "seeds": self.seeds,
+            "unit": self.unit,
+            "needed_seeds": self.needed_seeds,
             "verdict": str(self.outcome),
             "reason": self.reason,
             "tables": list(self.tables),
         }
-
-
-def evaluate_claim(claim: Claim, tables: TablesByExperiment, context: ClaimContext) -> Result:
-    """Test one claim against the tables."""
-    paths = tuple(path for name in claim.experiments for path in context.paths.get(name, ()))
-    missing = [name for name in claim.experiments if name not in tables]
-    if missing:
-        return Result(
-            claim, Outcome.NOT_TESTABLE, f"scale {context.scale} has no tables of {', '.join(missing)}"
-        )
-    try:
-        chosen = {name: tables[name] for name in claim.experiments}
-        measurement = claim.measure(chosen, context_for(claim, context))
-    except NotTestable as error:
-        return Result(claim, Outcome.NOT_TESTABLE, str(error), tables=paths)
-    estimate = measurement.estimate
-    outcome, reason = _judge(claim, estimate)
-    reason += _other_sequence(claim, tables)
-    return Result(
-        claim,
-        outcome,
-        f"{reason}; {measurement.note}" if measurement.note else reason,
-        _finite(estimate.value),
-        _finite(estimate.low),
-        _finite(estimate.high),
-        estimate.level,
-        measurement.seeds,
-        paths,
-    )
-
-
-def context_for(claim: Claim, context: ClaimContext) -> ClaimContext:
-    """The context with the number of seeds that the claim requires."""
-    if claim.minimum_seeds is None:
-        return context
-    return replace(context, minimum_seeds=min(context.minimum_seeds, claim.minimum_seeds))
-
-
-def _other_sequence(claim: Claim, tables: TablesByExperiment) -> str:
-    """A note if the measured sequence of stages is not the one in the paper's figure."""
-    if claim.stages is None:
-        return ""
-    (name,) = claim.experiments[:1]
-    probes = tables[name]["episodes"]["probe"].unique()
-    found = tuple(str(probe).partition("_")[2] for probe in sorted(probes) if probe != "whole")
-    if found == claim.stages:
-        return ""
-    return f"; measured on {', '.join(found)} (the paper: {', '.join(claim.stages)})"
-
-
-def _judge(claim: Claim, estimate: Estimate) -> tuple[Outcome, str]:
-    if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
-        return Outcome.NOT_TESTABLE, "one seed gives no interval"
-    inside = [
-        estimate.low > claim.above if claim.above is not None else True,
-        estimate.high < claim.below if claim.below is not None else True,
-    ]
-    found = f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
-    if all(inside):
-        return Outcome.REPRODUCED, f"{found}: {claim.criterion}"
-    return Outcome.NOT_REPRODUCED, f"{found}: the interval is not entirely {claim.range}"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,8 +1,8 @@
-"""Reduce tables to one number per seed, and those to a number with its interval."""
+"""Reduce tables to one number per seed: the building blocks of a claim's measurement."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
-from fpc.core.statistics import (
-    Array,
-    Estimate,
-    Statistic,
-    bootstrap_estimate,
-    difference_of,
-    interquartile_mean,
-)
+from fpc.core.statistics import Array, area_under_curve
+from fpc.core.tables import NO_START, PI_STAR
+
+FIRST_VISIT = "first_visit_"  # metric of the training table, followed by the probe's name
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,12 @@ class Runs:
 
     steps: NDArray[np.int64]
     values: Array
+    seeds: tuple[int, ...] = ()
+    own_starts: bool = False  # each seed has start states of its own, so that seeds are compared in pairs
 
     @property
     def first(self) -> Array:
-        """Values before the first update, ``[seeds]``."""
+        """Values before the first update, which are pi*'s on the same start states, ``[seeds]``."""
         return self.values[:, 0]
 
     @property
@@ -39,9 +37,33 @@ class Runs:
         return self.values[:, -1]
 
     @property
+    def lowest(self) -> Array:
+        """Lowest values after the first step, ``[seeds]``."""
+        return np.asarray(self.values[:, 1:].min(axis=1), dtype=np.float64)
+
+    @property
     def average(self) -> Array:
-        """Mean over the steps, ``[seeds]``."""
-        return np.asarray(self.values.mean(axis=1), dtype=np.float64)
+        """Area under the curve over the range of steps: the mean height, ``[seeds]``."""
+        return area_under_curve(self.steps, self.values)
+
+    def at(self, step: int) -> Array:
+        """Values at the first milestone at or after ``step``, ``[seeds]``.
+
+        Raises:
+            NotTestable: the runs end before.
+        """
+        at_least_steps(self, step)
+        return np.asarray(self.values[:, int(np.argmax(self.steps >= step))], dtype=np.float64)
+
+    def until(self, step: int) -> Runs:
+        """The milestones up to ``step``."""
+        kept = self.steps <= step
+        return Runs(self.steps[kept], self.values[:, kept], self.seeds, self.own_starts)
+
+    def since(self, step: int) -> Runs:
+        """The milestones from ``step`` on."""
+        kept = self.steps >= step
+        return Runs(self.steps[kept], self.values[:, kept], self.seeds, self.own_starts)
 
 
 def table(tables: Tables, name: str) -> pd.DataFrame:
@@ -85,16 +107,95 @@ def runs_of(
     Raises:
         NotTestable: there are no such rows, or fewer than ``context.minimum_seeds`` seeds.
     """
+    rows = _rows(tables, method, measure, group=group, probe=probe, condition=condition)
+    by_probe = rows.groupby(["seed", "step", "probe"], observed=True)["value"].mean()
+    means = by_probe.groupby(["seed", "step"]).mean().reset_index()
+    return _pivot(means, context, method, own_starts=_own_starts(rows))
+
+
+def pi_star_by_start(
+    tables: Tables,
+    *,
+    measure: str = "success",
+    group: str | None = None,
+    probe: str | None = None,
+    condition: str | None = None,
+) -> Measurement:
+    """pi*'s own measurement: its mean per start state, or per game where games have no start state.
+
+    Raises:
+        NotTestable: pi* was not measured by itself.
+    """
+    rows = _rows(tables, PI_STAR, measure, group=group, probe=probe, condition=condition)
+    starts = "start" in rows and bool((rows["start"] != NO_START).all())
+    unit = "start" if starts else "episode"
+    by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()
+    found = by_unit.to_numpy(dtype=np.float64)
+    return Measurement(found, unit="start state" if starts else "game", note=f"{len(rows):,} episodes")
+
+
+def _rows(tables: Tables, method: str, measure: str, **wanted: str | None) -> pd.DataFrame:
+    """Rows of ``episodes`` of a method and measure, where columns have the wanted values."""
     rows = table(tables, "episodes")
     rows = rows[(rows["method"] == method) & (rows["measure"] == measure)]
-    for column, wanted in (("group", group), ("probe", probe), ("condition", condition)):
-        if wanted is not None:
-            rows = rows[rows[column] == wanted]
+    given = {column: value for column, value in wanted.items() if value is not None}
+    for column, value in given.items():
+        rows = rows[rows[column] == value]
     if rows.empty:
-        where = ", ".join(part for part in (group, probe, condition) if part)
+        where = ", ".join(given.values())
         raise NotTestable(f"no {measure} of {method}{f' ({where})' if where else ''}")
-    by_probe = rows.groupby(["seed", "step", "probe"], observed=True)["value"].mean()
-    return _pivot(by_probe.groupby(["seed", "step"]).mean().reset_index(), context, method)
+    return rows
+
+
+def _own_starts(rows: pd.DataFrame) -> bool:
+    """Whether seeds were measured on different start states."""
+    if "start" not in rows or bool((rows["start"] == NO_START).all()):
+        return False
+    measured = rows[rows["step"] == rows["step"].max()]
+    by_seed = measured.groupby("seed", observed=True)["start"].agg(lambda starts: tuple(sorted(set(starts))))
+    return int(by_seed.nunique()) > 1
+
+
+def first_visits(tables: Tables, method: str, probe: str) -> dict[int, int]:
+    """Seed -> environment step at which training first visited the probe's states; absent if it never did.
+
+    Raises:
+        NotTestable: the method has no training table.
+    """
+    rows = table(tables, "training")
+    rows = rows[rows["method"] == method]
+    if rows.empty:
+        raise NotTestable(f"no training table of {method}")
+    visits = rows[rows["metric"] == f"{FIRST_VISIT}{probe}"]
+    earliest = visits.groupby("seed", observed=True)["step"].min()
+    return dict(zip(map(int, earliest.index.tolist()), map(int, earliest.tolist()), strict=True))
+
+
+def before_first_visit(
+    tables: Tables, context: ClaimContext, method: str, probe: str, measure: str = "success"
+) -> Runs:
+    """A Far measure at step 0 and at the last milestone before training first visits the probe's states.
+
+    What is lost there was not overwritten by learning on Far: it is forgetting undiluted. ``values`` is
+    ``[seeds, 2]``; seeds that visit Far before their first milestone after step 0 are left out.
+
+    Raises:
+        NotTestable: fewer than ``context.minimum_seeds`` seeds have a milestone before their first visit.
+    """
+    runs = runs_of(tables, context, method, measure=measure, probe=probe)
+    visits = first_visits(tables, method, probe)
+    kept: list[tuple[int, float, float]] = []
+    for seed, values in zip(runs.seeds, runs.values, strict=True):
+        unvisited = runs.steps[runs.steps < visits.get(seed, np.iinfo(np.int64).max)]
+        if len(unvisited) > 1:
+            kept.append((seed, values[0], values[len(unvisited) - 1]))
+    if len(kept) < context.minimum_seeds:
+        raise NotTestable(
+            f"{len(kept)} of {len(runs.seeds)} seeds of {method} have a milestone before their first "
+            f"visit to {probe}; {context.minimum_seeds} are asked for"
+        )
+    pairs = np.array([pair for _, *pair in kept], dtype=np.float64)
+    return Runs(np.array([0, 1]), pairs, tuple(seed for seed, *_ in kept), runs.own_starts)
 
 
 def last_layer_cka(tables: Tables, context: ClaimContext, method: str, network: str) -> Runs:
@@ -144,24 +245,43 @@ def knows(runs: Runs, least: float = 0.9) -> None:
         raise NotTestable(f"pi* starts at {start:.2f} on Far; below {least:g} there is too little to forget")
 
 
-def one_sample(values: Array, context: ClaimContext, note: str = "") -> Measurement:
-    """Interquartile mean over seeds."""
-    return Measurement(_bootstrap([values], interquartile_mean, context), len(values), note)
+def one_sample(values: Array, note: str = "") -> Measurement:
+    """One value per seed."""
+    return Measurement(values, note=note)
 
 
-def difference(first: Array, second: Array, context: ClaimContext, note: str = "") -> Measurement:
-    """Interquartile mean of the first minus that of the second; each one's seeds are resampled separately."""
-    statistic = difference_of(len(first), interquartile_mean)
-    seeds = min(len(first), len(second))
-    return Measurement(_bootstrap([first, second], statistic, context), seeds, note)
+def change(runs: Runs, take: Callable[[Runs], Array] = lambda runs: runs.last, note: str = "") -> Measurement:
+    """What ``take`` chooses, by default the value at the last step, minus pi*'s on the same start states."""
+    return Measurement(take(runs) - runs.first, note=note)
 
 
-def rank_correlation(groups: Mapping[float, Array], context: ClaimContext) -> Measurement:
-    """Interquartile mean over seeds of the Spearman correlation between a quantity and an option.
+def compare(
+    first: Runs, second: Runs, take: Callable[[Runs], Array] = lambda runs: runs.last, note: str = ""
+) -> Measurement:
+    """Difference of two methods with the same budget in what ``take`` chooses, by default the last step.
+
+    Seeds are compared in pairs where each has start states of its own, as these explain much of the
+    variance; otherwise the two samples are independent.
+
+    Raises:
+        NotTestable: budgets differ, or no seeds can be paired.
+    """
+    same_budget(first, second)
+    if not (first.own_starts and second.own_starts):
+        return Measurement(take(first), take(second), note)
+    shared = sorted(set(first.seeds) & set(second.seeds))
+    if len(shared) < 2:
+        raise NotTestable("the two methods share fewer than two seeds, which have start states of their own")
+    one, two = (take(runs)[[runs.seeds.index(seed) for seed in shared]] for runs in (first, second))
+    paired = "paired by seed, as seeds have start states of their own"
+    return Measurement(one - two, note="; ".join(part for part in (note, paired) if part))
+
+
+def rank_correlation(groups: Mapping[float, Array]) -> Measurement:
+    """Each seed's Spearman correlation between a quantity and an option.
 
     Args:
         groups: value of the option -> quantity ``[seeds]``, with seeds in the same order.
-        context: level, resamples and seed of the bootstrap over seeds.
 
     The correlation of a seed whose quantity is constant counts as 0.
 
@@ -177,7 +297,7 @@ def rank_correlation(groups: Mapping[float, Array], context: ClaimContext) -> Me
     option_ranks = np.arange(len(options)) - (len(options) - 1) / 2
     scale = np.linalg.norm(ranks, axis=1) * np.linalg.norm(option_ranks)
     by_seed: Array = np.divide(ranks @ option_ranks, scale, out=np.zeros(len(ranks)), where=scale > 0)
-    return one_sample(by_seed, context, f"values {', '.join(f'{key:g}' for key in options)}")
+    return one_sample(by_seed, f"values {', '.join(f'{key:g}' for key in options)}")
 
 
 def listed(values: Array) -> str:
@@ -185,16 +305,11 @@ def listed(values: Array) -> str:
     return ", ".join(f"{value:.3g}" for value in values)
 
 
-def _bootstrap(strata: list[Array], statistic: Statistic, context: ClaimContext) -> Estimate:
-    return bootstrap_estimate(
-        strata, statistic, level=context.level, resamples=context.resamples, seed=context.seed
-    )
-
-
-def _pivot(rows: pd.DataFrame, context: ClaimContext, method: str) -> Runs:
+def _pivot(rows: pd.DataFrame, context: ClaimContext, method: str, own_starts: bool = False) -> Runs:
     wide = rows.pivot_table(index="seed", columns="step", values="value").dropna(axis=1)
     if len(wide) < context.minimum_seeds:
         raise NotTestable(f"{method} has {len(wide)} seed(s); {context.minimum_seeds} are asked for")
     if wide.shape[1] < 2:
         raise NotTestable(f"{method} has fewer than two steps that all its seeds share")
-    return Runs(wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64))
+    steps, values = wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64)
+    return Runs(steps, values, tuple(int(seed) for seed in wide.index), own_starts)

@@ -23,11 +23,10 @@ from fpc.claims.measures import Runs, at_least_steps, far_probe, listed, one_sam
 DOMAIN = EXPERIMENT = "montezuma"
 CLOSE, RANDOM, ROOM = "start", "random", "room_"
 BC, KS = "behavioral_cloning", "kickstarting"
-MINIMUM_SEEDS = 3
 MARGIN = 0.1  # fraction of the attempts
 KNOWN = 0.8  # pi*'s success
 EARLY, LATE = 20_000_000, 40_000_000  # environment steps that the paper refers to
-_claim = partial(claim_of, DOMAIN, minimum_seeds=MINIMUM_SEEDS)
+_claim = partial(claim_of, DOMAIN)
 
 
 def _success(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
@@ -48,7 +47,7 @@ def advantage_over_random(tables: TablesByExperiment, context: ClaimContext) -> 
     if len(random) != len(runs.first):
         raise NotTestable("a random policy was not measured beside pi*")
     note = f"pi* {listed(runs.first)}, random {listed(random)}"
-    return one_sample(runs.first - random, context, note)
+    return one_sample(runs.first - random, note)
 
 
 def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -57,7 +56,7 @@ def change_from_pi_star(tables: TablesByExperiment, context: ClaimContext, metho
     index = _early(runs)
     changes = runs.values[:, index] - runs.first
     note = f"seeds {listed(runs.values[:, index])} from pi*'s {listed(runs.first)}"
-    return one_sample(changes, context, f"{note}, at {runs.steps[index]:,} steps")
+    return one_sample(changes, f"{note}, at {runs.steps[index]:,} steps")
 
 
 def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -65,7 +64,7 @@ def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
     runs = _success(tables, context, method)
     at_least_steps(runs, LATE)
     early = runs.values[:, _early(runs)]
-    return one_sample(runs.last - early, context, f"{listed(early)} to {listed(runs.last)}")
+    return one_sample(runs.last - early, f"{listed(early)} to {listed(runs.last)}")
 
 
 def _early(runs: Runs) -> int:
@@ -78,7 +77,7 @@ def far_difference(tables: TablesByExperiment, context: ClaimContext, better: st
     first, second = (_success(tables, context, method) for method in (better, worse))
     same_budget(first, second)
     note = f"{better} {listed(first.last)}, {worse} {listed(second.last)} at {first.steps[-1]:,} steps"
-    return measures.difference(first.last, second.last, context, note)
+    return Measurement(first.last, second.last, note)
 
 
 def return_difference(
@@ -93,7 +92,7 @@ def return_difference(
     at_least_steps(first, EARLY)
     ours, theirs = (runs.average if average else runs.last for runs in (first, second))
     note = f"{better} {listed(ours)}, {worse} {listed(theirs)}"
-    return measures.difference(ours, theirs, context, note)
+    return Measurement(ours, theirs, note)
 
 
 def _keeps(method: str, label: str) -> Claim:

@@ -54,7 +54,7 @@ def lowest_far_success(tables: TablesByExperiment, context: ClaimContext) -> Mea
     ((_, found),) = tables.items()
     far = runs_of(found, context, "vanilla", group="far")
     knows(far)
-    return one_sample(far.values[:, 1:].min(axis=1), context)
+    return one_sample(far.values[:, 1:].min(axis=1))
 
 
 def push_wall_after_100k(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -63,7 +63,7 @@ def push_wall_after_100k(tables: TablesByExperiment, context: ClaimContext) -> M
     at_least_steps(success, EARLY)
     knows(success)
     index = int(np.argmax(success.steps >= EARLY))
-    return one_sample(success.values[:, index], context, f"at {success.steps[index]:,} steps")
+    return one_sample(success.values[:, index], f"at {success.steps[index]:,} steps")
 
 
 def far_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -71,7 +71,7 @@ def far_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: st
     ((_, found),) = tables.items()
     far = runs_of(found, context, method, group="far")
     knows(far)
-    return one_sample(far.last, context, f"at {far.steps[-1]:,} steps")
+    return one_sample(far.last, f"at {far.steps[-1]:,} steps")
 
 
 def whole_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -81,7 +81,7 @@ def whole_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: 
         raise NotTestable(f"the sequence is not the paper's {', '.join(STAGES)}")
     whole = runs_of(tables[EXPERIMENT], context, method, probe="whole")
     at_least_steps(whole, LONG)
-    return one_sample(whole.last, context)
+    return one_sample(whole.last)
 
 
 def outcome_difference(
@@ -89,7 +89,7 @@ def outcome_difference(
 ) -> Measurement:
     """Whole-sequence success of one method minus another's, at the last step of an equal budget."""
     first, second = _pair(tables, context, better, worse)
-    return measures.difference(first.last, second.last, context, f"at {first.steps[-1]:,} steps")
+    return Measurement(first.last, second.last, f"at {first.steps[-1]:,} steps")
 
 
 def course_difference(
@@ -97,7 +97,7 @@ def course_difference(
 ) -> Measurement:
     """Whole-sequence success of one method minus another's, averaged over an equal budget."""
     first, second = _pair(tables, context, better, worse)
-    return measures.difference(first.average, second.average, context, f"over {first.steps[-1]:,} steps")
+    return Measurement(first.average, second.average, f"over {first.steps[-1]:,} steps")
 
 
 def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -127,7 +127,7 @@ def recovered_likelihood(tables: TablesByExperiment, context: ClaimContext) -> M
     lowest = chosen.min(axis=1)
     lost = chosen[:, 0] - lowest
     share = np.divide(chosen[:, -1] - lowest, lost, out=np.ones_like(lost), where=lost > 0)
-    return one_sample(share, context, f"{count} of {len(regained)} seeds learned Far again")
+    return one_sample(share, f"{count} of {len(regained)} seeds learned Far again")
 
 
 def late_layer_similarity(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -136,7 +136,7 @@ def late_layer_similarity(tables: TablesByExperiment, context: ClaimContext) -> 
     far = runs_of(tables[EXPERIMENT], context, "vanilla", group="far")
     relearned = int(((far.values[:, 1:].min(axis=1) < LOST) & (far.last > LEARNED)).sum())
     note = f"at {cka.steps[-1]:,} steps; {relearned} of {len(far.last)} seeds had learned Far again"
-    return one_sample(cka.last, context, note)
+    return one_sample(cka.last, note)
 
 
 def far_drop(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -144,7 +144,7 @@ def far_drop(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     ((_, found),) = tables.items()
     far = runs_of(found, context, "vanilla", group="far")
     knows(far)
-    return one_sample(worst_drop(far.values), context)
+    return one_sample(worst_drop(far.values))
 
 
 def _pair(tables: TablesByExperiment, context: ClaimContext, first: str, second: str) -> tuple[Runs, Runs]:

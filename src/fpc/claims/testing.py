@@ -10,7 +10,8 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import fpc.claims
-from fpc.claims.claim import Claim, ClaimContext, Outcome, Result, TablesByExperiment, evaluate_claim
+from fpc.claims.claim import Claim, ClaimContext, Outcome, Result, TablesByExperiment
+from fpc.claims.judging import judge
 from fpc.domains.registry import domain_names
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.
 
 def evaluate_claims(tables_by_experiment: TablesByExperiment, context: ClaimContext) -> list[Result]:
     """Test every claim, in the order of ``context.domains``."""
-    return [evaluate_claim(claim, tables_by_experiment, context) for claim in all_claims(context.domains)]
+    return judge(all_claims(context.domains), tables_by_experiment, context)
 
 
 def metrics(results: Sequence[Result]) -> dict[str, Any]:

@@ -28,11 +28,14 @@ EPISODES_SCHEMA: Mapping[str, str] = {
     "step": "i",  # of the milestone
     "probe": "O",
     "group": "O",  # close, far or whole
+    "start": "i",  # index of the start state; NO_START where an episode begins as any game does
     "episode": "i",
     "measure": "O",
     "value": "f",
 }
 NO_EPISODE = -1  # a row that describes the policy, not one of its episodes
+NO_START = -1
+PI_STAR = "pi_star"  # in place of a method: pi* itself, measured once per experiment
 
 
 class TableSchemaError(ValueError):
@@ -42,12 +45,15 @@ class TableSchemaError(ValueError):
 def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity: Any) -> pd.DataFrame:
     """The episodes table of ``rows``; ``identity`` gives the values of columns that ``rows`` lack.
 
+    ``start`` may be missing where no episode has a start state.
+
     Raises:
         TableSchemaError: a column is missing, unknown, or not of the kind in ``EPISODES_SCHEMA``.
     """
     import pandas as pd
 
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    identity = {"start": NO_START} | identity
     table = table.assign(**{name: value for name, value in identity.items() if name not in table})
     missing = [name for name in EPISODES_SCHEMA if name not in table]
     if unknown := [name for name in table if name not in EPISODES_SCHEMA] + missing:

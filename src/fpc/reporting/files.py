@@ -17,14 +17,13 @@ from fpc.reporting.ledger import to_markdown
 from fpc.reporting.page import ReportFigure, render_report
 
 LEDGER, SEEDS = "claims.json", "claims_seeds.csv"
-CLAIMS_READ = ("episodes", "representation")  # names of tables
 
 
 def write_claims(tables: Mapping[str, pd.DataFrame], context: ClaimContext, folder: Path) -> None:
     """Write ``claims.json``, ``claims.md``, ``metrics.json`` and ``claims_seeds.csv``.
 
     Args:
-        tables: the tables in ``CLAIMS_READ``, of all experiments.
+        tables: the tables in ``TABLES_READ``, of all experiments.
         context: scale, level and number of seeds for testing the claims.
         folder: destination of the files.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from fpc.claims.claim import ClaimContext, Outcome, Result, context_for
+from fpc.claims.claim import ClaimContext, Outcome, Result
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -16,16 +16,7 @@ def summary(results: Sequence[Result]) -> str:
 
 def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
     """The claims as a page: the rule, then a table for each domain."""
-    lines = [
-        f"# Claims at scale {context.scale}",
-        "",
-        f"{summary(results)}.",
-        "",
-        "A claim is reproduced if its whole bootstrap interval "
-        f"({context.level:.0%}, interquartile mean over seeds) lies in a range that was fixed beforehand, "
-        "and not reproduced otherwise. It is not testable if tables, methods, steps or seeds are missing "
-        f"({_required_seeds(results, context)}).",
-    ]
+    lines = [f"# Claims at scale {context.scale}", "", f"{summary(results)}.", "", _rule(context)]
     for domain in dict.fromkeys(result.claim.domain for result in results):
         lines += ["", f"## {domain}", "", "| claim | paper | measured | rule | seeds | verdict |"]
         lines += ["|---|---|---|---|---|---|"]
@@ -33,18 +24,17 @@ def to_markdown(results: Sequence[Result], context: ClaimContext) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _required_seeds(results: Sequence[Result], context: ClaimContext) -> str:
-    """Required number of seeds, with the domains that require fewer."""
-    fewer = {
-        result.claim.domain: found
-        for result in results
-        if (found := context_for(result.claim, context).minimum_seeds) < context.minimum_seeds
-    }
-    few = [
-        f"{domain}: {count}, whose interval is roughly the range of the seeds"
-        for domain, count in fewer.items()
-    ]
-    return "; ".join([f"at least {context.minimum_seeds} seeds per method", *few])
+def _rule(context: ClaimContext) -> str:
+    """The rule of all claims, in words."""
+    return (
+        f"A claim is reproduced if its whole bootstrap interval ({context.level:.0%}, interquartile mean "
+        "over seeds) lies in a range that was fixed beforehand and a t-test, adjusted by Holm's procedure "
+        f"for all claims of the domain, agrees (p below {1 - context.level:.2g}); not reproduced if the "
+        "whole interval lies outside; undecided if neither holds. It is not testable if tables, methods or "
+        f"steps are missing, or there are fewer than {context.minimum_seeds} seeds per method. Claims marked "
+        "*level* compare numbers with the paper's, at scale `paper` only; all others are about order "
+        "and shape."
+    )
 
 
 def measured_text(measured: float | None, low: float | None, high: float | None) -> str:
@@ -55,14 +45,21 @@ def measured_text(measured: float | None, low: float | None, high: float | None)
     return f"{measured:.3g}{interval}"
 
 
+def _count(result: Result) -> str:
+    """Number of seeds, or of what else was counted; empty if nothing was measured."""
+    if not result.seeds:
+        return ""
+    return str(result.seeds) if result.unit == "seed" else f"{result.seeds} {result.unit}s"
+
+
 def _row(result: Result) -> str:
     claim = result.claim
     cells = [
-        claim.statement,
+        claim.statement if claim.kind == "shape" else f"{claim.statement} *(level)*",
         f"{claim.paper_value} ({claim.paper_source})",
         measured_text(result.measured, result.low, result.high),
         f"{claim.quantity}: {claim.criterion}",
-        str(result.seeds or ""),
+        _count(result),
         f"**{result.outcome.words}**: {result.reason}",
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from fpc.claims.claim import TABLES_READ
 from fpc.config.experiment import Experiment
 from fpc.core.tables import PHASE_OF_TABLE
 from fpc.figures.catalogue import figure_entry
@@ -107,7 +108,7 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
     """Runs whose tables a figure (or the claims, if None) reads."""
     metadata = None if figure is None else figure_entry(figure)
-    tables = () if metadata is None else metadata.tables
+    tables = TABLES_READ if metadata is None else metadata.tables
     phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
     found = []
     for experiment in matching(configuration, experiments):

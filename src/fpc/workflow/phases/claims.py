@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fpc.claims.claim import ClaimContext
+from fpc.claims.claim import TABLES_READ, ClaimContext
 from fpc.core.tables import TABLES
 from fpc.lineage.artifact import Row
-from fpc.reporting.files import CLAIMS_READ, write_claims
+from fpc.reporting.files import write_claims
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
 from fpc.workflow.run import Run
@@ -29,7 +29,7 @@ def claims(configuration: Configuration) -> None:
     )
 
     def work(run: Run) -> None:
-        write_claims(read_tables(configuration, made_from, CLAIMS_READ), context, run.output)
+        write_claims(read_tables(configuration, made_from, TABLES_READ), context, run.output)
 
     execute(configuration, row, work)
 
@@ -38,7 +38,7 @@ def table_paths(made_from: list[Row]) -> dict[str, tuple[str, ...]]:
     """Experiment -> paths of the tables that its claims read."""
     found: dict[str, list[str]] = {}
     for row in made_from:
-        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in CLAIMS_READ]
+        existing = [row.folder / f"{name}.parquet" for name in TABLES[row.phase] if name in TABLES_READ]
         paths = [path.as_posix() for path in existing if path.exists()]
         found.setdefault(row.experiment or "", []).extend(paths)
     return {experiment: tuple(sorted(paths)) for experiment, paths in found.items()}

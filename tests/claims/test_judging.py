@@ -1,0 +1,144 @@
+"""The rule of verdicts on measurements made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fpc.claims import measures
+from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, Outcome, Result
+from fpc.claims.judging import judge
+from fpc.core.tables import NO_START, PI_STAR
+
+CONTEXT = ClaimContext("laptop", resamples=500)
+TABLES = {"maze": {}}
+
+
+def claim(measurement: Measurement, name: str = "a", **changes: object) -> Claim:
+    """A claim "above 0.5" about a made-up domain."""
+    fields = {"above": 0.5, "below": None} | changes
+    return Claim(
+        name, "maze", ("maze",), "It is so.", "Figure 0", "1", "it", measure=lambda *_: measurement, **fields
+    )  # type: ignore[arg-type]
+
+
+def outcome(values: list[float], **changes: object) -> Result:
+    """The result of one claim."""
+    (result,) = judge([claim(Measurement(np.array(values)), **changes)], TABLES, CONTEXT)
+    return result
+
+
+def test_the_four_outcomes() -> None:
+    sure = outcome([0.8, 0.82, 0.85, 0.87, 0.9])
+    assert sure.outcome == Outcome.REPRODUCED
+    assert sure.p_value is not None
+    assert sure.p_value < 1e-4
+    assert outcome([0.1, 0.2, 0.2, 0.3, 0.3]).outcome == Outcome.NOT_REPRODUCED
+    doubtful = outcome([0.1, 0.4, 0.7, 0.9, 1.0])
+    assert doubtful.outcome == Outcome.UNDECIDED
+    assert doubtful.needed_seeds is not None
+    assert f"needs about {doubtful.needed_seeds} seeds" in doubtful.reason
+    assert outcome([0.9]).outcome == Outcome.NOT_TESTABLE
+
+
+def test_an_interval_inside_is_not_enough_without_the_test() -> None:
+    # The interquartile mean of five ignores the worst seed, and so does most of its bootstrap.
+    values = [0.51, 0.52, 0.53, 0.54, 0.9]
+    alone = outcome(values)
+    assert alone.low is not None
+    assert alone.low > 0.5
+    assert alone.p_value is not None
+    assert alone.p_value > 0.05
+    assert alone.outcome == Outcome.UNDECIDED
+
+
+def test_other_claims_of_the_domain_raise_the_bar() -> None:
+    values = np.array([0.50, 0.55, 0.6, 0.65, 0.7])
+    (alone,) = judge([claim(Measurement(values))], TABLES, CONTEXT)
+    others = [claim(Measurement(np.array([0.2, 0.5, 0.7, 0.6, 0.5])), f"b{number}") for number in range(19)]
+    among = judge([claim(Measurement(values)), *others], TABLES, CONTEXT)[0]
+    assert alone.p_value is not None
+    assert among.p_value == pytest.approx(20 * alone.p_value)
+
+
+def test_a_range_needs_both_sides() -> None:
+    inside = outcome([0.68, 0.7, 0.71, 0.72, 0.74], above=0.5, below=0.9)
+    assert inside.outcome == Outcome.REPRODUCED
+    wide = outcome([0.45, 0.6, 0.7, 0.85, 0.99], above=0.5, below=0.9)
+    assert wide.outcome == Outcome.UNDECIDED
+
+
+def test_levels_are_the_paper_scales_alone() -> None:
+    level = claim(Measurement(np.array([0.8, 0.82, 0.85, 0.87, 0.9])), kind="level")
+    (small,) = judge([level], TABLES, CONTEXT)
+    assert small.outcome == Outcome.NOT_TESTABLE
+    assert small.measured is not None  # shown all the same
+    assert "at scale paper only" in small.reason
+    (large,) = judge([level], TABLES, ClaimContext("paper+text_nethack", resamples=500))
+    assert large.outcome == Outcome.REPRODUCED
+
+
+def test_exact_values_are_not_sampled() -> None:
+    (result,) = judge([claim(Measurement(np.array([0.6]), exact=True))], TABLES, CONTEXT)
+    assert (result.outcome, result.p_value, result.low) == (Outcome.REPRODUCED, None, 0.6)
+
+
+def episodes(values: dict[tuple[str, int, int, int], float]) -> pd.DataFrame:
+    """(method, seed, step, start) -> success."""
+    rows = [
+        (*key[:3], "level_4", "far", key[3], number, "success", value)
+        for number, (key, value) in enumerate(values.items())
+    ]
+    names = ["method", "seed", "step", "probe", "group", "start", "episode", "measure", "value"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_seeds_with_start_states_of_their_own_are_compared_in_pairs() -> None:
+    # Start states differ by 10 times as much as the methods do.
+    found = {"bc": 0.01, "vanilla": 0.0}
+    table = {
+        (method, seed, step, start): (seed + step / 100 * gain)
+        for method, gain in found.items()
+        for seed, start in enumerate((3, 5, 7, 9, 11))
+        for step in (0, 100)
+    }
+    tables = {"episodes": episodes(table)}
+    runs = [measures.runs_of(tables, CONTEXT, method, probe="level_4") for method in found]
+    paired = measures.compare(*runs)
+    assert paired.second is None
+    np.testing.assert_allclose(paired.first, 0.01)
+    same = {(*key[:3], NO_START): value for key, value in table.items()}
+    apart = measures.compare(
+        *[
+            measures.runs_of({"episodes": episodes(same)}, CONTEXT, method, probe="level_4")
+            for method in found
+        ]
+    )
+    assert apart.second is not None
+
+
+def test_pi_star_is_averaged_by_start_state() -> None:
+    values = {(PI_STAR, 0, 0, start): float(start) for start in (0, 1, 2)}
+    table = pd.concat([episodes(values), episodes({(PI_STAR, 0, 0, 2): 4.0})])
+    found = measures.pi_star_by_start({"episodes": table}, probe="level_4")
+    assert (found.first.tolist(), found.unit) == ([0.0, 1.0, 3.0], "start state")
+
+
+def visits(steps: dict[int, int]) -> pd.DataFrame:
+    """Seed -> step of the first visit, as the training table says it."""
+    rows = [("vanilla", seed, step, "first_visit_level_4", float(step)) for seed, step in steps.items()]
+    rows += [("vanilla", seed, 10, "return", 0.0) for seed in range(5)]
+    return pd.DataFrame(rows, columns=["method", "seed", "step", "metric", "value"])
+
+
+def test_far_is_measured_before_the_first_visit() -> None:
+    curve = {0: 1.0, 100: 0.6, 200: 0.3, 300: 0.9}
+    table = {("vanilla", seed, step, 0): value for seed in range(5) for step, value in curve.items()}
+    tables = {"episodes": episodes(table), "training": visits({0: 250, 1: 101, 2: 201, 3: 299})}
+    runs = measures.before_first_visit(tables, CONTEXT, "vanilla", "level_4")
+    assert runs.first.tolist() == [1.0] * 5
+    assert runs.last.tolist() == [0.3, 0.6, 0.3, 0.3, 0.9]  # seed 4 never gets there
+    early = {**tables, "training": visits({0: 250, 1: 99})}
+    with pytest.raises(NotTestable, match="4 of 5 seeds"):
+        measures.before_first_visit(early, CONTEXT, "vanilla", "level_4")

@@ -1,0 +1,45 @@
+"""The table of the paper's statements says what the claims do, and leaves none out."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+from fpc.claims.testing import all_claims
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "claims.md"
+SOURCE = re.compile(r"(Figures?|Tables?|Sections?|Appendix|Text)\b")
+
+
+def rows() -> list[list[str]]:
+    """The cells of each row of the page's tables."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return [row for row in cells if row[0] != "statement"]
+
+
+def test_every_row_has_a_statement_a_source_and_a_claim_or_a_reason() -> None:
+    for row in rows():
+        assert len(row) == 4, row
+        statement, source, rule, claim = row
+        assert statement.endswith("."), row
+        assert SOURCE.match(source), row
+        if claim.startswith("`"):
+            assert rule, row
+        else:
+            assert re.match(r"not measured: \w.{20,}", claim), row
+
+
+def test_every_claim_stands_in_the_table_once() -> None:
+    listed = [row[3].strip("`") for row in rows() if row[3].startswith("`")]
+    assert sorted(listed) == sorted(claim.id for claim in all_claims())
+
+
+def test_rules_are_those_of_the_code() -> None:
+    generated = runpy.run_path(str(ROOT / "docs" / "generated.py"))
+    assert generated["statements"]() == PAGE.read_text(encoding="utf-8"), "run `python docs/generated.py`"
+    rules = {row[3].strip("`"): row[2] for row in rows()}
+    for claim in all_claims():
+        assert rules[claim.id] == generated["rule_of"](claim)
