@@ -15,6 +15,7 @@ OPTIONS = RNDOptions(
     outputs=6,
     extrinsic_coefficient=2.0,
     intrinsic_coefficient=1.0,
+    normalize_advantages=False,
     intrinsic_gamma=0.9,
     update_proportion=0.25,
     observation_clip=5.0,

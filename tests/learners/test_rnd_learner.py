@@ -21,6 +21,7 @@ RND = {
     "outputs": 8,
     "extrinsic_coefficient": 2.0,
     "intrinsic_coefficient": 1.0,
+    "normalize_advantages": False,
     "intrinsic_gamma": 0.99,
     "update_proportion": 0.5,
     "observation_clip": 5.0,

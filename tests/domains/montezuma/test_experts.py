@@ -25,7 +25,7 @@ from fpc.workflow.run import Run
 from .known_states import STATES, start
 
 TEMPLE = Path(__file__).parents[2] / "temple.yaml"
-CLONE = {"updates": 500, "batch_size": 64, "learning_rate": 2e-3}
+CLONE = {"updates": 700, "batch_size": 64, "learning_rate": 2e-3}
 
 
 def experiment(**pretrain: Any) -> MontezumaExperiment:
@@ -60,7 +60,7 @@ def test_a_clone_does_what_the_demonstration_does_from_the_room_on(project: Path
     second = states.at(torch.arange(len(actions), 2 * len(actions)))
     assert np.array_equal(second[0].numpy(), observations)
     with torch.inference_mode():
-        same = network.policy(network.encode(torch.from_numpy(observations))).argmax(-1).numpy() == actions
+        same = network.logits(network.encode(torch.from_numpy(observations))).argmax(-1).numpy() == actions
     assert same.mean() > 0.7 > 3 * (np.bincount(actions).max() / len(actions))
     losses = log.table(0)
     losses = losses[losses["metric"] == "cross_entropy"]["value"]

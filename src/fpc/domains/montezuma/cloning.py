@@ -49,7 +49,7 @@ def clone(
     for update in range(options.updates):
         indices = torch.randint(len(states.actions), (options.batch_size,), generator=generator)
         observations, actions = states.at(indices)
-        logits = network.policy(network.encode(observations))
+        logits = network.logits(network.encode(observations))
         loss = F.cross_entropy(logits, actions)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -79,7 +79,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
         )
     observations = reservoir.shuffled()
     with torch.inference_mode():
-        outputs = torch.cat([network.policy(network.encode(part)) for part in torch.split(observations, 256)])
+        outputs = torch.cat([network.logits(network.encode(part)) for part in torch.split(observations, 256)])
     for name in (STARTS, VISITS):
         shutil.copyfile(pi_star / name, run.output / name)
     write_tensors(run.output / EXPERT, {"observations": observations, "outputs": outputs})
@@ -98,7 +98,7 @@ def _play(
     observations = [player.reset()[0] for player in players]
     begun, ended = len(players), 0
     while players:
-        logits = network.policy(network.encode(torch.from_numpy(np.stack(observations))))
+        logits = network.logits(network.encode(torch.from_numpy(np.stack(observations))))
         actions = torch.multinomial(logits.softmax(-1), 1, generator=sampler).flatten().tolist()
         for observation in observations:
             reservoir.see(observation)

@@ -1,4 +1,4 @@
-"""The policy: three convolutions, two layers and three heads (public PPO-RND code)."""
+"""The policy: three convolutions, two layers and three heads (``model.py`` of the public PPO-RND code)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from fpc.domains.montezuma.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.montezuma.emulator import ACTIONS
 
 _KERNELS = ((8, 4), (4, 2), (3, 1))  # size and stride
-_HEAD_GAIN = 0.01
+_GAIN, _HEAD_GAIN, _VALUE_HIDDEN_GAIN = sqrt(2), 0.01, 0.1  # of orthogonal initialisation
 
 
 class MontezumaNetwork(nn.Module):
-    """Policy ``[N, 18]`` and extrinsic and intrinsic value ``[N, 1]`` on shared features."""
+    """Policy, extrinsic and intrinsic values on shared features ``[N, H]``, H the last of ``hidden``.
+
+    As in the base code, the policy head has a hidden layer of H units, and both value heads read the features
+    plus the output of another such layer.
+    """
 
     def __init__(self, options: NetworkOptions, environment: EnvironmentOptions) -> None:
         super().__init__()
@@ -33,20 +37,31 @@ class MontezumaNetwork(nn.Module):
             layers += [nn.Linear(width, wide), nn.ReLU()]
             width = wide
         self.encoder = nn.Sequential(*layers)
+        self.policy_hidden = nn.Linear(width, width)
         self.policy = nn.Linear(width, ACTIONS)
+        self.baseline_hidden = nn.Linear(width, width)
         self.baseline = nn.Linear(width, 1)
         self.intrinsic_baseline = nn.Linear(width, 1)
 
     @classmethod
     def seeded(cls, options: NetworkOptions, environment: EnvironmentOptions, seed: int) -> Self:
-        """Initialise from ``seed`` alone: orthogonal with gain sqrt(2), 0.01 for heads; zero biases."""
+        """Initialise from ``seed`` alone: orthogonal weights, zero biases.
+
+        The gain is sqrt(2) in the encoder, 0.01 in both layers of the policy head and in the value heads, and
+        0.1 in the value heads' shared layer (base code).
+        """
         network = cls(options, environment)
         generator = torch.Generator().manual_seed(seed)
-        heads = (network.policy, network.baseline, network.intrinsic_baseline)
+        heads: tuple[nn.Module, ...] = (
+            network.policy_hidden,
+            network.policy,
+            network.baseline,
+            network.intrinsic_baseline,
+        )
+        gains = dict.fromkeys(heads, _HEAD_GAIN) | {network.baseline_hidden: _VALUE_HIDDEN_GAIN}
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
-                gain = _HEAD_GAIN if module in heads else sqrt(2)
-                nn.init.orthogonal_(module.weight, gain, generator=generator)
+                nn.init.orthogonal_(module.weight, gains.get(module, _GAIN), generator=generator)
                 nn.init.zeros_(module.get_parameter("bias"))
         return network
 
@@ -62,3 +77,13 @@ class MontezumaNetwork(nn.Module):
         hidden = F.conv2d(frames.float(), weight, first.bias, first.stride)
         features: Tensor = self.encoder[1:](hidden)
         return features
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits of the actions, float32 ``[N, 18]``, of features ``[N, H]``."""
+        logits: Tensor = self.policy(F.relu(self.policy_hidden(features)))
+        return logits
+
+    def values(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Extrinsic and intrinsic values, float32 ``[N]`` each, of features ``[N, H]``."""
+        hidden = F.relu(self.baseline_hidden(features)) + features
+        return self.baseline(hidden).squeeze(-1), self.intrinsic_baseline(hidden).squeeze(-1)

@@ -48,7 +48,8 @@ class APPOOptions(Section):
     gamma: Fraction = Field(description="Discount factor.")
     gae_lambda: Fraction = Field(description="Lambda of generalised advantage estimation.")
     clip_ratio: PositiveFloat = Field(
-        description="The probability ratio is clipped to [1 / (1 + this), 1 + this]."
+        description="The probability ratio is clipped to [1 / (1 + this), 1 + this]; with random network "
+        "distillation to [1 - this, 1 + this]."
     )
     clip_value: PositiveFloat = Field(description="The change of a value in one update is clipped to this.")
     value_coefficient: NonNegativeFloat = Field(description="Weight of the value loss.")

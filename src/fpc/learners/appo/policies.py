@@ -108,7 +108,7 @@ class FeedforwardCategoricalPolicy(nn.Module):
         if isinstance(observations, Mapping):
             observations = observations["obs"]
         device = self.network.policy.weight.device
-        logits: Tensor = self.network.policy(self.network.encode(observations.to(device)))
+        logits: Tensor = self.network.logits(self.network.encode(observations.to(device)))
         return logits
 
     def distribution(self, outputs: Tensor) -> Distribution:
@@ -120,5 +120,5 @@ class FeedforwardCategoricalPolicy(nn.Module):
         return categorical_information(outputs)
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
-        """All parameters except the value heads."""
-        return {name: value for name, value in self.network.named_parameters() if "baseline." not in name}
+        """All parameters except those of the value heads."""
+        return {name: value for name, value in self.network.named_parameters() if "baseline" not in name}

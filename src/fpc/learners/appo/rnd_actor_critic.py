@@ -43,12 +43,13 @@ class RNDActorCritic(ByteActorCritic):
 
     def forward_tail(self, core_output: Tensor, values_only: bool, sample_actions: bool) -> TensorDict:
         """Extrinsic values ``[N]`` and, unless ``values_only``, logits ``[N, A]`` and sampled actions."""
-        result = TensorDict(values=self.network.baseline(core_output).squeeze(-1))
+        values, intrinsic_values = self.network.values(core_output)
+        result = TensorDict(values=values)
         if values_only:
             return result
         if torch.is_grad_enabled():
-            self.intrinsic_values = self.network.intrinsic_baseline(core_output).squeeze(-1)
-        logits = self.network.policy(core_output)
+            self.intrinsic_values = intrinsic_values
+        logits = self.network.logits(core_output)
         self.last_action_distribution = get_action_distribution(self.action_space, raw_logits=logits)
         result["action_logits"] = logits
         self._maybe_sample_actions(sample_actions, result)

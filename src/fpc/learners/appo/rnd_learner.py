@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sample_factory.algo.learning.learner import Learner
 from sample_factory.algo.utils.tensor_dict import TensorDict
 from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
@@ -25,8 +26,11 @@ class RNDLearner(RetentionLearner):
     """Adds intrinsic advantages, their value loss and the predictor's loss.
 
     Intrinsic rewards are computed from each batch's own frames, and their returns continue across episode
-    ends (Burda et al. 2018, section 2.3).
+    ends (Burda et al. 2018, section 2.3). The policy loss is that of the base code: unlike Sample Factory's,
+    it clips the ratio to [1 - clip, 1 + clip] and does not normalise advantages (an option).
     """
+
+    _combined: Tensor  # the minibatch's advantages before Sample Factory normalises them, [N]
 
     def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
         """Build the method's context: the student, pi* and the expert's states."""
@@ -46,7 +50,8 @@ class RNDLearner(RetentionLearner):
         """Initialise the running mean and variance of frames with those seen by a random policy."""
         if not steps:
             return
-        environment = self.job.make_environment(0)
+        appo = self.job.appo_options
+        environment = self.job.make_environment(appo.workers * appo.environments_per_worker)  # not trained on
         rng = np.random.default_rng([self.job.seed, _WARM_UP_STREAM])
         actions = int(environment.action_space.n)  # type: ignore[attr-defined]
         environment.reset()
@@ -72,7 +77,7 @@ class RNDLearner(RetentionLearner):
         rewards = self.actor_critic.rnd.intrinsic_rewards(frames)
         values = torch.cat(
             [
-                network.intrinsic_baseline(network.encode(part)).squeeze(-1)
+                network.values(network.encode(part))[1]
                 for part in torch.split(observations.flatten(0, 1), _STATES_AT_ONCE)
             ]
         ).view(observations.shape[:2])
@@ -98,9 +103,19 @@ class RNDLearner(RetentionLearner):
 
     def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
         """Sample Factory's losses with the method's term and the intrinsic losses added."""
+        self._combined = mb.advantages
         losses = list(super()._calculate_losses(mb, num_invalids))
         losses[4] = losses[4] + self._intrinsic_losses(mb)
         return tuple(losses)
+
+    def _policy_loss(
+        self, ratio: Tensor, adv: Tensor, low: float, high: float, valids: Tensor, num_invalids: int
+    ) -> Tensor:
+        """PPO's clipped loss of ratios ``[N]``; ``adv`` are the advantages, normalised by Sample Factory."""
+        chosen = adv if self.job.rnd_options.normalize_advantages else self._combined
+        low = 1.0 - self.job.appo_options.clip_ratio
+        loss: Tensor = Learner._policy_loss(ratio, chosen, low, high, valids, num_invalids)
+        return loss
 
     def _measures(self) -> dict[str, float]:
         return {"intrinsic_reward": self.intrinsic_reward}

@@ -23,6 +23,10 @@ class RNDOptions(Section):
     intrinsic_coefficient: NonNegativeFloat = Field(
         description="Weight of the advantages of intrinsic rewards."
     )
+    normalize_advantages: bool = Field(
+        description="Whether each minibatch's advantages are centred and scaled, as Sample Factory does; the "
+        "base code does not."
+    )
     intrinsic_gamma: Fraction = Field(
         description="Discount factor of intrinsic rewards, whose returns continue across episode ends."
     )
