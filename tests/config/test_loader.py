@@ -85,7 +85,7 @@ def test_every_scale_and_variant_is_valid() -> None:
             ["broken.yaml", "behavioral_cloning.nethack.batch_size", "rollout (32)", "Nearest: 96"],
         ),
         (
-            "methods: {ewc: {nethack: {fisher_batches: null}}}",
+            "methods: {ewc: {nethack: {fisher_batches: null, coefficient_batch: null}}}",
             ["broken.yaml", "ewc.nethack.fisher_batches", "give a number"],
         ),
         (

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from fpc.domains.finetuning import Finetuning
-from fpc.domains.nethack.config import NetHackExperiment
+from fpc.domains.nethack.config import FinetuneOptions, NetHackExperiment
 from fpc.domains.nethack.factories import environment_of, network_of
 from fpc.domains.nethack.finetuning import appo_options
 from fpc.learners.appo import APPO, APPOSpecification, Call
@@ -96,3 +97,12 @@ def test_nethacks_configuration_sets_the_entropy_bonus(
     )
     assert options.entropy_coefficient == entropy
     assert options.learning_rate_schedule == getattr(finetune.appo, schedule)
+    # Launched for 2e9 steps, so its rate falls by less than a quarter.
+    assert options.learning_rate_horizon == (2_000_000_000 if method == "behavioral_cloning" else None)
+
+
+def test_a_learning_rate_horizon_of_no_method_is_refused() -> None:
+    experiment = load("paper", None, ROOT / "configs").experiments["nethack"]
+    values = experiment.model_dump()["finetune"] | {"learning_rate_horizons": {"cloning": 1}}
+    with pytest.raises(ValidationError, match="there is no retention method 'cloning'"):
+        FinetuneOptions.model_validate(values)

@@ -64,3 +64,11 @@ def test_impossible_batches_are_rejected() -> None:
         games().sampler(3, torch.Generator())
     with pytest.raises(ValueError, match="no replay buffer"):
         games().transitions()
+
+
+def test_the_experts_actions_follow_the_steps() -> None:
+    """Step n of the games has action n mod 3; they come in the order of the outputs, time before stream."""
+    batch = games().sampler(4, torch.Generator().manual_seed(7)).sample()
+    assert batch.actions is not None
+    assert batch.actions.dtype == torch.int64
+    assert batch.actions.tolist() == [int(step) % 3 for step in batch.outputs.flatten().tolist()]

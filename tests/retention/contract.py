@@ -94,7 +94,7 @@ def recurrent() -> Case:
     starts[[sum(GAMES[:game]) for game in range(len(GAMES))]] = True
     outputs, _ = teacher.unroll(ExpertSequence(starts[:, None], features=features[:, None]), None)
     stored = {"features": features, "outputs": outputs.detach(), "starts": starts}
-    stored["depth"] = torch.ones(sum(GAMES))
+    stored |= {"depth": torch.ones(sum(GAMES)), "actions": torch.zeros(sum(GAMES))}
 
     def open_stored(streams: int, length: int, seed: int, limit: int | None) -> StoredSequences:
         return StoredSequences(stored, streams, length, seed, limit)

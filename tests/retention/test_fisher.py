@@ -94,8 +94,10 @@ def test_the_batch_estimate_by_hand() -> None:
     batches = [torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [0.0]])]
     fisher = batch_fisher(policy, batches)
     assert fisher["weight"].item() == pytest.approx((1 / 16 + 1 / 64) / 2)
-    with pytest.raises(ValueError, match="at least one batch"):
+    with pytest.raises(ValueError, match="at least 1 batches, but got 0"):
         batch_fisher(policy, [])
+    with pytest.raises(ValueError, match="at least 2 batches, but got 1"):
+        batch_fisher(policy, batches[:1], relative_size=0.5)
 
 
 def test_the_floor_holds_for_each_sample() -> None:

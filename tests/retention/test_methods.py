@@ -14,12 +14,12 @@ from fpc.retention.behavioral_cloning import BehavioralCloning, BehavioralClonin
 from fpc.retention.episodic_memory import EpisodicMemory, EpisodicMemoryOptions
 from fpc.retention.ewc import EWC, EWCOptions
 from fpc.retention.expert_data import ExpertDataset
-from fpc.retention.interface import MethodOptions, RetentionBatch, RetentionContext
+from fpc.retention.interface import ExpertBatch, MethodOptions, RetentionBatch, RetentionContext
 from fpc.retention.kickstarting import Kickstarting, KickstartingOptions
 from fpc.retention.scratch import Scratch
 from fpc.retention.vanilla import Vanilla
 
-from .policies import BernoulliPolicy
+from .policies import BernoulliPolicy, CategoricalPolicy
 
 
 class Buffer:
@@ -128,6 +128,50 @@ def test_behavioral_cloning_with_a_smaller_memory() -> None:
     method = BehavioralCloning(BehavioralCloningOptions(coefficient=1.0, batch_size=64, memory_size=1))
     method.prepare(context(student, policy(0.0)))
     assert set(method.sampler.sample().observations.flatten().tolist()) == {1.0}
+
+
+class OneBatch:
+    """Expert data that are always the same batch."""
+
+    def __init__(self, batch: ExpertBatch) -> None:
+        self.batch = batch
+
+    def sampler(self, size: int, generator: torch.Generator) -> OneBatch:
+        return self
+
+    def sample(self) -> ExpertBatch:
+        return self.batch
+
+
+def test_behavioral_cloning_of_the_experts_actions_by_hand() -> None:
+    """Logits (w o, 0) with w = log 3: P(0) = 3/4 at o = 1 and 1/4 at o = -1; the expert does 0, then 1."""
+    student = CategoricalPolicy(math.log(3))
+    observations, uniform = torch.tensor([[1.0], [-1.0]]), torch.zeros(2, 2)
+    expert = OneBatch(ExpertBatch(observations, uniform, torch.tensor([0, 1])))
+    given = RetentionContext(student, None, expert, None, torch.Generator(), run_dimensions=0)  # type: ignore[arg-type]
+    terms = {}
+    for target in ("pi_star", "expert_action"):
+        method = BehavioralCloning(BehavioralCloningOptions(coefficient=2.0, batch_size=2, target=target))
+        method.prepare(given)
+        outputs = student.outputs(observations)
+        terms[target] = method.penalty(RetentionBatch(student, observations, outputs, 0))
+    # pi* is uniform, and the student has 3/4 and 1/4 in both states; the expert's actions have 3/4 each
+    assert terms["pi_star"].item() == pytest.approx(2.0 * bernoulli_divergence(0.5, 0.75), rel=1e-5)
+    assert terms["expert_action"].item() == pytest.approx(2.0 * math.log(4 / 3), rel=1e-5)
+    terms["expert_action"].backward()
+    # d/dw of -log sigmoid(w) at o = 1 and of -log(1 - sigmoid(-w)) at o = -1: both -(1 - 3/4)
+    assert student.weight.grad.item() == pytest.approx(2.0 * -0.25, rel=1e-5)
+
+
+def test_data_without_the_experts_actions_are_refused() -> None:
+    student = policy(0.0)
+    options = BehavioralCloningOptions(coefficient=1.0, batch_size=2, target="expert_action")
+    method = BehavioralCloning(options)
+    method.prepare(context(student, student))
+    with pytest.raises(
+        ValueError, match=r"target: expert_action needs the expert's actions.*set target: pi_star"
+    ):
+        method.penalty(batch(student, [1.0]))
 
 
 def ewc(student: BernoulliPolicy, floor: float = 1e-5) -> EWC:

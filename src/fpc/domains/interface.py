@@ -99,11 +99,16 @@ class Domain(ABC, Generic[ExperimentT]):
     def check(self, experiment: ExperimentT, method: str, options: MethodOptions) -> None:
         """Reject method options that do not fit the experiment, when the configuration is loaded.
 
-        By default: a memory larger than the number of collected states.
+        By default: a memory larger than the number of collected states, and an expert's actions as targets.
 
         Raises:
             ValueError: ``<key>: <what is wrong, and how to fix it>``, where the key is one of the options.
         """
+        if getattr(options, "target", None) == "expert_action":
+            raise ValueError(
+                "target: expert_action needs the actions of the expert that pi* was cloned from, which "
+                f"{self.name} does not collect; set target: pi_star"
+            )
         size, collected = getattr(options, "memory_size", None), self.collected_states(experiment)
         if size is not None and collected is not None and size > collected:
             raise ValueError(

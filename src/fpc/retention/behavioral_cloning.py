@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -36,12 +36,18 @@ class BehavioralCloningOptions(MethodOptions):
     memory_size: PositiveInt | None = Field(
         default=None, description="Number of expert states to use (figures 19 and 26); null uses all."
     )
+    target: Literal["pi_star", "expert_action"] = Field(
+        default="pi_star",
+        description="What the student clones: `pi_star`, pi*'s distribution, or `expert_action`, the action "
+        "of the expert that pi* was cloned from (only NetHack's data have it).",
+    )
 
 
 class BehavioralCloning(RetentionMethod):
     """``c_t mean_s~data KL(pi*(.|s) || pi_theta(.|s))`` on the expert data.
 
-    Source: paper section 2 (the target is pi*'s distribution, not an expert's action).
+    Source: paper section 2 (the target is pi*'s distribution, not an expert's action). With the target
+    ``expert_action`` the divergence is replaced by ``-log pi_theta(a|s)`` of the expert's action a.
     """
 
     label: ClassVar[str] = "BC"
@@ -63,14 +69,26 @@ class BehavioralCloning(RetentionMethod):
         self.student_state = None
 
     def penalty(self, batch: RetentionBatch) -> Tensor | None:
-        """Weighted mean divergence over a batch of expert states, ``[*runs]``."""
+        """Weighted mean loss over a batch of expert states, ``[*runs]``.
+
+        Raises:
+            ValueError: the target is the expert's action, and the data have none.
+        """
         from fpc.retention import losses
 
         options = self.options
         expert = self.sampler.sample()
         outputs, self.student_state = outputs_from(batch.student, expert.observations, self.student_state)
-        divergence = losses.kl_divergence(batch.student, expert.outputs, outputs).mean(-1)
-        return divergence * losses.decayed_coefficient(
+        if options.target == "pi_star":
+            loss = losses.kl_divergence(batch.student, expert.outputs, outputs)
+        elif expert.actions is not None:
+            loss = losses.cross_entropy(batch.student, expert.actions, outputs)
+        else:
+            raise ValueError(
+                "target: expert_action needs the expert's actions, which the expert data do not contain; "
+                "set target: pi_star"
+            )
+        return loss.mean(-1) * losses.decayed_coefficient(
             options.coefficient, options.decay, options.floor, batch.update
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fpc.config.base import NonNegativeFloat, PositiveInt
 from fpc.retention.interface import (
@@ -52,6 +52,21 @@ class EWCOptions(MethodOptions):
         description="Number of batches of fisher_samples states for an estimate from the squared gradient of "
         "each batch's mean cross-entropy (NetHack); null: exact expectation over actions, on one batch.",
     )
+    coefficient_batch: PositiveInt | None = Field(
+        default=None,
+        description="Size of the Fisher batches for which `coefficient` was chosen: the square of a batch's "
+        "mean gradient depends on the batch's size, so an estimate from batches of another size is converted "
+        "to this one; null: fisher_samples. Requires fisher_batches.",
+    )
+
+    @model_validator(mode="after")
+    def _only_batches_have_a_size(self) -> Self:
+        if self.coefficient_batch is not None and self.fisher_batches is None:
+            raise ValueError(
+                "coefficient_batch is for the estimate from batches; the exact Fisher information does not "
+                "depend on a batch size: set fisher_batches, or remove coefficient_batch"
+            )
+        return self
 
 
 class EWC(RetentionMethod):
@@ -91,7 +106,9 @@ class EWC(RetentionMethod):
         if batches is not None:
             if self.run_dimensions:
                 raise ValueError("fisher_batches does not support runs trained side by side; set it to null")
-            return batch_fisher(student, (sampler.sample_observations() for _ in range(batches)))
+            observations = (sampler.sample_observations() for _ in range(batches))
+            size = self.options.fisher_samples
+            return batch_fisher(student, observations, size / (self.options.coefficient_batch or size))
         if isinstance(student, RecurrentPolicy):
             raise ValueError("EWC on a recurrent policy needs the option fisher_batches")
         floor = self.options.fisher_floor if self.options.floor_samples else 0.0

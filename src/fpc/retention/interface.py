@@ -95,10 +95,11 @@ def outputs_from(policy: Policy, observations: Any, state: Tensor | None) -> tup
 
 @dataclass(frozen=True)
 class ExpertBatch:
-    """Observations ``[..., N, D]`` (or sequences) from pi*'s rollouts, with pi*'s outputs ``[..., N, P]``."""
+    """Observations ``[..., N, D]`` (or sequences) of the expert data, with pi*'s outputs ``[..., N, P]``."""
 
     observations: Any
     outputs: Tensor
+    actions: Tensor | None = None  # int64 [..., N]: those of the expert that pi* was cloned from, if kept
 
 
 class ExpertSampler(Protocol):

@@ -36,6 +36,23 @@ def kl_divergence(policy: Policy, teacher_outputs: Tensor, student_outputs: Tens
     return distribution_divergence(teacher, policy.distribution(student_outputs))
 
 
+def cross_entropy(policy: Policy, actions: Tensor, outputs: Tensor) -> Tensor:
+    """``-log pi_theta(a|s)`` of the expert's actions, per sample.
+
+    Source: the supervised loss of the released NetHack code.
+
+    Args:
+        policy: defines the distribution that the outputs parametrise; its actions are discrete.
+        actions: int64 ``[..., N]``.
+        outputs: ``[..., N, P]``, outputs of pi_theta at the same observations.
+
+    Returns:
+        ``[..., N]`` in nats.
+    """
+    log_probability: Tensor = policy.distribution(outputs).log_prob(actions)
+    return -log_probability
+
+
 def flatten_parameters(parameters: Iterable[Tensor], run_dimensions: int = 0) -> Tensor:
     """Concatenate parameters ``[*runs, ...]`` to ``[*runs, M]``, differentiably.
 

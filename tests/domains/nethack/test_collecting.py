@@ -12,6 +12,7 @@ from fpc.domains.nethack.collecting import collect, divergence_games
 from fpc.domains.nethack.config import CloneOptions, NetHackExperiment, SourceOptions, StartStateOptions
 from fpc.domains.nethack.divergence import divergence, read_divergence_data
 from fpc.domains.nethack.expert_sequences import StoredSequences, open_sequences
+from fpc.domains.nethack.games import read_game
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import load_policy
@@ -128,6 +129,7 @@ def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
     assert {name: (value.dtype, tuple(value.shape)) for name, value in tensors.items()} == {
         "features": (torch.float16, (count, NETWORK.hidden)),
         "outputs": (torch.float16, (count, 121)),
+        "actions": (torch.uint8, (count,)),
         "starts": (torch.bool, (count,)),
         "depth": (torch.uint8, (count,)),
     }
@@ -146,6 +148,21 @@ def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
         assert float(divergence(network, data).abs().max()) < 1e-5
         other = NetHackNetwork.seeded(NETWORK, 9)
         assert float(divergence(other, data).mean()) > 0.1
+
+
+def test_the_experts_actions_are_stored_and_streamed(made: Path) -> None:
+    """The actions kept beside pi*'s outputs are those of the recordings, game by game."""
+    games, _ = read_game_list(made / "streamed" / "games.json")
+    played = [read_game(games, game).actions.tolist() for game in games.games]
+    tensors = read_tensors(made / "collect" / "expert.safetensors")
+    begins = tensors["starts"].nonzero().flatten().tolist()
+    actions = tensors["actions"].tolist()
+    stored = [actions[begin:end] for begin, end in zip(begins, [*begins[1:], len(actions)], strict=True)]
+    assert sorted(stored) == sorted(played)
+    first, again = (open_sequences(str(made / folder), 2, 8, 0).next() for folder in ("collect", "streamed"))
+    assert first.actions is not None
+    assert again.actions is not None
+    assert first.actions.tolist() == again.actions.tolist()
 
 
 def test_start_states_and_the_experts_games_are_written(made: Path) -> None:
@@ -224,12 +241,14 @@ def test_sequences_resume_from_their_state(made: Path, artifact: str) -> None:
 
 
 def numbered(lengths: list[int]) -> dict[str, torch.Tensor]:
-    """Stored games whose features are the index of the step."""
+    """Stored games whose features are the index of the step; the actions are 0, 1, 2, 0, 1, 2, ..."""
     total = sum(lengths)
     starts = torch.zeros(total, dtype=torch.bool)
     starts[[sum(lengths[:game]) for game in range(len(lengths))]] = True
     steps = torch.arange(total, dtype=torch.float16)[:, None]
-    return {"features": steps, "outputs": steps, "starts": starts, "depth": torch.ones(total)}
+    actions = (torch.arange(total) % 3).to(torch.uint8)
+    tensors = {"features": steps, "outputs": steps, "actions": actions}
+    return {**tensors, "starts": starts, "depth": torch.ones(total)}
 
 
 def test_stored_streams_read_whole_games_in_order() -> None:
@@ -258,7 +277,7 @@ def test_unusable_stored_sequences_are_refused(tmp_path: Path) -> None:
     tensors = numbered([5])
     del tensors["outputs"]
     write_tensors(tmp_path / "expert.safetensors", tensors)
-    with pytest.raises(ValueError, match="features 5, outputs 0, starts 5, depth 5; run collect again"):
+    with pytest.raises(ValueError, match="features 5, outputs 0, actions 5, starts 5, depth 5; run"):
         open_sequences(str(tmp_path), 1, 8, 0)
     with pytest.raises(ValueError, match=r"neither expert\.safetensors nor games\.json"):
         open_sequences(str(tmp_path / "nothing"), 1, 8, 0)

@@ -44,8 +44,8 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     """Write the expert's sequences and the start states of the probes.
 
     - ``expert.safetensors`` (recipe `stored`): ``features`` float16 [N, hidden] (the LSTM's inputs),
-      ``outputs`` float16 [N, 121] (pi*'s log-probabilities), ``starts`` bool [N], ``depth`` uint8 [N]; whole
-      games, concatenated. ``games.json`` with the recipe `streamed`.
+      ``outputs`` float16 [N, 121] (pi*'s log-probabilities), ``actions`` uint8 [N] (the expert's), ``starts``
+      bool [N], ``depth`` uint8 [N]; whole games, concatenated. ``games.json`` with the recipe `streamed`.
     - ``divergence.safetensors``: the same tensors for other games, but with ``outputs`` float32, and with
       observations instead of features if the recipe is `streamed`.
     - ``start_states.json``, and ``expert_games.parquet`` (episode, metrics) and ``expert_dungeon.parquet``
@@ -145,6 +145,7 @@ def _tensors(outputs: GameOutputs, dtype: torch.dtype) -> dict[str, Tensor]:
     return {
         "features": outputs.features,
         "outputs": outputs.logits.log_softmax(-1).to(dtype),  # most precise near 0, i.e. for likely actions
+        "actions": outputs.actions.to(torch.uint8),
         "starts": outputs.starts,
         "depth": outputs.depths,
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fpc.config.base import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.config.milestones import MilestoneOptions
 from fpc.learners.appo.options import APPOOptions
+from fpc.retention.registry import load_method
 
 
 def _is_zero(value: object) -> bool:
@@ -158,12 +159,24 @@ class FinetuneOptions(MilestoneOptions):
     """Fine-tuning on the score task."""
 
     appo: APPOOptions = Field(description="APPO options.")
+    learning_rate_horizons: dict[str, PositiveInt] = Field(
+        default={},
+        description="Method -> environment steps over which its learning rate falls to 0; replaces "
+        "`appo.learning_rate_horizon`.",
+    )
     retention_entropy_coefficient: NonNegativeFloat = Field(
         default=0.0,
         exclude_if=_is_zero,  # added after results were published; at its default, digests stay the same
         description="Entropy coefficient for methods that add a term to the loss; replaces "
         "`appo.entropy_coefficient`.",
     )
+
+    @field_validator("learning_rate_horizons")
+    @classmethod
+    def _methods_exist(cls, horizons: dict[str, int]) -> dict[str, int]:
+        for method in horizons:
+            load_method(method)
+        return horizons
 
 
 class EvaluateOptions(Section):

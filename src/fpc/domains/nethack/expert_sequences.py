@@ -20,7 +20,7 @@ from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, count_steps
 from fpc.domains.nethack.sources import GAMES_FILE, read_game_list
 
-STORED = ("features", "outputs", "starts", "depth")
+STORED = ("features", "outputs", "actions", "starts", "depth")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class ExpertSequence:
     observations: dict[str, Tensor] | None = None  # uint8 [T, B, ...]
     features: Tensor | None = None  # [T, B, hidden]: from pi*'s encoder, the LSTM's input
     outputs: Tensor | None = None  # [T, B, actions]: pi*'s log-probabilities, if stored
+    actions: Tensor | None = None  # [T, B]: the expert's
 
 
 def open_sequences(
@@ -61,8 +62,8 @@ class StoredSequences:
     """Sequences of features and pi*'s outputs that ``collect`` stored.
 
     Args:
-        tensors: ``features`` [N, hidden], ``outputs`` [N, actions], ``starts`` bool [N], ``depth`` [N];
-            whole games, concatenated.
+        tensors: ``features`` [N, hidden], ``outputs`` [N, actions], ``actions`` [N] (the expert's),
+            ``starts`` bool [N], ``depth`` [N]; whole games, concatenated.
         streams: games read in parallel, ``B``.
         sequence_length: steps of each game per batch, ``T``.
         seed: for the order of the games.
@@ -93,10 +94,9 @@ class StoredSequences:
     def next(self) -> ExpertSequence:
         """The next ``T`` steps of each stream."""
         indices = torch.stack([self._indices(stream) for stream in range(len(self.order.current))], dim=1)
-        starts, features, outputs = (
-            self.tensors[name][indices] for name in ("starts", "features", "outputs")
-        )
-        return ExpertSequence(starts, features=features, outputs=outputs)
+        names = ("starts", "features", "outputs", "actions")
+        starts, features, outputs, actions = (self.tensors[name][indices] for name in names)
+        return ExpertSequence(starts, features=features, outputs=outputs, actions=actions)
 
     def _indices(self, stream: int) -> Tensor:
         order, parts, remaining = self.order, [], self.sequence_length
@@ -139,7 +139,7 @@ class StreamedSequences:
     def next(self) -> ExpertSequence:
         """The next ``T`` steps of each stream."""
         batch = self.streams.next()
-        return ExpertSequence(batch.starts, batch.observations)
+        return ExpertSequence(batch.starts, batch.observations, actions=batch.actions)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The position of each stream, as int64 tensors."""

@@ -37,6 +37,9 @@ def appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions
     Source: the released code.
     """
     options = experiment.finetune.appo if work.pretrained else experiment.finetune.appo.from_scratch()
+    horizon = experiment.finetune.learning_rate_horizons.get(work.run.method or "")
+    if horizon is not None:
+        options = options.model_copy(update={"learning_rate_horizon": horizon})
     if not work.method_class.adds_term:
         return options
     entropy = experiment.finetune.retention_entropy_coefficient

@@ -82,15 +82,18 @@ class SequenceSampler:
         self.teacher_state: Tensor | None = None  # pi*'s LSTM state after the latest sequences, [B, 2 H]
 
     def sample(self) -> ExpertBatch:
-        """The next sequences ``[T, B]`` and pi*'s outputs ``[T * B, A]``."""
+        """The next sequences ``[T, B]``, pi*'s outputs ``[T * B, A]``, the expert's actions ``[T * B]``."""
         sequences = self.source.next()
+        device = self.teacher.network.policy.weight.device
         if sequences.outputs is None:
             with torch.no_grad():
                 outputs, self.teacher_state = self.teacher.unroll(sequences, self.teacher_state)
         else:
-            device = self.teacher.network.policy.weight.device
             outputs = sequences.outputs.to(device).float().flatten(0, 1)
-        return ExpertBatch(sequences, outputs)
+        actions = sequences.actions
+        if actions is not None:
+            actions = actions.to(device).long().flatten(0, 1)
+        return ExpertBatch(sequences, outputs, actions)
 
     def sample_observations(self) -> Sequences:
         """The next sequences, not seen by pi*: mix this with ``sample`` only where games start."""

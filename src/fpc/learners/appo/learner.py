@@ -23,6 +23,7 @@ from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import write_milestone
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.job import Job
+from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCategoricalPolicy
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
@@ -38,8 +39,18 @@ def failure_file(job: Job) -> Path:
     return Path(job.state) / "failure.json"
 
 
+def schedule_updates(options: APPOOptions, steps: int) -> int:
+    """Number of updates over which the learning rate falls to 0, in a run of ``steps`` environment steps.
+
+    As in Sample Factory's ``LinearDecayScheduler``. Warm-up steps count towards the horizon, although no
+    update is made in them: a run with a warm-up ends at a rate above 0, as the released NetHack runs do.
+    """
+    horizon = options.learning_rate_horizon or steps
+    return max(1, horizon // options.batch_size * options.epochs)
+
+
 class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
-    """Linear from the initial rate to 0 at the last update; depends only on the update number."""
+    """Linear from the initial rate to 0 after ``updates`` updates; depends only on the update number."""
 
     def __init__(self, initial: float, updates: int, learner: RetentionLearner) -> None:
         self.initial, self.updates, self.learner = initial, updates, learner
@@ -80,8 +91,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             self._fail(error)
             raise
         appo = self.job.appo_options
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = appo.weight_decay
         if appo.learning_rate_schedule == "linear":
-            updates = max(1, -(-(self.job.steps - self.warm_up) // appo.batch_size)) * appo.epochs
+            updates = schedule_updates(appo, self.job.steps)
             self.lr_scheduler = LinearSchedule(appo.learning_rate, updates, self)
             self.curr_lr = self.lr_scheduler.update(0.0, None)
             self._apply_lr(self.curr_lr)
@@ -234,7 +247,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
     # -- training -------------------------------------------------------------------------------
 
     def train(self, batch: Any) -> dict[str, Any] | None:
-        """Learn from one batch; during the warm-up only the normaliser of returns is updated."""
+        """Learn from one batch; during the warm-up nothing changes, the normaliser of returns included."""
         try:
             return self._train_on(batch)
         except Exception as error:
@@ -254,8 +267,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         if before >= self.job.steps:  # batches in flight when training ended
             return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
         if before < self.warm_up:
-            _, size, _ = self._prepare_batch(batch)
-            self.env_steps += size
+            self.env_steps += batch["dones"].numel()
             stats: dict[str, Any] | None = {
                 LEARNER_ENV_STEPS: self.env_steps,
                 POLICY_ID_KEY: self.policy_id,

@@ -37,7 +37,12 @@ class APPOOptions(Section):
     epochs: PositiveInt = Field(description="Passes over the sampled steps.")
     learning_rate: PositiveFloat = Field(description="Adam's learning rate at the first update.")
     learning_rate_schedule: Literal["linear", "constant"] = Field(
-        description="Schedule for fine-tuned runs: `linear` falls to 0 at the end of training."
+        description="Schedule for fine-tuned runs: `linear` falls to 0 over the horizon."
+    )
+    learning_rate_horizon: PositiveInt | None = Field(
+        default=None,
+        description="Environment steps over which a linear learning rate falls to 0, warm-up included; "
+        "null: the run's own.",
     )
     scratch_learning_rate_schedule: Literal["linear", "constant"] = Field(
         description="Learning-rate schedule for `scratch`."
@@ -45,6 +50,9 @@ class APPOOptions(Section):
     adam_beta1: Fraction = Field(description="Adam's decay rate of the first moment.")
     adam_beta2: Fraction = Field(description="Adam's decay rate of the second moment.")
     adam_epsilon: PositiveFloat = Field(description="Adam's epsilon.")
+    weight_decay: NonNegativeFloat = Field(
+        default=0.0, description="Adam's weight decay: this times the weight is added to its gradient."
+    )
     gamma: Fraction = Field(description="Discount factor.")
     gae_lambda: Fraction = Field(description="Lambda of generalised advantage estimation.")
     clip_ratio: PositiveFloat = Field(

@@ -31,6 +31,10 @@ class Sequences(Protocol):
     def outputs(self) -> Tensor | None:
         """``[T, B, A]``: log-probabilities of pi*; None if not stored."""
 
+    @property
+    def actions(self) -> Tensor | None:
+        """``[T, B]``: actions of the expert that played the games; None if not stored."""
+
 
 def categorical_information(logits: Tensor) -> Tensor:
     """Diagonal of the Fisher information w.r.t. the logits: ``p (1 - p)`` per action, ``[..., A]``."""
