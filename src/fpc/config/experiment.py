@@ -35,3 +35,8 @@ class Experiment(Section):
         exclude_if=lambda value: value is None,
         description="Overrides of the options in `methods` for this experiment: method -> option -> value.",
     )
+
+    @property
+    def finetune_needs_collect(self) -> bool:
+        """Whether fine-tuning reads what ``collect`` wrote even if the method does not, e.g. start states."""
+        return False

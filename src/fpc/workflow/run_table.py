@@ -101,7 +101,8 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
     assert row.method is not None
     if row.phase == "finetune":
         method = load_method(row.method)
-        return [pretrain, collect] if method.pretrained or method.needs else []
+        made_from = method.pretrained or method.needs or section.finetune_needs_collect
+        return [pretrain, collect] if made_from else []
     return [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
 
 

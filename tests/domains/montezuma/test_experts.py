@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,17 @@ from fpc.domains.montezuma.cloning import States, clone, states_of
 from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment
-from fpc.domains.montezuma.expert_agent import exploration_of
+from fpc.domains.montezuma.expert_agent import (
+    _CONFIRM,
+    TargetNotReached,
+    exploration_of,
+    recent_return,
+    trained_agent,
+)
 from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.pretraining import pretrain
 from fpc.domains.montezuma.start_states import read_start_states, write_demonstrations
+from fpc.learners.interface import Trained
 from fpc.workflow.loader import load
 from fpc.workflow.run import Run
 
@@ -119,3 +127,70 @@ def test_an_agent_that_never_reached_the_room_is_rejected_and_not_retrained(proj
     with pytest.raises(ValueError, match="no start state in room 2"):
         pretrain(chosen, run)
     assert (run.state / "expert.safetensors").read_bytes() == weights
+
+
+def agent(**changes: Any) -> dict[str, Any]:
+    """The section ``expert`` with an agent that trains in chunks of 128 steps."""
+    ppo_rnd = {"steps": 384, "trajectories": 2, "check_every": 128, "recent_games": 2, "confirming_games": 2}
+    return {"recipe": "ppo_rnd", "ppo_rnd": ppo_rnd | changes, "start_states": 4, "demonstrations": 2}
+
+
+def agent_in(folder: Path, score: Callable[[MontezumaEnvironment], float], **changes: Any) -> Trained:
+    """Train the agent on games of 20 steps whose points are given by ``score``: few earn any in reality."""
+    chosen = experiment(expert=agent(**changes))
+    chosen = chosen.model_copy(
+        update={"environment": chosen.environment.model_copy(update={"max_steps": 20})}
+    )
+    options = chosen.pretrain.expert.ppo_rnd
+    assert options is not None
+    with pytest.MonkeyPatch.context() as patch:
+        metrics = MontezumaEnvironment._metrics
+        patch.setattr(MontezumaEnvironment, "_metrics", lambda self: metrics(self) | {"score": score(self)})
+        return trained_agent(chosen, options, run_in(folder))
+
+
+def last_step(trained: Trained) -> int:
+    return int(trained.table["step"].max())
+
+
+def test_the_agent_trains_until_its_return_is_reached_and_confirmed(project: Path) -> None:
+    # Points grow with the number of the environment's game: 4 environments finish 1 game each in 128 steps.
+    whole = agent_in(project / "whole", lambda game: 0.0, target_return=None)
+    assert 256 < last_step(whole) <= 384
+    seen: list[tuple[int, ...]] = []
+
+    def points(game: MontezumaEnvironment) -> float:
+        training = _CONFIRM not in game.stream
+        if not training:
+            seen.append(game.stream)
+        return 100.0 * game.episode if training else 150.0
+
+    stopped = agent_in(project / "stopped", points, target_return=150.0)
+    assert last_step(stopped) < 384
+    assert len(set(seen)) == 2
+    accepted = agent_in(project / "spent", lambda _: 0.0, target_return=1.0, accept_below_target=True)
+    assert all(torch.equal(accepted.policy[name], value) for name, value in whole.policy.items())
+
+
+def test_an_agent_that_is_not_confirmed_trains_on(project: Path) -> None:
+    def points(game: MontezumaEnvironment) -> float:
+        return 50.0 if _CONFIRM in game.stream else 200.0
+
+    with pytest.raises(
+        TargetNotReached, match=r"384 steps is 200 of the last games in training, 50 of the confirming games"
+    ):
+        agent_in(project / "run", points, target_return=150.0)
+
+
+def test_a_target_needs_a_constant_learning_rate(project: Path) -> None:
+    chosen = experiment(expert=agent(target_return=150.0)).model_dump()
+    chosen["pretrain"]["appo"]["learning_rate_schedule"] = "linear"
+    with pytest.raises(ValueError, match=r"target_return needs appo\.learning_rate_schedule: constant"):
+        MontezumaExperiment.model_validate(chosen)
+
+
+def test_the_recent_return_is_that_of_the_last_games() -> None:
+    rows = [(10, "score", 0.0), (20, "score", 300.0), (20, "rooms", 9.0), (30, "score", 100.0)]
+    table = pd.DataFrame(rows, columns=["step", "metric", "value"])
+    assert recent_return(table, 2) == 200.0
+    assert recent_return(table, 4) == float("-inf")

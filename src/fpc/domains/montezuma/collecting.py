@@ -15,16 +15,17 @@ from fpc.domains.finetuning import EXPERT
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
-from fpc.domains.montezuma.factories import starts_in
+from fpc.domains.montezuma.factories import GAME_STARTS, game_starts_in, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
+from fpc.domains.montezuma.start_states import write_start_states
 
 _COLLECT = 4409  # distinguishes these episodes from others with the same seed
 _BATCH = 16
 
 
 class Reservoir:
-    """A uniform sample of a stream (Vitter's algorithm R), returned in random order.
+    """A uniform sample of the states of all games (Vitter's algorithm R), returned in random order.
 
     Args:
         size: number of observations kept.
@@ -35,24 +36,29 @@ class Reservoir:
     def __init__(self, size: int, width: int, generator: np.random.Generator) -> None:
         self.size, self.generator, self.seen = size, generator, 0
         self.observations = torch.empty(size, width, dtype=torch.uint8)
+        self.games = torch.empty(size, dtype=torch.int64)
 
-    def see(self, observation: np.ndarray) -> None:
-        """Add one uint8 observation of any shape."""
+    def see(self, observation: np.ndarray, game: int) -> None:
+        """Add one uint8 observation of any shape, seen in game number ``game``."""
         index = self.seen if self.seen < self.size else int(self.generator.integers(self.seen + 1))
         self.seen += 1
         if index < self.size:
             self.observations[index] = torch.from_numpy(observation.reshape(-1))
+            self.games[index] = game
 
-    def shuffled(self) -> Tensor:
-        """The sample in random order, uint8 ``[kept, width]``."""
-        kept = self.observations[: min(self.seen, self.size)]
-        return kept[torch.from_numpy(self.generator.permutation(len(kept)))]
+    def shuffled(self) -> tuple[Tensor, Tensor]:
+        """The sample in random order, uint8 ``[kept, width]``, and the states' games, int64 ``[kept]``."""
+        kept = min(self.seen, self.size)
+        order = torch.from_numpy(self.generator.permutation(kept))
+        return self.observations[order], self.games[order]
 
 
 def collect(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write ``expert.safetensors`` (observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``).
+    """Write ``expert.safetensors``: observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``, games int64.
 
-    ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``.
+    All retention methods read these states of pi*'s trajectories, EWC's Fisher information too (paper).
+    ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``. With ``start_room``,
+    ``game_starts.json`` holds the states at which fine-tuned games begin.
 
     Raises:
         ValueError: pi*'s games had fewer states than ``collect.states``.
@@ -77,12 +83,14 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
             f"{options.trajectories} games of pi* had {reservoir.seen} states, fewer than collect.states = "
             f"{options.states}; lower it, or raise collect.trajectories or collect.max_steps"
         )
-    observations = reservoir.shuffled()
+    observations, games = reservoir.shuffled()
     with torch.inference_mode():
         outputs = torch.cat([network.logits(network.encode(part)) for part in torch.split(observations, 256)])
+    if environment.start_room is not None:
+        write_start_states(run.output / GAME_STARTS, game_starts_in(pi_star / STARTS, environment))
     for name in (STARTS, VISITS):
         shutil.copyfile(pi_star / name, run.output / name)
-    write_tensors(run.output / EXPERT, {"observations": observations, "outputs": outputs})
+    write_tensors(run.output / EXPERT, {"observations": observations, "outputs": outputs, "games": games})
 
 
 @torch.inference_mode()
@@ -96,15 +104,15 @@ def _play(
 ) -> None:
     """Play ``trajectories`` games from start states to their ends, adding every state to the reservoir."""
     observations = [player.reset()[0] for player in players]
+    games = list(range(len(players)))  # each player's
     begun, ended = len(players), 0
     while players:
         logits = network.logits(network.encode(torch.from_numpy(np.stack(observations))))
         actions = torch.multinomial(logits.softmax(-1), 1, generator=sampler).flatten().tolist()
-        for observation in observations:
-            reservoir.see(observation)
-        going: list[MontezumaEnvironment] = []
-        following = []
-        for player, action in zip(players, actions, strict=True):
+        for observation, game in zip(observations, games, strict=True):
+            reservoir.see(observation, game)
+        going: list[tuple[MontezumaEnvironment, np.ndarray, int]] = []
+        for player, game, action in zip(players, games, actions, strict=True):
             observation, _, terminated, truncated, _ = player.step(action)
             if terminated or truncated:
                 ended += 1
@@ -112,8 +120,9 @@ def _play(
                 if begun == trajectories:
                     player.close()  # type: ignore[no-untyped-call]
                     continue
-                begun += 1
                 observation, _ = player.reset()
-            going.append(player)
-            following.append(observation)
-        players, observations = going, following
+                game, begun = begun, begun + 1
+            going.append((player, observation, game))
+        players = [player for player, _, _ in going]
+        observations = [observation for _, observation, _ in going]
+        games = [game for _, _, game in going]

@@ -31,6 +31,21 @@ class EnvironmentOptions(Section):
     room_max_steps: PositiveInt = Field(
         description="Step limit of an attempt in the room from a start state."
     )
+    start_room: PositiveInt | None = Field(
+        default=None,
+        le=ROOMS,
+        description="Number of the room at whose entry games of fine-tuning and of the probe `start` begin, "
+        "on the expert's trajectories that have not been in `room`; null: the game's own start.",
+    )
+
+    @model_validator(mode="after")
+    def _close_comes_before_far(self) -> Self:
+        if self.start_room == self.room:
+            raise ValueError(
+                f"environment.start_room is {self.room}, the room where Far begins; choose a room before it, "
+                "or null for the game's own start"
+            )
+        return self
 
 
 class NetworkOptions(Section):
@@ -53,7 +68,26 @@ class GoExploreOptions(Section):
 class PPORNDOptions(Section):
     """An expert trained from the start of the game with APPO and RND, with the options of `pretrain`."""
 
-    steps: PositiveInt = Field(description="Environment steps.")
+    steps: PositiveInt = Field(
+        description="Environment steps; with `target_return` at most: reaching them without it is an error."
+    )
+    target_return: PositiveFloat | None = Field(
+        default=None,
+        description="Training stops when the mean return (points) of the `recent_games` last games and that "
+        "of `confirming_games` new ones reach this; null: train for `steps`.",
+    )
+    check_every: PositiveInt = Field(
+        default=10_000_000, description="Environment steps between two checks of `target_return`."
+    )
+    recent_games: PositiveInt = Field(
+        default=100, description="Games in training over which the return is averaged."
+    )
+    confirming_games: PositiveInt = Field(
+        default=100, description="Games on fresh seeds that confirm the return."
+    )
+    accept_below_target: bool = Field(
+        default=False, description="Continue with an agent that spent `steps` below `target_return`."
+    )
     trajectories: PositiveInt = Field(
         description="Games played after training; those that reach the room are kept."
     )
@@ -112,6 +146,12 @@ class PretrainOptions(Section):
     def _recipe_is_complete(self) -> Self:
         if self.recipe == "clone" and self.clone is None:
             raise ValueError("recipe `clone` needs the key `clone`; add it, or set recipe: rl_from_room")
+        agent = self.expert.ppo_rnd
+        if agent and agent.target_return and self.appo.learning_rate_schedule != "constant":
+            raise ValueError(
+                "expert.ppo_rnd.target_return needs appo.learning_rate_schedule: constant, as the number of "
+                "steps is not known in advance"
+            )
         if self.recipe == "rl_from_room" and not self.steps:
             raise ValueError("recipe `rl_from_room` needs steps above 0")
         return self
@@ -149,6 +189,11 @@ class MontezumaExperiment(Experiment):
     collect: CollectOptions = Field(description="Expert data.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")
+
+    @property
+    def finetune_needs_collect(self) -> bool:
+        """Games that begin in a later room need its start states."""
+        return self.environment.start_room is not None
 
     @model_validator(mode="after")
     def _whole_network_is_trained(self) -> Self:

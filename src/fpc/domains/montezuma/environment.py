@@ -18,6 +18,7 @@ from fpc.domains.montezuma.config import EnvironmentOptions
 from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import StartState, replay
+from fpc.learners.interface import VISITED
 
 Outcome = Literal["going", "success", "failure"]
 Task = Literal["game", "room"]
@@ -179,7 +180,8 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         ram = self.emulator.ram
         ram_room = int(ram[ROOM])
         return {
-            "room": room_number(ram_room),
+            "room": (room := room_number(ram_room)),
+            VISITED: f"room_{room}",
             "ram_room": ram_room,
             "inventory": int(ram[INVENTORY]),
             "lives": self.emulator.lives,

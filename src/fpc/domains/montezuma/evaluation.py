@@ -11,7 +11,7 @@ from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.factories import starts_in
+from fpc.domains.montezuma.factories import GAME_STARTS, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.rollout import Episode, EpisodeRecord, play
 
@@ -23,7 +23,8 @@ def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
     """Write ``episodes.parquet``, and ``attempts.parquet`` from which attempts can be replayed.
 
     Probes: ``room_<n>`` (Far; success and return of attempts from entries of the room), ``start``
-    (Close; return and rooms of games from the start) and, once, ``random`` (a random policy in the room).
+    (Close; return and rooms of games from the start, or from the entry of ``start_room``) and, once,
+    ``random`` (a random policy in the room).
     All milestones use the same start states and the same random numbers.
 
     Raises:
@@ -48,7 +49,12 @@ class Probes:
             Episode((run.seed, _FAR, number), starts[(first + number) % len(starts)], "room")
             for number in range(self.options.episodes)
         ]
-        self.close = [Episode((run.seed, _CLOSE, number)) for number in range(self.options.start_episodes)]
+        room = self.environment.start_room
+        games = [None] if room is None else starts_in(run.parents["collect"] / GAME_STARTS, room)
+        self.close = [
+            Episode((run.seed, _CLOSE, number), games[number % len(games)])
+            for number in range(self.options.start_episodes)
+        ]
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes``, and ``attempts``; at step 0 also those of a random policy."""

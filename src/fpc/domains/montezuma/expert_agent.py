@@ -16,40 +16,92 @@ from fpc.domains.montezuma.archive import (
     shortest_first,
     visits_table,
 )
-from fpc.domains.montezuma.config import MontezumaExperiment
+from fpc.domains.montezuma.config import MontezumaExperiment, PPORNDOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.factories import specification_of
-from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.network import network_with
 from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.rollout import Episode, play
-from fpc.learners.appo import APPO
+from fpc.learners.appo import APPO, APPOSpecification
+from fpc.learners.interface import Trained
 
-_PLAY = 5501  # distinguishes these games from others with the same seed
+_PLAY, _CONFIRM = 5501, 5503  # distinguish these games from others with the same seed
+
+
+class TargetNotReached(ValueError):
+    """The agent's budget is spent, but its return is below the target."""
 
 
 def play_expert(experiment: MontezumaExperiment, run: Run) -> Exploration:
-    """Train the agent, play its games and collect the trajectories into every room it reached."""
+    """Train the agent, play its games and collect the trajectories into every room it reached.
+
+    Raises:
+        TargetNotReached: see :func:`trained_agent`.
+    """
     options = experiment.pretrain.expert.ppo_rnd
     assert options is not None  # guaranteed by the configuration
-    pretrain = experiment.pretrain
     weights, table = run.state / "expert.safetensors", run.state / "expert.parquet"
     if not table.exists():
-        specification = specification_of(
-            experiment,
-            pretrain.appo,
-            pretrain.rnd,
-            steps=options.steps,
-            **run_fields(run, run.state / "expert", phase="expert"),
-        )
-        trained = APPO().train(specification)
+        trained = trained_agent(experiment, options, run)
         write_tensors(weights, trained.policy)
         write_table(table, trained.table)
-    network = MontezumaNetwork(experiment.network, experiment.environment)
-    network.load_state_dict(read_tensors(weights))
-    network.eval()
+    network = network_with(experiment.network, experiment.environment, read_tensors(weights))
     episodes = [Episode((run.seed, _PLAY, number)) for number in range(options.trajectories)]
     records = play(network, experiment.environment, episodes)
     return exploration_of([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
+
+
+def trained_agent(experiment: MontezumaExperiment, options: PPORNDOptions, run: Run) -> Trained:
+    """Train until the target return is reached and confirmed, or for all steps if there is no target.
+
+    Training continues from its checkpoint after each check, so a check changes nothing in it.
+
+    Raises:
+        TargetNotReached: the steps are spent below the target, and ``accept_below_target`` is not set.
+    """
+    every = options.steps if options.target_return is None else options.check_every
+    checks = [*range(every, options.steps, every), options.steps]
+    measured: list[float] = []
+    for step in checks:
+        trained = APPO().train(_specification(experiment, run, step))
+        if options.target_return is None:
+            return trained
+        measured = _measured(experiment, options, run, trained, step)
+        if len(measured) == 2 and min(measured) >= options.target_return:
+            return trained
+    if options.accept_below_target:
+        return trained
+    names = ("of the last games in training", "of the confirming games")
+    found = ", ".join(f"{value:.0f} {name}" for value, name in zip(measured, names, strict=False))
+    raise TargetNotReached(
+        f"the expert's mean return after {options.steps} steps is {found}; the target is "
+        f"{options.target_return:.0f}: raise pretrain.expert.ppo_rnd.steps or lower target_return, or set "
+        "accept_below_target: true to continue with this agent"
+    )
+
+
+def recent_return(table: pd.DataFrame, games: int) -> float:
+    """Mean points of the last ``games`` finished games in a training table; -inf if there were fewer."""
+    scores = table.loc[table["metric"] == "score", "value"]
+    return float(scores.tail(games).mean()) if len(scores) >= games else float("-inf")
+
+
+def _measured(
+    experiment: MontezumaExperiment, options: PPORNDOptions, run: Run, trained: Trained, step: int
+) -> list[float]:
+    """The recent return and, if it reaches the target, that of new games; their seeds depend on the step."""
+    recent = recent_return(trained.table, options.recent_games)
+    if recent < (options.target_return or 0.0):
+        return [recent]
+    games = [Episode((run.seed, _CONFIRM, step, number)) for number in range(options.confirming_games)]
+    network = network_with(experiment.network, experiment.environment, trained.policy)
+    records = play(network, experiment.environment, games)
+    return [recent, sum(record.score for record in records) / len(records)]
+
+
+def _specification(experiment: MontezumaExperiment, run: Run, steps: int) -> APPOSpecification:
+    pretrain, fields = experiment.pretrain, run_fields(run, run.state / "expert", phase="expert")
+    return specification_of(experiment, pretrain.appo, pretrain.rnd, steps=steps, **fields)
 
 
 def exploration_of(games: list[bytes], seed: int, training: pd.DataFrame) -> Exploration:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from fpc.domains.finetuning import EXPERT
 from fpc.domains.montezuma.config import EnvironmentOptions, MontezumaExperiment, NetworkOptions
+from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment
 from fpc.domains.montezuma.network import MontezumaNetwork
-from fpc.domains.montezuma.start_states import read_start_states
+from fpc.domains.montezuma.start_states import StartState, read_start_states, rooms_on_the_way
 from fpc.learners.appo import APPOSpecification, Call
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
 from fpc.retention.expert_data import ExpertDataset
+
+GAME_STARTS = "game_starts.json"  # where fine-tuned games begin, if not at the game's own start
 
 
 def environment_of(
     environment: dict[str, Any],
     task: Literal["game", "room"],
     starts: str | None,
+    room: int | None = None,
     *,
     seed: int,
     index: int,
@@ -28,15 +33,15 @@ def environment_of(
     """Environment number ``index``; its episode n is seeded by (seed, index, n).
 
     A run resumed with new games at step ``started_at`` uses (seed, index, started_at, n).
-    ``starts`` is a file of start states; those of the configured room are used.
+    ``starts`` is a file of start states; those in ``room`` (by default where Far begins) are used.
     """
     options = EnvironmentOptions.model_validate(environment)
     stream = (seed, index, started_at) if started_at else (seed, index)
-    states = [] if starts is None else starts_in(Path(starts), options.room)
+    states = [] if starts is None else starts_in(Path(starts), room or options.room)
     return MontezumaEnvironment(options, stream, states, task)
 
 
-def starts_in(path: Path, room: int) -> list[Any]:
+def starts_in(path: Path, room: int) -> list[StartState]:
     """Start states in one room.
 
     Raises:
@@ -49,6 +54,32 @@ def starts_in(path: Path, room: int) -> list[Any]:
         raise ValueError(
             f"{path}: no start state in room {room}, only in {known}; set environment.room to one of "
             "these, or let the expert search longer (pretrain.expert)"
+        )
+    return found
+
+
+def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
+    """Where the games of fine-tuning begin: the entries of ``start_room``; empty for the game's own start.
+
+    Every state is replayed. Only those count whose last action enters the room, and whose trajectory has not
+    been in Far, which would otherwise be close by (the way back leads into the room as well).
+
+    Raises:
+        ValueError: there are none, or a replay leads elsewhere.
+    """
+    if options.start_room is None:
+        return []
+    emulator = Emulator(options.frame_skip)
+    found = []
+    for state in starts_in(path, options.start_room):
+        rooms = rooms_on_the_way(emulator, state)
+        if rooms[-2:-1] != [options.start_room] and options.room not in rooms:
+            found.append(state)
+    if not found:
+        raise ValueError(
+            f"{path}: no trajectory enters room {options.start_room} without having been in room "
+            f"{options.room}; set environment.start_room to a room before it, or let the expert search "
+            "longer (pretrain.expert)"
         )
     return found
 
@@ -71,19 +102,31 @@ def specification_of(
     *,
     task: Literal["game", "room"] = "game",
     starts: Path | None = None,
+    room: int | None = None,
     **more: Any,
 ) -> APPOSpecification:
-    """APPO with RND on the game, or on episodes from ``starts``; ``more`` holds the remaining fields."""
+    """APPO with RND on the game, or on episodes from ``starts`` in ``room`` (by default where Far begins).
+
+    ``more`` holds the remaining fields.
+    """
     environment = experiment.environment.model_dump(mode="json")
     network = experiment.network.model_dump(mode="json")
     starts_file = None if starts is None else str(starts)
     return APPOSpecification(
-        environment=Call.of(environment_of, environment=environment, task=task, starts=starts_file),
+        environment=Call.of(
+            environment_of, environment=environment, task=task, starts=starts_file, room=room
+        ),
         network=Call.of(network_of, network=network, environment=environment),
         options=options,
         rnd=rnd,
         **more,
     )
+
+
+def games_of(experiment: MontezumaExperiment, parents: Mapping[str, Path]) -> dict[str, Any]:
+    """The fields of ``specification_of`` that say where fine-tuned games begin."""
+    room = experiment.environment.start_room
+    return {} if room is None else {"starts": parents["collect"] / GAME_STARTS, "room": room}
 
 
 def expert_of(collected: Path) -> Call:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fpc.domains.finetuning import Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.factories import expert_of, specification_of
+from fpc.domains.montezuma.factories import expert_of, games_of, specification_of
 from fpc.learners.appo import APPO
 from fpc.retention.interface import MethodOptions, Need
 
@@ -20,6 +20,7 @@ def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions
         options.rnd,
         initial_policy=work.pi_star(),
         expert=expert_of(run.parents["collect"]) if work.needs(Need.EXPERT_DATA) else None,
+        **games_of(experiment, run.parents),
         **work.fields(options.evaluate_every, options.early_milestones),
     )
     work.finish(APPO().train(specification))

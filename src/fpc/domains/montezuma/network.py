@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Self
 
@@ -87,3 +88,12 @@ class MontezumaNetwork(nn.Module):
         """Extrinsic and intrinsic values, float32 ``[N]`` each, of features ``[N, H]``."""
         hidden = F.relu(self.baseline_hidden(features)) + features
         return self.baseline(hidden).squeeze(-1), self.intrinsic_baseline(hidden).squeeze(-1)
+
+
+def network_with(
+    options: NetworkOptions, environment: EnvironmentOptions, weights: Mapping[str, Tensor]
+) -> MontezumaNetwork:
+    """A network with given weights, for playing."""
+    network = MontezumaNetwork(options, environment)
+    network.load_state_dict(weights)
+    return network.requires_grad_(False).eval()

@@ -20,7 +20,7 @@ from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.derived_tables import draw_rooms
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.factories import specification_of, starts_in
-from fpc.domains.montezuma.network import MontezumaNetwork
+from fpc.domains.montezuma.network import MontezumaNetwork, network_with
 from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
 from fpc.domains.montezuma.start_states import write_demonstrations, write_start_states
@@ -116,9 +116,7 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     """Measure success in the room of pi* and of a random policy."""
     environment, count = experiment.environment, experiment.pretrain.probe_episodes
     starts = starts_in(run.output / STARTS, environment.room)
-    network = MontezumaNetwork(experiment.network, environment)
-    network.load_state_dict(read_tensors(run.output / POLICY))
-    network.eval()
+    network = policy_of(experiment, run.output)
     episodes = [
         Episode((run.seed, _PROBE, number), starts[number % len(starts)], "room") for number in range(count)
     ]
@@ -131,6 +129,4 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
 
 def policy_of(experiment: MontezumaExperiment, folder: Path) -> MontezumaNetwork:
     """Load pi* from a published folder, for evaluation."""
-    network = MontezumaNetwork(experiment.network, experiment.environment)
-    network.load_state_dict(read_tensors(folder / POLICY))
-    return network.requires_grad_(False).eval()
+    return network_with(experiment.network, experiment.environment, read_tensors(folder / POLICY))

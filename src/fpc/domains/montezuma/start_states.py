@@ -43,12 +43,21 @@ def replay(emulator: Emulator, start: StartState) -> int:
     Raises:
         ValueError: the actions led to another state.
     """
+    rooms = rooms_on_the_way(emulator, start)
+    return next((room for room in reversed(rooms) if room != rooms[-1]), 0)
+
+
+def rooms_on_the_way(emulator: Emulator, start: StartState) -> list[int]:
+    """Bring ``emulator`` to the start state; returns the room (our number) before and after every action.
+
+    Raises:
+        ValueError: the actions led to another state.
+    """
     emulator.reset()
-    room, came_from = room_number(emulator.ram_room), 0
+    rooms = [room_number(emulator.ram_room)]
     for action in start.actions:
         emulator.step(action)
-        if (now := room_number(emulator.ram_room)) != room:
-            room, came_from = now, room
+        rooms.append(room_number(emulator.ram_room))
     found = emulator.digest()
     if found != start.digest:
         raise ValueError(
@@ -56,7 +65,7 @@ def replay(emulator: Emulator, start: StartState) -> int:
             f"RAM's digest is {found[:12]}..., not {start.digest[:12]}...; the file was altered or made with "
             "another version of ale-py: run pretrain again"
         )
-    return came_from
+    return rooms
 
 
 def write_start_states(path: Path, states: Iterable[StartState]) -> None:

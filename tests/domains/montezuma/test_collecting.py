@@ -1,0 +1,55 @@
+"""Expert data: states of all of pi*'s trajectories, from which EWC's Fisher information is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fpc.core.files import read_tensors
+from fpc.domains.montezuma.finetuning import finetune
+from fpc.retention.ewc import EWC, EWCOptions
+
+from .phases import collected, experiment, run_of
+
+
+def test_states_come_from_all_trajectories(project: Path) -> None:
+    made = collected(experiment(collect={"trajectories": 20, "states": 400, "max_steps": 40}), project)
+    data = read_tensors(made["collect"] / "expert.safetensors")
+    assert {name: len(value) for name, value in data.items()} == dict.fromkeys(
+        ("observations", "outputs", "games"), 400
+    )
+    counts = torch.bincount(data["games"], minlength=20)
+    # 20 games of up to 40 steps: every second state is kept, about 20 of each.
+    assert len(counts) == 20
+    assert counts.min() >= 5
+
+
+def test_fisher_information_is_that_of_the_collected_states(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = experiment(finetune={"steps": 64, "evaluate_every": 64})
+    made = collected(chosen, project)
+    prepared: list[tuple[EWC, Any]] = []
+    prepare = EWC.prepare
+
+    def recording(self: EWC, context: Any) -> None:
+        prepare(self, context)
+        prepared.append((self, context))
+
+    monkeypatch.setattr(EWC, "prepare", recording)
+    options = EWCOptions(coefficient=1.0, fisher_samples=4000, fisher_floor=0.0)
+    finetune(chosen, "ewc", options, run_of(project, "finetune", "ewc", **made))
+    ((method, context),) = prepared
+    data = read_tensors(made["collect"] / "expert.safetensors")
+    assert torch.equal(context.expert.tensors["observations"], data["observations"])
+    # With respect to the last layer's bias, the Fisher information of a softmax is p (1 - p) of each action.
+    probabilities = data["outputs"].double().softmax(-1)
+    expected = (probabilities * (1 - probabilities)).mean(0)
+    sizes = {name: value.numel() for name, value in context.student.anchored_parameters().items()}
+    begin = sum(size for name, size in list(sizes.items())[: list(sizes).index("policy.bias")])
+    found = method.fisher[begin : begin + sizes["policy.bias"]].double()
+    assert torch.allclose(found, expected, rtol=0.02)  # 4,000 draws from 100 states
+    assert not any("baseline" in name for name in sizes)

@@ -1,0 +1,93 @@
+"""Games of fine-tuning that begin at the entry of a later room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.evaluation import evaluate
+from fpc.domains.montezuma.factories import environment_of, game_starts_in
+from fpc.domains.montezuma.finetuning import finetune
+from fpc.domains.montezuma.start_states import read_start_states, rooms_on_the_way, write_start_states
+from fpc.retention.registry import load_method
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import parents, rows
+
+from .known_states import STATES, options, start
+from .phases import collected, experiment, run_of
+
+FAR_7_FROM_2 = {"room": 7, "start_room": 2}
+
+
+def test_games_begin_at_entries_only() -> None:
+    chosen = options(room=7, start_room=2)
+    assert game_starts_in(STATES, chosen) == [start(2)]  # the other three are further inside
+    rooms = rooms_on_the_way(Emulator(), start(2))
+    assert rooms == [1] * (len(rooms) - 1) + [2]
+    assert game_starts_in(STATES, options()) == []
+
+
+def test_a_trajectory_that_has_been_in_far_is_no_start() -> None:
+    with pytest.raises(ValueError, match="no trajectory enters room 7 without having been in room 2"):
+        game_starts_in(STATES, options(room=2, start_room=7))
+
+
+def test_an_entry_that_does_not_replay_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "start_states.json"
+    altered = [state for state in read_start_states(STATES) if state.room == 2]
+    altered[0] = type(altered[0])(2, 0, altered[0].actions, "0" * 64)
+    write_start_states(path, altered)
+    with pytest.raises(ValueError, match="digest"):
+        game_starts_in(path, options(room=7, start_room=2))
+
+
+def test_far_cannot_be_the_start() -> None:
+    with pytest.raises(ValidationError, match="start_room is 7, the room where Far begins"):
+        options(room=7, start_room=7)
+
+
+def test_an_environment_begins_there_and_plays_on() -> None:
+    chosen = options(**FAR_7_FROM_2, sticky=0.0)
+    environment = environment_of(
+        chosen.model_dump(mode="json"), "game", str(STATES), 2, seed=0, index=0, started_at=0
+    )
+    _, info = environment.reset()
+    assert info["room"] == 2
+    assert info["visited"] == "room_2"
+    assert environment.emulator.digest() in {state.digest for state in read_start_states(STATES)}
+
+
+def test_fine_tuned_games_and_the_probe_begin_there(project: Path) -> None:
+    chosen = experiment(
+        environment=FAR_7_FROM_2 | {"max_steps": 20},
+        finetune={"steps": 128, "evaluate_every": 128, "early_milestones": [64]},
+    )
+    made = collected(chosen, project)
+    assert read_start_states(made["collect"] / "game_starts.json") == [start(2)]
+    run = run_of(project, "finetune", "scratch", **made)
+    finetune(chosen, "scratch", load_method("scratch").Options(), run)
+    training = pd.read_parquet(run.output / "training.parquet")
+    assert len(training[training["metric"] == "room_2"]) > 1  # untrained, no game gets there from Room 1
+    judged = run_of(project, "evaluate", "scratch", finetune=run.output, **made)
+    evaluate(chosen, judged)
+    episodes = pd.read_parquet(judged.output / "episodes.parquet")
+    assert set(episodes["step"]) == {0, 64, 128}
+    assert set(episodes["probe"]) == {"room_7", "start", "random"}
+
+
+def test_scratch_then_needs_the_start_states_too(project: Path) -> None:
+    experiment()  # copies the scale's file
+    variant = "experiments: {montezuma: {environment: {room: 7, start_room: 2}}}"
+    Path("configs/variants/later.yaml").write_text(variant, encoding="utf-8")
+
+    def parents_of_scratch(variant: str | None) -> list[str]:
+        configuration = load("temple", variant)
+        (row,) = (row for row in rows(configuration) if (row.phase, row.method) == ("finetune", "scratch"))
+        return [parent.phase for parent in parents(configuration, row)]
+
+    assert parents_of_scratch(None) == []
+    assert parents_of_scratch("later") == ["pretrain", "collect"]
