@@ -23,7 +23,8 @@ IDENTITY: dict[str, Any] = {
 def test_identity_fills_missing_columns() -> None:
     table = episodes_table([ROW, ROW | {"episode": 1, "value": 0.0}], **IDENTITY)
     assert tuple(table.columns) == tuple(EPISODES_SCHEMA)
-    assert table.to_dict("records") == [IDENTITY | ROW, IDENTITY | ROW | {"episode": 1, "value": 0.0}]
+    full = IDENTITY | ROW | {"start": -1}
+    assert table.to_dict("records") == [full, full | {"episode": 1, "value": 0.0}]
 
 
 def test_columns_of_rows_take_precedence() -> None:

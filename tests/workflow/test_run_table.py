@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
@@ -20,7 +21,8 @@ def jobs(configuration: Configuration) -> int:
         experiment = configuration.experiments[name]
         groups = ceil(experiment.seeds / experiment.seeds_per_run)
         policies = groups if experiment.pretrain_per_seed else 1
-        total += 2 * policies + 2 * len(configuration.methods_of(name)) * groups
+        measured = policies * load_domain(experiment.domain).measures_pi_star
+        total += 2 * policies + measured + 2 * len(configuration.methods_of(name)) * groups
     return total
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from fpc.core.errors import ConfigError, unknown
+from fpc.core.tables import PI_STAR
+from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, parse_seeds, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
@@ -44,8 +46,12 @@ def check_run(
     where = f"scale {configuration.label}: "
     if experiment not in configuration.experiments:
         raise ConfigError(where + unknown("experiment", experiment, configuration.experiments))
-    if method is not None and method not in configuration.methods_of(experiment):
-        raise ConfigError(where + unknown("method", method, configuration.methods_of(experiment)))
+    methods = configuration.methods_of(experiment)
+    measured = load_domain(configuration.experiments[experiment].domain).measures_pi_star
+    if phase == "evaluate" and measured:
+        methods = (PI_STAR, *methods)
+    if method is not None and method not in methods:
+        raise ConfigError(where + unknown("method", method, methods))
     try:
         wanted = parse_seeds(seeds)
     except ValueError as error:

@@ -45,7 +45,7 @@ class TableSchemaError(ValueError):
 def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity: Any) -> pd.DataFrame:
     """The episodes table of ``rows``; ``identity`` gives the values of columns that ``rows`` lack.
 
-    ``start`` may be missing where no episode has a start state.
+    ``start`` may be missing, in all rows or some, where no episode has a start state.
 
     Raises:
         TableSchemaError: a column is missing, unknown, or not of the kind in ``EPISODES_SCHEMA``.
@@ -53,6 +53,8 @@ def episodes_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]], **identity:
     import pandas as pd
 
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if "start" in table:
+        table = table.assign(start=table["start"].fillna(NO_START).astype("int64"))
     identity = {"start": NO_START} | identity
     table = table.assign(**{name: value for name, value in identity.items() if name not in table})
     missing = [name for name in EPISODES_SCHEMA if name not in table]

@@ -14,6 +14,7 @@ from fpc.domains.interface import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Milestone:
 
 Rows = Iterable[Mapping[str, Any]]
 Measured = Mapping[str, "pd.DataFrame | Rows"]  # rows of ``episodes``, and other complete tables by name
+Keep = Callable[[str, "pd.DataFrame"], "pd.DataFrame"]
+
+
+@dataclass(frozen=True)
+class PiStar:
+    """How a run takes pi*'s own measurement over as its step 0, instead of measuring pi* again."""
+
+    is_weights: Callable[[Path], bool]  # whether a milestone holds pi*'s weights (heads may be new)
+    keep: Keep = lambda name, table: table  # the rows of a table that belong to this run's probes
 
 
 def evaluate_milestones(
@@ -36,6 +46,7 @@ def evaluate_milestones(
     *,
     episodes: Callable[[int], int] = lambda step: 1,
     order: Sequence[str] = (),
+    pi_star: PiStar | None = None,
 ) -> None:
     """Write ``episodes.parquet`` and any other tables returned by ``measure``, over all milestones.
 
@@ -49,6 +60,7 @@ def evaluate_milestones(
         measure: measures one milestone.
         episodes: number of episodes measured at a given step, for progress reports.
         order: columns to sort ``episodes`` by; by default rows stay in the order of measurement.
+        pi_star: used where the run has the parent ``evaluate``, which is pi*'s measurement.
 
     Raises:
         ValueError: the fine-tuned run left no milestones.
@@ -59,10 +71,51 @@ def evaluate_milestones(
         folder = _folder(run, step)
         if not (folder / f"{EPISODES}.parquet").exists():
             milestone = Milestone(step, path, lambda more, done=done: run.report(done + more, total))  # type: ignore[misc]
-            _keep(folder, measure(milestone), identity_of(domain, run) | {"step": step})
+            identity = identity_of(domain, run) | {"step": step}
+            known = None if step or pi_star is None else _measured_pi_star(run, path, pi_star)
+            _keep(folder, measure(milestone) if known is None else known, identity)
         done += episodes(step)
         run.report(done, total)
     _join(run, list(milestones), order)
+
+
+def evaluate_pi_star(
+    domain: str, run: Run, weights: Path, measure: Callable[[Milestone], Measured], episodes: int
+) -> None:
+    """Write the tables of pi* itself, with ``pi_star`` as the method and step 0.
+
+    Args:
+        domain: name of the domain.
+        run: the run; its method is ``pi_star``.
+        weights: pi*'s, as ``measure`` reads them.
+        measure: measures one policy.
+        episodes: number of episodes, for progress reports.
+    """
+    milestone = Milestone(0, weights, lambda done: run.report(done, episodes))
+    if not (_folder(run, 0) / f"{EPISODES}.parquet").exists():
+        _keep(_folder(run, 0), measure(milestone), identity_of(domain, run) | {"step": 0})
+    run.report(episodes, episodes)
+    _join(run, [0], ())
+
+
+def _measured_pi_star(run: Run, weights: Path, pi_star: PiStar) -> Measured | None:
+    """pi*'s tables with this run's method and seed; None if they are not those of ``weights``."""
+    import pandas as pd
+
+    folder = run.parents.get("evaluate")
+    if folder is None or not pi_star.is_weights(weights):
+        return None
+    found = {}
+    for path in sorted(folder.glob("*.parquet")):
+        table = pi_star.keep(path.stem, pd.read_parquet(path))
+        own = {"method": run.method, "seed": run.seed}
+        found[path.stem] = table.assign(**{name: own[name] for name in own if name in table})
+    return found
+
+
+def holds(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    """Whether weights have every expected tensor, bit for bit."""
+    return all(name in weights and bool((weights[name] == value).all()) for name, value in expected.items())
 
 
 def identity_of(domain: str, run: Run) -> dict[str, Any]:

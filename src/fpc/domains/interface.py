@@ -92,6 +92,19 @@ class Domain(ABC, Generic[ExperimentT]):
     def evaluate(self, experiment: ExperimentT, method: str, options: MethodOptions, run: Run) -> None:
         """Run every probe on every milestone: ``episodes.parquet``."""
 
+    def evaluate_pi_star(self, experiment: ExperimentT, run: Run) -> None:
+        """Run every probe on pi* itself, with many episodes: the tables of ``evaluate``, method ``pi_star``.
+
+        Optional: a domain that implements it takes this measurement over as step 0 of the methods that
+        start from pi*, so that all are compared with the same one.
+        """
+        raise NotImplementedError
+
+    @property
+    def measures_pi_star(self) -> bool:
+        """Whether the domain implements ``evaluate_pi_star``."""
+        return type(self).evaluate_pi_star is not Domain.evaluate_pi_star
+
     def collected_states(self, experiment: ExperimentT) -> int | None:
         """Number of pi*'s states that ``collect`` keeps; None where memory is not measured in states."""
         return None

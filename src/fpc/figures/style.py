@@ -24,17 +24,19 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from fpc.core import tables
 from fpc.core.files import canonical_json, write_text, write_with
 from fpc.figures.embedded import csv_text
 from fpc.figures.interface import FigureSettings
 from fpc.retention.registry import load_method
+
+PI_STAR = tables.PI_STAR
 
 WIDTH = 7.0  # inches, the paper's text width
 DOTS_PER_INCH = 200
 STAMP_SIZE = 8.0  # points
 SALT = "fpc"  # fixes the identifiers inside an SVG
 ORDER = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc", "episodic_memory")
-PI_STAR = "pi_star"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINE_STYLES: dict[str, Any] = {"close": "-", "whole": "-", "far": (0, (4, 1.5))}
 THEME = {

@@ -16,7 +16,7 @@ from pathlib import Path
 from fpc.lineage.artifact import RUN_PHASES
 
 # Methods of a domain that each make a different kind of artifact.
-DOMAIN_METHODS = (*RUN_PHASES, "derived_tables")
+DOMAIN_METHODS = (*RUN_PHASES, "evaluate_pi_star", "derived_tables")
 IN_TEXT = re.compile(r"fpc(?:\.\w+)+(?::\w+)?")
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.core.files import digest_of
+from fpc.core.tables import PI_STAR
 from fpc.retention.interface import MethodOptions
 
 
@@ -132,6 +133,7 @@ class Configuration:
         kept |= {name: dumped[name] for name in ("environment", "network") if name in dumped}
         if method is not None:
             kept["method"] = method
+        if method is not None and method != PI_STAR:
             kept["options"] = self.options(experiment, method).model_dump(mode="json")
         return kept
 

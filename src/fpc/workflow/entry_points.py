@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fpc.core.tables import PI_STAR
 from fpc.figures.catalogue import figure_domain, figure_entry
 from fpc.lineage.artifact import Row
 from fpc.retention.registry import load_method, method_names
@@ -18,8 +19,9 @@ def entry_points(row: Row, section: Mapping[str, Any]) -> list[str]:
         section: the row's configuration section.
     """
     if row.experiment is not None:
-        domain = [f"fpc.domains.{section['domain']}.domain:{row.phase}"] if "domain" in section else []
-        return domain + ([load_method(row.method).__module__] if row.method else [])
+        called = "evaluate_pi_star" if row.method == PI_STAR else row.phase
+        domain = [f"fpc.domains.{section['domain']}.domain:{called}"] if "domain" in section else []
+        return domain + ([load_method(row.method).__module__] if row.method not in (None, PI_STAR) else [])
     return _OF_PHASE[row.phase](row)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from fpc.core.tables import PI_STAR
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, command, scale_and_variant
 from fpc.lineage.freshness import Freshness, freshness
@@ -93,7 +94,9 @@ def execute_domain_phase(
 
     def work(run: Run) -> None:
         perform = getattr(domain, phase)
-        if method is None:
+        if method == PI_STAR:
+            domain.evaluate_pi_star(section, run)
+        elif method is None:
             perform(section, run)
         else:
             perform(section, method, configuration.options(experiment, method), run)

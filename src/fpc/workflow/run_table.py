@@ -12,8 +12,10 @@ from typing import Any
 
 from fpc.claims.claim import TABLES_READ
 from fpc.config.experiment import Experiment
-from fpc.core.tables import PHASE_OF_TABLE
+from fpc.core.tables import PHASE_OF_TABLE, PI_STAR
+from fpc.domains.registry import load_domain
 from fpc.figures.catalogue import figure_entry
+from fpc.figures.entry import Entry
 from fpc.lineage.artifact import Row
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
@@ -46,13 +48,16 @@ def matching(configuration: Configuration, patterns: tuple[str, ...]) -> list[st
 
 
 def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[Row]:
-    """Every run of one experiment: pretrain, collect, then finetune and evaluate for each method."""
+    """Every run of one experiment: pretrain, collect, pi*'s evaluation, then each method's two phases."""
     section = configuration.experiments[experiment]
     label = configuration.label
     groups = seed_groups(section)
     for phase in ("pretrain", "collect"):
         for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
             yield Row(label, phase, experiment, seeds=seeds)
+    if load_domain(section.domain).measures_pi_star:
+        for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
+            yield Row(label, "evaluate", experiment, PI_STAR, seeds)
     for phase in ("finetune", "evaluate"):
         for method in configuration.methods_of(experiment):
             for seeds in groups:
@@ -99,11 +104,16 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
     if row.phase == "collect":
         return [pretrain]
     assert row.method is not None
+    if row.method == PI_STAR:
+        return [pretrain, collect]
     if row.phase == "finetune":
         method = load_method(row.method)
         made_from = method.pretrained or method.needs or section.finetune_needs_collect
         return [pretrain, collect] if made_from else []
-    return [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
+    found = [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
+    if load_method(row.method).pretrained and load_domain(section.domain).measures_pi_star:
+        found.append(replace(pretrain, phase="evaluate", method=PI_STAR))
+    return found
 
 
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
@@ -114,10 +124,16 @@ def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure:
     found = []
     for experiment in matching(configuration, experiments):
         for row in experiment_rows(configuration, experiment):
-            chosen = metadata is None or metadata.methods is None or row.method in (None, *metadata.methods)
-            if row.phase in phases and chosen:
+            if row.phase in phases and _is_read(row, metadata):
                 found.append(row)
     return found
+
+
+def _is_read(row: Row, figure: Entry | None) -> bool:
+    """Whether a figure, or the claims if None, read a run's tables; figures see pi* as methods' step 0."""
+    if figure is None:
+        return True
+    return row.method != PI_STAR and (figure.methods is None or row.method in (None, *figure.methods))
 
 
 def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:

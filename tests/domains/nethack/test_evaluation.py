@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fpc.core.files import write_tensors
+from fpc.core.files import read_tensors, write_tensors
 from fpc.domains.nethack.divergence import divergence, divergence_rows, read_divergence_data
 from fpc.domains.nethack.environment import NetHackEnvironment
-from fpc.domains.nethack.evaluation import evaluate
+from fpc.domains.nethack.evaluation import evaluate, evaluate_pi_star
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.sokoban import sokoban_states
@@ -25,6 +26,7 @@ EVALUATE = {
     "episodes": 2,
     "sokoban_episodes": 1,
     "final_episodes": 3,
+    "pi_star_episodes": 3,
     "max_steps": 12,
     "far_max_steps": 6,
     "batch": 2,
@@ -96,6 +98,39 @@ def test_games_of_the_first_and_last_milestones_record_when_they_went_deeper(mad
     assert list(first.index) == [(step, episode) for step in (0, 50) for episode in range(3)]
     assert first["turn"].tolist() == [1] * 6
     assert first["depth"].tolist() == [1] * 6
+
+
+def test_pi_star_is_measured_once_and_seeds_take_over_their_own_start_states(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    measured = replace(
+        run, method="pi_star", seeds=(0,), state=tmp_path / "pi_state", output=tmp_path / "evaluate"
+    )
+    measured.state.mkdir()
+    options = experiment(**EVALUATE | {"episodes": 1, "pi_star_episodes": 5})
+    evaluate_pi_star(options, measured)
+    pi_star = pd.read_parquet(measured.output / "episodes.parquet")
+    games = pi_star[pi_star["measure"] == "return"]
+    assert games.groupby("probe").size().to_dict() == dict.fromkeys(
+        ("level_1", "level_4", "sokoban", "final"), 5
+    )
+    assert games[games["probe"] == "level_4"]["start"].tolist() == [0, 1, 0, 1, 0]
+    assert set(games[games["probe"] == "final"]["start"]) == {-1}
+
+    run.parents = {**run.parents, "evaluate": measured.output}
+    step_0 = run.parents["finetune"] / "milestones" / "step_0.safetensors"
+    weights = read_tensors(run.parents["pretrain"] / "policy.safetensors")
+    write_tensors(step_0, weights | {"baseline.bias": weights["baseline.bias"] + 1.0})  # a critic of its own
+    evaluate(options, run)
+    table = pd.read_parquet(run.output / "episodes.parquet")
+    assert set(table["method"]) == {"vanilla"}
+    assert set(table["seed"]) == {3}
+    own = table[(table["step"] == 0) & (table["probe"] == "level_4") & (table["measure"] == "return")]
+    assert own["start"].tolist() == [1, 1]  # seed 3, with one start state a seed, has the second of two
+    expected = games[(games["probe"] == "level_4") & (games["start"] == 1)]["value"]
+    assert own["value"].tolist() == expected.tolist()
+    final = table[(table["probe"] == "final") & (table["measure"] == "return")]
+    assert final.groupby("step").size().to_dict() == {0: 5, 50: 3}
+    assert len(pd.read_parquet(run.output / "dungeon.parquet").groupby(["step", "episode"])) == 5 + 3
 
 
 def test_completed_milestones_are_not_played_again(made: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def tiny_experiment() -> RoboticSequenceExperiment:
             },
             "collect": {"states": 61, "start_states": 2, "analysis_states": 10},
             "finetune": {"sac": SAC, "steps": 60, "evaluate_every": 25, "keep_critics": True},
-            "evaluate": {"episodes": 1, "stochastic": False, "analysis": True},
+            "evaluate": {"episodes": 1, "pi_star_episodes": 2, "stochastic": False, "analysis": True},
         }
     )
 

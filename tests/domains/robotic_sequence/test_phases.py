@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.core.files import read_json, read_tensors, write_json
+from fpc.core.files import read_json, read_tensors, write_json, write_tensors
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.domain import DOMAIN
 from fpc.retention.interface import Need
@@ -93,7 +94,7 @@ def test_evaluate_measures_every_milestone_and_resumes(
     DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
     episodes = pd.read_parquet(run.output / "episodes.parquet")
     assert [*episodes.columns[:5]] == ["domain", "experiment", "condition", "method", "seed"]
-    assert [*episodes.columns[5:]] == ["step", "probe", "group", "episode", "measure", "value"]
+    assert [*episodes.columns[5:]] == ["step", "probe", "group", "start", "episode", "measure", "value"]
     assert set(episodes.step) == {0, 25, 50, 60}
     assert episodes.groupby("probe").group.first().to_dict() == {
         "0_reach": "close",
@@ -124,6 +125,46 @@ def test_evaluate_measures_every_milestone_and_resumes(
     DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
     assert (run.state / "step_25" / "episodes.parquet").stat().st_mtime_ns == kept
     pd.testing.assert_frame_equal(pd.read_parquet(run.output / "episodes.parquet"), episodes)
+
+
+def test_pi_star_is_measured_once_and_is_step_0_of_methods_that_start_from_it(
+    chain: Path, tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
+) -> None:
+    measured = replace(
+        make_run(chain, "evaluate", "pi_star"), state=tmp_path / "pi_star", output=tmp_path / "evaluate"
+    )
+    measured.state.mkdir()
+    DOMAIN.evaluate_pi_star(tiny_experiment, measured)
+    pi_star = pd.read_parquet(measured.output / "episodes.parquet")
+    assert set(pi_star.method) == {"pi_star"}
+    assert set(pi_star.step) == {0}
+    # The mean action is the same each time, so each of the two start states is played once.
+    assert pi_star[pi_star.probe == "whole"].start.unique().tolist() == [0, 1]
+    assert np.allclose(pd.read_parquet(measured.output / "representation.parquet").cka, 1.0)
+
+    run = replace(make_run(chain, "evaluate", "vanilla"), state=tmp_path / "s", output=tmp_path / "o")
+    run.parents = {**run.parents, "evaluate": measured.output}
+    run.state.mkdir()
+    DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), run)
+    for name in ("episodes", "representation", "states"):
+        table = pd.read_parquet(run.output / f"{name}.parquet")
+        copied = table[table.step == 0].drop(columns="method").reset_index(drop=True)
+        original = pd.read_parquet(measured.output / f"{name}.parquet").drop(columns="method")
+        pd.testing.assert_frame_equal(copied, original)
+        assert set(table.method) == {"vanilla"}
+
+    # Where heads are new, step 0 is no longer pi*, and is measured.
+    folder = tmp_path / "finetune" / "milestones"
+    for path in (run.parents["finetune"] / "milestones").iterdir():
+        weights = read_tensors(path)
+        weights["actor.head_weight"] = weights["actor.head_weight"] + 1.0
+        write_tensors(folder / path.name, weights)
+    other = replace(run, state=tmp_path / "s2", output=tmp_path / "o2")
+    other.parents = {**run.parents, "finetune": tmp_path / "finetune"}
+    other.state.mkdir()
+    DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), other)
+    table = pd.read_parquet(other.output / "episodes.parquet")
+    assert table[(table.step == 0) & (table.probe == "whole")].start.unique().tolist() == [0]
 
 
 def test_evaluate_rejects_altered_start_states(

@@ -177,6 +177,10 @@ class EvaluateOptions(Section):
 
     episodes: PositiveInt = Field(description="Attempts in the room (Far) at each milestone.")
     start_episodes: PositiveInt = Field(description="Games from the start (Close) at each milestone.")
+    pi_star_episodes: PositiveInt = Field(
+        description="Attempts, and games from the start, of pi* itself, which is measured once: "
+        "start states in turn, each at least once."
+    )
     max_steps: PositiveInt = Field(description="Step limit of a game from the start.")
 
 

@@ -50,6 +50,12 @@ class Montezuma(Domain[MontezumaExperiment]):
 
         evaluate(experiment, run)
 
+    def evaluate_pi_star(self, experiment: MontezumaExperiment, run: Run) -> None:
+        """The tables of ``evaluate`` for pi* itself."""
+        from fpc.domains.montezuma.evaluation import evaluate_pi_star
+
+        evaluate_pi_star(experiment, run)
+
     def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
         """The tables ``rooms`` and ``frames``."""
         from fpc.domains.montezuma.derived_tables import DERIVED

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fpc.core.files import read_tensors
+from fpc.core.tables import EPISODES, NO_START, PI_STAR
 from fpc.core.torch_settings import configure_torch
-from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
+from fpc.domains.evaluation import (
+    Measured,
+    Milestone,
+    PiStar,
+    evaluate_milestones,
+    holds,
+    identity_of,
+)
+from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
+from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.factories import GAME_STARTS, starts_in
@@ -31,30 +42,58 @@ def evaluate(experiment: MontezumaExperiment, run: Run) -> None:
         ValueError: the fine-tuned run left no milestones, or there is no start state in the room.
     """
     configure_torch()
-    probes = Probes(experiment, run)
-    episodes = len(probes.far) + len(probes.close)
-    evaluate_milestones(experiment.domain, run, probes.measure, episodes=lambda step: episodes)
+    options = experiment.evaluate
+    probes = Probes(experiment, run, options.episodes, options.start_episodes)
+    pi_star = PiStar(probes.is_pi_star, probes.own_starts)
+    evaluate_milestones(
+        experiment.domain, run, probes.measure, episodes=lambda step: probes.count, pi_star=pi_star
+    )
+
+
+def evaluate_pi_star(experiment: MontezumaExperiment, run: Run) -> None:
+    """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
+    configure_torch()
+    count = experiment.evaluate.pi_star_episodes
+    probes = Probes(experiment, run, count, count)
+    weights = run.parents["pretrain"] / POLICY
+    measure_pi_star(experiment.domain, run, weights, probes.measure, probes.count)
 
 
 class Probes:
     """Everything needed to measure a run's milestones."""
 
-    def __init__(self, experiment: MontezumaExperiment, run: Run) -> None:
-        self.environment, self.options = experiment.environment, experiment.evaluate
+    def __init__(self, experiment: MontezumaExperiment, run: Run, attempts: int, games: int) -> None:
+        self.environment, self.options, self.run = experiment.environment, experiment.evaluate, run
         self.identity = identity_of(experiment.domain, run)
         self.network = MontezumaNetwork(experiment.network, self.environment)
         starts = starts_in(run.parents["collect"] / "start_states.json", self.environment.room)
-        first = run.seed * self.options.episodes  # divided among the seeds
+        first = run.seed * attempts  # divided among the seeds
+        attempts = max(attempts, len(starts)) if run.method == PI_STAR else attempts
+        self.starts = [(first + number) % len(starts) for number in range(attempts)]
         self.far = [
-            Episode((run.seed, _FAR, number), starts[(first + number) % len(starts)], "room")
-            for number in range(self.options.episodes)
+            Episode((run.seed, _FAR, number), starts[index], "room")
+            for number, index in enumerate(self.starts)
         ]
         room = self.environment.start_room
-        games = [None] if room is None else starts_in(run.parents["collect"] / GAME_STARTS, room)
+        entries = [None] if room is None else starts_in(run.parents["collect"] / GAME_STARTS, room)
         self.close = [
-            Episode((run.seed, _CLOSE, number), games[number % len(games)])
-            for number in range(self.options.start_episodes)
+            Episode((run.seed, _CLOSE, number), entries[number % len(entries)]) for number in range(games)
         ]
+
+    @property
+    def count(self) -> int:
+        """Number of episodes at each milestone, for progress reports."""
+        return len(self.far) + len(self.close)
+
+    def is_pi_star(self, path: Path) -> bool:
+        """Whether a milestone's weights are pi*'s."""
+        return holds(read_tensors(path), read_tensors(self.run.parents["pretrain"] / POLICY))
+
+    def own_starts(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of pi*'s table that belong to this run's start states; as many attempts as it makes."""
+        if name != EPISODES:
+            return table[table["episode"] < len(self.far)]
+        return table[table["start"].isin([*self.starts, NO_START])]
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes``, and ``attempts``; at step 0 also those of a random policy."""
@@ -68,7 +107,7 @@ class Probes:
         close = play(self.network, game, self.close, lambda done: milestone.report(len(self.far) + done))
         common = self.identity | {"step": milestone.step}
         attempts = [common | row for probe, records in far.items() for row in self._attempts(probe, records)]
-        rows = [row for probe, records in far.items() for row in _far_rows(probe, records)]
+        rows = [row for probe, records in far.items() for row in _far_rows(probe, records, self.starts)]
         return {"episodes": rows + _close_rows(close), "attempts": pd.DataFrame(attempts)}
 
     def _attempts(self, probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
@@ -87,10 +126,10 @@ class Probes:
         ]
 
 
-def _far_rows(probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
+def _far_rows(probe: str, records: list[EpisodeRecord], starts: list[int]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, record in enumerate(records):
-        names = {"probe": probe, "group": "far", "episode": number}
+        names = {"probe": probe, "group": "far", "start": starts[number], "episode": number}
         rows.append(names | {"measure": "success", "value": float(bool(record.success))})
         rows.append(names | {"measure": "return", "value": record.score})
     return rows
@@ -99,7 +138,7 @@ def _far_rows(probe: str, records: list[EpisodeRecord]) -> list[dict[str, Any]]:
 def _close_rows(records: list[EpisodeRecord]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, record in enumerate(records):
-        names = {"probe": START, "group": "close", "episode": number}
+        names = {"probe": START, "group": "close", "start": NO_START, "episode": number}
         rows.append(names | {"measure": "return", "value": record.score})
         rows.append(names | {"measure": "rooms", "value": float(record.rooms)})
     return rows

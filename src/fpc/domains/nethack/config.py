@@ -191,6 +191,10 @@ class EvaluateOptions(Section):
     final_episodes: PositiveInt = Field(
         description="Games from the start, played with the first and last milestones only (tables 4 and 5)."
     )
+    pi_star_episodes: PositiveInt = Field(
+        description="Games of each probe for pi* itself, which is measured once: start states in turn, "
+        "each at least once."
+    )
     max_steps: PositiveInt = Field(description="Maximum environment steps of an evaluation game.")
     far_max_steps: PositiveInt = Field(
         description="Maximum environment steps after the start state of a Far probe."

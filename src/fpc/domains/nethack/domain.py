@@ -43,6 +43,12 @@ class NetHack(Domain[NetHackExperiment]):
 
         evaluate(experiment, run)
 
+    def evaluate_pi_star(self, experiment: NetHackExperiment, run: Run) -> None:
+        """The tables of ``evaluate`` for pi* itself."""
+        from fpc.domains.nethack.evaluation import evaluate_pi_star
+
+        evaluate_pi_star(experiment, run)
+
     def check(self, experiment: NetHackExperiment, method: str, options: MethodOptions) -> None:
         """Check that batches consist of whole expert sequences and that EWC can estimate Fisher information.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fpc.core.files import read_tensors
 from fpc.core.milestones import find_milestones
-from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones
+from fpc.core.tables import EPISODES, NO_START, PI_STAR
+from fpc.domains.evaluation import Measured, Milestone, PiStar, evaluate_milestones, holds
+from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
@@ -18,6 +22,7 @@ from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
 from fpc.domains.nethack.start_states import StartState, by_probe, read_start_states
 
+VALUE_HEAD = "baseline."
 CLOSE, FINAL, SOKOBAN = "level_1", "final", "sokoban"
 DUNGEON_COLUMNS = ["seed", "step", "episode", "turn", "depth"]
 
@@ -29,20 +34,50 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
         ValueError: the fine-tuning run left no milestones, or an input does not fit the configuration.
     """
     with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
-        probes = Probes(experiment, run, rollouts)
-        evaluate_milestones(experiment.domain, run, probes.measure, episodes=probes.episodes)
+        milestones = find_milestones(run.parents["finetune"])
+        options = experiment.evaluate
+        counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
+        probes = Probes(experiment, run, rollouts, counts, {min(milestones), max(milestones)})
+        pi_star = PiStar(probes.is_pi_star, probes.own_starts)
+        evaluate_milestones(experiment.domain, run, probes.measure, episodes=probes.episodes, pi_star=pi_star)
+
+
+def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
+    """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
+    count = experiment.evaluate.pi_star_episodes
+    counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count)
+    with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
+        probes = Probes(experiment, run, rollouts, counts, {0})
+        weights = run.parents["pretrain"] / POLICY
+        measure_pi_star(experiment.domain, run, weights, probes.measure, probes.episodes(0))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of episodes: at level 1 and on the Far level, in Sokoban, and of `final` games."""
+
+    level: int
+    sokoban: int
+    final: int
 
 
 class Probes:
-    """The probes that every milestone of a run is measured on."""
+    """The probes that every milestone of a run is measured on; ``final_steps`` also play `final` games."""
 
-    def __init__(self, experiment: NetHackExperiment, run: Run, rollouts: Rollouts) -> None:
-        self.experiment, self.run, self.rollouts = experiment, run, rollouts
-        milestones = find_milestones(run.parents["finetune"])
-        self.final_steps = {min(milestones), max(milestones)}  # milestones that also play the `final` games
+    def __init__(
+        self,
+        experiment: NetHackExperiment,
+        run: Run,
+        rollouts: Rollouts,
+        counts: Counts,
+        final_steps: Collection[int],
+    ) -> None:
+        self.experiment, self.run, self.rollouts, self.counts = experiment, run, rollouts, counts
+        self.final_steps = final_steps
         self.far = f"level_{experiment.collect.far_level}"
+        self.starts: dict[str, list[int]] = {}  # probe -> index of each episode's start state
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
-        self.final = self._request(experiment.evaluate.final_episodes, FINAL, experiment.evaluate.max_steps)
+        self.final = self._request(counts.final, FINAL, experiment.evaluate.max_steps)
         data = run.parents["collect"] / "divergence.safetensors"
         self.data = read_divergence_data(data) if data.exists() else None
 
@@ -50,7 +85,9 @@ class Probes:
         """Rows of ``episodes``, and of ``dungeon`` for the ``final`` games."""
         requests = self._requests_at(milestone.step)
         played = self.rollouts.play(milestone.weights, requests, milestone.report)
-        rows = [row for probe, records in played.items() for row in _rows(probe, records)]
+        rows = [
+            row for probe, records in played.items() for row in _rows(probe, records, self.starts.get(probe))
+        ]
         rows += self._divergence(milestone.weights)
         return {"episodes": rows, "dungeon": self._dungeon(milestone.step, played.get(FINAL, []))}
 
@@ -64,14 +101,30 @@ class Probes:
     def _probes(self, path: Path) -> dict[str, Request]:
         options = self.experiment.evaluate
         states = by_probe(read_start_states(path))
-        requests = {CLOSE: self._request(options.episodes, CLOSE, options.max_steps)}
-        counts = {self.far: options.episodes, SOKOBAN: options.sokoban_episodes}
+        requests = {CLOSE: self._request(self.counts.level, CLOSE, options.max_steps)}
+        counts = {self.far: self.counts.level, SOKOBAN: self.counts.sokoban}
         for probe, count in counts.items():
             if count and probe in states:
                 first, known = self.run.seed * count, states[probe]  # seeds use different start states
-                starts = [known[(first + number) % len(known)] for number in range(count)]
+                count = max(count, len(known)) if self.run.method == PI_STAR else count
+                self.starts[probe] = [(first + number) % len(known) for number in range(count)]
+                starts = [known[index] for index in self.starts[probe]]
                 requests[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
+
+    def is_pi_star(self, path: Path) -> bool:
+        """Whether a milestone's weights are pi*'s, whatever the critic's."""
+        pi_star = read_tensors(self.run.parents["pretrain"] / POLICY)
+        acting = {name: value for name, value in pi_star.items() if not name.startswith(VALUE_HEAD)}
+        return holds(read_tensors(path), acting)
+
+    def own_starts(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of pi*'s table that belong to this run's start states."""
+        if name != EPISODES:
+            return table
+        for probe, starts in self.starts.items():
+            table = table[(table["probe"] != probe) | table["start"].isin([*starts, NO_START])]
+        return table
 
     def _request(self, starts: int | Sequence[StartState], probe: str, max_steps: int) -> Request:
         environment = self.experiment.environment.model_copy(update={"max_steps": max_steps})
@@ -101,13 +154,14 @@ class Probes:
         return pd.DataFrame(rows, columns=DUNGEON_COLUMNS).astype("int64")
 
 
-def _rows(probe: str, records: Sequence[EpisodeRecord]) -> list[dict[str, Any]]:
+def _rows(probe: str, records: Sequence[EpisodeRecord], starts: list[int] | None) -> list[dict[str, Any]]:
     group = {CLOSE: "close", FINAL: "whole"}.get(probe, "far")
     rows = []
     for record in records:
         measures = {"return": record.score, **record.metrics}
         if probe == SOKOBAN:
             measures["pits_filled"] = record.pits_filled
-        names = {"probe": probe, "group": group, "episode": record.number}
+        start = NO_START if starts is None else starts[record.number]
+        names = {"probe": probe, "group": group, "start": start, "episode": record.number}
         rows += [names | {"measure": measure, "value": value} for measure, value in measures.items()]
     return rows

@@ -140,6 +140,10 @@ class EvaluateOptions(Section):
     """What is measured on each milestone."""
 
     episodes: PositiveInt = Field(description="Episodes of each probe.")
+    pi_star_episodes: PositiveInt = Field(
+        description="Episodes of each probe for pi* itself, which is measured once: start states in turn, "
+        "each at least once (and once only if actions are not sampled)."
+    )
     stochastic: bool = Field(description="Sample actions; otherwise use the policy's mean.")
     analysis: bool = Field(description="Also measure CKA, log-likelihood and PCA.")
 

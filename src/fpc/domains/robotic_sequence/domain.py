@@ -47,6 +47,12 @@ class RoboticSequence(Domain[RoboticSequenceExperiment]):
 
         evaluate(experiment, run)
 
+    def evaluate_pi_star(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
+        """The tables of ``evaluate`` for pi* itself."""
+        from fpc.domains.robotic_sequence.evaluation import evaluate_pi_star
+
+        evaluate_pi_star(experiment, run)
+
     def collected_states(self, experiment: RoboticSequenceExperiment) -> int:
         """``collect.states``."""
         return experiment.collect.states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,19 @@ import torch
 from torch import Tensor
 
 from fpc.core.checkpoint import selected
-from fpc.core.files import read_json, read_tensors
+from fpc.core.files import read_json, read_tensors, write_tensors
 from fpc.core.seeds import short_seed_of
 from fpc.core.tables import NO_EPISODE
 from fpc.core.torch_settings import configure_torch
-from fpc.domains.evaluation import Measured, Milestone, evaluate_milestones, identity_of
+from fpc.domains.evaluation import (
+    Measured,
+    Milestone,
+    PiStar,
+    evaluate_milestones,
+    holds,
+    identity_of,
+)
+from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
 from fpc.domains.finetuning import CRITIC, POLICY
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence import analysis
@@ -36,7 +45,26 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
         ValueError: the fine-tuned run left no milestones.
     """
     configure_torch()
-    evaluate_milestones(experiment.domain, run, Probes(experiment, run).measure)
+    probes = Probes(experiment, run)
+    pi_star = PiStar(probes.is_pi_star)
+    evaluate_milestones(experiment.domain, run, probes.measure, pi_star=pi_star)
+
+
+def evaluate_pi_star(experiment: RoboticSequenceExperiment, run: Run) -> None:
+    """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
+    configure_torch()
+    probes = Probes(experiment, run)
+    options = experiment.evaluate
+    starts = experiment.collect.start_states
+    # Without sampled actions, another episode from the same start state would be the same episode.
+    probes.episodes = max(options.pi_star_episodes, starts) if options.stochastic else starts
+    weights = {f"actor.{name}": value for name, value in probes.pi_star.items()}
+    if experiment.finetune.keep_critics:
+        weights |= {f"critic.{name}": value for name, value in probes.pi_star_critics.items()}
+    path = run.state / "pi_star.safetensors"
+    write_tensors(path, weights)
+    total = probes.episodes * len(probes_of(probes.environment.options))
+    measure_pi_star(experiment.domain, run, path, probes.measure, total)
 
 
 class Probes:
@@ -50,12 +78,20 @@ class Probes:
         self.starts: dict[str, Any] = read_json(run.parents["collect"] / "start_states.json")
         identity = identity_of(experiment.domain, run)
         self.common = {name: identity[name] for name in ("experiment", "method", "seed")}
+        self.episodes = self.options.episodes
+        self.pi_star = read_tensors(run.parents["pretrain"] / POLICY)
+        self.pi_star_critics = read_tensors(run.parents["pretrain"] / CRITIC)
         if self.options.analysis:
             self.analysed = read_tensors(run.parents["collect"] / "analysis.safetensors")
-            pretrained = run.parents["pretrain"]
             self.original = new_actor(self.environment, self.sac)
-            self.original.load_state_dict(read_tensors(pretrained / POLICY))
-            self.original_critics = self._critics(read_tensors(pretrained / CRITIC))
+            self.original.load_state_dict(self.pi_star)
+            self.original_critics = self._critics(self.pi_star_critics)
+
+    def is_pi_star(self, path: Path) -> bool:
+        """Whether a milestone's policy, and its critics if it has any, are pi*'s."""
+        weights = read_tensors(path)
+        actor, critics = selected(weights, "actor."), selected(weights, "critic.")
+        return holds(actor, self.pi_star) and (not critics or holds(critics, self.pi_star_critics))
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes`` and, with analysis, tables of CKA and of states."""
@@ -65,7 +101,7 @@ class Probes:
         episodes: Rows = []
         for probe in probes_of(self.environment.options):
             starts = self.starts[probe.name]
-            episodes += run_probe(self.environment, act, probe, starts, self.options.episodes)
+            episodes += run_probe(self.environment, act, probe, starts, self.episodes)
         if not self.options.analysis:
             return {"episodes": episodes}
         critic_weights = selected(weights, "critic.")

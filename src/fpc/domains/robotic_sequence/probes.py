@@ -57,19 +57,15 @@ def make_start_states(environment: RoboticSequence, count: int, seed: int) -> di
 def run_probe(
     environment: RoboticSequence, act: Act, probe: Probe, starts: Mapping[str, Any], episodes: int
 ) -> list[dict[str, Any]]:
-    """Rows (probe, group, episode, measure, value) of the first ``episodes`` start states.
+    """Rows (probe, group, start, episode, measure, value) of episodes from the start states in turn.
 
     Raises:
-        ValueError: there are too few start states, or a seed no longer leads to its start state.
+        ValueError: a seed no longer leads to its start state.
     """
-    if episodes > len(starts["seeds"]):
-        raise ValueError(
-            f"evaluate.episodes is {episodes}, but {probe.name} has {len(starts['seeds'])} start states: "
-            "raise collect.start_states or lower evaluate.episodes"
-        )
     rows = []
     for episode in range(episodes):
-        seed, digest = starts["seeds"][episode], starts["observation_sha256"][episode]
+        start = episode % len(starts["seeds"])
+        seed, digest = starts["seeds"][start], starts["observation_sha256"][start]
         observation, _ = environment.reset(seed=seed, options={"stages": probe.stages})
         if observation_digest(observation) != digest:
             raise ValueError(
@@ -84,7 +80,7 @@ def run_probe(
         }
         if probe.name == WHOLE:
             measures |= _stage_measures(environment.options, played.solved)
-        common = {"probe": probe.name, "group": probe.group, "episode": episode}
+        common = {"probe": probe.name, "group": probe.group, "start": start, "episode": episode}
         rows += [common | {"measure": name, "value": value} for name, value in measures.items()]
     return rows
 
