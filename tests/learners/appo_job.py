@@ -57,7 +57,7 @@ def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> 
     """The job, with its files in ``folder``."""
     values: dict[str, Any] = {
         "environment": "fpc.domains.nethack.factories:environment_of",
-        "environment_arguments": {"environment": ENVIRONMENT},
+        "environment_arguments": {"environment": ENVIRONMENT, "far_level": 1},  # games start there
         "network": "fpc.domains.nethack.factories:network_of",
         "network_arguments": {"network": NETWORK},
         "appo": {**APPO, **(appo or {})},

@@ -30,7 +30,7 @@ from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
 from tests.domains.nethack.recorded_games import ALL_GAMES, record
-from tests.learners.appo_job import job
+from tests.learners.appo_job import ENVIRONMENT, job
 
 ROOT = Path(__file__).resolve().parents[2]
 KICKSTARTING = {"method": "kickstarting", "options": {"coefficient": 0.5, "decay": 0.9, "floor": 0.2}}
@@ -139,6 +139,15 @@ def test_metrics_contain_episodes_and_the_learning_rate(undisturbed: Trained) ->
     rates = table[table["metric"] == "learning_rate"]
     assert rates["value"].iloc[0] == pytest.approx(1e-3)
     assert undisturbed.table["step"].max() <= 640
+
+
+def test_the_first_visit_to_a_far_probe_is_logged_once(undisturbed: Trained, tmp_path: Path) -> None:
+    """Games start on level 1, here the Far level: it is visited in the first batch, of 32 steps."""
+    visits = undisturbed.table[undisturbed.table["metric"].str.startswith("first_visit_")]
+    assert visits[["step", "metric", "value"]].values.tolist() == [[32, "first_visit_level_1", 32.0]]
+    deeper = {"environment": ENVIRONMENT, "far_level": 40}
+    table = run(job(tmp_path, steps=64, environment_arguments=deeper)).table
+    assert not table["metric"].str.startswith("first_visit_").any()
 
 
 def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:
@@ -257,7 +266,7 @@ def test_asynchronous_runs_finish_and_resume(tmp_path: Path, pi_star: Path) -> N
     before = milestone(work, 0)
     assert same(before, read_tensors(pi_star))
     assert not torch.equal(before["policy.weight"], trained.policy["policy.weight"])
-    assert "return" in set(trained.table["metric"])
+    assert {"return", "first_visit_level_1"} <= set(trained.table["metric"])
     longer = job(tmp_path, **{**_changes(work), "steps": 640})
     assert run(longer).table["step"].max() > 320
 

@@ -35,7 +35,7 @@ def specification(folder: Path, **changes: Any) -> APPOSpecification:
         "state": folder / "state",
         "report": lambda step, total, **measures: None,
         "checkpoint_seconds": 0.0,
-        "environment": Call.of(environment_of, environment=ENVIRONMENT),
+        "environment": Call.of(environment_of, environment=ENVIRONMENT, far_level=1),
         "network": Call.of(network_of, network=NETWORK),
         "options": APPOOptions.model_validate(OPTIONS),
         "trainable": "core",

@@ -24,6 +24,7 @@ from fpc.learners.sac import SAC, SACSpecification
 from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
 from fpc.retention.behavioral_cloning import BehavioralCloning
+from fpc.retention.ewc import EWC, EWCOptions
 from fpc.retention.expert_data import ExpertDataset
 from fpc.retention.interface import RetentionBatch, RetentionContext, RetentionMethod
 
@@ -240,6 +241,23 @@ def test_phases_share_no_episode_and_methods_share_all(tmp_path: Path) -> None:
         seeds[name] = environment.seeds
     assert seeds["with a method"] == seeds["finetune"]
     assert not set(seeds["pretrain"]) & set(seeds["finetune"])
+
+
+def test_ewc_takes_pi_stars_fisher_information_also_if_heads_are_reset(tmp_path: Path) -> None:
+    """The trunk's Fisher information depends on the heads: the method is prepared before they are reset."""
+    pi_star = run(tmp_path / "pi_star", 300).policy
+    found, heads = [], []
+    for reset in (False, True):
+        method = EWC(EWCOptions(coefficient=1.0, fisher_samples=64, fisher_floor=0.0))
+        options = OPTIONS.model_copy(update={"reset_heads": reset})
+        given = {"initial_policy": pi_star, "method": method, "expert": expert_data(), "options": options}
+        trained = run(tmp_path / str(reset), 1, **given)
+        found.append(method.state_dict())
+        heads.append(trained.policy["head_weight"])
+    assert not torch.equal(*heads)
+    for name in ("fisher", "anchors"):
+        assert torch.equal(found[0][name], found[1][name])
+    assert found[0]["fisher"].max() > 0
 
 
 def test_fine_tuning_starts_from_what_it_is_given(tmp_path: Path) -> None:

@@ -52,9 +52,7 @@ def test_far_cannot_be_the_start() -> None:
 
 def test_an_environment_begins_there_and_plays_on() -> None:
     chosen = options(**FAR_7_FROM_2, sticky=0.0)
-    environment = environment_of(
-        chosen.model_dump(mode="json"), "game", str(STATES), 2, seed=0, index=0, started_at=0
-    )
+    environment = environment_of(chosen.model_dump(mode="json"), "game", str(STATES), 2, stream=(0, 0))
     _, info = environment.reset()
     assert info["room"] == 2
     assert info["visited"] == "room_2"

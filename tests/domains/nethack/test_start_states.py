@@ -19,6 +19,7 @@ from fpc.domains.nethack.start_states import (
     read_start_states,
     write_start_states,
 )
+from fpc.learners.interface import VISITED
 
 from .random_games import random_actions, task
 
@@ -124,6 +125,18 @@ def test_level_entries_of_expert_games_become_start_states(environment: NetHackE
     assert replay(environment, states[0])["previous_action"].tolist() == [random_actions(1, 10)[7]]
     with pytest.raises(ValueError, match="the expert's 8 actions lead to level 1"):
         entry_states(task(), [ShortGame({2: 8})], 2, 1)
+
+
+def test_a_game_says_which_far_probe_it_is_at(sokoban: list[StartState]) -> None:
+    """In debug mode ^V teleports to a level; the probe is named while the game is there, and only then."""
+    game = NetHackEnvironment(task(), wizard=True, far_level=3)
+    assert game.reset(options={"start": sokoban[0]})[1] == {VISITED: "sokoban"}
+    visited = []
+    for keys in ((), (22, ord("2"), 13), (22, ord("3"), 13), (22, ord("4"), 13)):
+        game.press_keys(7, keys)
+        visited.append(game.step(action_of(ord("s")))[4].get(VISITED))
+    assert visited == [None, None, "level_3", None]
+    game.close()
 
 
 def test_sokoban_states_are_at_the_entry_to_its_first_level(

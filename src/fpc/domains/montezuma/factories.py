@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,17 +26,13 @@ def environment_of(
     starts: str | None,
     room: int | None = None,
     *,
-    seed: int,
-    index: int,
-    started_at: int,
+    stream: Sequence[int],
 ) -> MontezumaEnvironment:
-    """Environment number ``index``; its episode n is seeded by (seed, index, n).
+    """An environment whose episode n is seeded by (*stream, n).
 
-    A run resumed with new games at step ``started_at`` uses (seed, index, started_at, n).
     ``starts`` is a file of start states; those in ``room`` (by default where Far begins) are used.
     """
     options = EnvironmentOptions.model_validate(environment)
-    stream = (seed, index, started_at) if started_at else (seed, index)
     states = [] if starts is None else starts_in(Path(starts), room or options.room)
     return MontezumaEnvironment(options, stream, states, task)
 

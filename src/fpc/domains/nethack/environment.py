@@ -20,6 +20,7 @@ from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.metrics import GameMetrics
 from fpc.domains.nethack.start_states import StartState, digest_of_screen
+from fpc.learners.interface import VISITED
 
 OBSERVATION_KEYS = ("tty_chars", "tty_colors", "tty_cursor", "glyphs", "blstats", "message")
 _ALWAYS_OBSERVED = ("glyphs", "blstats", "message", "program_state", "internal")  # appended by NLE
@@ -31,6 +32,7 @@ _DEATH_QUESTION = b"Die?"
 _STATUS_ROW, _NAME_WIDTH, _NAMES = 22, 31, (b"Wizard the", b"Agent the")
 _UNLIMITED = 2**31
 ROWS, COLUMNS = 24, 80
+SOKOBAN, SOKOBAN_DUNGEON = "sokoban", 4  # name of the probe, and the dungeon's number in blstats
 
 
 def make_game(
@@ -85,12 +87,20 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
 
     Episode n of the stream (s, e) is seeded by (s, e, n), so the games of a run are independent;
     ``reset(seed=k)`` plays the game of seed k and continues with the stream (k,).
+
+    With ``far_level``, ``info[VISITED]`` is the probe ``level_<far_level>`` while the game is that deep, and
+    ``sokoban`` while it is in Sokoban.
     """
 
     def __init__(
-        self, environment: EnvironmentOptions, *, stream: Sequence[int] = (0,), wizard: bool = False
+        self,
+        environment: EnvironmentOptions,
+        *,
+        stream: Sequence[int] = (0,),
+        wizard: bool = False,
+        far_level: int | None = None,
     ) -> None:
-        self.options, self.wizard = environment, wizard
+        self.options, self.wizard, self.far_level = environment, wizard, far_level
         self.game = make_game(environment, wizard=wizard)
         self.observation_space = gymnasium.spaces.Dict(
             {
@@ -126,7 +136,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
             start.check_wizard(self.wizard)
             self.press_keys(start.seed, start.keys, start.last_action)
             start.check_screen(self.screen())
-        return self._observe(), {}
+        return self._observe(), self._visited()
 
     def press_keys(self, seed: int, keys: Sequence[int], previous_action: int = 0) -> None:
         """Begin the game of ``seed``, press ``keys`` (key codes) and count metrics from there on.
@@ -145,9 +155,9 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         action = int(action)
         reward, terminated = self._play(action)
         truncated = not terminated and self._is_truncated()
-        info: dict[str, Any] = {}
+        info: dict[str, Any] = self._visited()
         if terminated or truncated:
-            info = {"metrics": self.metrics.as_dict(), "pits_filled": float(self.metrics.pits_filled)}
+            info |= {"metrics": self.metrics.as_dict(), "pits_filled": float(self.metrics.pits_filled)}
         return self._observe(), reward, terminated, truncated, info
 
     def screen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -252,6 +262,18 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
             reward = self.metrics.update(self._blstats, self._internal, self._glyphs, self._message)
         self._without_progress = self._without_progress + 1 if self.metrics.turns == turns else 0
         return float(reward), done
+
+    def _visited(self) -> dict[str, Any]:
+        """The Far probe that the game is at, if any; outside the normal game the status line is zero."""
+        if self.far_level is None:
+            return {}
+        if self._blstats[nethack.NLE_BL_DNUM] == SOKOBAN_DUNGEON:
+            return {VISITED: SOKOBAN}
+        return (
+            {VISITED: f"level_{self.far_level}"}
+            if self._blstats[nethack.NLE_BL_DEPTH] == self.far_level
+            else {}
+        )
 
     def _is_truncated(self) -> bool:
         return (

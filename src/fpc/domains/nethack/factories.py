@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fpc.domains.nethack.config import EnvironmentOptions, NetHackExperiment, NetworkOptions
@@ -12,14 +13,11 @@ from fpc.learners.appo.options import APPOOptions
 
 
 def environment_of(
-    environment: dict[str, Any], *, seed: int, index: int, started_at: int
+    environment: dict[str, Any], far_level: int | None = None, *, stream: Sequence[int]
 ) -> NetHackEnvironment:
-    """Environment number ``index``; its episode n is seeded by (seed, index, n).
-
-    A run resumed with new games at step ``started_at`` uses (seed, index, started_at, n).
-    """
-    stream = (seed, index, started_at) if started_at else (seed, index)
-    return NetHackEnvironment(EnvironmentOptions.model_validate(environment), stream=stream)
+    """An environment that tells when it is at ``far_level``; its episode n is seeded by (*stream, n)."""
+    options = EnvironmentOptions.model_validate(environment)
+    return NetHackEnvironment(options, stream=stream, far_level=far_level)
 
 
 def network_of(network: dict[str, Any], *, seed: int) -> NetHackNetwork:
@@ -29,8 +27,10 @@ def network_of(network: dict[str, Any], *, seed: int) -> NetHackNetwork:
 
 def specification_of(experiment: NetHackExperiment, options: APPOOptions, **more: Any) -> APPOSpecification:
     """Specification of an APPO run with the experiment's task and network; ``more`` are the other fields."""
+    environment = experiment.environment.model_dump(mode="json")
+    far_level = experiment.collect.far_level
     return APPOSpecification(
-        environment=Call.of(environment_of, environment=experiment.environment.model_dump(mode="json")),
+        environment=Call.of(environment_of, environment=environment, far_level=far_level),
         network=Call.of(network_of, network=experiment.network.model_dump(mode="json")),
         options=options,
         **more,

@@ -9,12 +9,10 @@ from nle import nethack
 
 from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.environment import SOKOBAN, SOKOBAN_DUNGEON, NetHackEnvironment
 from fpc.domains.nethack.start_state_capture import capture
 from fpc.domains.nethack.start_states import StartState
 
-PROBE = "sokoban"
-DUNGEON = 4  # Sokoban's number in blstats
 _LEVEL_TELEPORT, _MAP, _TELEPORT = 22, 6, 20  # ^V, ^F, ^T
 _ENTER, _NEXT_PAGE, _UP, _SELECT, _SPACE = 13, ord(">"), ord("<"), ord("."), 32
 _MENU_LINE = "Stair to Sokoban:"
@@ -51,7 +49,7 @@ def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> li
 
 def is_first_level(blstats: np.ndarray) -> bool:
     """Whether a status line (int64 [27]) shows Sokoban's entry level, the lowest of four."""
-    return bool(blstats[nethack.NLE_BL_DNUM] == DUNGEON and blstats[nethack.NLE_BL_DLEVEL] == 4)
+    return bool(blstats[nethack.NLE_BL_DNUM] == SOKOBAN_DUNGEON and blstats[nethack.NLE_BL_DLEVEL] == 4)
 
 
 def _enter(player: NetHackEnvironment, seed: int) -> StartState | None:
@@ -59,7 +57,7 @@ def _enter(player: NetHackEnvironment, seed: int) -> StartState | None:
     for staircase in range(1, _STAIRCASES + 1):
         keys = _keys_to_sokoban(player, seed, staircase)
         if keys is not None:
-            return capture(player, PROBE, seed, keys)
+            return capture(player, SOKOBAN, seed, keys)
     return None
 
 

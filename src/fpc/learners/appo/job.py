@@ -8,8 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from fpc.core.seeds import seed_of, stream_of
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
+from fpc.learners.appo.visits import VisitNotes
 from fpc.retention.interface import RetentionMethod
 from fpc.retention.registry import load_method
 
@@ -45,7 +47,7 @@ class Job:
     """What to train; every value is JSON.
 
     ``environment``, ``network`` and ``expert`` are functions named ``module:function``; they are called with
-    their arguments and the seed, ``environment`` also with the environment's ``index`` and ``started_at``.
+    their arguments and a seed, ``environment`` with the ``stream`` of its episodes instead.
     """
 
     environment: str
@@ -67,6 +69,7 @@ class Job:
     milestones: tuple[int, ...] = ()
     rnd: dict[str, Any] | None = None  # if given: a policy without memory, with intrinsic rewards
     started_at: int = 0  # step at which an asynchronous run resumed, with new games
+    phase: str = "finetune"  # word of the random streams, see fpc.core.seeds.stream_of
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Job:
@@ -100,19 +103,34 @@ class Job:
         return Path(self.state) / "checkpoints"
 
     @property
+    def visits(self) -> VisitNotes:
+        """Far probes that the run's environments have been at."""
+        return VisitNotes(Path(self.state) / "visits")
+
+    @property
     def pretrained(self) -> bool:
         """Whether training starts from given weights."""
         return self.initial is not None
 
     def make_network(self) -> nn.Module:
-        """A new network, initialised from the seed."""
-        network: nn.Module = _function(self.network)(**self.network_arguments, seed=self.seed)
+        """A new network, initialised from the run's seed and phase."""
+        seed = self.seed_for("network")
+        network: nn.Module = _function(self.network)(**self.network_arguments, seed=seed)
         return network
 
+    def seed_for(self, use: str) -> int:
+        """The seed, below 2^31, of a use of randomness other than the environments."""
+        return seed_of(*stream_of(self.seed, f"{self.phase} {use}")) >> 32
+
     def make_environment(self, index: int) -> gymnasium.Env[Any, Any]:
-        """Environment number ``index``; its episodes are seeded by the run's seed and ``index``."""
+        """Environment number ``index``; its episode n is seeded by (seed, phase, ``index``, n).
+
+        A run resumed with new games at step ``started_at`` uses (seed, phase, ``index``, ``started_at``, n).
+        """
+        resumed = (self.started_at,) if self.started_at else ()
+        stream = (*stream_of(self.seed, self.phase), index, *resumed)
         environment: gymnasium.Env[Any, Any] = _function(self.environment)(
-            **self.environment_arguments, seed=self.seed, index=index, started_at=self.started_at
+            **self.environment_arguments, stream=stream
         )
         return environment
 

@@ -159,7 +159,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             if self.job.expert is not None:
                 length = self.job.appo_options.rollout
                 expert = ExpertSequences(self.job.open_expert, teacher, length)
-        self.generator = torch.Generator().manual_seed(self.job.seed)
+        self.generator = torch.Generator().manual_seed(self.job.seed_for("retention"))
         self.context = RetentionContext(self.student, teacher, expert, None, self.generator, run_dimensions=0)
 
     def _method_needs_something(self) -> bool:
@@ -266,6 +266,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         before = self.env_steps
         if before >= self.job.steps:  # batches in flight when training ended
             return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
+        self._note_visits(before + batch["dones"].numel())
         if before < self.warm_up:
             self.env_steps += batch["dones"].numel()
             stats: dict[str, Any] | None = {
@@ -280,6 +281,12 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             self.save_now()
         interruption.check()
         return stats
+
+    def _note_visits(self, step: int) -> None:
+        """Log the Far probes that were first visited in a batch that ends at environment step ``step``."""
+        assert self.log is not None
+        for probe in self.job.visits.read():
+            self.log.add_first_visit(step, probe)
 
     def _calculate_losses(self, mb: AttrDict, num_invalids: int) -> Any:
         """Sample Factory's losses; the method's term is added to its KL loss."""

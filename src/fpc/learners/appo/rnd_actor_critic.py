@@ -29,7 +29,7 @@ class RNDActorCritic(ByteActorCritic):
         self.network: Any = self.job.make_network()
         streams = appo.batch_size * appo.minibatches // appo.rollout
         size = obs_space["obs"].shape[-1]
-        self.rnd = RandomNetworkDistillation(self.job.rnd_options, size, streams, self.job.seed)
+        self.rnd = RandomNetworkDistillation(self.job.rnd_options, size, streams, self.job.seed_for("rnd"))
         self.intrinsic_values: Tensor | None = None  # from the latest forward pass with gradients
 
     def forward_head(self, normalized_obs_dict: dict[str, Tensor]) -> Tensor:

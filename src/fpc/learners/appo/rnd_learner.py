@@ -17,7 +17,6 @@ from fpc.learners.appo.policies import FeedforwardCategoricalPolicy
 from fpc.learners.appo.rnd import advantages
 from fpc.retention.interface import RetentionContext
 
-_WARM_UP_STREAM = 991  # separates the warm-up's generator from the run's others
 _FRAMES_AT_ONCE = 1024  # in the warm-up
 _STATES_AT_ONCE = 256  # bounds memory; twice as fast as 2048
 
@@ -39,7 +38,7 @@ class RNDLearner(RetentionLearner):
         if initial is not None and self._method_needs_something():
             teacher = FeedforwardCategoricalPolicy(self._frozen_network(initial))
         data = self.job.open_data() if self.job.expert is not None else None
-        self.generator = torch.Generator().manual_seed(self.job.seed)
+        self.generator = torch.Generator().manual_seed(self.job.seed_for("retention"))
         self.context = RetentionContext(self.student, teacher, data, None, self.generator, run_dimensions=0)
 
     def _prepare(self) -> None:
@@ -52,7 +51,7 @@ class RNDLearner(RetentionLearner):
             return
         appo = self.job.appo_options
         environment = self.job.make_environment(appo.workers * appo.environments_per_worker)  # not trained on
-        rng = np.random.default_rng([self.job.seed, _WARM_UP_STREAM])
+        rng = np.random.default_rng(self.job.seed_for("warm-up"))
         actions = int(environment.action_space.n)  # type: ignore[attr-defined]
         environment.reset()
         frames = []

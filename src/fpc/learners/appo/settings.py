@@ -34,7 +34,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "train_dir": str(Path(job.state).resolve()),
         "restart_behavior": "resume",
         "device": "gpu" if _has_gpu() and appo.asynchronous else "cpu",
-        "seed": job.seed,
+        "seed": job.seed_for("sampling"),
         "serial_mode": not appo.asynchronous,
         "async_rl": appo.asynchronous,
         "batched_sampling": False,

@@ -31,7 +31,7 @@ class Call:
 class APPOSpecification(Specification):
     """One run of APPO; ``environment``, ``network`` and ``expert`` are called in Sample Factory's processes.
 
-    All three also receive the seed, ``environment`` also ``index`` and ``started_at``, see
+    ``network`` and ``expert`` also receive a seed, ``environment`` the stream of its episodes, see
     :class:`fpc.learners.appo.job.Job`. With ``rnd`` the policy has no memory and receives intrinsic rewards.
     """
 
@@ -55,6 +55,7 @@ class APPOSpecification(Specification):
             appo=self.options.model_dump(mode="json"),
             rnd=None if self.rnd is None else self.rnd.model_dump(mode="json"),
             seed=self.seed,
+            phase=self.phase,
             steps=self.steps,
             trainable=self.trainable,
             state=str(self.state),

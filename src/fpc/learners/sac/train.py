@@ -76,8 +76,6 @@ class Session:
         rng = self.generators["initialisation"]
         if policy is not None:
             self.actor.load_state_dict(dict(policy))
-            if self.options.reset_heads:
-                self.actor.reset_heads(rng)
         if critic is not None and not self.options.reset_critic:
             self.critics.load_state_dict(dict(critic))
             if self.options.reset_heads:
@@ -85,6 +83,8 @@ class Session:
         self.updater.targets.load_state_dict(self.critics.state_dict())
         if self.method is not None:
             self.method.prepare(self.context())
+        if policy is not None and self.options.reset_heads:  # after the method has seen pi* itself
+            self.actor.reset_heads(rng)
         self._hand_out()
 
     def context(self) -> RetentionContext:
