@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pytest
 
 from .montezuma_tables import montezuma
 from .nethack_tables import nethack
+from .toy_tables import toys
 
 STAGES = ("0_hammer", "1_push", "2_peg-unplug-side", "3_push-wall")
 STEPS = (0, 100_000, 500_000)
@@ -77,35 +78,6 @@ WHOLE = {
 LIKELIHOOD = {"vanilla": (-2.0, -20.0, -15.0)}
 
 
-def two_states(ends: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
-    """Episodes with the given final theta and value per condition."""
-    rows = [
-        ("two_state_mdp", condition, "vanilla", 0, step, measure, value if step else 0.5)
-        for condition, (theta, height) in ends.items()
-        for measure, value in (("reach_probability", theta), ("value", height))
-        for step in (0, 100)
-    ]
-    names = ["experiment", "condition", "method", "seed", "step", "measure", "value"]
-    return pd.DataFrame(rows, columns=names).assign(probe="whole", group="whole", episode=0)
-
-
-def apples(drop: Callable[[float, float], float], ratio: Callable[[float], float]) -> pd.DataFrame:
-    """P(left) in phase 2 drops by ``drop(M, c)``, and |b|/|w| is ``ratio(c)``."""
-    rows: list[tuple[object, ...]] = []
-    conditions = [(10, 0.5), (20, 0.5), (30, 0.5), (30, 0.1), (30, 2.0)]
-    for distance, signal in conditions:
-        condition = f"M={distance},c={signal:g}"
-        for seed in range(5):
-            lowest = 1.0 - drop(distance, signal) + 0.01 * seed
-            for step, skill in ((0, 1.0), (10, lowest), (20, 1.0)):
-                rows.append((condition, seed, step, "phase_2", "far", 0, "success", 1.0))
-                rows.append((condition, seed, step, "phase_2", "far", -1, "correct_probability", skill))
-                value = ratio(signal) * (1 + 0.01 * seed)
-                rows.append((condition, seed, step, "whole", "whole", -1, "weight_ratio", value))
-    names = ["condition", "seed", "step", "probe", "group", "episode", "measure", "value"]
-    return pd.DataFrame(rows, columns=names).assign(experiment="apple_retrieval", method="vanilla")
-
-
 @pytest.fixture
 def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
     """Tables that agree with the paper."""
@@ -116,10 +88,5 @@ def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
         },
         "nethack": {"episodes": nethack()},
         "montezuma": {"episodes": montezuma()},
-        "two_state_mdp": {"episodes": two_states({"coverage": (0.11, 2.22), "cloning": (0.081, 9.93)})},
-        "apple_retrieval": {
-            "episodes": apples(
-                lambda distance, signal: distance / 60 - 0.1 * signal, lambda signal: 1 / signal
-            )
-        },
+        **toys(),
     }
