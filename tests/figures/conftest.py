@@ -114,6 +114,18 @@ def make_representation(seeds: int = 5, layers: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def make_training(episodes: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of ``training.parquet``: first visits to Far, later for later stages."""
+    rows = []
+    for table in episodes:
+        far = table[table["group"] == "far"]
+        lines = far[["experiment", "method", "seed", "probe"]].drop_duplicates()
+        for experiment, method, seed, probe in lines.itertuples(index=False):
+            step = 20_000 * (int(probe[0]) + 1) + 7 * seed
+            rows.append((experiment, method, seed, step, f"first_visit_{probe}", float(step)))
+    return pd.DataFrame(rows, columns=["experiment", "method", "seed", "step", "metric", "value"])
+
+
 VARIANTS = {
     "montezuma_coefficient_*": ["montezuma_coefficient_0.1", "montezuma_coefficient_1"],
     "montezuma_room_*": ["montezuma_room_4", "montezuma_room_10", "montezuma_room_14"],
@@ -151,7 +163,7 @@ def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
         "episodes": pd.concat(parts, ignore_index=True),
         "states": make_states(),
         "representation": make_representation(),
-        "training": pd.DataFrame(columns=["step", "seed", "metric", "value"]),
+        "training": make_training(parts),
     }
 
 

@@ -84,6 +84,34 @@ def test_lines_show_the_means_in_their_colours() -> None:
     assert line.get_linestyle() == "--"  # Far
 
 
+def test_the_step_by_which_half_of_the_seeds_had_been_at_far_is_marked() -> None:
+    """Vanilla: seeds 0 to 2 at steps 12, 4 and never, so two of three by 12. BC: one of three only."""
+    episodes = curve({"vanilla": [0.9, 0.1, 0.4], "behavioral_cloning": [0.9, 0.9, 0.9]})
+    rows = [
+        ("vanilla", 0, 12, "first_visit_1_push-wall", 12.0),
+        ("vanilla", 1, 4, "first_visit_1_push-wall", 4.0),
+        ("vanilla", 2, 20, "return", 1.0),
+        ("behavioral_cloning", 0, 4, "first_visit_1_push-wall", 4.0),
+        ("behavioral_cloning", 1, 20, "return", 1.0),
+        ("behavioral_cloning", 2, 20, "return", 1.0),
+    ]
+    training = pd.DataFrame(rows, columns=["method", "seed", "step", "metric", "value"])
+    tables = {"episodes": episodes, "training": training.assign(experiment="robotic_sequence")}
+    data = figure_7.data(tables, SETTINGS)
+    visits = data[data["statistic"] == "first_visit"].set_index("method")
+    assert visits["step"].to_dict() == {"vanilla": 12, "behavioral_cloning": 20}
+    assert visits["value"].to_dict() == {
+        "vanilla": pytest.approx(2 / 3),
+        "behavioral_cloning": pytest.approx(1 / 3),
+    }
+    assert set(visits["probe"]) == {"1_push-wall"}
+    figure = figure_7.draw(data, SETTINGS)
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
+    assert [(list(line.get_xdata()), line.get_color()) for line in marks] == [([12], "#D55E00")]
+    unmarked = figure_7.data(tables | {"training": tables["training"].iloc[2:3]}, SETTINGS)
+    assert set(unmarked["statistic"]) == {"mean", "iqm"}
+
+
 def test_the_drawn_statistic_follows_the_setting() -> None:
     rows = curve({"vanilla": [0.0]})
     extra = [rows.assign(seed=seed, value=float(seed == 9)) for seed in range(3, 10)]

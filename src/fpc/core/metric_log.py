@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from fpc.core.tables import FIRST_VISIT
+
 if TYPE_CHECKING:
     import pandas as pd
-
-
-FIRST_VISIT = "first_visit_"  # then the probe's name, exactly as in episodes.parquet
 
 
 class MetricLog:

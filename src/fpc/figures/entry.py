@@ -49,6 +49,7 @@ class SuccessCurves(Entry):
     colours: Literal["method", "variant"] = "method"
     variants: Variants | None = None
     pi_star: bool = False  # pi*'s level as a grey line, for Far probes
+    first_visits: bool = False  # mark when training first came to each Far probe; needs the table training
     columns: int | None = None  # None: two, or three with five or more panels
 
 

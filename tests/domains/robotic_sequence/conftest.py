@@ -49,6 +49,8 @@ def tiny_experiment() -> RoboticSequenceExperiment:
                 "stop_success": 1.0,
                 "probe_every": 30,
                 "probe_episodes": 1,
+                "accept_below": 0.0,  # nothing is learned here
+                "least_value_correlation": None,
                 "clone": {
                     "transitions": 40,
                     "action_noise": 0.2,

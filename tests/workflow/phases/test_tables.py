@@ -78,7 +78,7 @@ def test_figures_read_the_phases_that_make_their_tables(configuration: Configura
         "table_4": {"evaluate"},
         "figure_3a": {"evaluate", "finetune"},
         "figure_16": {"evaluate", "collect"},
-        "figure_7": {"evaluate"},
+        "figure_7": {"evaluate", "finetune"},
     }
     methods = {row.method for row in parents(configuration, figure_row(configuration, "figure_4"))}
     assert methods == {None, "vanilla", "kickstarting"}

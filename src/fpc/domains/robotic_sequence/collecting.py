@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_json, write_tensors
-from fpc.core.seeds import seeds_of
+from fpc.core.seeds import seeds_of, stream_of
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import EXPERT, POLICY
 from fpc.domains.interface import Run
@@ -29,7 +29,7 @@ def collect(experiment: RoboticSequenceExperiment, run: Run) -> None:
     sequence = RoboticSequence(environment)
     actor = new_actor(sequence, experiment.pretrain.sac)
     actor.load_state_dict(read_tensors(run.parents["pretrain"] / POLICY))
-    seeds = dict(zip(USES, seeds_of(run.seed, len(USES), count=len(USES)), strict=True))
+    seeds = dict(zip(USES, seeds_of(*stream_of(run.seed, run.phase), count=len(USES)), strict=True))
     total = options.states + len(environment.pretrained_stages) * options.analysis_states
     expert = _expert(sequence, actor, options.states, seeds)
     run.report(options.states, total)

@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from fpc.config.base import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.base import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from fpc.config.experiment import Experiment
 from fpc.config.milestones import MilestoneOptions
 from fpc.core.errors import unknown
@@ -99,12 +106,24 @@ class PretrainOptions(Section):
     """How pi* is trained."""
 
     recipe: Literal["sac", "clone"] = Field(
-        description="`sac`: SAC on the pre-trained stages (the paper); `clone`: cloning of scripted experts."
+        description="`sac`: SAC on the pre-trained stages, each by itself and in turn (the paper); `clone`: "
+        "cloning of scripted experts."
     )
     sac: SACOptions = Field(description="SAC; both recipes use its network for pi*.")
     steps: NonNegativeInt = Field(description="Environment steps of SAC; with `clone`, after cloning.")
     stop_success: NonNegativeFloat = Field(
-        description="Stop SAC once every pre-trained stage is solved at this rate (over probe_episodes)."
+        description="Stop SAC once every pre-trained stage is solved at this rate (over probe_episodes), the "
+        "rate is confirmed on as many fresh episodes, and the critics know pi* (least_value_correlation)."
+    )
+    accept_below: Fraction | None = Field(
+        default=None,
+        description="Lowest success of pi* that is accepted although it is below stop_success when the "
+        "budget is spent; null: that is an error.",
+    )
+    least_value_correlation: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        default=0.8,
+        description="Least correlation, in each pre-trained stage, of the critics' value with the soft "
+        "return of pi*'s own rollouts; below it pi* is not published. null: not asked.",
     )
     probe_every: PositiveInt = Field(description="Environment steps between checks of `stop_success`.")
     probe_episodes: PositiveInt = Field(description="Episodes per stage in a check and in the final probe.")
@@ -133,6 +152,11 @@ class FinetuneOptions(MilestoneOptions):
     """Fine-tuning on the whole sequence."""
 
     sac: SACOptions = Field(description="SAC.")
+    expert_in_buffer: bool = Field(
+        default=False,
+        description="The replay buffer of each run that starts from pi* begins with the collected "
+        "transitions of pi*, not protected (episodic memory keeps its own).",
+    )
     keep_critics: bool = Field(description="Save the critics in each milestone, to measure their CKA.")
 
 
@@ -166,6 +190,12 @@ class RoboticSequenceExperiment(Experiment):
                     f"pretrain.sac.{name} is {before} but finetune.sac.{name} is {after}; "
                     "fine-tuning continues pi*'s network, so make them equal"
                 )
+        if self.finetune.expert_in_buffer and self.collect.states >= self.finetune.sac.buffer_size:
+            raise ValueError(
+                f"finetune.expert_in_buffer puts collect.states, {self.collect.states}, transitions into a "
+                f"buffer of finetune.sac.buffer_size, {self.finetune.sac.buffer_size}; raise the second or "
+                "lower the first"
+            )
         if self.evaluate.episodes > self.collect.start_states:
             raise ValueError(
                 f"evaluate.episodes is {self.evaluate.episodes}, but collect.start_states is "

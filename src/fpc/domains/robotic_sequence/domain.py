@@ -71,7 +71,8 @@ def _sac_updates(experiment: RoboticSequenceExperiment, phase: str) -> int:
 def _pretrain_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
     section, environment = experiment.pretrain, experiment.environment
     far = len(environment.pretrained_stages)
-    checks = 1 + section.steps // section.probe_every
+    # Each check, then twice as many episodes to confirm it and to compare values with returns.
+    checks = 3 + section.steps // section.probe_every
     episodes = checks * far * section.probe_episodes
     steps = section.steps + episodes * environment.max_steps
     updates = _sac_updates(experiment, "pretrain")

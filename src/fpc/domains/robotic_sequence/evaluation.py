@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fpc.core.checkpoint import selected
 from fpc.core.files import read_json, read_tensors, write_tensors
-from fpc.core.seeds import short_seed_of
+from fpc.core.seeds import generator_of, stream_of
 from fpc.core.tables import NO_EPISODE
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import (
@@ -115,7 +115,7 @@ class Probes:
         }
 
     def _controller(self, step: int) -> Act:
-        generator = torch.Generator().manual_seed(short_seed_of(self.run.seed, step))
+        generator = generator_of(*stream_of(self.run.seed, self.run.phase), step)
         deterministic = not self.options.stochastic
         return lambda seen: self.actor.act(seen, deterministic=deterministic, generator=generator)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from fpc.core.files import read_tensors
 from fpc.core.milestones import write_milestone
@@ -41,8 +44,19 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
         initial_critic=_weights(work.pi_star(CRITIC)),
         teacher=teacher,
         expert=expert,
+        known_stages=experiment.environment.pretrained_stages,
+        initial_transitions=_initial_transitions(experiment, work),
     )
     work.finish(SAC().train(specification))
+
+
+def _initial_transitions(
+    experiment: RoboticSequenceExperiment, work: Finetuning
+) -> Mapping[str, Tensor] | None:
+    """Transitions of pi* that the replay buffer begins with; None: it begins empty, or a method fills it."""
+    if not experiment.finetune.expert_in_buffer or not work.pretrained or work.needs(Need.REPLAY_BUFFER):
+        return None
+    return ExpertDataset.read(work.run.parents["collect"] / EXPERT).transitions()
 
 
 def _weights(path: Path | None) -> Weights | None:

@@ -1,87 +1,79 @@
-"""pretrain: train pi*, which is good in the pre-trained stages, and critics for it."""
+"""pretrain: train pi*, which is good in the pre-trained stages, and critics that know it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import gymnasium
 import pandas as pd
 import torch
 
-from fpc.core.checkpoint import load_checkpoint
+from fpc.core.checkpoint import load_checkpoint, selected
 from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
-from fpc.core.seeds import generator_of, short_seeds_of
+from fpc.core.seeds import generator_of, seed_of, stream_of
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import CRITIC, POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
+from fpc.domains.robotic_sequence.acceptance import Examiner, Verdict
 from fpc.domains.robotic_sequence.cloning import clone, evaluate_policy
-from fpc.domains.robotic_sequence.collecting import new_actor
 from fpc.domains.robotic_sequence.config import (
     CloneOptions,
     EnvironmentOptions,
     PretrainOptions,
     RoboticSequenceExperiment,
 )
-from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
-from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out, success_rate
+from fpc.domains.robotic_sequence.environment import RoboticSequence
+from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out
 from fpc.domains.robotic_sequence.stage import ACTION_SIZE
-from fpc.learners.interface import Trained, Weights
+from fpc.learners.interface import Weights
 from fpc.learners.sac import SAC, SACSpecification
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.update import Updater
 
 LOG = "log"  # among the kept tensors: the table so far
-SAC_STATE = "sac"  # in the run's state
-SOLVED = "solved.json"  # in the run's state: the step at which pi* was good enough
-
-
-class PretrainedStagesOnly(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """The sequence without its Close stages, but with the heads and one-hot of the full sequence."""
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Start at the first pre-trained stage."""
-        stages = self.unwrapped.options.pretrained_stages  # type: ignore[attr-defined]
-        return self.env.reset(seed=seed, options={**(options or {}), "stages": stages})
+# In the run's state: SAC's checkpoints; the weights that passed and the verdict on them; rates of all checks.
+SAC_STATE, PASSED, VERDICT, CHECKS = "sac", "passed.safetensors", "verdict.json", "checks.json"
+INITIALISATION, EXPERT, CLONING, OWN_ACTIONS, CRITICS, OWN_STARTS = range(6)  # uses of the clone's stream
 
 
 def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
-    """Train pi* and write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""
+    """Train pi* and write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``.
+
+    Raises:
+        UnacceptablePolicy: pi* does not solve its stages, or its critics do not know it.
+    """
     configure_torch()
     environment, options = experiment.environment, experiment.pretrain
-    log = MetricLog()
+    log, tables = MetricLog(), []
+    examiner = Examiner(environment, options, run.seed)
+    actor, critics = new_networks(examiner.environment, options, None)
     if options.recipe == "clone":
         assert options.clone is not None  # guaranteed by the configuration
         actor, critics = _cloned(environment, options, options.clone, run, log)
-    else:
-        actor, critics = new_networks(RoboticSequence(environment), options, generator_of(run.seed, 0))
-    tables = []
+    verdict: Verdict | None = None
     if options.steps:
+        training = _Training(environment, options, run, examiner)
         initial = (actor.state_dict(), critics.state_dict()) if options.recipe == "clone" else (None, None)
-        trained = _trained(environment, options, run, *initial)
-        actor.load_state_dict(dict(trained.policy))
-        critics.load_state_dict(dict(trained.critic))
-        tables.append(trained.table)
-    _probe(RoboticSequence(environment), actor, options, run.seed, log)
+        tables.append(training.train(*initial))
+        verdict = training.load_into(actor, critics)
+    if verdict is None:
+        verdict = examiner.examine(options.steps, actor, critics)
+    examiner.accept(verdict)
+    every = examiner.first_rates(actor, tuple(examiner.names))  # pi* should fail in the Close ones
+    log.add(verdict.step, **{f"probe_success_{name}": rate for name, rate in every.items()})
+    log.add(verdict.step, **verdict.metrics())
     write_tensors(run.output / POLICY, actor.state_dict())
     write_tensors(run.output / CRITIC, critics.state_dict())
     write_table(run.output / TRAINING, pd.concat([log.table(run.seed), *tables], ignore_index=True))
 
 
 def new_networks(
-    environment: RoboticSequence, options: PretrainOptions, generator: torch.Generator
+    environment: RoboticSequence, options: PretrainOptions, generator: torch.Generator | None
 ) -> tuple[Actor, Critics]:
     """An actor and critics of the configured size."""
-    (size,) = environment.observation_space.shape or (0,)
-    shape = (size, ACTION_SIZE, len(environment.tasks), options.sac)
+    shape = _shape(environment, options)
     return Actor(*shape, generator), Critics(*shape, generator)
-
-
-def deterministic(actor: Actor) -> Act:
-    """The policy's mean as a controller."""
-    return lambda observation: actor.act(observation, deterministic=True)
 
 
 def sampled(actor: Actor, generator: torch.Generator) -> Act:
@@ -89,72 +81,95 @@ def sampled(actor: Actor, generator: torch.Generator) -> Act:
     return lambda observation: actor.act(observation, generator=generator)
 
 
-def _check_seeds(seed: int, count: int) -> list[int]:
-    return short_seeds_of(seed, 1, count=count)
+class _Training:
+    """SAC on the pre-trained stages as a multi-task problem, until pi* passes or the budget is spent.
 
+    Episodes go through one stage each, from its own starts, and the stages take turns. What is published are
+    the very weights that passed, not those at the end of the episode that was under way.
+    """
 
-def _probe(
-    environment: RoboticSequence, actor: Actor, options: PretrainOptions, seed: int, log: MetricLog
-) -> None:
-    """Measure pi*'s success in every stage; it should fail in the Close ones."""
-    seeds = _check_seeds(seed, options.probe_episodes)
-    for stage, name in enumerate(probe_names(environment.options.stages)):
-        rate = success_rate(environment, deterministic(actor), stage, seeds)
-        log.add(options.steps, **{f"probe_success_{name}": rate})
+    def __init__(
+        self, environment: EnvironmentOptions, options: PretrainOptions, run: Run, examiner: Examiner
+    ) -> None:
+        self.environment, self.options, self.run, self.examiner = environment, options, run, examiner
+        self.checked = new_networks(examiner.environment, options, None)
+        self.solved = self._had_passed()
+        checks = run.state / CHECKS
+        self.checks: dict[str, dict[str, float]] = read_json(checks) if checks.exists() else {}
+        self.final: tuple[Weights, Weights] | None = None
 
+    def train(self, initial_policy: Weights | None, initial_critic: Weights | None) -> pd.DataFrame:
+        """Train; the training table with the rates of all checks."""
+        options, stages = self.options, self.environment.pretrained_stages
+        trained = SAC().train(
+            SACSpecification(
+                **run_fields(self.run, self.run.state / SAC_STATE),
+                environment=RoboticSequence(self.environment),
+                episode_options=lambda episode: {"stages": (stages[episode % len(stages)],)},
+                options=options.sac,
+                stages=len(self.environment.stages),
+                known_stages=stages,
+                steps=options.steps,
+                initial_policy=initial_policy,
+                initial_critic=initial_critic,
+                milestones=tuple(range(options.probe_every, options.steps + 1, options.probe_every)),
+                on_milestone=self.check,
+                stop=lambda: self.solved,
+            )
+        )
+        self.final = trained.policy, trained.critic
+        log = MetricLog()
+        for step, rates in self.checks.items():
+            log.add(int(step), **{f"check_success_{name}": rate for name, rate in rates.items()})
+        return pd.concat([trained.table, log.table(self.run.seed)], ignore_index=True)
 
-def _was_solved(state: Path) -> bool:
-    """Whether training had already stopped at `stop_success` when the run was interrupted."""
-    if not (state / SOLVED).exists():
-        return False
-    checkpoint = load_checkpoint(state / SAC_STATE)
-    return checkpoint is not None and checkpoint.step >= read_json(state / SOLVED)["step"]
+    def check(self, step: int, policy: Weights, critic: Weights) -> None:
+        """Measure success; where it suffices, confirm it on fresh episodes and keep what passed."""
+        actor, critics = self.checked
+        actor.load_state_dict(dict(policy))
+        self.checks[str(step)] = rates = self.examiner.first_rates(actor)
+        write_json(self.run.state / CHECKS, self.checks)
+        if self.solved or min(rates.values()) < self.options.stop_success:
+            return
+        critics.load_state_dict(dict(critic))
+        verdict = self.examiner.examine(step, actor, critics, rates)
+        if self.examiner.passes(verdict):
+            weights = {f"policy.{name}": value for name, value in policy.items()}
+            write_tensors(self.run.state / PASSED, weights | {f"critic.{k}": v for k, v in critic.items()})
+            write_json(self.run.state / VERDICT, verdict.values())
+            self.solved = True
 
+    def load_into(self, actor: Actor, critics: Critics) -> Verdict | None:
+        """The weights that passed, with the verdict on them; without such, the last ones and None."""
+        if self.solved:
+            kept = read_tensors(self.run.state / PASSED)
+            actor.load_state_dict(selected(kept, "policy."))
+            critics.load_state_dict(selected(kept, "critic."))
+            return Verdict(**read_json(self.run.state / VERDICT))
+        assert self.final is not None  # train() comes first
+        actor.load_state_dict(dict(self.final[0]))
+        critics.load_state_dict(dict(self.final[1]))
+        return None
 
-def _trained(
-    environment: EnvironmentOptions,
-    options: PretrainOptions,
-    run: Run,
-    initial_policy: Weights | None,
-    initial_critic: Weights | None,
-) -> Trained:
-    """Run SAC on the pre-trained stages until each is solved or the budget is spent."""
-    checked = RoboticSequence(environment)
-    checked_actor = new_actor(checked, options.sac)
-    seeds = _check_seeds(run.seed, options.probe_episodes)
-    solved = _was_solved(run.state)
+    def _had_passed(self) -> bool:
+        """Whether training had already stopped when the run was interrupted.
 
-    def check(step: int, policy: Weights, critic: Weights) -> None:
-        nonlocal solved
-        checked_actor.load_state_dict(dict(policy))
-        act = deterministic(checked_actor)
-        rates = [success_rate(checked, act, stage, seeds) for stage in environment.pretrained_stages]
-        solved = min(rates) >= options.stop_success
-        if solved:
-            write_json(run.state / SOLVED, {"step": step})
-
-    specification = SACSpecification(
-        **run_fields(run, run.state / SAC_STATE),
-        environment=PretrainedStagesOnly(RoboticSequence(environment)),
-        options=options.sac,
-        stages=len(environment.stages),
-        steps=options.steps,
-        initial_policy=initial_policy,
-        initial_critic=initial_critic,
-        milestones=tuple(range(options.probe_every, options.steps + 1, options.probe_every)),
-        on_milestone=check,
-        stop=lambda: solved,
-    )
-    return SAC().train(specification)
+        If the newest checkpoint is older than the check that was passed, training continues from there and
+        passes it again, so that the table is complete.
+        """
+        if not (self.run.state / VERDICT).exists():
+            return False
+        checkpoint = load_checkpoint(self.run.state / SAC_STATE)
+        return checkpoint is not None and checkpoint.step >= read_json(self.run.state / VERDICT)["step"]
 
 
 def _cloned(
     environment: EnvironmentOptions, options: PretrainOptions, cloning: CloneOptions, run: Run, log: MetricLog
 ) -> tuple[Actor, Critics]:
     """Clone the actor and train its critics; the cloned actor is saved in the run's state."""
-    sequence = RoboticSequence(environment)
-    actor, critics = new_networks(sequence, options, generator_of(run.seed, 0))
-    data = _expert_data(sequence, cloning, run.seed)
+    sequence, stream = RoboticSequence(environment), stream_of(run.seed, "clone")
+    actor, critics = new_networks(sequence, options, generator_of(*stream, INITIALISATION))
+    data = _expert_data(sequence, cloning, seed_of(*stream, EXPERT))
     total = cloning.updates + cloning.critic_updates
 
     def reporter(done: int) -> Callable[[int, dict[str, float]], None]:
@@ -170,19 +185,19 @@ def _cloned(
         log.restore(["cloning_loss"], tensors.pop(LOG))
         actor.load_state_dict(tensors)
     else:
-        clone(actor, data, cloning, generator_of(run.seed, 2), reporter(0))
+        clone(actor, data, cloning, generator_of(*stream, CLONING), reporter(0))
         write_tensors(kept, {**actor.state_dict(), LOG: log.tensor()})
     if cloning.critic_updates:
-        controller = sampled(actor, generator_of(run.seed, 3))
+        controller = sampled(actor, generator_of(*stream, OWN_ACTIONS))
         own = [
-            roll_out(sequence, controller, stage, cloning.critic_transitions, run.seed + 1)
+            roll_out(sequence, controller, stage, cloning.critic_transitions, seed_of(*stream, OWN_STARTS))
             for stage in environment.pretrained_stages
             if cloning.critic_transitions
         ]
         frozen = options.sac.model_copy(update={"critic_warmup_updates": cloning.critic_updates})
         targets = Critics(*_shape(sequence, options))
         targets.load_state_dict(critics.state_dict())
-        updater = Updater(actor, critics, targets, frozen, generator_of(run.seed, 4))
+        updater = Updater(actor, critics, targets, frozen, generator_of(*stream, CRITICS))
         evaluate_policy(
             updater, Rollouts.joined([data, *own]), cloning.critic_updates, reporter(cloning.updates)
         )

@@ -11,11 +11,13 @@ FIGURES = (
     SuccessCurves(
         name="figure_2",
         title="Success on each stage of a two-stage RoboticSequence",
-        caption="Close and Far success during fine-tuning.",
+        caption="Close and Far success during fine-tuning, and when half of the seeds had first been at Far.",
         experiments=("robotic_sequence_two_stages",),
+        tables=("episodes", "training"),
         methods=("vanilla", "behavioral_cloning"),
         probes="stages",
         panels="one",
+        first_visits=True,
     ),
     SuccessCurves(
         name="figure_3c",
@@ -28,10 +30,13 @@ FIGURES = (
     SuccessCurves(
         name="figure_7",
         title="Success on each stage of RoboticSequence",
-        caption="Success on each stage by itself during fine-tuning; π* knows the Far stages.",
+        caption="Success on each stage by itself during fine-tuning; π* knows the Far stages. "
+        "Triangles: half of the seeds had been there for the first time.",
         experiments=("robotic_sequence",),
+        tables=("episodes", "training"),
         probes="stages",
         pi_star=True,
+        first_visits=True,
     ),
     Entry(
         name="figure_8",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from fpc.figures import style
+from fpc.figures import first_visits, style
 from fpc.figures.entry import SuccessCurves
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.summary import before_fine_tuning, per_run, summarise
@@ -23,7 +23,11 @@ FURNITURE_HEIGHT = 1.15  # inches, for title, legend, axis label and stamp
 
 
 def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Columns ``experiment, method, probe, group, step, seeds, statistic, value, low, high, level``."""
+    """Columns ``experiment, method, probe, group, step, seeds, statistic, value, low, high, level``.
+
+    Rows with the statistic ``first_visit`` say when training first came to a Far probe, see
+    :func:`fpc.figures.first_visits.median_first_visits`.
+    """
     episodes = tables["episodes"]
     chosen = episodes[episodes["measure"] == "success"]
     if entry.probes != "all":
@@ -36,12 +40,15 @@ def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: Fig
     result = summarise(runs, BY, settings)
     if entry.pi_star:
         result = pd.concat([result, _pi_star(runs, settings)], ignore_index=True)
+    if entry.first_visits and "training" in tables:
+        visits = first_visits.median_first_visits(tables["training"], chosen)
+        result = pd.concat([result, visits], ignore_index=True)
     return result
 
 
 def draw(entry: SuccessCurves, data: pd.DataFrame, settings: FigureSettings) -> Figure:
     """A grid of panels with the legend below."""
-    rows = data[data["statistic"] == settings.statistic]
+    rows = data[data["statistic"].isin([settings.statistic, first_visits.STATISTIC])]
     panels = _panels(entry, rows)
     columns = min(entry.columns or (2 if len(panels) <= 4 else 3), len(panels))
     lines = ceil(len(panels) / columns)
@@ -90,8 +97,10 @@ def _draw_panel(
     key = "experiment" if entry.colours == "variant" else "method"
     for name, look in looks.items():
         lines = part[(part[key] == name) & (part["method"] != style.PI_STAR)]
-        for (_, group), line in lines.groupby(["probe", "group"]):
+        curves = lines[lines["statistic"] != first_visits.STATISTIC]
+        for (_, group), line in curves.groupby(["probe", "group"]):
             style.band(axes, line, look, style.LINE_STYLES[str(group)])
+        first_visits.mark(axes, lines, look)
     for value in part.loc[part["method"] == style.PI_STAR, "value"]:
         axes.axhline(value, color=style.look_of(style.PI_STAR).colour, linewidth=1.2, zorder=1)
     style.rate_axis(axes, None)
@@ -106,6 +115,9 @@ def _legend_handles(rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> list
     if {"close", "far"} <= set(rows["group"]):
         handles.append(Line2D([], [], color="#444444", label="Close"))
         handles.append(Line2D([], [], color="#444444", linestyle=style.LINE_STYLES["far"], label="Far"))
+    visited = rows[rows["statistic"] == first_visits.STATISTIC]
+    if (visited["value"] >= 0.5).any():
+        handles.append(first_visits.legend_handle())
     if (rows["method"] == style.PI_STAR).any():
         look = style.look_of(style.PI_STAR)
         handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=f"{look.label} at step 0"))

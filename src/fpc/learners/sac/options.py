@@ -45,7 +45,9 @@ class SACOptions(Section):
         default=0.995, description="Share of the target critics that stays in one update."
     )
     random_steps: NonNegativeInt = Field(
-        default=10_000, description="First environment steps whose actions are uniformly random."
+        default=10_000,
+        description="First environment steps whose actions are uniformly random, in a run that starts from a "
+        "new policy; one that starts from pi* has none.",
     )
     update_after: NonNegativeInt = Field(
         default=1_000, description="Environment steps before the first update."
@@ -61,7 +63,8 @@ class SACOptions(Section):
         "-4 is a standard deviation of 0.089 in each of 4 dimensions.",
     )
     initial_temperature: PositiveFloat = Field(
-        default=2.718281828, description="Temperature of every stage at the start (e in the base code)."
+        default=2.718281828,
+        description="Temperature at the start (e in the base code) of every stage that pi* does not know.",
     )
     reset_heads: bool = Field(
         default=False, description="Re-initialise the loaded actor's and critics' last layers (figure 21)."

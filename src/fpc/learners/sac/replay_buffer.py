@@ -46,18 +46,27 @@ class ReplayBuffer:
         Raises:
             ValueError: the buffer is in use, a field is missing, or nothing would be left to fill.
         """
-        if missing := [name for name in FIELDS if name not in transitions]:
-            raise ValueError(f"transitions to protect lack {', '.join(missing)}; needed: {', '.join(FIELDS)}")
-        count = len(transitions["observation"])
-        if self.size:
-            raise ValueError("transitions must be protected before the replay buffer is filled")
-        if count >= self.capacity:
-            raise ValueError(
-                f"{count} protected transitions leave no room in a replay buffer of {self.capacity}; "
-                "raise buffer_size or lower the memory of the method"
-            )
         if share is not None and not 0 < share < 1:
             raise ValueError(f"the protected share of a batch is {share}; it must lie between 0 and 1")
+        self.protected = self.begin_with(transitions)
+        self.share = share if self.protected else None
+
+    def begin_with(self, transitions: Mapping[str, Tensor]) -> int:
+        """Fill an empty buffer with ``transitions``, as if they had been added one by one; their number.
+
+        Raises:
+            ValueError: as for :meth:`protect`.
+        """
+        if missing := [name for name in FIELDS if name not in transitions]:
+            raise ValueError(f"transitions of pi* lack {', '.join(missing)}; needed: {', '.join(FIELDS)}")
+        count = len(transitions["observation"])
+        if self.size:
+            raise ValueError("transitions of pi* must be added before the replay buffer is filled")
+        if count >= self.capacity:
+            raise ValueError(
+                f"{count} transitions of pi* leave no room in a replay buffer of {self.capacity}; "
+                "raise buffer_size or lower the memory of the method"
+            )
         self.rows[:count] = torch.cat(
             (
                 transitions["observation"],
@@ -68,8 +77,8 @@ class ReplayBuffer:
             ),
             -1,
         )
-        self.protected = self.size = self.position = count
-        self.share = share if count else None
+        self.size = self.position = count
+        return count
 
     def add(
         self,

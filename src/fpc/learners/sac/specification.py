@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from fpc.learners.sac.options import SACOptions
 
 if TYPE_CHECKING:
     import gymnasium
+    from torch import Tensor
 
     from fpc.learners.interface import Weights
     from fpc.retention.interface import ExpertData
@@ -29,8 +30,15 @@ class SACSpecification(Specification):
     environment: gymnasium.Env[Any, Any]
     options: SACOptions
     stages: int
-    initial_policy: Weights | None = None  # without it from a new initialisation
+    initial_policy: Weights | None = None  # without it from a new initialisation, with random actions first
     initial_critic: Weights | None = None
+    # Stages whose temperature is the initial critic's; the others begin with `options.initial_temperature`.
+    known_stages: tuple[int, ...] = ()
+    initial_transitions: Mapping[str, Tensor] | None = (
+        None  # what an otherwise empty replay buffer begins with
+    )
+    # Options for the environment's reset at the start of an episode, by its number.
+    episode_options: Callable[[int], dict[str, Any]] | None = None
     teacher: Weights | None = None  # pi*'s actor
     expert: ExpertData | None = None
     stop: Callable[[], bool] | None = None  # asked between episodes; True ends training early

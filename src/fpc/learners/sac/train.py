@@ -20,7 +20,7 @@ from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, se
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generators_of, short_seed_of
 from fpc.core.torch_settings import configure_torch
-from fpc.learners.interface import VISITED, Trained
+from fpc.learners.interface import VISITED, Trained, Weights
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.learners.sac.specification import SACSpecification
@@ -68,6 +68,8 @@ class Session:
         self.buffer = ReplayBuffer(self.options.buffer_size, *sizes)
         self.log = MetricLog()
         self.milestones = frozenset(specification.milestones)
+        # The base code acts at random in the first task only, i.e. never with a policy that knows something.
+        self.random_steps = 0 if specification.initial_policy is not None else self.options.random_steps
         self.step = self.episode = 0
 
     def start(self) -> None:
@@ -80,12 +82,24 @@ class Session:
             self.critics.load_state_dict(dict(critic))
             if self.options.reset_heads:
                 self.critics.reset_heads(rng)
+        self._start_temperatures(critic)
         self.updater.targets.load_state_dict(self.critics.state_dict())
         if self.method is not None:
             self.method.prepare(self.context())
         if policy is not None and self.options.reset_heads:  # after the method has seen pi* itself
             self.actor.reset_heads(rng)
+        if self.specification.initial_transitions is not None:
+            self.buffer.begin_with(self.specification.initial_transitions)
         self._hand_out()
+
+    def _start_temperatures(self, critic: Weights | None) -> None:
+        """pi*'s own temperatures in stages it knows, also with new critics; the configured one elsewhere."""
+        temperatures = torch.full_like(self.critics.log_temperature, self.options.initial_temperature).log()
+        if critic is not None:
+            known = list(self.specification.known_stages)
+            temperatures[known] = critic["log_temperature"][known]
+        with torch.no_grad():
+            self.critics.log_temperature.copy_(temperatures)
 
     def context(self) -> RetentionContext:
         """What the retention method may use."""
@@ -128,9 +142,9 @@ class Session:
             self.method.load_state_dict(selected(tensors, "method."), self.context())
 
     def action(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Uniform at first, then sampled from the actor."""
+        """Uniform at first in a run from scratch, then sampled from the actor."""
         rng = self.generators["exploration"]
-        if self.step < self.options.random_steps:
+        if self.step < self.random_steps:
             drawn: NDArray[np.float32] = (
                 torch.empty(self.actor.action_size).uniform_(-1, 1, generator=rng).numpy()
             )
@@ -155,7 +169,9 @@ class Session:
     def run_episode(self, steps: int) -> dict[str, float]:
         """One episode, or its part up to step ``steps``; measures of a whole one, else nothing."""
         seed = short_seed_of(*self.specification.stream, self.episode)
-        observation, info = self.environment.reset(seed=seed)
+        of_episode = self.specification.episode_options
+        options = None if of_episode is None else of_episode(self.episode)
+        observation, info = self.environment.reset(seed=seed, options=options)
         self._note_visit(info)
         total, length, over = 0.0, 0, False
         while not over and self.step < steps:

@@ -1,0 +1,207 @@
+"""Whether pi* may be published: it solves every stage it was trained on, and its critics know it.
+
+Critics that do not know pi* undo it in the first updates of fine-tuning, and what looks like forgetting would
+be an artefact of theirs. So their values must correlate with the returns of pi*'s own rollouts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fpc.core.seeds import generator_of, short_seeds_of, stream_of
+from fpc.domains.robotic_sequence.config import EnvironmentOptions, PretrainOptions
+from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
+from fpc.domains.robotic_sequence.expert import Act, success_rate
+from fpc.learners.sac.networks import Actor, Critics
+from fpc.learners.sac.update import squashed_sample
+
+logger = logging.getLogger(__name__)
+Array = npt.NDArray[np.float64]
+FIRST, CONFIRMATION, STARTS, ACTIONS = range(4)  # uses of the stream
+
+
+class UnacceptablePolicy(ValueError):
+    """pi* is not good enough to be fine-tuned; the text says what is wrong and how to mend it."""
+
+
+def deterministic(actor: Actor) -> Act:
+    """The policy's mean as a controller."""
+    return lambda observation: actor.act(observation, deterministic=True)
+
+
+def soft_returns(
+    rewards: Array, log_probs: Array, ends: npt.NDArray[np.bool_], alpha: float, gamma: float
+) -> Array:
+    """``G_t = r_t + gamma (1 - end_t) (G_{t+1} - alpha log pi(a_{t+1}|s_{t+1}))`` ``[N]``.
+
+    What SAC's action value estimates: the entropy of later actions counts as reward, that of the action
+    itself does not. Entropy is summed as it was sampled, so its expectation is exact.
+
+    Args:
+        rewards: ``[N]``, of whole episodes one after the other.
+        log_probs: of the actions taken, ``[N]``.
+        ends: whether the value function ends with a transition, ``[N]``; the last entry is True.
+        alpha: temperature.
+        gamma: discount factor.
+    """
+    returns = np.empty(len(rewards))
+    following = 0.0
+    for step in range(len(rewards) - 1, -1, -1):
+        returns[step] = rewards[step] + (0.0 if ends[step] else gamma * following)
+        following = returns[step] - alpha * log_probs[step]
+    return returns
+
+
+def correlation(values: Array, returns: Array) -> float:
+    """Pearson's correlation; NaN where one of them does not vary."""
+    if np.ptp(values) == 0 or np.ptp(returns) == 0:
+        return float("nan")
+    return float(np.corrcoef(values, returns)[0, 1])
+
+
+@torch.no_grad()
+def value_correlation(
+    environment: RoboticSequence,
+    actor: Actor,
+    critics: Critics,
+    stage: int,
+    seeds: list[int],
+    generator: torch.Generator,
+) -> float:
+    """Correlation of ``min_j Q_j(s, a)`` with the soft return over all steps of episodes in one stage.
+
+    Actions are sampled, as the critics' targets sample them; the temperature is the stage's own. Every
+    episode ends for the value function, so returns are complete.
+    """
+    observations, actions, rewards, log_probs, ends = [], [], [], [], []
+    for seed in seeds:
+        observation, _ = environment.reset(seed=seed, options={"stages": (stage,)})
+        terminated = False
+        while not terminated:
+            outputs = actor.outputs(torch.from_numpy(observation)[None])
+            noise = torch.randn(1, actor.action_size, generator=generator)
+            action, log_prob = squashed_sample(outputs, noise)
+            observations.append(observation)
+            observation, reward, terminated, _, info = environment.step(action[0].numpy())
+            actions.append(action[0])
+            rewards.append(reward)
+            log_probs.append(log_prob.item())
+            ends.append(bool(info["value_terminal"]))
+    values = critics.values(torch.from_numpy(np.stack(observations)), torch.stack(actions)).amin(0)
+    alpha = critics.log_temperature[stage].exp().item()
+    gamma = actor.options.gamma
+    returns = soft_returns(np.array(rewards), np.array(log_probs), np.array(ends), alpha, gamma)
+    return correlation(values.numpy().astype(np.float64), returns)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured of pi* after ``step`` environment steps, by known stage (its probe's name)."""
+
+    step: int
+    success: dict[str, float]  # the lower rate of the first and the confirming episodes
+    correlation: dict[str, float]
+
+    def values(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def metrics(self) -> dict[str, float]:
+        """Rows of the training table."""
+        found = {f"confirmed_success_{name}": value for name, value in self.success.items()}
+        found |= {f"value_correlation_{name}": value for name, value in self.correlation.items()}
+        return found | {"accepted_success": min(self.success.values())}
+
+    def solved(self, least: float) -> bool:
+        """Whether every stage is solved at a rate of ``least``."""
+        return min(self.success.values()) >= least
+
+    def known_to_critics(self, least: float | None) -> bool:
+        """Whether the critics' values correlate at least so well in every stage; None: not asked."""
+        return least is None or all(value >= least for value in self.correlation.values())  # NaN is not
+
+
+class Examiner:
+    """Measures pi* in its stages, on streams that training does not use."""
+
+    def __init__(self, environment: EnvironmentOptions, options: PretrainOptions, seed: int) -> None:
+        self.environment, self.options = RoboticSequence(environment), options
+        self.stream = stream_of(seed, "probes of pretrain")
+        names = probe_names(environment.stages)
+        self.names: Mapping[int, str] = dict(enumerate(names))
+        self.known = environment.pretrained_stages
+
+    def first_rates(self, actor: Actor, stages: tuple[int, ...] | None = None) -> dict[str, float]:
+        """Success of the policy's mean by stage, by default in known ones; the same episodes each time."""
+        seeds = self._seeds(FIRST)
+        return self._rates(actor, self.known if stages is None else stages, seeds)
+
+    def examine(
+        self, step: int, actor: Actor, critics: Critics, first: Mapping[str, float] | None = None
+    ) -> Verdict:
+        """The verdict on pi*; success is that on the first episodes or on fresh ones, whichever is lower.
+
+        Args:
+            step: environment steps that it was trained for; each step has fresh episodes of its own.
+            actor: pi*.
+            critics: its critics.
+            first: the result of :meth:`first_rates`, if it is known.
+        """
+        first = first or self.first_rates(actor)
+        fresh = self._rates(actor, self.known, self._seeds(CONFIRMATION, step))
+        generator = generator_of(*self.stream, ACTIONS, step)
+        starts = self._seeds(STARTS, step)
+        found = {
+            self.names[stage]: value_correlation(self.environment, actor, critics, stage, starts, generator)
+            for stage in self.known
+        }
+        return Verdict(step, {name: min(rate, fresh[name]) for name, rate in first.items()}, found)
+
+    def passes(self, verdict: Verdict) -> bool:
+        """Whether training may stop."""
+        options = self.options
+        return verdict.solved(options.stop_success) and verdict.known_to_critics(
+            options.least_value_correlation
+        )
+
+    def accept(self, verdict: Verdict) -> None:
+        """Let a policy pass whose training is over, as the options allow it.
+
+        Raises:
+            UnacceptablePolicy: it does not solve its stages, or its critics do not know it.
+        """
+        options, rates = self.options, _shown(verdict.success)
+        if not verdict.solved(options.stop_success):
+            lowest = min(verdict.success.values())
+            if options.accept_below is None or lowest < options.accept_below:
+                raise UnacceptablePolicy(
+                    f"pi* solves its stages at {rates} after {verdict.step} steps, which is below "
+                    f"pretrain.stop_success, {options.stop_success:g}; raise pretrain.steps, or set "
+                    f"pretrain.accept_below to the lowest rate you accept, e.g. {lowest:g}"
+                )
+            logger.warning("pi* is accepted below stop_success: it solves its stages at %s", rates)
+        if not verdict.known_to_critics(options.least_value_correlation):
+            raise UnacceptablePolicy(
+                "pi*'s critics do not know it: their values correlate with the returns of its rollouts at "
+                f"{_shown(verdict.correlation)}, below pretrain.least_value_correlation, "
+                f"{options.least_value_correlation:g}; raise pretrain.steps (recipe clone: "
+                "pretrain.clone.critic_updates and critic_transitions), or lower the bound knowingly"
+            )
+
+    def _seeds(self, *use: int) -> list[int]:
+        return short_seeds_of(*self.stream, *use, count=self.options.probe_episodes)
+
+    def _rates(self, actor: Actor, stages: tuple[int, ...], seeds: list[int]) -> dict[str, float]:
+        act = deterministic(actor)
+        return {self.names[stage]: success_rate(self.environment, act, stage, seeds) for stage in stages}
+
+
+def _shown(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{value:.2f} ({name})" for name, value in values.items())
