@@ -86,7 +86,7 @@ def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
             "episodes": episodes_of(FAR, WHOLE, LIKELIHOOD),
             "representation": representation_of((0.9, 0.6, 0.2)),
         },
-        "nethack": {"episodes": nethack()},
+        "nethack": nethack(),
         "montezuma": {"episodes": montezuma()},
         **toys(),
     }

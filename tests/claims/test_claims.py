@@ -34,7 +34,8 @@ def outcomes(tables: Tables, context: ClaimContext = CONTEXT) -> dict[str, Resul
 def test_what_the_paper_says_is_reproduced(paper_like: Tables) -> None:
     for name, result in outcomes(paper_like).items():
         expected = Outcome.REPRODUCED
-        if name in NEVER or any(part in name for part in VARIANTS):
+        silent = result.claim.kind == "level" or name in NEVER
+        if silent or any(part in name for part in VARIANTS):
             expected = Outcome.NOT_TESTABLE
         assert result.outcome == expected, (name, result.reason)
 

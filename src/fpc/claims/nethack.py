@@ -1,255 +1,214 @@
 """Claims about NetHack. Far is the dungeon below level 1, which pi* rarely reaches from the start.
 
-Rules were fixed before any result was seen. Outcomes are scores of the probe ``final``: many games from
-the start at the last step; pi*'s are those of the same runs at step 0, so a change is paired by seed.
-Changes are shares of pi*'s mean, for its score depends on the scale. Below -``MARGIN`` a change counts as
-a loss, within it as pi*'s level; ``DRIFT`` is a noticeable change of a policy of about 100 actions.
-
-Three seeds suffice, as runs are long. A bootstrap interval of three is about their range: it misses more
-often than its level says, so every seed's change is named beside the verdict.
+Rules were fixed before any result was seen. Outcomes are scores of the probe ``final``: many games from the
+start at the last step. Far start states are in ``nethack_far``, the paper's numbers in ``nethack_levels``.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
+from fpc.claims import nethack_curves as curves
+from fpc.claims import nethack_measures as measures
+from fpc.claims.claim import Claim, claim_of
+from fpc.claims.nethack_far import ABOUT, BC, FAR_CLAIMS, KS, MARGIN, SHARE, from_pi_star
+from fpc.claims.nethack_levels import LEVELS
+from fpc.claims.nethack_measures import DEPTH, SCORE
+from fpc.claims.nethack_paper import SCRATCH_BC, SCRATCH_KS, TABLE_4, TABLE_5_ORDER
 
-from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
-from fpc.claims.measures import Runs, at_least_steps, far_probe, listed, one_sample, runs_of, same_budget
-from fpc.core.statistics import Array
+DOMAIN = "nethack"
+FAR_BELOW = 0.5  # of pi*'s mean; the paper's scratch is at .15
+ORDERED = 0.7  # rank correlation of five methods; 0.9 if two neighbours are swapped, 0 for any order
 
-DOMAIN = EXPERIMENT = "nethack"
-FINAL, CLOSE = "final", "level_1"
-BC, KS = "behavioral_cloning", "kickstarting"
-MARGIN = 0.1  # of pi*'s mean
-HEADROOM = 0.2  # of pi*'s mean: scratch must end this far below pi* for a comparison to say anything
-DRIFT = 0.1  # nats
-PAPER_RANGE = 0.2  # a score is the paper's within this share of it
-# Environment steps that the paper speaks of; the peak comes 25M steps after as many of warm-up.
-EARLY, PEAK, DECAYED, PAPER = 25_000_000, 50_000_000, 100_000_000, 400_000_000
-
+COLUMNS = {
+    "depth": ("deeper", "dungeon level 1.06, 1.02, 1.41, 1.7, 2.66", "Table 4, Figure 16"),
+    "turns": ("longer", "turns 6696, 7756, 16725, 22895, 24436", "Table 4"),
+    "experience_level": (
+        "more experienced",
+        "experience level 4.07, 2.73, 6.29, 7.30, 7.73",
+        "Table 4",
+    ),
+    "gold": ("richer", "gold 5.3, 9.3, 217, 582, 857", "Table 4"),
+    "scout": ("more far-reaching", "scout 371, 150, 720, 959, 1551", "Table 4"),
+}
 
 _claim = partial(claim_of, DOMAIN)
 
 
-def _runs(
-    tables: TablesByExperiment, context: ClaimContext, method: str, far: bool, measure: str | None = None
-) -> Runs:
-    """Scores of the final games, or the score gained on the Far level."""
-    found = tables[EXPERIMENT]
-    if far:
-        return runs_of(found, context, method, measure=measure or "return", probe=far_probe(found, "level_"))
-    return runs_of(found, context, method, measure=measure or "score", probe=FINAL)
-
-
-def change_from_pi_star(
-    tables: TablesByExperiment, context: ClaimContext, method: str, far: bool = False, steps: int = 0
-) -> Measurement:
-    """Value at the last step minus that at step 0 of the same run, as a share of pi*'s mean."""
-    runs = _runs(tables, context, method, far)
-    at_least_steps(runs, steps)
-    return _paired(runs.last - runs.first, _level(runs), context, f"at {runs.steps[-1]:,} steps")
-
-
-def outcome_difference(
-    tables: TablesByExperiment,
-    context: ClaimContext,
-    better: str,
-    worse: str,
-    far: bool = False,
-    measure: str | None = None,
-) -> Measurement:
-    """A measure of one method minus another's, at the last step of the same budget."""
-    first, second = (_runs(tables, context, method, far, measure) for method in (better, worse))
-    same_budget(first, second)
-    note = f"{better} {listed(first.last)}, {worse} {listed(second.last)} at {first.steps[-1]:,} steps"
-    return Measurement(first.last, second.last, note)
-
-
-def drift(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """KL(pi* || pi_theta) on the expert's Far steps at the last step, nats."""
-    runs = _runs(tables, context, method, True, "kl_divergence")
-    return one_sample(runs.last, f"seeds {listed(runs.last)} at {runs.steps[-1]:,} steps")
-
-
-def no_better_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Final score of vanilla minus scratch's as a share of pi*'s, where pi* has something to lose."""
-    vanilla, scratch = (_runs(tables, context, method, False) for method in ("vanilla", "scratch"))
-    same_budget(vanilla, scratch)
-    level = _level(vanilla)
-    ours = float(scratch.last.mean())
-    if level - ours < HEADROOM * level:
-        raise NotTestable(
-            f"scratch ends at {ours:.0f}, pi* starts at {level:.0f}: a vanilla that keeps all of pi* "
-            "would also be near scratch"
-        )
-    note = f"vanilla {listed(vanilla.last)}, scratch {listed(scratch.last)}"
-    return Measurement(vanilla.last / level, scratch.last / level, note)
-
-
-def decay_after_rise(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """Return near 50M steps minus that at the last step, as a share of pi*'s; from ``level_1``."""
-    runs = runs_of(tables[EXPERIMENT], context, method, measure="return", probe=CLOSE)
-    at_least_steps(runs, DECAYED)
-    early = int(np.argmin(np.abs(runs.steps - PEAK)))
-    note = f"{runs.steps[early]:,} and {runs.steps[-1]:,} steps"
-    return _paired(runs.values[:, early] - runs.last, _level(runs), context, note)
-
-
-def final_score(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """A method's final score, if trained as long as the paper's."""
-    runs = _runs(tables, context, method, False)
-    at_least_steps(runs, PAPER)
-    return one_sample(runs.last, f"seeds {listed(runs.last)}")
-
-
-def _level(runs: Runs) -> float:
-    """pi*'s mean over seeds.
-
-    Raises:
-        NotTestable: runs have no step 0, or pi* scores nothing, so that nothing can be lost.
-    """
-    if runs.steps[0] != 0:
-        raise NotTestable(f"the first milestone is at {runs.steps[0]:,} steps; pi* is measured at 0")
-    level = float(runs.first.mean())
-    if level <= 0.0:
-        raise NotTestable(f"pi* starts at {level:.2f}: there is nothing to forget")
-    return level
-
-
-def _paired(changes: Array, level: float, context: ClaimContext, note: str) -> Measurement:
-    shares = changes / level
-    return one_sample(shares, f"seeds {listed(shares)} of pi*'s {level:.4g}, {note}")
-
-
-def _keeps(method: str, label: str, score: str) -> Claim:
-    return _claim(
-        f"{method}_keeps_pi_star",
-        f"With {label}, fine-tuning ends at pi*'s level or above.",
-        ("Table 4, Figure 3a", f"{score} against pi*'s 5218"),
-        f"final score minus pi*'s, as a share of pi*'s; {label}; a tenth below still counts",
-        partial(change_from_pi_star, method=method),
-        above=-MARGIN,
-    )
-
-
-def _above(better: str, worse: str, labels: str, paper: str) -> Claim:
+def _above(better: str, worse: str, statement: str, paper: str) -> Claim:
     return _claim(
         f"{better}_above_{worse}",
-        f"{labels}: the higher score.",
+        statement,
         ("Table 4", paper),
         f"final score, {better} minus {worse}",
-        partial(outcome_difference, better=better, worse=worse),
+        partial(measures.difference, better=better, worse=worse, probe=SCORE),
         above=0.0,
     )
 
 
-def _keeps_far(method: str, label: str) -> Claim:
+def _order(column: str) -> Claim:
+    word, paper, source = COLUMNS[column]
     return _claim(
-        f"{method}_above_vanilla_on_far",
-        f"On the Far level {label} gains more score than vanilla.",
-        ("Figure 5", f"{label} stays above vanilla"),
-        f"score gained from the Far level's start states at the last step, {method} minus vanilla",
-        partial(outcome_difference, better=method, worse="vanilla", far=True),
-        above=0.0,
+        f"order_of_{column}",
+        f"The games of KS are {word} than BC's, then come EWC's; vanilla's and scratch's are last.",
+        (source, f"{paper} (scratch, vanilla, EWC, BC, KS)"),
+        f"each seed's rank correlation over the five methods of {column} of the final games with the paper's",
+        partial(measures.order, probe=("final", column), paper=TABLE_4[column]),
+        above=ORDERED,
     )
 
 
-def _drifts_less(method: str, label: str, note: str = "") -> Claim:
-    return _claim(
-        f"vanilla_drifts_more_than_{method}",
-        f"On Far states vanilla moves further away from pi* than {label}.",
-        ("Section 4", "not printed"),
-        f"KL(pi* || pi_theta) on the expert's Far steps at the last step, vanilla minus {method}, nats{note}",
-        partial(outcome_difference, better="vanilla", worse=method, far=True, measure="kl_divergence"),
-        above=0.0,
-    )
-
-
-def _score(method: str, label: str, paper: float) -> Claim:
-    return _claim(
-        f"{method}_score",
-        f"{label} ends near the paper's score.",
-        ("Table 4", f"{paper:g}"),
-        f"final score of {method}; within a fifth of the paper's, at the paper's budget only",
-        partial(final_score, method=method),
-        above=round(paper * (1 - PAPER_RANGE)),
-        below=round(paper * (1 + PAPER_RANGE)),
-    )
-
-
-CLAIMS = (
+PI_STAR = (
     _claim(
+        "pi_star_stays_on_level_1",
+        "Compounding errors keep pi* on Close: most of its games end on level 1.",
+        ("Text, Figure 4", "61.8 % of 1,024 games"),
+        "share of pi*'s own games whose deepest level is 1",
+        partial(measures.pi_star_share, measure="depth", chosen=lambda depth: depth <= 1),
+        above=0.5,
+    ),
+    _claim(
+        "pi_star_scores_are_skewed",
+        "Most of pi*'s games score less than its mean.",
+        ("Text, Figure 15", "mean 5221, median 3918"),
+        "share of pi*'s own games that score less than their mean",
+        partial(measures.pi_star_share, measure="score", chosen=lambda score: score < score.mean()),
+        above=0.5,
+    ),
+    _claim(
+        "pi_star_knows_far",
+        "pi* is a copy of a policy that is good everywhere: put on Far, it plays well there.",
+        ("Section 1, Figure 5", "pi*'s line"),
+        f"score gained from the Far level's start states, pi* minus an untrained policy, {SHARE}",
+        measures.above_untrained,
+        above=1.0 - measures.UNTRAINED,
+    ),
+    _claim(
+        "expert_much_deeper_than_kickstarting",
+        "The expert (AutoAscend) is much deeper than KS: by more than KS is deeper than pi*.",
+        ("Figure 4", "in words"),
+        "deepest level of the expert's games minus KS's, minus KS's minus pi*'s",
+        partial(measures.much_deeper_than, method=KS),
+        above=0.0,
+    ),
+)
+
+SCORES = (
+    from_pi_star(
         "vanilla_falls_below_pi_star",
         "Vanilla fine-tuning ends below pi*, from which it started.",
-        ("Table 4", "647 against pi*'s 5218"),
-        "vanilla's final score minus pi*'s, as a share of pi*'s; a loss is more than a tenth",
-        partial(change_from_pi_star, method="vanilla"),
+        ("Table 4, Figure 3a", "647 against pi*'s 5218"),
+        "vanilla",
         below=-MARGIN,
     ),
-    _claim(
-        "vanilla_forgets_far",
-        "Vanilla fine-tuning loses what pi* could do on the Far level.",
-        ("Figure 5", "falls below pi*"),
-        "score gained from the Far level's start states at the last step minus pi*'s, as a share of pi*'s; "
-        "a loss is more than a tenth",
-        partial(change_from_pi_star, method="vanilla", far=True),
-        below=-MARGIN,
+    from_pi_star(
+        "scratch_far_below_pi_star",
+        "Training from scratch ends far below pi*.",
+        ("Table 4, Figure 3a", "776 against pi*'s 5218"),
+        "scratch",
+        below=-FAR_BELOW,
     ),
-    _claim(
-        "vanilla_drifts",
-        "On Far states vanilla moves away from pi*.",
-        ("Section 4", "not printed"),
-        "KL(pi* || pi_theta) on the expert's Far steps at vanilla's last step, nats",
-        partial(drift, method="vanilla"),
-        above=DRIFT,
-    ),
-    _drifts_less(KS, "KS"),
-    _drifts_less(BC, "BC", "; BC minimises it on other games, so this checks the method, not its benefit"),
-    _keeps(KS, "KS", "10588"),
-    _keeps(BC, "BC", "7610"),
-    _above(KS, "vanilla", "KS against vanilla", "10588 against 647"),
-    _above(BC, "vanilla", "BC against vanilla", "7610 against 647"),
-    _keeps_far(KS, "KS"),
-    _keeps_far(BC, "BC"),
     _claim(
         "vanilla_no_better_than_scratch",
         "Vanilla fine-tuning is no better than training from scratch.",
-        ("Table 4", "647 against 776"),
-        "final score, vanilla minus scratch, as a share of pi*'s; a tenth still counts as no better",
-        no_better_than_scratch,
+        ("Table 4, Figure 3a", "647 against 776"),
+        f"final score, vanilla minus scratch, {SHARE}; a tenth still counts as no better",
+        measures.no_better_than_scratch,
         below=MARGIN,
     ),
-    _above(KS, BC, "KS against BC", "10588 against 7610"),
-    _above(BC, "ewc", "BC against EWC", "7610 against 3976"),
-    _above("ewc", "vanilla", "EWC against vanilla", "3976 against 647"),
+    from_pi_star(
+        "kickstarting_improves_on_pi_star",
+        "With KS, fine-tuning ends well above pi*.",
+        ("Table 4, Figure 3a", "10588 against pi*'s 5218"),
+        KS,
+        above=MARGIN,
+    ),
+    from_pi_star(
+        "behavioral_cloning_improves_on_pi_star",
+        "With BC, fine-tuning ends above pi*.",
+        ("Table 4, Figure 3a", "7610 against pi*'s 5218"),
+        BC,
+        above=MARGIN,
+    ),
+    from_pi_star(
+        "ewc_about_pi_star",
+        "With EWC, fine-tuning ends at about pi*'s level.",
+        ("Table 4, Figure 3a", "3976; about pi*'s 4.5k in the figure, each give or take 1k"),
+        "ewc",
+        above=-ABOUT,
+        below=ABOUT,
+    ),
+    _above(KS, "vanilla", "KS repairs vanilla fine-tuning: the higher score.", "10588 against 647"),
+    _above(BC, "vanilla", "BC repairs vanilla fine-tuning: the higher score.", "7610 against 647"),
+    _above("ewc", "vanilla", "EWC repairs vanilla fine-tuning: the higher score.", "3976 against 647"),
+    _above(KS, BC, "KS against BC: the higher score.", "10588 against 7610"),
+    _above(BC, "ewc", "BC against EWC: the higher score.", "7610 against 3976"),
     _claim(
-        "kickstarting_goes_deeper_than_vanilla",
-        "KS goes deeper into the dungeon than vanilla.",
-        ("Table 4, Figure 4", "level 2.66 against 1.02"),
-        "deepest level of the final games, KS minus vanilla",
-        partial(outcome_difference, better=KS, worse="vanilla", measure="depth"),
+        "order_of_table_5",
+        "Scratch with BC or KS lies between scratch alone and fine-tuning pi* with them.",
+        ("Table 5", "scratch 776, scratch + KS 2090, scratch + BC 2809, BC 7610, KS 10588"),
+        "each seed's rank correlation of these five methods' final scores with the paper's",
+        partial(measures.order, probe=SCORE, paper=TABLE_5_ORDER),
+        above=ORDERED,
+    ),
+    _claim(
+        "behavioral_cloning_above_kickstarting_from_scratch",
+        "From scratch, BC is better than KS.",
+        ("Table 5", "2809 against 2090"),
+        f"final score, {SCRATCH_BC} minus {SCRATCH_KS}",
+        partial(measures.difference, better=SCRATCH_BC, worse=SCRATCH_KS, probe=SCORE),
+        above=0.0,
+    ),
+)
+
+COURSES = (
+    _claim(
+        "vanilla_return_falls",
+        "Vanilla's return is highest early in training and falls from there.",
+        ("Figure 3a", "2.4k at 15M, 1.2k at 45M, .8k later"),
+        f"return in training, {SHARE}: vanilla's at its peak minus its last tenth; each seed's peak is where "
+        "the other seeds are highest",
+        partial(curves.loss_from_peak, method="vanilla"),
+        above=MARGIN,
+    ),
+    _claim(
+        "kickstarting_return_keeps_rising",
+        "KS's return rises throughout training.",
+        ("Figure 3a", "7.2k at 20M, 9.5k at 140M, 10.8k at 470M"),
+        f"return in training, {SHARE}: the smaller rise of KS between its thirds",
+        partial(curves.rise_by_thirds, method=KS),
         above=0.0,
     ),
     _claim(
-        "kickstarting_improves_on_pi_star",
-        "KS does not only keep pi*'s score but raises it.",
-        ("Table 4, Figure 3a", "5218 to 10588; 7200 after 20M steps"),
-        "KS's final score minus pi*'s, as a share of pi*'s, from 25M steps on",
-        partial(change_from_pi_star, method=KS, steps=EARLY),
-        above=MARGIN,
+        "behavioral_cloning_return_rises_then_declines",
+        "BC's return rises above pi*'s, then declines a little.",
+        ("Figure 3a", "8.2k at 140M, 7.2k at 470M"),
+        f"return in training, {SHARE}: the smaller one of BC's peak minus pi*'s and its peak minus its last "
+        "tenth; each seed's peak is where the other seeds are highest",
+        partial(curves.rise_and_loss, method=BC),
+        above=0.0,
     ),
     _claim(
         "ewc_rises_then_decays",
         "EWC rises early, then loses what it gained.",
-        ("Figure 3a", "6800 after 25M steps of learning, then about 4000"),
-        "EWC's return at about 50M steps (with warm-up) minus that at the last step, as a share of pi*'s, "
-        "from 100M steps on",
-        partial(decay_after_rise, method="ewc"),
+        ("Figure 3a", "6.8k at 25M, then about 4k"),
+        f"return in training, {SHARE}: the smaller one of EWC's peak minus pi*'s and its peak minus its last "
+        "tenth; each seed's peak is where the other seeds are highest",
+        partial(curves.rise_and_loss, method="ewc"),
         above=MARGIN,
     ),
-    _score(KS, "KS", 10588),
-    _score(BC, "BC", 7610),
-    _score("ewc", "EWC", 3976),
 )
+
+DEPTHS = (
+    _claim(
+        "kickstarting_deeper_than_pi_star",
+        "KS goes deeper into the dungeon than pi*.",
+        ("Figure 4, Table 4", "2.66 levels; most of pi*'s games end on level 1"),
+        "deepest level of KS's final games minus pi*'s",
+        partial(measures.plain_change, method=KS, probe=DEPTH),
+        above=0.0,
+    ),
+    *(_order(column) for column in COLUMNS),
+)
+
+CLAIMS = (*PI_STAR, *SCORES, *COURSES, *FAR_CLAIMS, *DEPTHS, *LEVELS)

@@ -1,0 +1,106 @@
+"""Measures of NetHack's return in training, binned as in Figure 3a.
+
+Steps count from the first update, as in the paper's figure: fine-tuned runs only sample before it. Where a
+claim is about a peak, each seed's is read where the *other* seeds' mean curve is highest. A seed's own
+maximum would always lie above the rest of its curve, even if there were nothing but noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
+from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, table
+from fpc.claims.nethack_measures import CLOSE, EXPERIMENT, known, runs, shares
+from fpc.core.statistics import Array
+
+BIN = 5_000_000  # environment steps; of shorter runs, a ``BINS``-th
+BINS = 25
+FEWEST_BINS = 6
+END = 0.1  # the share of the bins that are "the end"
+FIRST_UPDATE = "value_loss"  # logged from the first update on
+
+
+def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """Mean return of the games that each seed finished in each bin; ``steps`` are the bins' midpoints.
+
+    Raises:
+        NotTestable: the method has no games in training, too few seeds, or too few bins that all seeds share.
+    """
+    rows = table(tables[EXPERIMENT], "training")
+    rows = rows[rows["method"] == method]
+    games = rows.loc[rows["metric"] == "return", ["seed", "step", "value"]]
+    if games.empty:
+        raise NotTestable(f"no games of {method} in training")
+    started = rows[rows["metric"] == FIRST_UPDATE].groupby("seed", observed=True)["step"].min()
+    steps = games["step"] - games["seed"].map(started).fillna(0)
+    games = games.assign(step=steps)[steps > 0]
+    total = float(rows["step"].max()) - (float(started.min()) if len(started) else 0.0)
+    width = min(float(BIN), total / BINS)
+    index = np.minimum((games["step"] - 1) // width, np.ceil(total / width) - 1)
+    binned = games.assign(step=((index + 0.5) * width).astype(np.int64))
+    wide = binned.groupby(["seed", "step"])["value"].mean().unstack("step").dropna(axis=1)
+    if len(wide) < context.minimum_seeds:
+        raise NotTestable(f"{method} has {len(wide)} seed(s); {context.minimum_seeds} are asked for")
+    if wide.shape[1] < FEWEST_BINS:
+        raise NotTestable(f"all seeds of {method} finished games in {wide.shape[1]} bins only")
+    seeds = tuple(int(seed) for seed in wide.index)
+    return Runs(wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64), seeds)
+
+
+def rise_and_loss(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """The smaller one of the peak's height above pi* and the loss from it to the end, as a share of pi*'s."""
+    found, level = curve(tables, context, method), known(tables, context, CLOSE)
+    pi_star = dict(zip((start := runs(tables, context, method, CLOSE)).seeds, start.first, strict=True))
+    peak, end = peak_and_end(found)
+    rise = peak - np.array([pi_star.get(seed, level) for seed in found.seeds])
+    note = f"peaks {listed(peak)}, ends {listed(end)}"
+    return shares(one_sample(np.minimum(rise, peak - end)), level, note)
+
+
+def loss_from_peak(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """The peak's height above the end, as a share of pi*'s return."""
+    found, level = curve(tables, context, method), known(tables, context, CLOSE)
+    peak, end = peak_and_end(found)
+    return shares(one_sample(peak - end), level, f"peaks {listed(peak)}, ends {listed(end)}")
+
+
+def rise_by_thirds(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """The smaller one of the rises between thirds of training, as a share of pi*'s."""
+    found, level = curve(tables, context, method), known(tables, context, CLOSE)
+    thirds = np.stack([part.mean(axis=1) for part in np.array_split(found.values, 3, axis=1)])
+    note = f"thirds at {', '.join(f'{mean:.4g}' for mean in thirds.mean(axis=1))}"
+    return shares(one_sample(np.diff(thirds, axis=0).min(axis=0)), level, note)
+
+
+def distance_from(
+    tables: TablesByExperiment, context: ClaimContext, method: str, readings: Mapping[int, float]
+) -> Measurement:
+    """Distance of the return from the paper's readings (step -> return), averaged over them.
+
+    Raises:
+        NotTestable: the runs end before the last reading.
+    """
+    found = curve(tables, context, method)
+    at_least_steps(found, max(readings) - BIN)
+    columns = [int(np.argmin(np.abs(found.steps - step))) for step in readings]
+    ours = found.values[:, columns]
+    distances = np.abs(ours - np.array([*readings.values()])).mean(axis=1)
+    means = ", ".join(
+        f"{mean:.4g} at {step:,}" for mean, step in zip(ours.mean(axis=0), readings, strict=True)
+    )
+    return one_sample(distances, means)
+
+
+def peak_and_end(found: Runs) -> tuple[Array, Array]:
+    """Each seed's return where the other seeds' mean is highest, and its mean at the end, ``[seeds]``.
+
+    The last bins count as one, so that a curve which rises to the end has its peak there and loses nothing.
+    """
+    last = max(1, round(END * found.values.shape[1]))
+    end = found.values[:, -last:].mean(axis=1)
+    values = np.column_stack([found.values[:, :-last], end])
+    others = values.sum(axis=0, keepdims=True) - values
+    return values[np.arange(len(values)), others.argmax(axis=1)], end
