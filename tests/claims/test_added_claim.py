@@ -26,5 +26,5 @@ def test_a_claim_is_one_entry(tmp_path: Path, paper_like: dict[str, dict[str, pd
     assert "results/tiny/claims.json" in printed
     paper_like["robotic_sequence"]["episodes"].to_parquet(project / "episodes.parquet")
     outcomes = dict(line.split() for line in run(project, "python", "-c", OUTCOMES).splitlines())
-    assert outcomes["robotic_ewc_keeps_far"] == "reproduced"
-    assert outcomes["robotic_bc_keeps_far"] == "reproduced"
+    assert outcomes["robotic_ewc_above_scratch"] == "reproduced"
+    assert outcomes["robotic_ewc_above_vanilla"] == "reproduced"

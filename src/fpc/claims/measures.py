@@ -110,7 +110,7 @@ def runs_of(
     rows = _rows(tables, method, measure, group=group, probe=probe, condition=condition)
     by_probe = rows.groupby(["seed", "step", "probe"], observed=True)["value"].mean()
     means = by_probe.groupby(["seed", "step"]).mean().reset_index()
-    return _pivot(means, context, method, own_starts=_own_starts(rows))
+    return pivoted(means, context, method, own_starts=_own_starts(rows))
 
 
 def pi_star_by_start(
@@ -196,21 +196,6 @@ def before_first_visit(
         )
     pairs = np.array([pair for _, *pair in kept], dtype=np.float64)
     return Runs(np.array([0, 1]), pairs, tuple(seed for seed, *_ in kept), runs.own_starts)
-
-
-def last_layer_cka(tables: Tables, context: ClaimContext, method: str, network: str) -> Runs:
-    """CKA of a network's last hidden layer with pi*'s, averaged over stages.
-
-    Raises:
-        NotTestable: the table, the method or seeds are missing.
-    """
-    rows = table(tables, "representation")
-    rows = rows[(rows["method"] == method) & (rows["network"] == network) & rows["cka"].notna()]
-    if rows.empty:
-        raise NotTestable(f"no representations of {method}'s {network}")
-    rows = rows[rows["layer"] == rows["layer"].max()]
-    means = rows.groupby(["seed", "step"], observed=True)["cka"].mean().rename("value").reset_index()
-    return _pivot(means, context, method)
 
 
 def at_least_steps(runs: Runs, steps: int) -> None:
@@ -305,7 +290,12 @@ def listed(values: Array) -> str:
     return ", ".join(f"{value:.3g}" for value in values)
 
 
-def _pivot(rows: pd.DataFrame, context: ClaimContext, method: str, own_starts: bool = False) -> Runs:
+def pivoted(rows: pd.DataFrame, context: ClaimContext, method: str, own_starts: bool = False) -> Runs:
+    """Rows ``seed, step, value`` as runs; steps that a seed lacks are left out.
+
+    Raises:
+        NotTestable: there are fewer than ``context.minimum_seeds`` seeds, or fewer than two steps.
+    """
     wide = rows.pivot_table(index="seed", columns="step", values="value").dropna(axis=1)
     if len(wide) < context.minimum_seeds:
         raise NotTestable(f"{method} has {len(wide)} seed(s); {context.minimum_seeds} are asked for")
