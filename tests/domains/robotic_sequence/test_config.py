@@ -42,6 +42,7 @@ def test_invalid_sequences_are_rejected(changes: dict[str, Any], words: str) -> 
         (("finetune", "sac", "hidden_sizes"), [8], "make them equal"),
         (("evaluate", "episodes"), 3, "raise the second"),
         (("pretrain", "clone"), None, "needs the section `clone`"),
+        (("pretrain",), {"recipe": "sac", "steps": 0}, "with steps 0 trains nothing; raise steps"),
     ],
 )
 def test_phases_must_fit(
@@ -51,8 +52,19 @@ def test_phases_must_fit(
     section = changed
     for key in path[:-1]:
         section = section[key]
-    section[path[-1]] = value
+    section[path[-1]] = section[path[-1]] | value if path == ("pretrain",) else value
     with pytest.raises(ValidationError, match=words):
+        RoboticSequenceExperiment.model_validate(changed)
+
+
+def test_the_transitions_of_pi_star_must_leave_room_in_the_buffer(
+    tiny_experiment: RoboticSequenceExperiment,
+) -> None:
+    changed = tiny_experiment.model_dump()
+    changed["finetune"]["expert_in_buffer"] = True
+    assert RoboticSequenceExperiment.model_validate(changed).finetune.expert_in_buffer
+    changed["collect"]["states"] = changed["finetune"]["sac"]["buffer_size"]
+    with pytest.raises(ValidationError, match="raise the second or lower the first"):
         RoboticSequenceExperiment.model_validate(changed)
 
 

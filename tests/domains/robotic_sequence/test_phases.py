@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from fpc.core.files import read_json, read_tensors, write_json, write_tensors
+from fpc.domains.finetuning import Finetuning
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.domain import DOMAIN
-from fpc.retention.interface import Need
+from fpc.domains.robotic_sequence.finetuning import initial_transitions
+from fpc.retention.interface import MethodOptions, Need
 from fpc.retention.registry import load_method
 
 from .conftest import make_run
@@ -85,6 +87,20 @@ def test_finetune(
     assert same == (method != "scratch")
     assert not torch.equal(first["actor.head_weight"], last["actor.head_weight"])
     assert "critic.head_weight" in last
+
+
+@pytest.mark.parametrize(
+    ("method", "begins_with"), [("vanilla", 61), ("scratch", None), ("episodic_memory", None)]
+)
+def test_the_replay_buffer_of_fine_tuned_runs_may_begin_with_pi_stars_transitions(
+    chain: Path, tiny_experiment: RoboticSequenceExperiment, method: str, begins_with: int | None
+) -> None:
+    work = Finetuning.of(make_run(chain, "finetune", method), method, MethodOptions(), 60)
+    changed = tiny_experiment.finetune.model_copy(update={"expert_in_buffer": True})
+    with_option = tiny_experiment.model_copy(update={"finetune": changed})
+    found = initial_transitions(with_option, work)
+    assert (None if found is None else len(found["observation"])) == begins_with
+    assert initial_transitions(tiny_experiment, work) is None
 
 
 def test_evaluate_measures_every_milestone_and_resumes(

@@ -133,6 +133,8 @@ class PretrainOptions(Section):
     def _recipe_is_complete(self) -> Self:
         if self.recipe == "clone" and self.clone is None:
             raise ValueError("recipe `clone` needs the section `clone`; add it, or set recipe: sac")
+        if self.recipe == "sac" and not self.steps:
+            raise ValueError("recipe `sac` with steps 0 trains nothing; raise steps, or set recipe: clone")
         return self
 
 

@@ -45,12 +45,12 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
         teacher=teacher,
         expert=expert,
         known_stages=experiment.environment.pretrained_stages,
-        initial_transitions=_initial_transitions(experiment, work),
+        initial_transitions=initial_transitions(experiment, work),
     )
     work.finish(SAC().train(specification))
 
 
-def _initial_transitions(
+def initial_transitions(
     experiment: RoboticSequenceExperiment, work: Finetuning
 ) -> Mapping[str, Tensor] | None:
     """Transitions of pi* that the replay buffer begins with; None: it begins empty, or a method fills it."""
