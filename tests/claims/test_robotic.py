@@ -385,6 +385,11 @@ def test_layers_that_cannot_change_say_nothing() -> None:
     tables = with_main(layers=made.representation(floor=(0.95, 0.5, 0.2)))
     assert "CKA with pi* is 0.95 in the first layer" in reason("early_layers_change_less", tables)
     assert alone("late_layers_change", tables).outcome == Outcome.REPRODUCED
+    layers = made.representation()
+    # Floors .2 and .6, CKA .28 and .68: averaged .4 and .48 before they are scaled.
+    layers.loc[(layers["stage"] == WALL) & (layers["layer"] == 3) & (layers["cka"] < 0.5), "cka"] += 0.4
+    scaled = alone("late_layers_change", with_main(layers=layers)).measured
+    assert scaled == pytest.approx((0.48 - 0.4) / (1 - 0.4))
     without = made.representation().query("method != 'scratch'")
     assert "the floor of CKA" in reason("late_layers_change", with_main(layers=without))
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables, TablesByExperiment
 from fpc.claims.measures import Runs, one_sample, pivoted, runs_of, table
@@ -49,16 +48,16 @@ def scaled_cka(
     for name, found in ((method, tuned), ("untrained scratch, the floor of CKA", untrained)):
         if found.empty:
             raise NotTestable(f"no representations of {name} ({', '.join(networks)})")
+    # Averaged before they are scaled: a stage in which all networks are alike would have little but noise.
     keys = ["network", "stage"]
-    floor = untrained.groupby(keys, observed=True)["cka"].mean().rename("floor")
-    if (height := float(floor.max())) > HIGHEST_FLOOR:
+    floor = float(untrained.groupby(keys, observed=True)["cka"].mean().mean())
+    if floor > HIGHEST_FLOOR:
         raise NotTestable(
-            f"untrained networks' CKA with pi* is {height:.2f} in the {layer} layer: it cannot fall"
+            f"untrained networks' CKA with pi* is {floor:.2f} in the {layer} layer: it cannot fall"
         )
-    joined = tuned.merge(floor.reset_index(), on=keys)
-    scaled: pd.Series[float] = (joined["cka"] - joined["floor"]) / (1.0 - joined["floor"])
-    means = joined.assign(value=scaled).groupby(["seed", "step"], observed=True)["value"].mean()
-    return pivoted(means.reset_index(), context, method)
+    means = tuned.groupby(["seed", "step"], observed=True)["cka"].mean()
+    scaled = ((means - floor) / (1.0 - floor)).rename("value")
+    return pivoted(scaled.reset_index(), context, method)
 
 
 def late_layers(tables: TablesByExperiment, context: ClaimContext, networks: tuple[str, ...]) -> Measurement:
