@@ -54,6 +54,31 @@ def test_training_is_averaged_in_25_bins_of_the_budget() -> None:
     assert data.loc[data["method"] == "pi_star", "value"].tolist() == [3.0]
 
 
+def test_bins_of_5m_steps_from_the_first_update_on() -> None:
+    """Vanilla samples 25M steps before its first update; scratch updates from the start, up to 500M steps."""
+    first = {"vanilla": 25_001_984, "scratch": 0}
+    games = [
+        ("vanilla", 24_000_000, 100.0),  # in the warm-up: left out
+        ("vanilla", 26_000_000, 1.0),
+        ("vanilla", 30_000_000, 3.0),  # 4,998,016 steps after the first update
+        ("vanilla", 30_001_984, 5.0),  # the second bin begins here
+        ("scratch", 4_999_999, 7.0),
+        ("scratch", 500_000_000, 9.0),
+    ]
+    rows = [(method, step, "return", value, 0) for method, step, value in games]
+    rows += [
+        (method, step + more, "learning_rate", 1e-4, 0) for method, step in first.items() for more in (0, 9)
+    ]
+    training = pd.DataFrame(rows, columns=["method", "step", "metric", "value", "seed"])
+    data = means(figure_3a.data({"training": training, "episodes": frame([])}, SETTINGS))
+    found = {
+        method: dict(zip(part["step"], part["value"], strict=True))
+        for method, part in data[data["method"] != "pi_star"].groupby("method")
+    }
+    assert found["vanilla"] == {2.5e6: 2.0, 7.5e6: 5.0}
+    assert found["scratch"] == {2.5e6: 7.0, 497.5e6: 9.0}
+
+
 def test_scratch_is_not_pi_star() -> None:
     tables = make_nethack(methods=["scratch"], seeds=1)
     assert "pi_star" not in set(figure_3a.data(tables, SETTINGS)["method"])
@@ -152,6 +177,19 @@ def test_table_5_sets_ours_beside_earlier_work() -> None:
     assert ours.loc["fine-tuning (vanilla)", ["paper", "value"]].tolist() == [647.0, 30.0]
     axes = table_5.draw(data, SETTINGS).axes[0]
     assert "366 ± 35" in {text.get_text() for text in axes.texts}
+
+
+def test_table_5_gives_scratch_with_a_term_from_our_runs() -> None:
+    episodes = frame(
+        [*final("scratch_kickstarting", 0, [1.0]), *final("scratch_kickstarting", 50, [30.0, 50.0])]
+    )
+    data = table_5.data({"episodes": episodes}, SETTINGS)
+    assert "scratch + KS" not in set(data[data["method"].isna()]["model"])
+    assert "scratch + BC" in set(data[data["method"].isna()]["model"])  # not run: the paper's number alone
+    ours = means(data).set_index("model")
+    assert ours.loc["scratch + KS", ["paper", "paper_deviation", "value"]].tolist() == [2090.0, 123.0, 40.0]
+    axes = table_5.draw(data, SETTINGS).axes[0]
+    assert {"2,090 ± 123", "scratch + KS"} <= {text.get_text() for text in axes.texts}
 
 
 def test_one_milestone_shows_pi_star_alone() -> None:

@@ -101,6 +101,36 @@ def test_nethacks_configuration_sets_the_entropy_bonus(
     assert options.learning_rate_horizon == (2_000_000_000 if method == "behavioral_cloning" else None)
 
 
+def test_the_variant_of_the_text_has_its_values() -> None:
+    configuration = load("paper", "text_nethack", ROOT / "configs")
+    experiment = configuration.experiments["nethack"]
+    assert isinstance(experiment, NetHackExperiment)
+    for appo in (experiment.pretrain.appo, experiment.finetune.appo):
+        assert (appo.gamma, appo.weight_decay) == (0.999999, 1e-4)
+    kickstarting = configuration.methods["kickstarting"]["nethack"].model_dump()
+    assert {name: kickstarting[name] for name in ("coefficient", "decay", "floor")} == {
+        "coefficient": 0.5, "decay": 0.99998, "floor": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", [None, "text_nethack"])
+def test_all_start_states_are_played(variant: str | None) -> None:
+    """Seed s plays ``episodes`` states from number s * episodes on, around the end of the list."""
+    experiment = load("paper", variant, ROOT / "configs").experiments["nethack"]
+    assert isinstance(experiment, NetHackExperiment)
+    counts = {
+        experiment.collect.level.count: experiment.evaluate.episodes,
+        experiment.collect.sokoban.count: experiment.evaluate.sokoban_episodes,
+    }
+    for count, episodes in counts.items():
+        played = [
+            (seed * episodes + number) % count
+            for seed in range(experiment.seeds)
+            for number in range(episodes)
+        ]
+        assert {played.count(state) for state in range(count)} == {1 if variant is None else experiment.seeds}
+
+
 def test_a_learning_rate_horizon_of_no_method_is_refused() -> None:
     experiment = load("paper", None, ROOT / "configs").experiments["nethack"]
     values = experiment.model_dump()["finetune"] | {"learning_rate_horizons": {"cloning": 1}}

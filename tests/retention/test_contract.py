@@ -33,9 +33,11 @@ def options_of(name: str, case: str) -> MethodOptions:
         overlay = YAML(typ="safe").load(ROOT / "examples" / "l2.yaml")
         domains = {key: load_method(name).Options(**value) for key, value in overlay["methods"][name].items()}
     else:
-        domains = dict(load("paper", folder=ROOT / "configs").methods[name])
+        paper, scratch = (load("paper", variant, ROOT / "configs").methods for variant in (None, "table_5"))
+        domains = dict(paper.get(name) or scratch[name])
     nethack = domains.pop("nethack", None)
-    options = nethack if case == "recurrent" and nethack is not None else next(iter(domains.values()))
+    recurrent = nethack is not None and (case == "recurrent" or not domains)
+    options = nethack if recurrent else next(iter(domains.values()))
     small = {
         key: min(value, SMALL) if isinstance(value, int) else value
         for key, value in options.model_dump().items()

@@ -29,9 +29,9 @@ def test_every_method_is_complete() -> None:
             assert field.description
 
 
-def test_only_scratch_does_not_start_from_pi_star() -> None:
+def test_only_scratch_and_its_variants_do_not_start_from_pi_star() -> None:
     names = [name for name in registry.method_names() if not registry.load_method(name).pretrained]
-    assert names == ["scratch"]
+    assert names == ["scratch", "scratch_behavioral_cloning", "scratch_kickstarting"]
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:

@@ -63,6 +63,11 @@ class Finetuning:
         """Path of a file of pi* to start from; None for a method that trains from scratch."""
         return self.run.parents["pretrain"] / name if self.pretrained else None
 
+    def teacher(self) -> Path | None:
+        """Path of pi* for a method that needs something of pi*'s but does not start from it; else None."""
+        wanted = bool(self.method_class.needs) and not self.pretrained
+        return self.run.parents["pretrain"] / POLICY if wanted else None
+
     def fields(self, every: int, early: Sequence[int] = ()) -> dict[str, Any]:
         """Fields of a ``Specification``, with a milestone every ``every`` steps and at those of ``early``."""
         return run_fields(self.run) | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 from fpc.retention.registry import load_method
 
-BINS = 25  # of the budget; the paper's are 5M of about 500M steps
+BINS = 25  # of the budget, unless a figure names the width of its bins
 
 
 def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataFrame:
@@ -48,10 +49,28 @@ def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return before.assign(method=style.PI_STAR)
 
 
-def binned(rows: pd.DataFrame, last: float, by: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
-    """Mean (or sum) of ``value`` in each 1/25 of the budget, per run and bin; ``step``: its midpoint."""
-    width = max(last, 1.0) / BINS
-    index = np.minimum(rows["step"] // width, BINS - 1)
+def binned(
+    rows: pd.DataFrame,
+    last: float,
+    by: Sequence[str],
+    statistic: str = "mean",
+    width: float | None = None,
+) -> pd.DataFrame:
+    """Mean (or sum) of ``value`` in each bin of the budget, per run and bin; ``step``: the bin's midpoint.
+
+    Args:
+        rows: columns ``by``, ``seed``, ``step``, ``value``.
+        last: the budget in environment steps.
+        by: columns that distinguish lines.
+        statistic: mean or sum.
+        width: environment steps of a bin, if that gives at least 25 bins; else there are 25.
+    """
+    count = BINS
+    if width is not None and last >= width * BINS:
+        count = ceil(last / width)
+    else:
+        width = max(last, 1.0) / BINS
+    index = np.minimum(rows["step"] // width, count - 1)
     moved = rows.assign(step=(index + 0.5) * width)
     groups = moved.groupby([*by, "seed", "step"], observed=True)["value"]
     return groups.agg(statistic).reset_index()

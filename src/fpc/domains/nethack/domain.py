@@ -10,7 +10,8 @@ from fpc.domains.interface import Domain, Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
-from fpc.retention.interface import MethodOptions
+from fpc.retention.interface import MethodOptions, Need
+from fpc.retention.registry import load_method
 
 
 class NetHack(Domain[NetHackExperiment]):
@@ -50,11 +51,18 @@ class NetHack(Domain[NetHackExperiment]):
         evaluate_pi_star(experiment, run)
 
     def check(self, experiment: NetHackExperiment, method: str, options: MethodOptions) -> None:
-        """Check that batches consist of whole expert sequences and that EWC can estimate Fisher information.
+        """Check that batches are whole expert sequences, that EWC can estimate Fisher information, and that
+        an encoder trained from scratch has observations to clone on.
 
         Raises:
             ValueError: an option of the method does not fit; the message names it.
         """
+        needed, stored = load_method(method), experiment.collect.recipe == "stored"
+        if stored and Need.EXPERT_DATA in needed.needs and not needed.pretrained:
+            raise ValueError(
+                "coefficient: a run from scratch trains its own encoder, but collect.recipe `stored` keeps "
+                "features of pi*'s; set collect.recipe: streamed."
+            )
         length = experiment.finetune.appo.rollout
         for key in ("batch_size", "fisher_samples"):
             size = getattr(options, key, length)

@@ -90,12 +90,6 @@ INPUTS: Mapping[str, ExternalInput] = {
             NOT_STATED,
             repository="LLParallax/sf_finetuning_forgetting_human_monk",
         ),
-        ExternalInput(
-            "sokoban_saves",
-            "The paper's saved games at the entry to Sokoban, for its patched NLE.",
-            NOT_STATED,
-            repository="LLParallax/sokoban",
-        ),
     )
 }
 

@@ -28,6 +28,11 @@ PRIOR: dict[str, tuple[float, float | None]] = {
     "LDD*": (2100, None),
 }
 SCALED = "cloning, scaled (π*)"
+MODELS = {  # methods that are models of earlier work
+    style.PI_STAR: SCALED,
+    "scratch_behavioral_cloning": "scratch + BC",
+    "scratch_kickstarting": "scratch + KS",
+}
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
@@ -43,8 +48,9 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
     if runs.empty:
         raise MissingData(f"{entry.title}: no final games")
     ours = summarise(runs, BY, settings)
-    ours["model"] = [SCALED if name == style.PI_STAR else _model(str(name)) for name in ours["method"]]
-    ours["paper"] = [PAPER.get(str(name), (np.nan,))[0] for name in ours["method"]]
+    ours["model"] = [_model(str(name)) for name in ours["method"]]
+    printed = [_printed(str(name)) for name in ours["method"]]
+    ours["paper"], ours["paper_deviation"] = zip(*printed, strict=True)
     shown = {name: values for name, values in PRIOR.items() if name not in set(ours["model"])}
     prior = pd.DataFrame(
         [
@@ -78,7 +84,17 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
         return style.finish(figure, settings)
 
 
+def _printed(method: str) -> tuple[float, float]:
+    """Score and deviation that the paper gives for one of our methods; NaN where it gives none."""
+    if method in PAPER:
+        return PAPER[method][0], np.nan
+    score, deviation = PRIOR.get(MODELS.get(method, ""), (np.nan, None))
+    return score, np.nan if deviation is None else deviation
+
+
 def _model(method: str) -> str:
+    if method in MODELS:
+        return MODELS[method]
     label = style.look_of(method).label
     if method == "scratch":
         return label

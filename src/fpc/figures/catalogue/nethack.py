@@ -8,7 +8,7 @@ FIGURES = (
     TrainingMetrics(
         name="figure_3a",
         title="Return on NetHack",
-        caption="Return of the games finished in training.",
+        caption="Return of the games finished in training, by steps since the first update.",
         experiments=("nethack",),
         metrics=(("return", "", "return"),),
     ),
@@ -28,7 +28,7 @@ FIGURES = (
     TrainingMetrics(
         name="figure_14",
         title="Metrics of NetHack games during training",
-        caption="Eight metrics of the games finished in training.",
+        caption="Eight metrics of the games finished in training, by steps since the first update.",
         experiments=("nethack",),
         metrics=(  # as the tables name them, and in words (paper, appendix on NetHack)
             ("score", "score", ""),

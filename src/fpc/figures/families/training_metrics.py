@@ -15,12 +15,16 @@ from fpc.figures.summary import before_fine_tuning, binned, summarise
 
 CLOSE = "level_1"  # probe of games from the start, at every milestone
 COLUMNS = 3
+BIN_STEPS = 5_000_000
 
 
 def data(
     entry: TrainingMetrics, tables: Mapping[str, pd.DataFrame], settings: FigureSettings
 ) -> pd.DataFrame:
-    """Means of metrics over the games that a run finished in each 1/25 of the budget, and pi*'s level.
+    """Means of metrics over the games that a run finished in each bin of the budget, and pi*'s level.
+
+    Bins are 5M steps wide, as in the paper, or 1/25 of a budget below 125M steps. Steps count from the first
+    update: the warm-up, in which a run only samples, is subtracted and its games are left out.
 
     pi* (method ``pi_star``) is the mean at step 0 of the methods that start from it, in the probe
     ``level_1``; if that was not measured, it is their first bin.
@@ -33,10 +37,13 @@ def data(
     """
     metrics = [metric for metric, _, _ in entry.metrics]
     training = tables["training"]
-    rows = training[training["metric"].isin(metrics)]
-    if rows.empty:
+    if not training["metric"].isin(metrics).any():
         raise MissingData(f"no training game with the metrics {', '.join(metrics)}")
-    runs = binned(rows, float(training["step"].max()), BY)
+    rows = without_warm_up(training)
+    rows = rows[rows["metric"].isin(metrics)]
+    if rows.empty:
+        raise MissingData("no training game finished after the warm-up")
+    runs = binned(rows, float(training["step"].max()), BY, width=BIN_STEPS)
     episodes = tables["episodes"]
     start = before_fine_tuning(per_metric(episodes[episodes["probe"] == CLOSE], metrics), BY)
     if start.empty:
@@ -44,6 +51,20 @@ def data(
         start = before_fine_tuning(first.assign(step=0), BY)
     parts = [summarise(part, BY, settings) for part in (runs, start) if not part.empty]
     return pd.concat(parts, ignore_index=True)
+
+
+def without_warm_up(training: pd.DataFrame) -> pd.DataFrame:
+    """Training rows with steps counted from their run's first update; rows before it are left out.
+
+    A learner logs ``learning_rate`` from its first update on, at the step before it. Runs without such rows
+    keep their steps.
+    """
+    run = ["method", "seed"]
+    updates = training[training["metric"] == "learning_rate"]
+    first = updates.groupby(run, observed=True)["step"].min().rename("first").reset_index()
+    rows = training.merge(first, on=run, how="left")
+    rows["step"] -= rows.pop("first").fillna(0).astype("int64")
+    return rows[rows["step"] >= 0]
 
 
 def draw(entry: TrainingMetrics, data: pd.DataFrame, settings: FigureSettings) -> Figure:

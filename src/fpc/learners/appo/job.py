@@ -62,7 +62,10 @@ class Job:
     checkpoint_seconds: float = 60.0
     method: str | None = None
     options: dict[str, Any] | None = None
-    initial: str | None = None  # safetensors of pi*
+    initial: str | None = None  # safetensors of pi*, to start from
+    teacher: str | None = (
+        None  # safetensors of pi*, if the run does not start from it but its method needs it
+    )
     critic: str | None = None  # safetensors of its critic
     expert: str | None = None
     expert_arguments: dict[str, Any] | None = None

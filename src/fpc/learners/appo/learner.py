@@ -110,15 +110,19 @@ class RetentionLearner(Learner):  # type: ignore[misc]
                 training is not restarted.
         """
         model = self.actor_critic
-        initial = self._initial_weights()
+        initial = None if self.job.initial is None else read_tensors(Path(self.job.initial))
+        pi_star = initial if self.job.teacher is None else read_tensors(Path(self.job.teacher))
         if initial is not None:
             model.network.load_state_dict(initial)
-        teacher = model.teacher
-        if teacher is not None:
-            teacher.load_state_dict(initial if initial is not None else model.network.state_dict())
+        if model.teacher is not None:
+            if pi_star is None:
+                raise ValueError(
+                    f"{self.job.method} needs pi*, but the run has neither initial weights nor a teacher"
+                )
+            model.teacher.load_state_dict(pi_star)
         if self.job.critic is not None:
             self._load_critic(read_tensors(Path(self.job.critic)))
-        self._make_context(initial)
+        self._make_context(pi_star)
         checkpoint = load_checkpoint(self.job.checkpoints)
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -134,9 +138,6 @@ class RetentionLearner(Learner):  # type: ignore[misc]
                 self.actor_critic.network.core.train()
             self.method.prepare(self.context)
 
-    def _initial_weights(self) -> dict[str, Tensor] | None:
-        return None if self.job.initial is None else read_tensors(Path(self.job.initial))
-
     def _load_critic(self, tensors: Mapping[str, Tensor]) -> None:
         """Load the value head and, if both have one, the normaliser of returns."""
         model = self.actor_critic
@@ -146,12 +147,12 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         if model.returns_normalizer is not None and stored:
             model.returns_normalizer.load_state_dict(stored)
 
-    def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
-        """Build the method's context: the student, pi* and the expert's sequences."""
+    def _make_context(self, weights: Mapping[str, Tensor] | None) -> None:
+        """Build the method's context: the student, pi* (of these weights) and the expert's sequences."""
         model = self.actor_critic
         pi_star = model.teacher
-        if pi_star is None and initial is not None and self._method_needs_something():
-            pi_star = self._frozen_network(initial)
+        if pi_star is None and weights is not None and self._method_needs_something():
+            pi_star = self._frozen_network(weights)
         self.student = RecurrentCategoricalPolicy(model.network, trains_encoder=not model.frozen)
         teacher = expert = None
         if pi_star is not None:

@@ -45,7 +45,8 @@ def categorical_information(logits: Tensor) -> Tensor:
 class RecurrentCategoricalPolicy:
     """A categorical policy with an LSTM, evaluated on sequences of games.
 
-    It is stateless: ``unroll`` takes the LSTM's state and returns the next one.
+    It is stateless: ``unroll`` takes the LSTM's state and returns the next one. An encoder that is trained
+    uses BatchNorm's running statistics here, as when it acts, and does not change them.
 
     Args:
         network: see :class:`fpc.learners.appo.job.Network`.
@@ -79,8 +80,13 @@ class RecurrentCategoricalPolicy:
             return sequences.features.to(device).float()
         assert sequences.observations is not None
         flat = {name: value.flatten(0, 1).to(device) for name, value in sequences.observations.items()}
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_encoder):
-            features: Tensor = self.network.encode(flat)
+        training = self.network.training
+        self.network.train(training and not self.trains_encoder)
+        try:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_encoder):
+                features: Tensor = self.network.encode(flat)
+        finally:
+            self.network.train(training)
         return features.view(*sequences.starts.shape, -1)
 
     def distribution(self, outputs: Tensor) -> Distribution:

@@ -31,12 +31,12 @@ class RNDLearner(RetentionLearner):
 
     _combined: Tensor  # the minibatch's advantages before Sample Factory normalises them, [N]
 
-    def _make_context(self, initial: Mapping[str, Tensor] | None) -> None:
-        """Build the method's context: the student, pi* and the expert's states."""
+    def _make_context(self, weights: Mapping[str, Tensor] | None) -> None:
+        """Build the method's context: the student, pi* (of these weights) and the expert's states."""
         self.student = FeedforwardCategoricalPolicy(self.actor_critic.network)
         teacher = None
-        if initial is not None and self._method_needs_something():
-            teacher = FeedforwardCategoricalPolicy(self._frozen_network(initial))
+        if weights is not None and self._method_needs_something():
+            teacher = FeedforwardCategoricalPolicy(self._frozen_network(weights))
         data = self.job.open_data() if self.job.expert is not None else None
         self.generator = torch.Generator().manual_seed(self.job.seed_for("retention"))
         self.context = RetentionContext(self.student, teacher, data, None, self.generator, run_dimensions=0)

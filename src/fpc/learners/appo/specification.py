@@ -42,6 +42,7 @@ class APPOSpecification(Specification):
     trainable: Trainable = "all"
     initial_policy: Path | None = None  # safetensors of pi*; None: random initialisation
     initial_critic: Path | None = None
+    teacher: Path | None = None  # safetensors of pi* for a run that does not start from it
     expert: Call | None = None
 
     def job(self) -> Job:
@@ -63,6 +64,7 @@ class APPOSpecification(Specification):
             method=None if method is None else method_name(method),
             options=None if method is None else method.options.model_dump(mode="json"),
             initial=None if self.initial_policy is None else str(self.initial_policy),
+            teacher=None if self.teacher is None else str(self.teacher),
             critic=None if self.initial_critic is None else str(self.initial_critic),
             expert=None if self.expert is None else self.expert.function,
             expert_arguments=None if self.expert is None else self.expert.arguments,
