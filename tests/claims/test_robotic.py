@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fpc.claims.claim import ClaimContext, NotTestable, Outcome, Result
+from fpc.claims.claim import ClaimContext, Outcome, Result
 from fpc.claims.judging import judge
-from fpc.claims.measures import Runs
-from fpc.claims.robotic_levels import is_the_papers
-from fpc.claims.robotic_measures import at_the_end, at_the_highest, at_the_lowest, dip, stage, stages_of
 from fpc.claims.robotic_sequence import CLAIMS
-from fpc.claims.robotic_transfer import PRINTED, transfer
-from fpc.core.statistics import forward_transfer
+from fpc.claims.robotic_transfer import PRINTED
 from fpc.figures.bespoke.table_6 import PAPER
 
 from . import robotic_tables as made
@@ -259,65 +254,6 @@ def test_all_24_values_of_table_6_are_levels() -> None:
     assert PRINTED == PAPER
     levels = [claim for claim in CLAIMS if claim.kind == "level" and "_transfer_" in claim.id]
     assert len(levels) == 24
-
-
-def test_the_lowest_point_is_chosen_by_the_other_seeds() -> None:
-    values = np.array([[1.0, 0.2, 0.5], [1.0, 0.5, 0.1], [1.0, 0.3, 0.6]])
-    runs = Runs(np.array([0, 50, 100]), values, (0, 1, 2))
-    # Others' sums: seed 0: .8 | .7, seed 1: .5 | 1.1, seed 2: .7 | .6.
-    assert at_the_lowest(runs).tolist() == [0.5, 0.5, 0.6]
-    assert at_the_highest(runs).tolist() == [0.2, 0.1, 0.3]
-    assert at_the_end(runs).tolist() == [0.5, 0.1, 0.6]
-    np.testing.assert_allclose(dip(runs), [0.0, -0.4, 0.0])
-
-
-def test_noise_alone_is_no_fall() -> None:
-    generator = np.random.default_rng(0)
-    found = [
-        at_the_lowest(
-            Runs(np.arange(81), generator.binomial(20, 0.9, (20, 81)) / 20, tuple(range(20)))
-        ).mean()
-        for _ in range(40)
-    ]
-    assert np.mean(found) == pytest.approx(0.9, abs=0.005)  # each seed's own lowest would be about .71
-
-
-def test_the_end_is_the_last_tenth() -> None:
-    values = np.array([[0.0, 0.0, 0.4, 0.6, 0.8]])
-    runs = Runs(np.array([0, 850, 900, 950, 1000]), values, (0,))
-    assert at_the_end(runs).tolist() == pytest.approx([0.6])
-
-
-def test_transfer_is_the_papers_number_with_the_spread_of_both_groups() -> None:
-    generator = np.random.default_rng(1)
-    areas = {"vanilla": generator.uniform(0.3, 0.7, 20), "scratch": generator.uniform(0.0, 0.4, 20)}
-    rows = [
-        (method, seed, step, "1_push-wall", "far", "success", value)
-        for method, values in areas.items()
-        for seed, value in enumerate(values)
-        for step in (0, 10)
-    ]
-    names = ["method", "seed", "step", "probe", "group", "measure", "value"]
-    tables = {"x": {"episodes": pd.DataFrame(rows, columns=names)}}
-    found = transfer(tables, CONTEXT, "x", "vanilla")
-    assert found.mean() == pytest.approx(float(forward_transfer(*(v.mean() for v in areas.values()))))
-    drawn = generator.integers(20, size=(2, 4000, 20))
-    ours, base = (values[index].mean(axis=1) for values, index in zip(areas.values(), drawn, strict=True))
-    bootstrap = forward_transfer(ours, base).std()
-    assert found.std(ddof=1) / np.sqrt(20) == pytest.approx(bootstrap, rel=0.25)
-
-
-def test_roles_follow_the_sequence() -> None:
-    names = {"0_door-close": "close", "1_window-close": "far", "10_a": "far", "2_faucet-close": "far"}
-    rows = pd.DataFrame({"step": 0, "probe": list(names), "group": list(names.values())})
-    tables = {"episodes": rows}
-    assert stages_of(tables)["far"] == ["1_window-close", "2_faucet-close", "10_a"]
-    assert stage(tables, "last_close") == "0_door-close"
-    assert stage(tables, "first_far") == "1_window-close"
-    with pytest.raises(NotTestable, match="one close stage"):
-        stage(tables, "first_close")
-    with pytest.raises(NotTestable, match="not the paper's hammer"):
-        is_the_papers(tables)
 
 
 def smaller(names: tuple[str, ...], kept: tuple[str, ...]) -> made.Curves:
