@@ -140,7 +140,7 @@ def training(
         for seed in range(seeds):
             spread = spread_of(seed, seeds)
             rows.append((method, seed, round(warm_up / 2), "return", 1e6))  # a game of the warm-up
-            rows += [(method, seed, step, "value_loss", 1.0) for step in (round(warm_up), last)]
+            rows += [(method, seed, step, "learning_rate", 1.0) for step in (round(warm_up), last)]
             rows += [
                 (method, seed, round(warm_up + middle * unit), "return", value * spread)
                 for middle, value in games(points)

@@ -68,6 +68,7 @@ def test_numbers_by_hand() -> None:
     assert found["pi_star_scores_are_skewed"] == pytest.approx(0.7)
     assert found["pi_star_score"] == pytest.approx(5221)
     assert found["pi_star_median_score"] == pytest.approx(0.5)
+    assert found["retention_from_scratch_below_pi_star"] == pytest.approx(2809 / 5221)
     assert found["order_of_turns"] == pytest.approx(1.0)
     assert found["level_of_gold"] == pytest.approx(1.0)
 
@@ -141,7 +142,8 @@ CONTRARY: dict[str, dict[str, Any]] = {
     "ewc_above_vanilla": scores(ewc=(5000, 640)),
     "kickstarting_above_behavioral_cloning": scores(kickstarting=(5000, 7000)),
     "behavioral_cloning_above_ewc": scores(ewc=(5000, 7700)),
-    "order_of_table_5": scores(scratch_behavioral_cloning=(0, 700), kickstarting=(5000, 600)),
+    "retention_from_scratch_below_pi_star": scores(scratch_behavioral_cloning=(0, 5200)),
+    "kickstarting_from_scratch_above_scratch": scores(scratch_kickstarting=(0, 700)),
     "behavioral_cloning_above_kickstarting_from_scratch": scores(scratch_kickstarting=(0, 3000)),
     "vanilla_return_falls": course("vanilla", {0: 700, 470: 2400}),
     "kickstarting_return_keeps_rising": course("kickstarting", {0: 5000, 200: 9500, 470: 8000}),

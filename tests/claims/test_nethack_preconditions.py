@@ -38,6 +38,10 @@ def test_without_something_to_lose_nothing_is_said() -> None:
     result = verdicts(**far(scratch=(250, 40)))["vanilla_forgets_far"]
     assert result.outcome == Outcome.NOT_TESTABLE
     assert "pi* is at 400 (level_ return), an untrained policy at 250" in result.reason
+    # Four pits in a hundred games are luck.
+    rare = {name: (0.04 * first, last) for name, (first, last) in made.SOKOBAN.items()}
+    result = verdicts(sokoban=rare)["ewc_below_pi_star_in_sokoban"]
+    assert "pi* is at 0.04 (sokoban pits_filled)" in result.reason
 
 
 def test_a_scratch_that_learned_nothing_is_no_measure() -> None:
@@ -45,6 +49,8 @@ def test_a_scratch_that_learned_nothing_is_no_measure() -> None:
     for name in ("vanilla_no_better_than_scratch", "scratch_far_below_pi_star"):
         assert found[name].outcome == Outcome.NOT_TESTABLE
         assert "it learned nothing" in found[name].reason
+    idle = verdicts(**scores(scratch_kickstarting=(0, 10)))["retention_from_scratch_below_pi_star"]
+    assert "scratch_kickstarting gained 10 in training" in idle.reason
     near = verdicts(**scores(scratch=(0, 4800)))["vanilla_no_better_than_scratch"]
     assert near.outcome == Outcome.NOT_TESTABLE
     assert "scratch ends at 4800" in near.reason

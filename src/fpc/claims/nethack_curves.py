@@ -20,7 +20,7 @@ BIN = 5_000_000  # environment steps; of shorter runs, a ``BINS``-th
 BINS = 25
 FEWEST_BINS = 6
 END = 0.1  # the share of the bins that are "the end"
-FIRST_UPDATE = "value_loss"  # logged from the first update on
+FIRST_UPDATE = "learning_rate"  # logged from the first update on
 
 
 def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
@@ -36,10 +36,10 @@ def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
         raise NotTestable(f"no games of {method} in training")
     started = rows[rows["metric"] == FIRST_UPDATE].groupby("seed", observed=True)["step"].min()
     steps = games["step"] - games["seed"].map(started).fillna(0)
-    games = games.assign(step=steps)[steps > 0]
+    games = games.assign(step=steps)[steps >= 0]
     total = float(rows["step"].max()) - (float(started.min()) if len(started) else 0.0)
     width = min(float(BIN), total / BINS)
-    index = np.minimum((games["step"] - 1) // width, np.ceil(total / width) - 1)
+    index = np.minimum(games["step"] // width, np.ceil(total / width) - 1)
     binned = games.assign(step=((index + 0.5) * width).astype(np.int64))
     wide = binned.groupby(["seed", "step"])["value"].mean().unstack("step").dropna(axis=1)
     if len(wide) < context.minimum_seeds:

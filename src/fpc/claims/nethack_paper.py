@@ -61,13 +61,6 @@ RETAINED = ("ewc", "behavioral_cloning", "kickstarting")
 # Table 5: score and the printed deviation, taken as the standard error of the mean.
 SCRATCH_KS, SCRATCH_BC = "scratch_kickstarting", "scratch_behavioral_cloning"
 TABLE_5: Mapping[str, tuple[float, float]] = {SCRATCH_KS: (2090, 123), SCRATCH_BC: (2809, 103)}
-TABLE_5_ORDER: Mapping[str, float] = {
-    "scratch": 776,
-    SCRATCH_KS: 2090,
-    SCRATCH_BC: 2809,
-    "behavioral_cloning": 7610,
-    "kickstarting": 10588,
-}
 
 # pi*: the authors' own 1,024 games.
 PI_STAR_SCORE, PI_STAR_MEDIAN, PI_STAR_ON_LEVEL_1 = 5221, 3918, 0.618
