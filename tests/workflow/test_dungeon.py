@@ -28,7 +28,7 @@ def test_every_method_has_milestones_and_all_probes(made: Path) -> None:
         assert any((first[name] != last[name]).any() for name in first)
         episodes = pd.read_parquet(made / "nethack" / "evaluate" / method / "seed_0" / "episodes.parquet")
         assert set(episodes["probe"]) == {"level_1", "level_2", "sokoban", "final"}
-        assert set(episodes.loc[episodes["probe"] == "level_1", "step"]) == {0, 128, 256}
+        assert set(episodes.loc[episodes["probe"] == "level_1", "step"]) == {0, 64, 128, 256}
         assert set(episodes.loc[episodes["probe"] == "final", "step"]) == {0, 256}
 
 
