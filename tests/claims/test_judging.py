@@ -84,6 +84,12 @@ def test_exact_values_are_not_sampled() -> None:
     assert (result.outcome, result.p_value, result.low) == (Outcome.REPRODUCED, None, 0.6)
 
 
+def test_games_that_are_won_or_lost_are_averaged() -> None:
+    games = Measurement(np.array([1.0] * 60 + [0.0] * 40), unit="game")
+    (result,) = judge([claim(games)], TABLES, CONTEXT)
+    assert result.measured == pytest.approx(0.6)  # their interquartile mean is .7
+
+
 def episodes(values: dict[tuple[str, int, int, int], float]) -> pd.DataFrame:
     """(method, seed, step, start) -> success."""
     rows = [

@@ -25,7 +25,7 @@ from fpc.claims.claim import (
     TablesByExperiment,
 )
 from fpc.core.inference import holm, needed_seeds, one_sided_p
-from fpc.core.statistics import Estimate, bootstrap_estimate, difference_of, interquartile_mean
+from fpc.core.statistics import Estimate, bootstrap_estimate, difference_of, interquartile_mean, mean
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,19 @@ def _measure(claim: Claim, tables: TablesByExperiment, context: ClaimContext) ->
 
 
 def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
-    """Interquartile mean over the units, or its difference, with its bootstrap interval."""
+    """Interquartile mean over seeds, or its difference, with its bootstrap interval.
+
+    Over other units, such as games that are won or lost, it is the mean: a share of .6 has the interquartile
+    mean .7.
+    """
     first, second = measurement.first, measurement.second
     if measurement.exact:
         value = float(first.mean())
         return Estimate(value, value, value, context.level)
+    statistic = interquartile_mean if measurement.unit == "seed" else mean
     return bootstrap_estimate(
         [first] if second is None else [first, second],
-        interquartile_mean if second is None else difference_of(len(first), interquartile_mean),
+        statistic if second is None else difference_of(len(first), statistic),
         level=context.level,
         resamples=context.resamples,
         seed=context.seed,
@@ -146,9 +151,9 @@ def _found(result: Result) -> str:
 def _needed(measurement: Measurement, bounds: tuple[float, float], alpha: float) -> float:
     """Units per method that would decide the claim, and more than there are now."""
     first, second = measurement.first, measurement.second
-    mean = float(first.mean()) - (0.0 if second is None else float(second.mean()))
+    centre = float(first.mean()) - (0.0 if second is None else float(second.mean()))
     variance = float(first.var(ddof=1)) + (0.0 if second is None else float(second.var(ddof=1)))
-    samples, effect = 1 if second is None else 2, min(mean - bounds[0], bounds[1] - mean)
+    samples, effect = 1 if second is None else 2, min(centre - bounds[0], bounds[1] - centre)
     return max(needed_seeds(effect, variance, samples=samples, alpha=alpha), measurement.count + 1.0)
 
 
