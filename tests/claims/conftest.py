@@ -17,6 +17,6 @@ def paper_like() -> dict[str, dict[str, pd.DataFrame]]:
     return {
         **robotic(),
         "nethack": nethack(),
-        "montezuma": {"episodes": montezuma()},
+        **montezuma(),
         **toys(),
     }

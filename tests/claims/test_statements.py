@@ -37,6 +37,16 @@ def test_every_claim_stands_in_the_table_once() -> None:
     assert sorted(listed) == sorted(claim.id for claim in all_claims())
 
 
+def test_claims_named_in_a_reason_exist() -> None:
+    claims = {claim.id for claim in all_claims()}
+    general = [
+        row[3] for row in rows() if row[3].startswith("not measured:") and "tested per domain" in row[3]
+    ]
+    named = [re.findall(r"`([\w.]+)`", reason) for reason in general]
+    assert all(named), "a reason names no claim"
+    assert {name for names in named for name in names} <= claims
+
+
 def test_rules_are_those_of_the_code() -> None:
     generated = runpy.run_path(str(ROOT / "docs" / "generated.py"))
     assert generated["statements"]() == PAGE.read_text(encoding="utf-8"), "run `python docs/generated.py`"

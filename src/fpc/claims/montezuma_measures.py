@@ -1,0 +1,277 @@
+"""What the claims about Montezuma's Revenge measure: success in the room, returns, and rooms visited.
+
+Success is that of attempts from start states in the Far room; changes are from pi*'s success from the same
+start states. A random policy makes the same attempts. Returns are those of the games of the probe ``start``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from fpc.claims import measures
+from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables, TablesByExperiment
+from fpc.claims.measures import Runs, at_least_steps, compare, far_probe, listed, one_sample, runs_of, table
+from fpc.core.statistics import Array
+from fpc.core.tables import PI_STAR
+
+EXPERIMENT = "montezuma"
+CLOSE, RANDOM, ROOM = "start", "random", "room_"
+BC, KS = "behavioral_cloning", "kickstarting"
+MARGIN = 0.1  # of the attempts: the paper's "give or take", so a loss is more than that
+KNOWN = 2 * MARGIN  # pi*'s success above a random policy's, so that a loss does not end at random success
+FIRST_KEY = 100.0  # points: the smallest gain in the game
+EARLY, LATE = 20_000_000, 40_000_000  # environment steps: vanilla recovers after the first
+PLATEAU = 50_000_000  # EWC's return is flat from here on
+END = 0.8  # a run's end are the milestones in the last fifth of its steps
+Take = Callable[[Runs], Array]
+
+
+def last(runs: Runs) -> Array:
+    """Values at the last milestone, ``[seeds]``."""
+    return runs.last
+
+
+def ending(runs: Runs) -> Array:
+    """Mean over the milestones in the last fifth of the steps, ``[seeds]``."""
+    return _mean(runs.since(int(END * runs.steps[-1])))
+
+
+def height(runs: Runs) -> Array:
+    """Mean height of the curve, weighted by steps, ``[seeds]``."""
+    return runs.average
+
+
+def before_plateau(runs: Runs) -> Array:
+    """Mean height of the curve up to ``PLATEAU``, ``[seeds]``."""
+    return runs.until(PLATEAU).average
+
+
+def early(runs: Runs) -> Array:
+    """Values at the last milestone up to ``EARLY``, ``[seeds]``."""
+    return runs.until(EARLY).last
+
+
+def late(runs: Runs) -> Array:
+    """Mean over the milestones from ``LATE`` on, ``[seeds]``.
+
+    Raises:
+        NotTestable: the runs end before.
+    """
+    at_least_steps(runs, LATE)
+    return _mean(runs.since(LATE))
+
+
+def after_early(runs: Runs) -> Array:
+    """Mean over the milestones after ``EARLY``, ``[seeds]``.
+
+    Raises:
+        NotTestable: there is none.
+    """
+    at_least_steps(runs, EARLY + 1)
+    return _mean(runs.since(EARLY + 1))
+
+
+def lowest_part(runs: Runs) -> Array:
+    """The lower of the values up to ``EARLY`` and at the end, ``[seeds]``."""
+    return np.minimum(early(runs), ending(runs))
+
+
+def _mean(runs: Runs) -> Array:
+    return np.asarray(runs.values.mean(axis=1), dtype=np.float64)
+
+
+def known_beyond_random(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+    """pi*'s success minus a random policy's, for each start state in the room.
+
+    Raises:
+        NotTestable: one of them was not measured from these start states.
+    """
+    found = tables[EXPERIMENT]
+    pi_star, random = (_by_start(found, probe) for probe in (far_probe(found, ROOM), RANDOM))
+    if not pi_star.index.equals(random.index):
+        raise NotTestable("a random policy was not measured from pi*'s start states")
+    note = f"pi* {pi_star.mean():.2f}, random {random.mean():.2f}"
+    return Measurement((pi_star - random).to_numpy(dtype=np.float64), note=note, unit="start state")
+
+
+def _by_start(tables: Tables, probe: str) -> pd.Series:
+    """Success of pi*'s own measurement by start state; ``RANDOM``: a random policy's in the same attempts."""
+    rows = table(tables, "episodes")
+    rows = rows[(rows["method"] == PI_STAR) & (rows["measure"] == "success") & (rows["probe"] == probe)]
+    if rows.empty:
+        raise NotTestable(f"no success of {PI_STAR} ({probe})")
+    return rows.groupby("start", observed=True)["value"].mean().sort_index()
+
+
+def _check_known(tables: TablesByExperiment, context: ClaimContext) -> None:
+    """Reject claims about a room in which pi* is hardly better than a random policy."""
+    known = known_beyond_random(tables, context)
+    if (gain := float(known.first.mean())) < KNOWN:
+        raise NotTestable(
+            f"pi* is {gain:.2f} above a random policy in the room ({known.note}); below {KNOWN:g} there is "
+            "too little to forget"
+        )
+
+
+def in_room(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """Success in the Far room, if pi* knows it.
+
+    Raises:
+        NotTestable: pi* does not, or the curve does not begin with it.
+    """
+    _check_known(tables, context)
+    runs = runs_of(tables[EXPERIMENT], context, method, probe=far_probe(tables[EXPERIMENT], ROOM))
+    if runs.steps[0] != 0:
+        raise NotTestable(f"the first milestone is at {runs.steps[0]:,} steps; pi* is measured at 0")
+    return runs
+
+
+def unvisited(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """Success in the Far room at step 0 and before the first visit to it, if pi* knows it."""
+    _check_known(tables, context)
+    return measures.before_first_visit(
+        tables[EXPERIMENT], context, method, far_probe(tables[EXPERIMENT], ROOM)
+    )
+
+
+Success = Callable[[TablesByExperiment, ClaimContext, str], Runs]
+
+
+def change(
+    tables: TablesByExperiment, context: ClaimContext, method: str, take: Take, runs_in: Success = in_room
+) -> Measurement:
+    """Success minus pi*'s from the same start states."""
+    runs = runs_in(tables, context, method)
+    return measures.change(runs, take, f"seeds {listed(take(runs))} from pi*'s {listed(runs.first)}")
+
+
+def difference(
+    tables: TablesByExperiment,
+    context: ClaimContext,
+    better: str,
+    worse: str,
+    take: Take,
+    runs_in: Success = in_room,
+) -> Measurement:
+    """Success of one method minus another's."""
+    first, second = (runs_in(tables, context, method) for method in (better, worse))
+    note = f"{better} {listed(take(first))}, {worse} {listed(take(second))}"
+    return compare(first, second, take, note)
+
+
+def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Success late in training minus that at the last milestone up to ``EARLY``."""
+    runs = in_room(tables, context, method)
+    return one_sample(late(runs) - early(runs), f"{listed(early(runs))} to {listed(late(runs))}")
+
+
+def level(tables: TablesByExperiment, context: ClaimContext, method: str, take: Take) -> Measurement:
+    """Success in the room."""
+    return one_sample(take(in_room(tables, context, method)))
+
+
+def returns(
+    tables: TablesByExperiment, context: ClaimContext, method: str, experiment: str = EXPERIMENT
+) -> Runs:
+    """Return (points) of the games from the start."""
+    return runs_of(tables[experiment], context, method, measure="return", probe=CLOSE)
+
+
+def return_at_the_end(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Return at the end of training."""
+    return one_sample(ending(returns(tables, context, method)))
+
+
+def gain_from_the_start(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+    """pi*'s return in each game from the start, minus that of the untrained policies of scratch at step 0.
+
+    Raises:
+        NotTestable: pi* knows nothing in the room either, or scratch was not measured at step 0.
+    """
+    _check_known(tables, context)
+    found = tables[EXPERIMENT]
+    pi_star = measures.pi_star_by_start(found, measure="return", probe=CLOSE)
+    rows = table(found, "episodes")
+    rows = rows[(rows["method"] == "scratch") & (rows["step"] == 0)]
+    untrained = rows.loc[(rows["probe"] == CLOSE) & (rows["measure"] == "return"), "value"]
+    if untrained.empty:
+        raise NotTestable("scratch was not measured at step 0")
+    note = f"pi* {pi_star.first.mean():.0f}, untrained {untrained.mean():.0f} points"
+    return Measurement(pi_star.first, np.asarray(untrained, dtype=np.float64), note, unit="game")
+
+
+def return_difference(
+    tables: TablesByExperiment,
+    context: ClaimContext,
+    better: str,
+    worse: str,
+    take: Take = ending,
+    steps: int = 0,
+    variant: str = EXPERIMENT,
+    baseline: str = EXPERIMENT,
+) -> Measurement:
+    """Return of one method (in ``variant``) minus another's (in ``baseline``), if one of them earns points.
+
+    Raises:
+        NotTestable: neither earns a key's worth of points, or the runs end before ``steps``.
+    """
+    first = returns(tables, context, better, variant)
+    second = returns(tables, context, worse, baseline)
+    at_least_steps(first, steps)
+    if (best := max(float(ending(runs).mean()) for runs in (first, second))) < FIRST_KEY:
+        raise NotTestable(f"neither earns {FIRST_KEY:g} points, a key, by the end (at most {best:.0f})")
+    note = f"{better} {listed(take(first))}, {worse} {listed(take(second))}"
+    return compare(first, second, take, note)
+
+
+def rise_on_plateau(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Return in the second half of the milestones after ``PLATEAU`` minus the first's, as a share of all.
+
+    Raises:
+        NotTestable: there are fewer than four such milestones, or the method earns no points.
+    """
+    runs = returns(tables, context, method)
+    at_least_steps(runs, PLATEAU)
+    values = runs.since(PLATEAU).values
+    if (count := values.shape[1]) < 4:
+        raise NotTestable(f"{count} milestone(s) after {PLATEAU:,} steps; a plateau needs four")
+    if (mean := float(values.mean())) < FIRST_KEY:
+        raise NotTestable(f"{method} earns {mean:.0f} points; {FIRST_KEY:g}, a key, is the smallest gain")
+    rise = values[:, -(count // 2) :].mean(axis=1) - values[:, : count // 2].mean(axis=1)
+    return one_sample(rise / mean, f"mean {mean:.0f} points")
+
+
+def farther(tables: TablesByExperiment, context: ClaimContext, better: str, worse: str) -> Measurement:
+    """Mean number of the room, over the steps at the end of training, of one method minus another's.
+
+    Raises:
+        NotTestable: rooms or seeds are missing, or no game leaves the room in which games begin.
+    """
+    rooms = _rooms(tables[EXPERIMENT], (better, worse))
+    if rooms["room"].nunique() < 2:
+        raise NotTestable("no game leaves the first room")
+    first, second = (_mean_room(rooms[rooms["method"] == method], context) for method in (better, worse))
+    return Measurement(first, second, f"{better} {listed(first)}, {worse} {listed(second)}")
+
+
+def _rooms(tables: Tables, methods: tuple[str, str]) -> pd.DataFrame:
+    """Columns method, seed, room, steps: steps spent in each room by the games finished at the end."""
+    rows = table(tables, "training")
+    rows = rows[rows["method"].isin(methods)]
+    numbers = {str(name): str(name).removeprefix(ROOM) for name in rows["metric"].unique()}
+    numbers = {name: digits for name, digits in numbers.items() if name.startswith(ROOM) and digits.isdigit()}
+    rows = rows[rows["metric"].isin(numbers) & (rows["step"] >= END * rows["step"].max())]
+    rows = rows.assign(room=rows["metric"].astype(str).map(numbers).astype(int))
+    steps: pd.Series = rows.groupby(["method", "seed", "room"], observed=True)["value"].sum()
+    return steps.rename("steps").reset_index()
+
+
+def _mean_room(rows: pd.DataFrame, context: ClaimContext) -> Array:
+    """Each seed's mean room number, weighted by steps, ``[seeds]``."""
+    totals = rows.assign(weighted=rows["room"] * rows["steps"]).groupby("seed")[["weighted", "steps"]].sum()
+    if len(totals) < context.minimum_seeds:
+        raise NotTestable(f"{len(totals)} seed(s) finished games; {context.minimum_seeds} are asked for")
+    return np.asarray(totals["weighted"] / totals["steps"], dtype=np.float64)
