@@ -48,17 +48,17 @@ def matching(configuration: Configuration, patterns: tuple[str, ...]) -> list[st
 
 
 def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[Row]:
-    """Every run of one experiment: pretrain, collect, pi*'s evaluation, then each method's two phases."""
+    """Every run of one experiment: pretrain, collect, finetune, evaluate; pi*'s evaluation comes first."""
     section = configuration.experiments[experiment]
     label = configuration.label
     groups = seed_groups(section)
     for phase in ("pretrain", "collect"):
         for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
             yield Row(label, phase, experiment, seeds=seeds)
-    if load_domain(section.domain).measures_pi_star:
-        for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
-            yield Row(label, "evaluate", experiment, PI_STAR, seeds)
     for phase in ("finetune", "evaluate"):
+        if phase == "evaluate" and load_domain(section.domain).measures_pi_star:
+            for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
+                yield Row(label, phase, experiment, PI_STAR, seeds)
         for method in configuration.methods_of(experiment):
             for seeds in groups:
                 yield Row(label, phase, experiment, method, seeds)
