@@ -20,6 +20,7 @@ FINAL = 6000  # figure 3b: BC's return at the end, in points
 RETURN_BAND = 2**0.5  # "about": nearer to that return, as a ratio, than to half or twice of it
 FLAT = 0.25  # share of its mean by which a plateau may rise or fall
 SUCCESS, RETURN = "success in Room 7", "return from the start of the game"
+SMALL_MEMORY = f"{EXPERIMENT}_memory_100"
 LABELS = {BC: "BC", KS: "KS", "ewc": "EWC", "vanilla": "vanilla fine-tuning", "scratch": "scratch"}
 FASTER = f"{RETURN}, mean over the first {PLATEAU // 1_000_000}M steps"
 AT_THE_END = f"{RETURN}, mean over the last fifth of training"
@@ -107,19 +108,20 @@ def _success_level(method: str, value: float, take: Take, when: str) -> Claim:
     )
 
 
-def _variant(name: str, worse: str, statement: str, paper: tuple[str, str]) -> Claim:
-    """A claim about BC's return in a variant of the experiment; ``worse`` is trained in the plain one."""
-    experiment = f"{EXPERIMENT}_{name}"
+def _coefficient(value: str) -> Claim:
+    """A claim about BC's return with another coefficient; vanilla is that of the plain experiment."""
+    experiment = f"{EXPERIMENT}_coefficient_{value}"
     return Claim(
-        f"{experiment}_bc_above_{worse}",
+        f"{experiment}_bc_above_vanilla",
         DOMAIN,
         (experiment, EXPERIMENT),
-        statement,
-        *paper,
-        f"{AT_THE_END}, BC minus {worse}",
+        f"With the coefficient {value}, BC still ends above vanilla fine-tuning.",
+        "Figure 13",
+        "two coefficients, not printed",
+        f"{AT_THE_END}, BC minus vanilla",
         0.0,
         None,
-        partial(measured.return_difference, better=BC, worse=worse, variant=experiment),
+        partial(measured.return_difference, better=BC, worse="vanilla", variant=experiment),
     )
 
 
@@ -258,23 +260,27 @@ RETURNS = (
     _farther("scratch"),
 )
 VARIANTS = (
-    *(
-        _variant(
-            f"coefficient_{value}",
-            "vanilla",
-            f"With the coefficient {value}, BC still ends above vanilla fine-tuning.",
-            ("Figure 13", "two coefficients, not printed"),
-        )
-        for value in ("0.1", "1")
-    ),
+    _coefficient("0.1"),
+    _coefficient("1"),
     _room(4),
     _room(10),
     _room(14),
-    _variant(
-        "memory_100",
-        "vanilla",
-        "BC still ends above vanilla fine-tuning with a memory of 100 states.",
-        ("Figure 19", "from 100 to 10,000 states"),
+    Claim(
+        f"{SMALL_MEMORY}_keeps_far",
+        DOMAIN,
+        (SMALL_MEMORY,),
+        "BC keeps Room 7 with a memory of 100 states too.",
+        "Figure 19",
+        "from 100 to 10,000 states",
+        f"{SUCCESS} at the end of training minus pi*'s; a tenth below still counts",
+        -MARGIN,
+        None,
+        partial(
+            measured.change,
+            method=BC,
+            take=measured.ending,
+            runs_in=partial(measured.in_room, experiment=SMALL_MEMORY),
+        ),
     ),
 )
 CLAIMS = (*IN_THE_ROOM, *RETURNS, *VARIANTS)

@@ -83,13 +83,15 @@ def _mean(runs: Runs) -> Array:
     return np.asarray(runs.values.mean(axis=1), dtype=np.float64)
 
 
-def known_beyond_random(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+def known_beyond_random(
+    tables: TablesByExperiment, context: ClaimContext, experiment: str = EXPERIMENT
+) -> Measurement:
     """pi*'s success minus a random policy's, for each start state in the room.
 
     Raises:
         NotTestable: one of them was not measured from these start states.
     """
-    found = tables[EXPERIMENT]
+    found = tables[experiment]
     pi_star, random = (_by_start(found, probe) for probe in (far_probe(found, ROOM), RANDOM))
     if not pi_star.index.equals(random.index):
         raise NotTestable("a random policy was not measured from pi*'s start states")
@@ -106,9 +108,9 @@ def _by_start(tables: Tables, probe: str) -> pd.Series:
     return rows.groupby("start", observed=True)["value"].mean().sort_index()
 
 
-def _check_known(tables: TablesByExperiment, context: ClaimContext) -> None:
+def _check_known(tables: TablesByExperiment, context: ClaimContext, experiment: str = EXPERIMENT) -> None:
     """Reject claims about a room in which pi* is hardly better than a random policy."""
-    known = known_beyond_random(tables, context)
+    known = known_beyond_random(tables, context, experiment)
     if (gain := float(known.first.mean())) < KNOWN:
         raise NotTestable(
             f"pi* is {gain:.2f} above a random policy in the room ({known.note}); below {KNOWN:g} there is "
@@ -116,14 +118,17 @@ def _check_known(tables: TablesByExperiment, context: ClaimContext) -> None:
         )
 
 
-def in_room(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+def in_room(
+    tables: TablesByExperiment, context: ClaimContext, method: str, experiment: str = EXPERIMENT
+) -> Runs:
     """Success in the Far room, if pi* knows it.
 
     Raises:
         NotTestable: pi* does not, or the curve does not begin with it.
     """
-    _check_known(tables, context)
-    runs = runs_of(tables[EXPERIMENT], context, method, probe=far_probe(tables[EXPERIMENT], ROOM))
+    _check_known(tables, context, experiment)
+    found = tables[experiment]
+    runs = runs_of(found, context, method, probe=far_probe(found, ROOM))
     if runs.steps[0] != 0:
         raise NotTestable(f"the first milestone is at {runs.steps[0]:,} steps; pi* is measured at 0")
     return runs
