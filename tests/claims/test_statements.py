@@ -53,3 +53,19 @@ def test_rules_are_those_of_the_code() -> None:
     rules = {row[3].strip("`"): row[2] for row in rows()}
     for claim in all_claims():
         assert rules[claim.id] == generated["rule_of"](claim)
+
+
+def numbers_after(word: str) -> set[int]:
+    """Numbers of the figures (or tables) that sources name: "Figures 4, 16", "Figure 3c", "Figures 21 to 23"."""
+    found: set[int] = set()
+    for row in rows():
+        for listed in re.findall(rf"{word}s? ((?:\d+[a-c]?(?:, | and | to )?)+)", row[1]):
+            for first, last in re.findall(r"(\d+)[a-c]? to (\d+)", listed):
+                found |= set(range(int(first), int(last) + 1))
+            found |= {int(number) for number in re.findall(r"\d+", listed)}
+    return found
+
+
+def test_every_figure_and_table_of_the_paper_is_named() -> None:
+    assert numbers_after("Figure") == set(range(1, 28))
+    assert numbers_after("Table") == set(range(1, 7))
