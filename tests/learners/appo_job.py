@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fpc.domains.nethack.config import EnvironmentOptions
+from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.learners.appo.job import Job
+from fpc.learners.interface import VISITED
 
 NETWORK = {
     "message_hidden": 8,
@@ -68,6 +74,25 @@ def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> 
         "checkpoint_seconds": 0.0,
     }
     return Job(**{**values, **changes})
+
+
+class _VisitingEarly(NetHackEnvironment):
+    """Says that it is on level 1 in its first steps, of all games together, only."""
+
+    def __init__(self, visits: int, stream: Sequence[int]) -> None:
+        self.left = visits
+        super().__init__(EnvironmentOptions.model_validate(ENVIRONMENT), stream=stream)
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = super().step(action)
+        self.left -= 1
+        visited = {VISITED: "level_1"} if self.left >= 0 else {}
+        return observation, reward, terminated, truncated, info | visited
+
+
+def visiting_early(visits: int, stream: Sequence[int]) -> NetHackEnvironment:
+    """An environment that is on level 1 in its first ``visits`` steps."""
+    return _VisitingEarly(visits, stream)
 
 
 if __name__ == "__main__":

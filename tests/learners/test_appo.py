@@ -30,6 +30,7 @@ from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
 from tests.domains.nethack.recorded_games import ALL_GAMES, record
+from tests.learners import appo_job
 from tests.learners.appo_job import ENVIRONMENT, job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,12 +143,26 @@ def test_metrics_contain_episodes_and_the_learning_rate(undisturbed: Trained) ->
 
 
 def test_the_first_visit_to_a_far_probe_is_logged_once(undisturbed: Trained, tmp_path: Path) -> None:
-    """Games start on level 1, here the Far level: it is visited in the first batch, of 32 steps."""
+    """Games start on level 1, here the Far level: visited in the first batch, which begins at step 1."""
     visits = undisturbed.table[undisturbed.table["metric"].str.startswith("first_visit_")]
-    assert visits[["step", "metric", "value"]].values.tolist() == [[32, "first_visit_level_1", 32.0]]
+    assert visits[["step", "metric", "value"]].values.tolist() == [[1, "first_visit_level_1", 1.0]]
     deeper = {"environment": ENVIRONMENT, "far_level": 40}
     table = run(job(tmp_path, steps=64, environment_arguments=deeper)).table
     assert not table["metric"].str.startswith("first_visit_").any()
+
+
+def test_visits_in_the_warm_up_do_not_count(tmp_path: Path, pi_star: Path) -> None:
+    """96 steps of warm-up, 24 in each of 4 environments: batches of 32 steps that are thrown away."""
+    warm_up: dict[str, Any] = {"steps": 160, "initial": str(pi_star), "appo": {"warm_up_steps": 96}}
+    always = run(job(tmp_path / "always", **warm_up)).table
+    visits = always[always["metric"].str.startswith("first_visit_")]
+    assert visits[["step", "metric", "value"]].values.tolist() == [[97, "first_visit_level_1", 97.0]]
+    early = {"environment": f"{appo_job.__name__}:visiting_early", "environment_arguments": {"visits": 20}}
+    table = run(job(tmp_path / "early", **warm_up, **early)).table
+    assert not table["metric"].str.startswith("first_visit_").any()
+    later = {**early, "environment_arguments": {"visits": 30}}  # steps 25 to 32 are in the first update
+    table = run(job(tmp_path / "later", **warm_up, **later)).table
+    assert table.loc[table["metric"] == "first_visit_level_1", "step"].tolist() == [97]
 
 
 def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:

@@ -88,8 +88,8 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
     Episode n of the stream (s, e) is seeded by (s, e, n), so the games of a run are independent;
     ``reset(seed=k)`` plays the game of seed k and continues with the stream (k,).
 
-    With ``far_level``, ``info[VISITED]`` is the probe ``level_<far_level>`` while the game is that deep, and
-    ``sokoban`` while it is in Sokoban.
+    With ``far_level``, ``info[VISITED]`` is the probe ``level_<far_level>`` while the game is on that level
+    or deeper (in the Gnomish Mines too), and ``sokoban`` while it is in Sokoban.
     """
 
     def __init__(
@@ -269,11 +269,8 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
             return {}
         if self._blstats[nethack.NLE_BL_DNUM] == SOKOBAN_DUNGEON:
             return {VISITED: SOKOBAN}
-        return (
-            {VISITED: f"level_{self.far_level}"}
-            if self._blstats[nethack.NLE_BL_DEPTH] == self.far_level
-            else {}
-        )
+        deep = self._blstats[nethack.NLE_BL_DEPTH] >= self.far_level  # a fall may skip the level itself
+        return {VISITED: f"level_{self.far_level}"} if deep else {}
 
     def _is_truncated(self) -> bool:
         return (

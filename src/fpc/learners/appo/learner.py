@@ -267,14 +267,15 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         before = self.env_steps
         if before >= self.job.steps:  # batches in flight when training ended
             return {LEARNER_ENV_STEPS: self.env_steps, POLICY_ID_KEY: self.policy_id}
-        self._note_visits(before + batch["dones"].numel())
         if before < self.warm_up:
+            self.job.visits.discard()
             self.env_steps += batch["dones"].numel()
             stats: dict[str, Any] | None = {
                 LEARNER_ENV_STEPS: self.env_steps,
                 POLICY_ID_KEY: self.policy_id,
             }
         else:
+            self._note_visits(before + 1)
             stats = super().train(batch)
         self._write_milestones(before)
         due = self.env_steps >= self.job.steps or interruption.received() is not None
@@ -284,7 +285,10 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         return stats
 
     def _note_visits(self, step: int) -> None:
-        """Log the Far probes that were first visited in a batch that ends at environment step ``step``."""
+        """Log the Far probes that were first visited in the batch whose first environment step is ``step``.
+
+        A milestone within that batch has learned from all of it, so it counts as one after the visit.
+        """
         assert self.log is not None
         for probe in self.job.visits.read():
             self.log.add_first_visit(step, probe)

@@ -14,25 +14,30 @@ from pathlib import Path
 class VisitNotes:
     """The probes that any environment of a run has been at since the run was last started.
 
+    Notes made in the warm-up are discarded.
+
     Args:
         folder: of the notes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._noted: set[str] = set()  # by this process
 
     def clear(self) -> None:
         """Forget all visits: a resumed run has logged those before its checkpoint, and meets others again."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def discard(self) -> None:
+        """Forget the visits so far while environments go on: nothing was learned from them."""
+        for probe in self.read():
+            (self.folder / probe).unlink(missing_ok=True)
+
     def add(self, probe: str) -> None:
-        """Note a visit; cheap enough to call at every step."""
-        if probe in self._noted:
-            return
-        self._noted.add(probe)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / probe).touch()
+        """Note a visit; microseconds if it was noted before, so it may be called at every step."""
+        note = self.folder / probe
+        if not note.exists():  # asked of the file, as another process may have discarded it
+            self.folder.mkdir(parents=True, exist_ok=True)
+            note.touch()
 
     def read(self) -> list[str]:
         """Names of the visited probes, sorted."""
