@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
 from fpc.core.files import read_tensors
+from fpc.core.milestones import milestone_path
 from fpc.domains.montezuma.finetuning import finetune
 from fpc.retention.ewc import EWC, EWCOptions
+from fpc.retention.registry import load_method
 
 from .phases import collected, experiment, run_of
 
@@ -53,3 +56,16 @@ def test_fisher_information_is_that_of_the_collected_states(
     found = method.fisher[begin : begin + sizes["policy.bias"]].double()
     assert torch.allclose(found, expected, rtol=0.02)  # 4,000 draws from 100 states
     assert not any("baseline" in name for name in sizes)
+
+
+def test_kickstarting_from_scratch_has_pi_star_as_its_teacher(project: Path) -> None:
+    chosen = experiment(finetune={"steps": 64, "evaluate_every": 64})
+    made = collected(chosen, project)
+    options = load_method("scratch_kickstarting").Options(coefficient=1.0, decay=1.0, floor=0.0)
+    run = run_of(project, "finetune", "scratch_kickstarting", **made)
+    finetune(chosen, "scratch_kickstarting", options, run)
+    table = pd.read_parquet(run.output / "training.parquet")
+    assert (table.loc[table["metric"] == "penalty", "value"] > 0.0).all()
+    start = read_tensors(milestone_path(run.output, 0))
+    pi_star = read_tensors(made["pretrain"] / "policy.safetensors")
+    assert not torch.equal(start["policy.weight"], pi_star["policy.weight"])

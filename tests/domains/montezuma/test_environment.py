@@ -162,3 +162,20 @@ def test_rooms_are_numbered_once_and_lie_in_a_pyramid() -> None:
         room_number(24)
     with pytest.raises(ValueError, match="there is no room 25"):
         ram_number(25)
+
+
+def test_frames_are_interpolated_linearly_as_in_the_base_code() -> None:
+    """Pixel i of 84 has its centre at (i + .5) * 210 / 84 - .5 of 210 rows: between two of them."""
+    environment = MontezumaEnvironment(options(screen_size=84))
+    frame = np.random.default_rng(0).integers(0, 256, (210, 160), dtype=np.uint8)
+    rows, columns = ((np.arange(84) + 0.5) * length / 84 - 0.5 for length in (210, 160))
+    expected = np.empty((84, 84))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            top, left = int(row), int(column)
+            down, right = row - top, column - left
+            part = frame[top : top + 2, left : left + 2].astype(float)
+            expected[i, j] = (1 - down) * ((1 - right) * part[0, 0] + right * part[0, 1]) + down * (
+                (1 - right) * part[1, 0] + right * part[1, 1]
+            )
+    assert np.abs(environment._shrunk(frame) - expected).max() <= 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from fpc.domains.montezuma.expert_agent import (
     trained_agent,
 )
 from fpc.domains.montezuma.passages import replay_game
-from fpc.domains.montezuma.pretraining import pretrain
+from fpc.domains.montezuma.pretraining import UnacceptablePolicy, check_gain, pretrain
 from fpc.domains.montezuma.start_states import read_start_states, write_demonstrations
 from fpc.learners.interface import Trained
 from fpc.workflow.loader import load
@@ -92,7 +93,24 @@ def test_pretrain_with_the_recipe_clone_writes_pi_star_and_its_success(project: 
     pretrain(chosen, run)
     assert (run.output / "policy.safetensors").exists()
     metrics = set(pd.read_parquet(run.output / "training.parquet")["metric"])
-    assert metrics == {"cross_entropy", "accuracy", "probe_success", "probe_random_success"}
+    probed = {"probe_success", "probe_random_success", "probe_gain_over_random"}
+    assert metrics == {"cross_entropy", "accuracy", *probed}
+    strict = chosen.pretrain.model_copy(update={"least_gain_over_random": 1.0})
+    with pytest.raises(UnacceptablePolicy, match=r"below pretrain\.least_gain_over_random, 1"):
+        pretrain(chosen.model_copy(update={"pretrain": strict}), run)
+
+
+def test_a_pi_star_must_know_the_room_better_than_a_random_policy(project: Path) -> None:
+    options = experiment(least_gain_over_random=0.2, probe_episodes=100).pretrain
+    known = {"probe_success": 0.55, "probe_random_success": 0.33, "probe_gain_over_random": 0.22}
+    check_gain(options, known)
+    unknown = {"probe_success": 0.38, "probe_random_success": 0.28, "probe_gain_over_random": 0.1}
+    with pytest.raises(
+        UnacceptablePolicy,
+        match=r"0\.38 of 100 attempts in the room, a random policy in 0\.28: 0\.10 more, .*task: room",
+    ):
+        check_gain(options, unknown)
+    check_gain(options.model_copy(update={"least_gain_over_random": None}), unknown)
 
 
 def test_games_of_an_agent_become_trajectories_and_visits() -> None:
@@ -180,6 +198,35 @@ def test_an_agent_that_is_not_confirmed_trains_on(project: Path) -> None:
         TargetNotReached, match=r"384 steps is 200 of the last games in training, 50 of the confirming games"
     ):
         agent_in(project / "run", points, target_return=150.0)
+
+
+def test_a_resumed_agent_does_not_repeat_its_checks(project: Path) -> None:
+    """The check at 128 steps fails. Killed at 256, the run may not judge it again by the later weights."""
+    killed = RuntimeError("killed")
+
+    def points(game: MontezumaEnvironment, killed_at: int | None = None) -> float:
+        if _CONFIRM in game.stream:
+            # (seed, _CONFIRM, step, number): confirmed from the check at 256 steps on.
+            if game.stream[2] == killed_at:
+                raise killed
+            return 200.0 if game.stream[2] >= 256 else 0.0
+        return 200.0
+
+    whole = agent_in(project / "whole", points, target_return=150.0)
+    assert 128 < last_step(whole) <= 256
+    with pytest.raises(RuntimeError, match="killed"):
+        agent_in(project / "run", partial(points, killed_at=256), target_return=150.0)
+    judged: list[int] = []
+
+    def later(game: MontezumaEnvironment) -> float:
+        if _CONFIRM in game.stream:
+            judged.append(game.stream[2])
+        return 200.0  # the later weights would pass the first check as well
+
+    resumed = agent_in(project / "run", later, target_return=150.0)
+    assert set(judged) == {256}
+    pd.testing.assert_frame_equal(resumed.table, whole.table)
+    assert all(torch.equal(resumed.policy[name], value) for name, value in whole.policy.items())
 
 
 def test_a_target_needs_a_constant_learning_rate(project: Path) -> None:

@@ -141,6 +141,11 @@ class PretrainOptions(Section):
     probe_episodes: PositiveInt = Field(
         description="Attempts used to measure the success of pi* and of a random policy."
     )
+    least_gain_over_random: Fraction | None = Field(
+        default=0.2,
+        description="Least success of pi* in the room minus a random policy's in the same attempts; below it "
+        "pi* is not published, as it knows too little to forget. null: not asked.",
+    )
 
     @model_validator(mode="after")
     def _recipe_is_complete(self) -> Self:

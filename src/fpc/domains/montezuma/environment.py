@@ -173,8 +173,9 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         return frame
 
     def _shrunk(self, frame: np.ndarray) -> np.ndarray:
+        """A frame at the size of observations, interpolated linearly as in the base code."""
         size = self.options.screen_size
-        return cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+        return cv2.resize(frame, (size, size), interpolation=cv2.INTER_LINEAR)
 
     def _info(self) -> dict[str, Any]:
         ram = self.emulator.ram

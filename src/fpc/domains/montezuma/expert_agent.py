@@ -6,7 +6,7 @@ from collections import Counter
 
 import pandas as pd
 
-from fpc.core.files import read_tensors, write_table, write_tensors
+from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
 from fpc.domains.finetuning import run_fields
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import (
@@ -25,6 +25,7 @@ from fpc.domains.montezuma.rollout import Episode, play
 from fpc.learners.appo import APPO, APPOSpecification
 from fpc.learners.interface import Trained
 
+CHECKS = "expert_checks.json"  # step -> measured returns, in the run's state
 _PLAY, _CONFIRM = 5501, 5503  # distinguish these games from others with the same seed
 
 
@@ -54,23 +55,33 @@ def play_expert(experiment: MontezumaExperiment, run: Run) -> Exploration:
 def trained_agent(experiment: MontezumaExperiment, options: PPORNDOptions, run: Run) -> Trained:
     """Train until the target return is reached and confirmed, or for all steps if there is no target.
 
-    Training continues from its checkpoint after each check, so a check changes nothing in it.
+    Training continues from its checkpoint after each check, so a check changes nothing in it. Checks are
+    stored in the run's state: a resumed run has the weights of a later step, and does not repeat them.
 
     Raises:
         TargetNotReached: the steps are spent below the target, and ``accept_below_target`` is not set.
     """
-    every = options.steps if options.target_return is None else options.check_every
-    checks = [*range(every, options.steps, every), options.steps]
-    measured: list[float] = []
-    for step in checks:
-        trained = APPO().train(_specification(experiment, run, step))
-        if options.target_return is None:
-            return trained
-        measured = _measured(experiment, options, run, trained, step)
+    if options.target_return is None:
+        return APPO().train(_specification(experiment, run, options.steps))
+    path = run.state / CHECKS
+    checks: dict[str, list[float]] = read_json(path) if path.exists() else {}
+    for step in (*range(options.check_every, options.steps, options.check_every), options.steps):
+        if str(step) not in checks:
+            trained = APPO().train(_specification(experiment, run, step))
+            checks[str(step)] = _measured(experiment, options, run, trained, step)
+            write_json(path, checks)
+        measured = checks[str(step)]
         if len(measured) == 2 and min(measured) >= options.target_return:
-            return trained
+            break
+    else:
+        _accept(options, measured)
+    return APPO().train(_specification(experiment, run, step))  # already trained: reads the checkpoint
+
+
+def _accept(options: PPORNDOptions, measured: list[float]) -> None:
+    """Let an agent below the target pass, if the options allow it."""
     if options.accept_below_target:
-        return trained
+        return
     names = ("of the last games in training", "of the confirming games")
     found = ", ".join(f"{value:.0f} {name}" for value, name in zip(measured, names, strict=False))
     raise TargetNotReached(

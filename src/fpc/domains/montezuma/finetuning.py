@@ -19,6 +19,7 @@ def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions
         options.appo if work.pretrained else options.appo.from_scratch(),
         options.rnd,
         initial_policy=work.pi_star(),
+        teacher=work.teacher(),
         expert=expert_of(run.parents["collect"]) if work.needs(Need.EXPERT_DATA) else None,
         **games_of(experiment, run.parents),
         **work.fields(options.evaluate_every, options.early_milestones),

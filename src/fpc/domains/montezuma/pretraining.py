@@ -5,6 +5,7 @@ Each stage saves its result in the run's folder; a resumed run continues with th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from fpc.domains.finetuning import POLICY, TRAINING, run_fields
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
-from fpc.domains.montezuma.config import MontezumaExperiment
+from fpc.domains.montezuma.config import MontezumaExperiment, PretrainOptions
 from fpc.domains.montezuma.derived_tables import draw_rooms
 from fpc.domains.montezuma.expert_agent import play_expert
 from fpc.domains.montezuma.factories import specification_of, starts_in
@@ -30,7 +31,12 @@ STARTS, DEMONSTRATIONS = "start_states.json", "demonstrations.json"
 EXPLORATION, VISITS, ROOMS = "exploration.parquet", "visits.parquet", "rooms.png"
 FIRST_VISITS = "first_visits.parquet"
 TRAINED = "trained.parquet"  # in the run's state
+SUCCESS, RANDOM_SUCCESS, GAIN = "probe_success", "probe_random_success", "probe_gain_over_random"
 _PROBE = 7301  # distinguishes the probe's episodes from others with the same seed
+
+
+class UnacceptablePolicy(ValueError):
+    """pi* knows too little of the room."""
 
 
 def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
@@ -38,18 +44,37 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
 
     Files: the expert's ``start_states.json`` and ``demonstrations.json``; ``exploration.parquet``,
     ``visits.parquet``, ``first_visits.parquet`` and ``rooms.png`` of its search; ``policy.safetensors``;
-    ``training.parquet`` with success in the room of pi* (``probe_success``) and of a random policy
-    (``probe_random_success``).
+    ``training.parquet`` with success in the room of pi* (``probe_success``), of a random policy
+    (``probe_random_success``) and their difference (``probe_gain_over_random``).
 
     Raises:
         ValueError: the expert never reached the room.
+        UnacceptablePolicy: pi* knows the room little better than a random policy.
     """
     configure_torch()
     if not (run.output / STARTS).exists():
         _find_room(experiment, run)
     starts_in(run.output / STARTS, experiment.environment.room)
     table = _cloned(experiment, run) if experiment.pretrain.recipe == "clone" else _trained(experiment, run)
-    write_table(run.output / TRAINING, pd.concat([table, _probe(experiment, run)]))
+    probe = _probe(experiment, run)
+    write_table(run.output / TRAINING, pd.concat([table, probe]))
+    check_gain(experiment.pretrain, dict(zip(probe["metric"], probe["value"], strict=True)))
+
+
+def check_gain(options: PretrainOptions, probe: Mapping[str, float]) -> None:
+    """Reject a pi* that knows too little to forget; ``probe``: the metrics that ``pretrain`` lists.
+
+    Raises:
+        UnacceptablePolicy: its success is less than ``least_gain_over_random`` above a random policy's.
+    """
+    least, gain = options.least_gain_over_random, probe[GAIN]
+    if least is not None and gain < least:
+        raise UnacceptablePolicy(
+            f"pi* succeeds in {probe[SUCCESS]:.2f} of {options.probe_episodes} attempts in the room, a "
+            f"random policy in {probe[RANDOM_SUCCESS]:.2f}: {gain:.2f} more, which is below "
+            f"pretrain.least_gain_over_random, {least:g}. Raise pretrain.steps (recipe clone: "
+            "pretrain.clone.updates), set pretrain.task: room, or lower the bound knowingly (null: not asked)"
+        )
 
 
 def _find_room(experiment: MontezumaExperiment, run: Run) -> None:
@@ -120,10 +145,14 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     episodes = [
         Episode((run.seed, _PROBE, number), starts[number % len(starts)], "room") for number in range(count)
     ]
-    log = MetricLog()
-    for policy, name in ((network, "probe_success"), (None, "probe_random_success")):
+    rates = []
+    for policy in (network, None):
         records = play(policy, environment, episodes)
-        log.add(experiment.pretrain.steps, **{name: sum(bool(record.success) for record in records) / count})
+        rates.append(sum(bool(record.success) for record in records) / count)
+    log = MetricLog()
+    success, random = rates
+    found = {SUCCESS: success, RANDOM_SUCCESS: random, GAIN: success - random}
+    log.add(experiment.pretrain.steps, **found)
     return log.table(run.seed)
 
 
