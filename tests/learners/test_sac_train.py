@@ -221,7 +221,10 @@ def test_every_episode_has_a_seed_of_its_own(tmp_path: Path) -> None:
     environment = ThereAndBack()
     run(tmp_path, 300, environment)
     word = int.from_bytes(hashlib.sha256(b"finetune").digest()[:4], "little")
-    drawn = [np.random.SeedSequence([3, word, n]).generate_state(1)[0] for n in range(len(environment.seeds))]
+    drawn = [
+        np.random.SeedSequence([3, 0, word, 0, n, 0, 3]).generate_state(1)[0]
+        for n in range(len(environment.seeds))
+    ]
     assert environment.seeds == drawn
     assert len(set(drawn)) == len(drawn) > 5
 

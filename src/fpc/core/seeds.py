@@ -3,8 +3,8 @@
 The first integer is the run's seed, the second its phase's word (:func:`stream_of`); the others distinguish
 its uses, environments and episodes. So pre-training and fine-tuning with the same seed share no environment,
 while all methods fine-tuned with the same seed meet the same ones. The seeds of a stream are words of
-numpy's ``SeedSequence`` over these integers, so streams are independent, and an episode does not depend on
-the episodes before it. The width of each word is fixed by published results.
+numpy's ``SeedSequence`` over the stream's own words (:func:`words_of`), which no other stream has, so an
+episode does not depend on the episodes before it, and streams that differ share no seed but by chance.
 """
 
 from __future__ import annotations
@@ -35,9 +35,28 @@ def stream_of(seed: int, phase: str) -> tuple[int, int]:
     return seed, phase_word(phase)
 
 
+def words_of(*stream: int) -> list[int]:
+    """The stream as words below 2^32: two for each integer, the lower first, then the number of integers.
+
+    ``SeedSequence`` splits integers into as many words as they need and treats missing words as 0, so that by
+    itself it would take (3, 1), (3, 1, 0) and (2^32 + 3,) for the same. With a fixed width and a last word
+    that is not 0, different streams have different words.
+
+    Raises:
+        ValueError: the stream is empty, or an integer is negative or not below 2^64.
+    """
+    if not stream or any(not 0 <= number < 2**64 for number in stream):
+        raise ValueError(f"a stream consists of one or more integers from 0 to 2^64 - 1, not {stream}")
+    return [word for number in stream for word in (number % 2**32, number >> 32)] + [len(stream)]
+
+
+def _sequence(stream: tuple[int, ...]) -> np.random.SeedSequence:
+    return np.random.SeedSequence(words_of(*map(int, stream)))
+
+
 def seeds_of(*stream: int, count: int) -> list[int]:
     """``count`` seeds of a stream, below 2^63."""
-    words = np.random.SeedSequence(stream).generate_state(count, np.uint64) >> np.uint64(1)
+    words = _sequence(stream).generate_state(count, np.uint64) >> np.uint64(1)
     return [int(word) for word in words]
 
 
@@ -48,7 +67,7 @@ def seed_of(*stream: int) -> int:
 
 def short_seeds_of(*stream: int, count: int) -> list[int]:
     """``count`` seeds of a stream, below 2^32: for simulators that accept no larger ones."""
-    return [int(word) for word in np.random.SeedSequence(stream).generate_state(count)]
+    return [int(word) for word in _sequence(stream).generate_state(count)]
 
 
 def short_seed_of(*stream: int) -> int:
@@ -58,7 +77,7 @@ def short_seed_of(*stream: int) -> int:
 
 def rng_of(*stream: int) -> np.random.Generator:
     """numpy generator of a stream."""
-    return np.random.default_rng(stream)
+    return np.random.default_rng(_sequence(stream))
 
 
 def generator_of(*stream: int) -> torch.Generator:
@@ -72,7 +91,7 @@ def generators_of(*stream: int, uses: Sequence[str]) -> dict[str, torch.Generato
     """torch generators for several uses of one stream, by name; the order of ``uses`` matters."""
     import torch
 
-    words = np.random.SeedSequence(stream).generate_state(len(uses), np.uint64) & np.uint64(2**63 - 1)
+    words = _sequence(stream).generate_state(len(uses), np.uint64) & np.uint64(2**63 - 1)
     return {use: torch.Generator().manual_seed(int(word)) for use, word in zip(uses, words, strict=True)}
 
 
