@@ -68,6 +68,19 @@ def test_the_transitions_of_pi_star_must_leave_room_in_the_buffer(
         RoboticSequenceExperiment.model_validate(changed)
 
 
+@pytest.mark.parametrize(
+    ("stochastic", "wanted", "starts", "episodes"),
+    [(True, 200, 50, 200), (True, 100, 30, 120), (True, 5, 20, 20), (False, 100, 20, 20)],
+)
+def test_pi_star_is_measured_equally_often_from_each_start_state(
+    tiny_experiment: RoboticSequenceExperiment, stochastic: bool, wanted: int, starts: int, episodes: int
+) -> None:
+    changed = tiny_experiment.model_dump()
+    changed["evaluate"] |= {"stochastic": stochastic, "pi_star_episodes": wanted}
+    changed["collect"]["start_states"] = starts
+    assert RoboticSequenceExperiment.model_validate(changed).pi_star_episodes == episodes
+
+
 def test_values_of_science_have_no_defaults() -> None:
     with pytest.raises(ValidationError, match="reward_scale"):
         EnvironmentOptions.model_validate({"stages": ["reach"], "pretrained_stages": [0], "max_steps": 5})

@@ -166,6 +166,10 @@ def test_pi_star_is_measured_once_and_is_step_0_of_methods_that_start_from_it(
         table = pd.read_parquet(run.output / f"{name}.parquet")
         copied = table[table.step == 0].drop(columns="method").reset_index(drop=True)
         original = pd.read_parquet(measured.output / f"{name}.parquet").drop(columns="method")
+        if name == "episodes":  # later milestones are measured on the first start state alone
+            original = original[original.start != 1].reset_index(drop=True)
+            starts = table[table.probe == "whole"].groupby("step").start.unique()
+            assert [found.tolist() for found in starts] == [[0]] * 4
         pd.testing.assert_frame_equal(copied, original)
         assert set(table.method) == {"vanilla"}
 
@@ -181,6 +185,33 @@ def test_pi_star_is_measured_once_and_is_step_0_of_methods_that_start_from_it(
     DOMAIN.evaluate(tiny_experiment, "vanilla", options_of("vanilla"), other)
     table = pd.read_parquet(other.output / "episodes.parquet")
     assert table[(table.step == 0) & (table.probe == "whole")].start.unique().tolist() == [0]
+
+
+def test_pi_stars_critics_are_measured_also_where_milestones_have_none(
+    chain: Path, tmp_path: Path, tiny_experiment: RoboticSequenceExperiment
+) -> None:
+    """So pi*'s measurement, which is made without fine-tuning, serves runs with and without critics."""
+    finetune = tiny_experiment.finetune.model_copy(update={"keep_critics": False})
+    without = tiny_experiment.model_copy(update={"finetune": finetune})
+    measured = replace(
+        make_run(chain, "evaluate", "pi_star"), state=tmp_path / "pi_star", output=tmp_path / "evaluate"
+    )
+    measured.state.mkdir()
+    DOMAIN.evaluate_pi_star(without, measured)
+    alignment = pd.read_parquet(measured.output / "representation.parquet")
+    assert set(alignment.network) == {"actor", "critic_1", "critic_2"}
+
+    folder = tmp_path / "finetune" / "milestones"
+    for path in (chain / "finetune" / "milestones").iterdir():
+        weights = read_tensors(path)
+        actor = {name: value for name, value in weights.items() if name.startswith("actor.")}
+        write_tensors(folder / path.name, actor)
+    run = replace(make_run(chain, "evaluate", "vanilla"), state=tmp_path / "s", output=tmp_path / "o")
+    run.parents = {**run.parents, "evaluate": measured.output, "finetune": tmp_path / "finetune"}
+    run.state.mkdir()
+    DOMAIN.evaluate(without, "vanilla", options_of("vanilla"), run)
+    networks = pd.read_parquet(run.output / "representation.parquet").groupby("step").network.unique()
+    assert [list(found) for found in networks] == [["actor"]] * 4
 
 
 def test_evaluate_rejects_altered_start_states(

@@ -14,6 +14,8 @@ from fpc.core.statistics import linear_cka
 from fpc.domains.robotic_sequence.stage import OBSERVATION_SIZE
 from fpc.learners.sac.networks import Actor, Critics
 
+ACTOR = "actor"  # the network, in rows of CKA
+
 
 def log_likelihood(actor: Actor, observations: Tensor, before_tanh: Tensor) -> Tensor:
     """Log-probability ``[N]`` of the actions tanh(``before_tanh``), ``[N, A]``, under the policy."""
@@ -40,9 +42,9 @@ def principal_components(observations: Tensor) -> npt.NDArray[np.float64]:
 
 
 def actor_layers(actor: Actor, observations: Tensor) -> dict[str, list[npt.NDArray[np.float32]]]:
-    """Activations ``[N, H]`` of each hidden layer, under the key ``"actor"``."""
+    """Activations ``[N, H]`` of each hidden layer, under the key ``ACTOR``."""
     with torch.no_grad():
-        return {"actor": [layer.numpy() for layer in actor.layers(observations)]}
+        return {ACTOR: [layer.numpy() for layer in actor.layers(observations)]}
 
 
 def critic_layers(

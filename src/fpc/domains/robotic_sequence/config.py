@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -167,8 +168,8 @@ class EvaluateOptions(Section):
 
     episodes: PositiveInt = Field(description="Episodes of each probe.")
     pi_star_episodes: PositiveInt = Field(
-        description="Episodes of each probe for pi* itself, which is measured once: start states in turn, "
-        "each at least once (and once only if actions are not sampled)."
+        description="Episodes of each probe for pi* itself, which is measured once: at least so many, and "
+        "equally many from each start state (one only if actions are not sampled)."
     )
     stochastic: bool = Field(description="Sample actions; otherwise use the policy's mean.")
     analysis: bool = Field(description="Also measure CKA, log-likelihood and PCA.")
@@ -182,6 +183,14 @@ class RoboticSequenceExperiment(Experiment):
     collect: CollectOptions = Field(description="Expert data and start states.")
     finetune: FinetuneOptions = Field(description="Fine-tuning.")
     evaluate: EvaluateOptions = Field(description="Measurements.")
+
+    @property
+    def pi_star_episodes(self) -> int:
+        """Episodes of each probe for pi* itself; equally many from each start state."""
+        starts = self.collect.start_states
+        # Without sampled actions, another episode from the same start state would be the same episode.
+        wanted = self.evaluate.pi_star_episodes if self.evaluate.stochastic else starts
+        return ceil(wanted / starts) * starts
 
     @model_validator(mode="after")
     def _phases_fit(self) -> Self:

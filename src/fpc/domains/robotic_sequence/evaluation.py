@@ -13,7 +13,7 @@ from torch import Tensor
 from fpc.core.checkpoint import selected
 from fpc.core.files import read_json, read_tensors, write_tensors
 from fpc.core.seeds import generator_of, stream_of
-from fpc.core.tables import NO_EPISODE
+from fpc.core.tables import EPISODES, NO_EPISODE
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import (
     Measured,
@@ -46,21 +46,17 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """
     configure_torch()
     probes = Probes(experiment, run)
-    pi_star = PiStar(probes.is_pi_star)
+    pi_star = PiStar(probes.is_pi_star, probes.own_rows)
     evaluate_milestones(experiment.domain, run, probes.measure, pi_star=pi_star)
 
 
 def evaluate_pi_star(experiment: RoboticSequenceExperiment, run: Run) -> None:
-    """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
+    """Write the same tables for pi* itself, from every start state of each probe equally often."""
     configure_torch()
     probes = Probes(experiment, run)
-    options = experiment.evaluate
-    starts = experiment.collect.start_states
-    # Without sampled actions, another episode from the same start state would be the same episode.
-    probes.episodes = max(options.pi_star_episodes, starts) if options.stochastic else starts
+    probes.episodes = experiment.pi_star_episodes
     weights = {f"actor.{name}": value for name, value in probes.pi_star.items()}
-    if experiment.finetune.keep_critics:
-        weights |= {f"critic.{name}": value for name, value in probes.pi_star_critics.items()}
+    weights |= {f"critic.{name}": value for name, value in probes.pi_star_critics.items()}
     path = run.state / "pi_star.safetensors"
     write_tensors(path, weights)
     total = probes.episodes * len(probes_of(probes.environment.options))
@@ -71,7 +67,8 @@ class Probes:
     """Everything needed to measure a run's milestones."""
 
     def __init__(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
-        self.options, self.run, self.sac = experiment.evaluate, run, experiment.finetune.sac
+        self.options, self.run, self.sac = experiment.evaluate, run, experiment.pretrain.sac
+        self.keep_critics = experiment.finetune.keep_critics
         self.environment = RoboticSequence(experiment.environment)
         self.actor = new_actor(self.environment, self.sac)
         self.names = probe_names(experiment.environment.stages)
@@ -92,6 +89,18 @@ class Probes:
         weights = read_tensors(path)
         actor, critics = selected(weights, "actor."), selected(weights, "critic.")
         return holds(actor, self.pi_star) and (not critics or holds(critics, self.pi_star_critics))
+
+    def own_rows(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of pi*'s table that this run has at its later milestones too.
+
+        These are episodes from the same start states, so that changes are not those between start states, and
+        the critics' CKA only where milestones have critics.
+        """
+        if name == EPISODES:
+            return table[table["start"] < self.episodes]  # NO_START is negative
+        if name == "representation" and not self.keep_critics:
+            return table[table["network"] == analysis.ACTOR]
+        return table
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes`` and, with analysis, tables of CKA and of states."""
