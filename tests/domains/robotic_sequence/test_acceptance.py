@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.core.files import read_json, read_tensors
+from fpc.core.files import read_json, read_tensors, write_json
 from fpc.domains.robotic_sequence import acceptance
 from fpc.domains.robotic_sequence.acceptance import (
+    Calibration,
     Examiner,
     UnacceptablePolicy,
     Verdict,
     correlation,
     soft_returns,
-    value_correlation,
+    value_calibration,
 )
 from fpc.domains.robotic_sequence.config import PretrainOptions, RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.domain import DOMAIN
@@ -50,6 +51,32 @@ def test_correlation_by_hand() -> None:
     assert math.isnan(correlation(np.ones(3), np.array([0.0, 2, 1])))
 
 
+def test_calibration_by_hand() -> None:
+    # Deviations of Q (-1, 0, 1), of G (-3, 1, 2): covariance 5/3, variances 2/3 and 14/3.
+    found = Calibration.of(np.array([4.0, 5, 6]), np.array([0.0, 4, 5]))
+    assert found.correlation == pytest.approx(5 / np.sqrt(28))
+    assert found.slope == pytest.approx(2.5)
+    assert found.bias == pytest.approx(2.0)
+    assert found.relative_bias == pytest.approx(2 / np.sqrt(14 / 3))
+
+
+def test_calibration_sees_what_the_correlation_does_not() -> None:
+    """Q = 10 G + 100 correlates perfectly and is wrong by 90 % of Q's slope and by 109 on average."""
+    returns = np.array([0.0, 1.0, 2.0])
+    found = Calibration.of(10 * returns + 100, returns)
+    assert found.correlation == pytest.approx(1.0)
+    assert found.slope == pytest.approx(0.1)
+    assert found.bias == pytest.approx(109.0)
+    assert found.relative_bias == pytest.approx(109 / np.sqrt(2 / 3))
+
+
+def test_calibration_without_variation() -> None:
+    flat, varied = np.ones(3), np.array([0.0, 2, 1])
+    assert math.isnan(Calibration.of(flat, varied).slope)
+    assert Calibration.of(varied, flat).slope == 0.0
+    assert math.isnan(Calibration.of(varied, flat).relative_bias)
+
+
 def test_critics_that_know_the_return_correlate_and_others_do_not() -> None:
     """Rewards of 1 and no entropy: the return depends on the time left alone, which the observation holds."""
     environment = RoboticSequence(environment_options(max_steps=12))
@@ -67,7 +94,8 @@ def test_critics_that_know_the_return_correlate_and_others_do_not() -> None:
     scale = environment.options.reward_scale
 
     def found() -> float:
-        return value_correlation(environment, actor, critics, 1, [1, 2], torch.Generator().manual_seed(0))
+        rng = torch.Generator().manual_seed(0)
+        return value_calibration(environment, actor, critics, 1, [1, 2], rng).correlation
 
     assert scale == 0.1
     assert found() == pytest.approx(1.0)
@@ -79,8 +107,20 @@ def test_critics_that_know_the_return_correlate_and_others_do_not() -> None:
     assert math.isnan(found())
 
 
+def calibration_of(correlated: float) -> Calibration:
+    return Calibration(correlated, 1.0, 0.0, 0.0)
+
+
 def verdict(success: float, correlated: float) -> Verdict:
-    return Verdict(300, {"1_a": 1.0, "2_b": success}, {"1_a": 0.95, "2_b": correlated})
+    calibration = {"1_a": calibration_of(0.95), "2_b": calibration_of(correlated)}
+    return Verdict(300, {"1_a": 1.0, "2_b": success}, calibration)
+
+
+def test_a_verdict_is_the_same_after_a_restart_also_without_a_correlation(tmp_path: Path) -> None:
+    found = Verdict(300, {"1_a": 1.0}, {"1_a": Calibration(math.nan, math.nan, 2.0, math.nan)})
+    write_json(tmp_path / "verdict.json", found.values())
+    again = Verdict.of(read_json(tmp_path / "verdict.json"))
+    assert repr(again) == repr(found)  # NaN is not equal to itself
 
 
 @pytest.mark.parametrize(
@@ -118,7 +158,7 @@ def test_confirmation_uses_fresh_episodes(monkeypatch: pytest.MonkeyPatch) -> No
         return 1.0 if len(played) <= 2 else 0.5
 
     monkeypatch.setattr(acceptance, "success_rate", rate)
-    monkeypatch.setattr(acceptance, "value_correlation", lambda *_: 0.9)
+    monkeypatch.setattr(acceptance, "value_calibration", lambda *_: calibration_of(0.9))
     examiner = Examiner(environment_options(max_steps=12), options_of(), 0)
     networks = (Actor(43, 4, 3, examiner.options.sac), Critics(43, 4, 3, examiner.options.sac))
     found = examiner.examine(60, *networks)
@@ -153,7 +193,9 @@ def test_a_policy_that_never_solves_its_stages_is_an_error(
     assert last["accepted_success"] == min(
         last["confirmed_success_1_drawer-close"], last["confirmed_success_2_push-wall"]
     )
-    assert {"value_correlation_1_drawer-close", "value_correlation_2_push-wall"} <= set(last.index)
+    measures = ("correlation", "slope", "bias", "relative_bias")
+    assert {f"value_{name}_2_push-wall" for name in measures} <= set(last.index)
+    assert "value_slope_1_drawer-close" in last.index
     assert (table["metric"] == "check_success_2_push-wall").sum() == 4
 
 
@@ -172,7 +214,7 @@ def test_stages_take_turns_and_training_goes_on_until_it_is_confirmed(
     rates = iter([1.0, 1.0, 0.0, 0.0] + [1.0] * 10)
     monkeypatch.setattr(RoboticSequence, "reset", watched)
     monkeypatch.setattr(acceptance, "success_rate", lambda *_: next(rates))
-    monkeypatch.setattr(acceptance, "value_correlation", lambda *_: 0.81)
+    monkeypatch.setattr(acceptance, "value_calibration", lambda *_: calibration_of(0.81))
     table, policy = pretrain(tmp_path, tiny_experiment, least_value_correlation=0.8, steps=300)
     checks = table[table["metric"] == "check_success_1_drawer-close"]
     assert list(checks["step"]) == [30, 60]
@@ -182,6 +224,9 @@ def test_stages_take_turns_and_training_goes_on_until_it_is_confirmed(
     assert stages == [(1,), (2,)] * (len(stages) // 2) + [(1,)] * (len(stages) % 2)
     assert len(stages) >= 5
     verdict = read_json(tmp_path / "pretrain_state" / "verdict.json")
-    assert verdict["correlation"] == {"1_drawer-close": 0.81, "2_push-wall": 0.81}
+    assert {name: found["correlation"] for name, found in verdict["calibration"].items()} == {
+        "1_drawer-close": 0.81,
+        "2_push-wall": 0.81,
+    }
     passed = read_tensors(tmp_path / "pretrain_state" / "passed.safetensors")
     assert all(torch.equal(passed[f"policy.{name}"], value) for name, value in policy.items())

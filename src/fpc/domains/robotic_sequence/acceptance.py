@@ -7,6 +7,7 @@ be an artefact of theirs. So their values must correlate with the returns of pi*
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -66,16 +67,36 @@ def correlation(values: Array, returns: Array) -> float:
     return float(np.corrcoef(values, returns)[0, 1])
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """How values Q agree with returns G; the correlation alone does not see Q's scale and offset."""
+
+    correlation: float  # Pearson's; NaN where one of them does not vary
+    slope: float  # of the regression of G on Q, 1 for calibrated critics; NaN where Q does not vary
+    bias: float  # mean Q - mean G, in units of return
+    relative_bias: float  # the same in standard deviations of G; NaN where G does not vary
+
+    @classmethod
+    def of(cls, values: Array, returns: Array) -> Calibration:
+        """Of values and returns of the same steps, ``[N]`` each."""
+        bias, spread = float(values.mean() - returns.mean()), float(returns.std())
+        slope = float("nan")
+        if np.ptp(values) > 0:
+            slope = float(np.cov(values, returns, ddof=0)[0, 1] / values.var())
+        relative = bias / spread if np.ptp(returns) > 0 else float("nan")
+        return cls(correlation(values, returns), slope, bias, relative)
+
+
 @torch.no_grad()
-def value_correlation(
+def value_calibration(
     environment: RoboticSequence,
     actor: Actor,
     critics: Critics,
     stage: int,
     seeds: list[int],
     generator: torch.Generator,
-) -> float:
-    """Correlation of ``min_j Q_j(s, a)`` with the soft return over all steps of episodes in one stage.
+) -> Calibration:
+    """How ``min_j Q_j(s, a)`` agrees with the soft return over all steps of episodes in one stage.
 
     Actions are sampled, as the critics' targets sample them; the temperature is the stage's own. Every
     episode ends for the value function, so returns are complete.
@@ -98,7 +119,7 @@ def value_correlation(
     alpha = critics.log_temperature[stage].exp().item()
     gamma = actor.options.gamma
     returns = soft_returns(np.array(rewards), np.array(log_probs), np.array(ends), alpha, gamma)
-    return correlation(values.numpy().astype(np.float64), returns)
+    return Calibration.of(values.numpy().astype(np.float64), returns)
 
 
 @dataclass(frozen=True)
@@ -107,16 +128,35 @@ class Verdict:
 
     step: int
     success: dict[str, float]  # the lower rate of the first and the confirming episodes
-    correlation: dict[str, float]
+    calibration: dict[str, Calibration]  # of the critics
+
+    @property
+    def correlation(self) -> dict[str, float]:
+        """The critics' correlation by stage."""
+        return {name: found.correlation for name, found in self.calibration.items()}
 
     def values(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON, which has no NaN: None instead."""
+        calibration = {
+            name: {key: None if math.isnan(value) else value for key, value in asdict(found).items()}
+            for name, found in self.calibration.items()
+        }
+        return {"step": self.step, "success": self.success, "calibration": calibration}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Verdict:
+        """From :meth:`values`."""
+        calibration = {
+            name: Calibration(**{key: math.nan if value is None else value for key, value in found.items()})
+            for name, found in values["calibration"].items()
+        }
+        return cls(values["step"], values["success"], calibration)
 
     def metrics(self) -> dict[str, float]:
         """Rows of the training table."""
         found = {f"confirmed_success_{name}": value for name, value in self.success.items()}
-        found |= {f"value_correlation_{name}": value for name, value in self.correlation.items()}
+        for name, calibration in self.calibration.items():
+            found |= {f"value_{key}_{name}": value for key, value in asdict(calibration).items()}
         return found | {"accepted_success": min(self.success.values())}
 
     def solved(self, least: float) -> bool:
@@ -159,7 +199,7 @@ class Examiner:
         generator = generator_of(*self.stream, ACTIONS, step)
         starts = self._seeds(STARTS, step)
         found = {
-            self.names[stage]: value_correlation(self.environment, actor, critics, stage, starts, generator)
+            self.names[stage]: value_calibration(self.environment, actor, critics, stage, starts, generator)
             for stage in self.known
         }
         return Verdict(step, {name: min(rate, fresh[name]) for name, rate in first.items()}, found)

@@ -145,7 +145,7 @@ class _Training:
             kept = read_tensors(self.run.state / PASSED)
             actor.load_state_dict(selected(kept, "policy."))
             critics.load_state_dict(selected(kept, "critic."))
-            return Verdict(**read_json(self.run.state / VERDICT))
+            return Verdict.of(read_json(self.run.state / VERDICT))
         assert self.final is not None  # train() comes first
         actor.load_state_dict(dict(self.final[0]))
         critics.load_state_dict(dict(self.final[1]))
