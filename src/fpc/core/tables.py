@@ -15,7 +15,8 @@ TABLES = {
 }
 PHASE_OF_TABLE = {name: phase for phase, names in TABLES.items() for name in names}
 
-FIRST_VISIT = "first_visit_"  # in training: then the probe's name, exactly as in episodes
+# In training: then the probe's name, exactly as in episodes. The value is a step; NaN: never within the run.
+FIRST_VISIT = "first_visit_"
 EPISODES = "episodes"
 EXPERT = "expert"  # in place of a method, in tables written by collect
 # One row per probe, episode and measure; episode -1 is for measures of the policy itself. Each letter is the

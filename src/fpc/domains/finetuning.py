@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fpc.core.files import write_table
 from fpc.core.milestones import milestone_steps, write_milestone
+from fpc.core.tables import FIRST_VISIT
 from fpc.domains.interface import Run
 from fpc.learners.interface import Trained, Weights
 from fpc.retention.interface import MethodOptions, Need, RetentionMethod
 from fpc.retention.registry import load_method
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POLICY, CRITIC, EXPERT = "policy.safetensors", "critic.safetensors", "expert.safetensors"
 TRAINING = "training.parquet"
@@ -81,6 +86,25 @@ class Finetuning:
         """Write the policy weights at a milestone."""
         write_milestone(self.run.output, step, policy)
 
-    def finish(self, trained: Trained) -> None:
-        """Write ``training.parquet``."""
-        write_table(self.run.output / TRAINING, trained.table)
+    def finish(self, trained: Trained, far: Sequence[str] = ()) -> None:
+        """Write ``training.parquet``.
+
+        Args:
+            trained: the result of the learner.
+            far: the Far probes; each one that training never visited gets a row at the last step whose value
+                is NaN, so that "never" differs from "not recorded".
+        """
+        write_table(self.run.output / TRAINING, with_never_visited(trained.table, far, self.steps))
+
+
+def with_never_visited(table: pd.DataFrame, far: Sequence[str], steps: int) -> pd.DataFrame:
+    """A training table of one seed with a row ``first_visit_<probe>``, NaN, for each unvisited Far probe."""
+    import pandas as pd
+
+    visited = set(table["metric"])
+    never = [name for probe in far if (name := f"{FIRST_VISIT}{probe}") not in visited]
+    if not never:
+        return table
+    (seed,) = table["seed"].unique()
+    rows = pd.DataFrame({"step": steps, "seed": seed, "metric": never, "value": math.nan})
+    return pd.concat([table, rows.astype(table.dtypes)], ignore_index=True)

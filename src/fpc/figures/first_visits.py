@@ -41,7 +41,8 @@ def median_first_visits(training: pd.DataFrame, episodes: pd.DataFrame) -> pd.Da
             continue
         seeds = int(seeds_of[experiment, method])
         of_line = (visits["experiment"] == experiment) & (visits["method"] == method)
-        steps = np.sort(visits.loc[of_line & (visits["metric"] == f"{FIRST_VISIT}{probe}"), "value"])
+        # NaN: the seed was never there.
+        steps = np.sort(visits.loc[of_line & (visits["metric"] == f"{FIRST_VISIT}{probe}"), "value"].dropna())
         half = math.ceil(seeds / 2)
         step = int(steps[half - 1]) if len(steps) >= half else int(part["step"].max())
         share = float((steps <= step).sum() / seeds)

@@ -24,4 +24,4 @@ def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions
         **games_of(experiment, run.parents),
         **work.fields(options.evaluate_every, options.early_milestones),
     )
-    work.finish(APPO().train(specification))
+    work.finish(APPO().train(specification), (f"room_{experiment.environment.room}",))

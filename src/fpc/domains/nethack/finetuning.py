@@ -5,6 +5,7 @@ from __future__ import annotations
 from fpc.domains.finetuning import CRITIC, Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
+from fpc.domains.nethack.environment import SOKOBAN
 from fpc.domains.nethack.expert_sequences import open_sequences
 from fpc.domains.nethack.factories import specification_of
 from fpc.learners.appo import APPO, Call
@@ -29,7 +30,8 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
         expert=expert,
         **work.fields(options.evaluate_every, options.early_milestones),
     )
-    work.finish(APPO().train(specification))
+    far = (f"level_{experiment.collect.far_level}", SOKOBAN)
+    work.finish(APPO().train(specification), far)
 
 
 def appo_options(experiment: NetHackExperiment, work: Finetuning) -> APPOOptions:

@@ -13,6 +13,7 @@ from fpc.domains.finetuning import CRITIC, EXPERT, POLICY, Finetuning
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
+from fpc.domains.robotic_sequence.probes import probes_of
 from fpc.learners.interface import Weights
 from fpc.learners.sac import SAC, SACSpecification
 from fpc.retention.expert_data import ExpertDataset
@@ -47,7 +48,8 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
         known_stages=experiment.environment.pretrained_stages,
         initial_transitions=initial_transitions(experiment, work),
     )
-    work.finish(SAC().train(specification))
+    far = [probe.name for probe in probes_of(experiment.environment) if probe.group == "far"]
+    work.finish(SAC().train(specification), far)
 
 
 def initial_transitions(
