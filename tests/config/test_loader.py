@@ -32,6 +32,21 @@ def test_every_scale_and_variant_is_valid() -> None:
             assert rows(load(scale, variant)), (scale, variant)
 
 
+@pytest.mark.usefixtures("project")
+def test_smaller_memories_are_parts_of_equal_collections() -> None:
+    """States are shuffled once collected, so a collection of 100 is the start of two episodes, not a sample."""
+    for scale in scales():
+        configuration, method = load(scale, "figure_26"), "behavioral_cloning"
+        found = {
+            name: (section.collect.states, configuration.options(name, method).memory_size)
+            for name, section in configuration.experiments.items()
+            if "_memory_" in name
+        }
+        assert found == {
+            f"robotic_sequence_memory_{size}": (10_000, size) for size in (100, 300, 1_000, 3_000, 10_000)
+        }
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
