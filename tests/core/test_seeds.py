@@ -100,5 +100,7 @@ def test_the_phase_is_the_second_number_of_a_stream() -> None:
     for phase, word in words.items():
         assert phase_word(phase) == word
         assert stream_of(3, phase) == (3, word)
-        expected = np.random.SeedSequence([3, 0, word, 0, 7, 0, 3]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+        expected = np.random.SeedSequence([3, 0, word, 0, 7, 0, 3]).generate_state(1, np.uint64)[
+            0
+        ] >> np.uint64(1)
         assert seed_of(*stream_of(3, phase), 7) == int(expected)

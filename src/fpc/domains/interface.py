@@ -136,3 +136,7 @@ class Domain(ABC, Generic[ExperimentT]):
     @abstractmethod
     def training_steps(self, experiment: ExperimentT, phase: str) -> Mapping[str, int]:
         """Environment steps, updates and episodes of one run of ``phase``, for ``fpc plan``."""
+
+    def pi_star_steps(self, experiment: ExperimentT) -> Mapping[str, int]:
+        """The same for the evaluation of pi* itself; by default those of a method's evaluation."""
+        return self.training_steps(experiment, "evaluate")

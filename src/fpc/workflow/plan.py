@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from fpc.core.tables import PI_STAR
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import RUN_PHASES, Row
 from fpc.lineage.manifest import ManifestError, read
@@ -55,18 +56,22 @@ def _phase_line(
 ) -> tuple[str, float, float]:
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
-    work = domain.training_steps(section, phase)
-    steps = (
-        work["environment_steps"] or work["updates"]
-    )  # a domain with exact values does not step an environment
+    steps = _counted(domain.training_steps(section, phase))
     measured = measured_seconds(chosen)
     if measured:
-        seconds, source = sum(measured) / len(measured), "measured"
+        seconds, source = len(chosen) * sum(measured) / len(measured), "measured"
     else:
         speed = configuration.plan.steps_per_second.get(section.domain, {}).get(phase)
-        seconds, source = (steps / speed, "expected") if speed else (0.0, "unknown")
-    hours = seconds * len(chosen) / 3600
+        once = sum(row.method == PI_STAR for row in chosen)
+        total = (len(chosen) - once) * steps + once * _counted(domain.pi_star_steps(section))
+        seconds, source = (total / speed, "expected") if speed else (0.0, "unknown")
+    hours = seconds / 3600
     counts = f"{len(chosen):>5} {len(measured):>5} {steps:>14,}"
     gpu_hours = hours * configuration.plan.resources(section.domain, phase).gpus
     line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f} {gpu_hours:>9.2f}  {source}"
     return line, hours, gpu_hours
+
+
+def _counted(work: Mapping[str, int]) -> int:
+    """Environment steps; updates in a domain with exact values, which does not step an environment."""
+    return work["environment_steps"] or work["updates"]

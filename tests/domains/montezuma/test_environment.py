@@ -147,7 +147,7 @@ def test_snapshots_continue_exactly() -> None:
                 one.reset()
         return found
 
-    other = MontezumaEnvironment(options(), (9,), starts(), "room")
+    other = MontezumaEnvironment(options(), (4,), starts(), "room")
     expected = rest(environment)
     assert (other.restore(kept) == kept["stack"]).all()
     assert rest(other) == expected

@@ -202,7 +202,7 @@ def test_level_entries_are_reached_by_replaying_the_actions() -> None:
 
 
 def test_reaches_depth_and_score_beyond_random_play() -> None:
-    records = play_games(ENVIRONMENT, range(6), 500, None, 1)
+    records = play_games(ENVIRONMENT, range(20), 500, None, 1)
     assert np.mean([record.metrics["depth"] for record in records]) >= 3
     assert np.mean([record.metrics["score"] for record in records]) >= 200
 

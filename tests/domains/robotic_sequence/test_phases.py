@@ -245,11 +245,18 @@ def test_the_learner_provides_every_need() -> None:
 def test_training_steps(tiny_experiment: RoboticSequenceExperiment) -> None:
     assert DOMAIN.training_steps(tiny_experiment, "finetune") == {
         "environment_steps": 60,
-        "updates": 8,
+        "updates": 10,  # two after each of the steps 20, 30, 40, 50 and 60
         "episodes": 5,
     }
+    assert DOMAIN.pi_star_steps(tiny_experiment) == {
+        "environment_steps": 2 * (3 + 3) * 12,  # two start states; three stages, and all three in a row
+        "updates": 0,
+        "episodes": 2 * 4,
+    }
     assert DOMAIN.training_steps(tiny_experiment, "evaluate")["episodes"] == 16
-    assert DOMAIN.training_steps(tiny_experiment, "pretrain")["updates"] == 5 + 4 + 2
+    assert (
+        DOMAIN.training_steps(tiny_experiment, "pretrain")["updates"] == 5 + 4 + 4
+    )  # of the clone, its critics and SAC
     assert DOMAIN.training_steps(tiny_experiment, "collect")["environment_steps"] == 81
 
 

@@ -127,7 +127,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
 
     def snapshot(self) -> Mapping[str, Any]:
         """Everything ``restore`` needs, as JSON values and arrays."""
-        attempt = None if self.attempt is None else vars(self.attempt)
+        attempt = None if self.attempt is None else dict(vars(self.attempt))  # it goes on
         return {
             "emulator": np.frombuffer(self.emulator.save(), np.uint8),
             "stack": self.stack,

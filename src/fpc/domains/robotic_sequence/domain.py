@@ -61,11 +61,16 @@ class RoboticSequence(Domain[RoboticSequenceExperiment]):
         """Upper bounds, as episodes and SAC's pre-training may end early."""
         return _STEPS[phase](experiment)
 
+    def pi_star_steps(self, experiment: RoboticSequenceExperiment) -> Mapping[str, int]:
+        """One policy, from every start state."""
+        return _probe_steps(experiment, experiment.pi_star_episodes)
+
 
 def _sac_updates(experiment: RoboticSequenceExperiment, phase: str) -> int:
     section = getattr(experiment, phase)
-    rounds: int = (section.steps - section.sac.update_after) // section.sac.update_every
-    return max(0, rounds) * int(section.sac.updates_per_round)
+    every = int(section.sac.update_every)
+    before: int = (max(section.sac.update_after, 1) - 1) // every  # rounds that are not due yet
+    return max(0, int(section.steps) // every - before) * int(section.sac.updates_per_round)
 
 
 def _pretrain_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
@@ -95,9 +100,14 @@ def _finetune_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
 
 
 def _evaluate_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
-    section, stages = experiment.finetune, len(experiment.environment.stages)
+    section = experiment.finetune
     milestones = len(milestone_steps(section.steps, section.evaluate_every, section.early_milestones))
-    episodes = milestones * experiment.evaluate.episodes
+    return _probe_steps(experiment, milestones * experiment.evaluate.episodes)
+
+
+def _probe_steps(experiment: RoboticSequenceExperiment, episodes: int) -> dict[str, int]:
+    """Of so many episodes of each probe."""
+    stages = len(experiment.environment.stages)
     steps = 2 * stages * episodes * experiment.environment.max_steps  # each stage alone, and the sequence
     return {"environment_steps": steps, "updates": 0, "episodes": episodes * (stages + 1)}
 
