@@ -34,7 +34,7 @@ def test_every_scale_and_variant_is_valid() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_smaller_memories_are_parts_of_equal_collections() -> None:
-    """States are shuffled once collected, so a collection of 100 is the start of two episodes, not a sample."""
+    """States are shuffled once collected: a collection of 100 is the start of two episodes, not a sample."""
     for scale in scales():
         configuration, method = load(scale, "figure_26"), "behavioral_cloning"
         found = {
