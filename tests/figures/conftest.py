@@ -24,6 +24,8 @@ def success_rate(method: str, group: str, progress: float) -> float:
         return 0.95 * learned
     if method == "scratch":
         return 0.5 * progress**2
+    if method == "pi_star":
+        return 0.8
     kept = KEPT.get(method, 0.3)
     return float(kept + (1.0 - kept) * np.exp(-25.0 * progress) + (1.0 - kept) * 0.4 * progress**2)
 
@@ -38,13 +40,13 @@ def make_episodes(
     episodes: int = 10,
     keep: float = 1.0,
 ) -> pd.DataFrame:
-    """Rows of ``episodes.parquet`` with the measures success and log_likelihood."""
+    """Rows of ``episodes.parquet`` with the measures success and log_likelihood, also of pi* itself."""
     generator = np.random.default_rng(len(experiment) + 7 * len(methods))
     rows: list[tuple[object, ...]] = []
-    for method in methods:
-        for seed in range(seeds):
+    for method in ("pi_star", *methods):
+        for seed in range(1 if method == "pi_star" else seeds):
             talent = float(np.clip(generator.normal(1.0, 0.12), 0.5, 1.0))
-            for step in steps:
+            for step in [0] if method == "pi_star" else steps:
                 progress = step / max(steps)
                 rates = []
                 for index, stage in enumerate(stages):
@@ -54,14 +56,14 @@ def make_episodes(
                     probe = f"{index}_{stage}"
                     for episode in range(episodes):
                         success = float(generator.random() < rates[-1])
-                        rows.append((method, seed, step, probe, group, episode, "success", success))
+                        rows.append((method, seed, step, probe, group, episode, episode, "success", success))
                     if group == "far":
                         value = -2.0 - 10.0 * (1.0 - rates[-1]) + generator.normal(0, 0.3)
-                        rows.append((method, seed, step, probe, group, -1, "log_likelihood", value))
+                        rows.append((method, seed, step, probe, group, -1, -1, "log_likelihood", value))
                 for episode in range(episodes):
                     whole = float(generator.random() < np.prod(rates))
-                    rows.append((method, seed, step, "whole", "whole", episode, "success", whole))
-    names = ["method", "seed", "step", "probe", "group", "episode", "measure", "value"]
+                    rows.append((method, seed, step, "whole", "whole", episode, episode, "success", whole))
+    names = ["method", "seed", "step", "probe", "group", "start", "episode", "measure", "value"]
     table = pd.DataFrame(rows, columns=names)
     table.insert(0, "condition", "")
     table.insert(0, "experiment", experiment)
@@ -118,7 +120,7 @@ def make_training(episodes: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Rows of ``training.parquet``: first visits to Far, later for later stages."""
     rows = []
     for table in episodes:
-        far = table[table["group"] == "far"]
+        far = table[(table["group"] == "far") & (table["method"] != "pi_star")]
         lines = far[["experiment", "method", "seed", "probe"]].drop_duplicates()
         for experiment, method, seed, probe in lines.itertuples(index=False):
             step = 20_000 * (int(probe[0]) + 1) + 7 * seed

@@ -11,7 +11,15 @@ from tests.domains.montezuma.known_states import start
 
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 STEPS = (0, 20_000, 40_000, 60_000)
-KEPT = {"scratch": 0.1, "vanilla": 0.3, "behavioral_cloning": 0.9, "kickstarting": 0.4, "ewc": 0.8}
+KEPT = {
+    "scratch": 0.1,
+    "vanilla": 0.3,
+    "behavioral_cloning": 0.9,
+    "kickstarting": 0.4,
+    "ewc": 0.8,
+    "pi_star": 1.0,
+}
+COLUMNS = ["start", "episode", "measure", "value"]
 Tables = dict[str, pd.DataFrame]
 
 
@@ -26,17 +34,22 @@ def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence
     episodes: list[tuple[object, ...]] = []
     training: list[tuple[object, ...]] = []
     for index, experiment in enumerate(experiments):
+        own = _probes((experiment, "pi_star", 0), np.random.default_rng([index, 99]), (0,))
+        episodes += own
         for number, method in enumerate(methods):
             for seed in range(seeds):
                 key = (experiment, method, seed)
                 generator = np.random.default_rng([index, number, seed])
-                episodes += _probes(key, generator)
-                training += _games(key, index, generator)
+                probes = _probes(key, generator)
+                if method != "scratch":
+                    probes = [(*key, *row[3:]) for row in own] + [row for row in probes if row[3] != 0]
+                episodes += probes
+                training += _games(key, index, np.random.default_rng([index, number, seed, 1]))
     visits = [("expert", 0, room, x, 4 + room, 3 * x + room) for room in (1, 2, 7) for x in range(12)]
     return {
         "episodes": pd.DataFrame(
             episodes,
-            columns=["experiment", "method", "seed", "step", "probe", "group", "episode", "measure", "value"],
+            columns=["experiment", "method", "seed", "step", "probe", "group", *COLUMNS],
         ).assign(domain="montezuma"),
         "training": pd.DataFrame(
             training, columns=["experiment", "method", "seed", "step", "metric", "value"]
@@ -48,16 +61,21 @@ def make_montezuma(experiments: Sequence[str], seeds: int = 5, methods: Sequence
     }
 
 
-def _probes(key: tuple[str, str, int], generator: np.random.Generator) -> list[tuple[object, ...]]:
+def _probes(
+    key: tuple[str, str, int], generator: np.random.Generator, steps: Sequence[int] = STEPS
+) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for step in STEPS:
+    for step in steps:
         rate = success(key[1], step / STEPS[-1])
         for episode in range(20):
-            rows.append((*key, step, "room_7", "far", episode, "success", float(generator.random() < rate)))
+            place = ("far", episode, episode)
+            rows.append((*key, step, "room_7", *place, "success", float(generator.random() < rate)))
             if step == 0:
                 random_success = float(generator.random() < 0.1)
-                rows.append((*key, step, "random", "far", episode, "success", random_success))
-        rows.append((*key, step, "start", "close", 0, "return", 100.0 * generator.poisson(2.0)))
+                rows.append((*key, step, "random", *place, "success", random_success))
+        for episode in range(8):
+            points = 100.0 * generator.poisson(2.0)
+            rows.append((*key, step, "start", "close", -1, episode, "return", points))
     return rows
 
 

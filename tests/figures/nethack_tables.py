@@ -10,8 +10,8 @@ import pandas as pd
 METHODS = ("scratch", "vanilla", "behavioral_cloning", "kickstarting", "ewc")
 METRICS = ("score", "experience_level", "eating", "turns", "staircase", "scout", "depth", "gold")
 STEPS = (0, 100_000, 200_000, 300_000, 400_000)
-KEYS = ["domain", "experiment", "method"]
-EPISODES = ["seed", "step", "probe", "group", "episode", "measure", "value"]
+Rows = list[tuple[object, ...]]
+EPISODES = ["seed", "step", "probe", "group", "start", "episode", "measure", "value"]
 START = 1000.0  # pi*'s score
 END = {"scratch": 250.0, "vanilla": 200.0, "behavioral_cloning": 1500.0, "kickstarting": 2000.0, "ewc": 800.0}
 
@@ -49,11 +49,15 @@ def make_nethack(
     steps: Sequence[int] = STEPS,
     games: int = 30,
     sokoban: bool = True,
+    pi_star_games: int = 60,
 ) -> dict[str, pd.DataFrame]:
-    """episodes, training, dungeon, expert_games and expert_dungeon of the experiment nethack."""
-    episodes: list[tuple[object, ...]] = []
+    """episodes, training, dungeon, expert_games and expert_dungeon of the experiment nethack.
+
+    Step 0 of the methods that start from pi* is pi*'s own measurement.
+    """
     training: list[tuple[object, ...]] = []
-    dungeon: list[tuple[object, ...]] = []
+    own = measured(("pi_star", 0, 0), START, np.random.default_rng(7), sokoban, pi_star_games, pi_star_games)
+    episodes, dungeon = list(own[0]), list(own[1])
     for number, method in enumerate(methods):
         for seed in range(seeds):
             generator = np.random.default_rng([number, seed])
@@ -61,23 +65,23 @@ def make_nethack(
             for step in steps:
                 score = height(method, step / max(steps[-1], 1)) * (talent if step else 1.0)
                 key = (method, seed, step)
-                episodes += probes(key, score, generator, sokoban)
-                if step in (steps[0], steps[-1]):
-                    for episode in range(games):
-                        made = game(score, generator)
-                        episodes += [(*key, "final", "whole", episode, *item) for item in made.items()]
-                        changes = way(int(made["depth"]), made["turns"], generator)
-                        dungeon += [(*key, episode, turn, depth) for turn, depth in changes]
+                if step or method == "scratch" or not pi_star_games:
+                    made_games = games if step in (steps[0], steps[-1]) else 0
+                    rows, changes = measured(key, score, generator, sokoban, 6, made_games)
+                else:
+                    rows, changes = ([(*key, *row[3:]) for row in part] for part in own)
+                episodes += rows
+                dungeon += changes
             for step in generator.integers(1, steps[-1] + 1, 400) if steps[-1] else []:
                 made = game(height(method, step / steps[-1]) * talent, generator)
                 pairs = [*made.items(), ("return", made["score"]), ("length", made["turns"])]
                 training += [(method, int(step), metric, value, seed) for metric, value in pairs]
     generator = np.random.default_rng(9)
-    made_games = [game(4000.0, generator) for _ in range(40)]
-    expert = pd.DataFrame(made_games).assign(episode=range(40), method="expert", seed=0)
+    played = [game(4000.0, generator) for _ in range(40)]
+    expert = pd.DataFrame(played).assign(episode=range(40), method="expert", seed=0)
     ways = [
         ("expert", 0, episode, turn, depth)
-        for episode, made in enumerate(made_games)
+        for episode, made in enumerate(played)
         for turn, depth in way(int(made["depth"]), made["turns"], generator)
     ]
     tables = {
@@ -90,24 +94,34 @@ def make_nethack(
     return {name: table.assign(domain="nethack", experiment="nethack") for name, table in tables.items()}
 
 
-def probes(
-    key: tuple[str, int, int], score: float, generator: np.random.Generator, sokoban: bool
-) -> list[tuple[object, ...]]:
-    """Rows of the probes that every milestone has."""
+def measured(
+    key: tuple[str, int, int],
+    score: float,
+    generator: np.random.Generator,
+    sokoban: bool,
+    episodes: int,
+    games: int,
+) -> tuple[Rows, Rows]:
+    """Rows of ``episodes`` of the probes that every milestone has; of `final` games, also ``dungeon``."""
     method, seed, step = key
-    rows: list[tuple[object, ...]] = []
-    for episode in range(6):
+    rows: Rows = []
+    for episode in range(episodes):
         made = game(score, generator)
-        rows += [(*key, "level_1", "close", episode, *item) for item in made.items()]
-        rows.append((*key, "level_1", "close", episode, "return", made["score"]))
-        rows.append((*key, "level_2", "far", episode, "return", made["score"] / 4))
+        close, far = (*key, "level_1", "close", -1, episode), (*key, "level_2", "far", episode, episode)
+        rows += [(*close, *item) for item in made.items()]
+        rows += [(*close, "return", made["score"]), (*far, "return", made["score"] / 4)]
         if sokoban:
-            rows.append((*key, "sokoban", "far", episode, "return", 10.0))
-            rows.append(
-                (*key, "sokoban", "far", episode, "pits_filled", float(generator.poisson(score / 1000)))
-            )
-    if method != "scratch":
-        drift = abs(END[method] - START) / START * (step > 0) + 0.01 * seed * (step > 0)
-        rows.append((*key, "level_2", "far", -1, "kl_divergence", drift))
-        rows.append((*key, "level_1", "close", -1, "kl_divergence", drift / 2))
-    return rows
+            there = (*key, "sokoban", "far", episode, episode)
+            filled = float(generator.poisson(score / 1000))
+            rows += [(*there, "return", 10.0), (*there, "pits_filled", filled)]
+    if method != "scratch" and episodes:
+        drift = abs(END.get(method, START) - START) / START * (step > 0) + 0.01 * seed * (step > 0)
+        rows.append((*key, "level_2", "far", -1, -1, "kl_divergence", drift))
+        rows.append((*key, "level_1", "close", -1, -1, "kl_divergence", drift / 2))
+    dungeon: Rows = []
+    for episode in range(games):
+        made = game(score, generator)
+        rows += [(*key, "final", "whole", -1, episode, *item) for item in made.items()]
+        changes = way(int(made["depth"]), made["turns"], generator)
+        dungeon += [(*key, episode, turn, depth) for turn, depth in changes]
+    return rows, dungeon

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.additions import append_to_last_tuple, code_blocks, copied_project, dry_run, run
-from tests.claims.conftest import two_states
+from tests.claims.toy_tables import two_states
 from tests.workflow.chain import ROOT
 
 PAGE = "add-a-figure.md"
@@ -78,7 +78,7 @@ def test_a_figure_without_a_family_needs_one_more_file(tmp_path: Path, made_by_h
 @pytest.fixture(name="made_by_hand")
 def made_by_hand_fixture() -> pd.DataFrame:
     """Episodes of the two-state MDP in both gaps."""
-    return two_states({"coverage": (0.11, 2.22), "cloning": (0.08, 9.93)})
+    return two_states()
 
 
 def test_the_catalogue_imports_nothing_heavy(tmp_path: Path) -> None:

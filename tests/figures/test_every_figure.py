@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from fpc.core.tables import EXPERT
+from fpc.core.tables import EXPERT, PI_STAR
 from fpc.domains.registry import load_domain
 from fpc.figures import style
 from fpc.figures.bespoke.film_6 import COLUMNS
@@ -40,9 +40,11 @@ def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
     entry = figure_entry(name)
     tables = make_tables(entry.experiments)
     chosen = {key: tables[key] for key in entry.tables}
+    if not entry.pi_star:
+        chosen = {key: table[table["method"] != PI_STAR] for key, table in chosen.items()}
     if entry.methods is None:
         return chosen
-    kept = (*entry.methods, EXPERT)
+    kept = (*entry.methods, EXPERT, PI_STAR)
     return {key: table[table["method"].isin(kept)] for key, table in chosen.items()}
 
 
@@ -121,7 +123,12 @@ def test_plotted_data_contain_seeds_and_interval(drawn: tuple[str, pd.DataFrame,
         return
     assert {"seeds", "value", "low", "high", "level"} <= set(data.columns)
     lines = data[data["level"].notna()]
-    assert (lines["seeds"] == 5).all()
+    one_policy = lines.get("unit", pd.Series("seed", lines.index)).isin(["game", "start state"])
+    assert (lines.loc[~one_policy, "seeds"] == 5).all()
+    assert (lines.loc[one_policy, "seeds"] == 1).all()
+    if one_policy.any():
+        assert (lines.loc[one_policy, "units"] > 5).all()
+        assert (lines.loc[one_policy, "low"] < lines.loc[one_policy, "high"]).any()
     assert (lines["low"] <= lines["value"] + 1e-9).all()
     assert (lines["value"] <= lines["high"] + 1e-9).all()
     if name != "table_6":
@@ -143,5 +150,6 @@ def test_one_seed_is_drawn_without_interval(name: str, make_tables: Callable[...
     single = {key: table[table["seed"] == 0] for key, table in tables.items()}
     single_seed = load_figure(name)
     data = single_seed.data(single, SETTINGS)
-    assert data["low"].isna().all()
+    over_games = data.get("unit", pd.Series("seed", data.index)).isin(["game", "start state"])
+    assert data.loc[~over_games, "low"].isna().all()
     assert isinstance(single_seed.draw(data, SETTINGS), Figure)

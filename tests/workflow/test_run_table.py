@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fpc.core.tables import PI_STAR
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
 from fpc.workflow.configuration import Configuration
@@ -78,3 +79,18 @@ def test_seeds_and_their_names(seeds: tuple[int, ...]) -> None:
 def test_wrong_seeds_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_seeds(text)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("figure", "reads"),
+    [
+        *((name, True) for name in ("table_4", "figure_4", "figure_5", "figure_6", "figure_7")),
+        *((name, False) for name in ("figure_2", "figure_3c", "figure_19", "film_6")),
+    ],
+)
+def test_figures_that_show_pi_star_by_itself_read_its_own_measurement(figure: str, reads: bool) -> None:
+    """Also where the figure names its methods, as figure 4 does."""
+    read = parents(load("paper"), Row("paper", "figure", name=figure))
+    own = {row for row in read if row.method == PI_STAR}
+    assert {(row.phase, row.seeds) for row in own} == ({("evaluate", (0,))} if reads else set())

@@ -24,6 +24,7 @@ class Entry:
     experiments: tuple[str, ...]  # names, or patterns such as robotic_sequence_shift_*
     tables: tuple[str, ...] = ("episodes",)  # of ``fpc.core.tables``
     methods: tuple[str, ...] | None = None  # None: all methods of the experiment
+    pi_star: bool = False  # shows pi* by itself, so it reads pi*'s own measurement
     derived: tuple[str, ...] = ()  # tables for drawing, derived from the plotted data by the domain
 
     @property
@@ -48,7 +49,6 @@ class SuccessCurves(Entry):
     panels: Literal["probe", "variant", "one"] = "probe"
     colours: Literal["method", "variant"] = "method"
     variants: Variants | None = None
-    pi_star: bool = False  # pi*'s level as a grey line, for Far probes
     first_visits: bool = False  # mark when training first came to each Far probe; needs the table training
     columns: int | None = None  # None: two, or three with five or more panels
 
@@ -60,6 +60,7 @@ class TrainingMetrics(Entry):
     family: ClassVar[str | None] = "training_metrics"
 
     tables: tuple[str, ...] = ("episodes", "training")
+    pi_star: bool = True
     metrics: tuple[tuple[str, str, str], ...]  # metric, panel title, y-axis label
 
 
@@ -70,6 +71,7 @@ class DungeonDensity(Entry):
     family: ClassVar[str | None] = "dungeon_density"
 
     tables: tuple[str, ...] = ("episodes", "dungeon", "expert_games", "expert_dungeon")
+    pi_star: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ class MontezumaCurves(Entry):
 
     family: ClassVar[str | None] = "montezuma_curves"
 
+    pi_star: bool = True
     quantity: Literal["return", "success"] = "return"
     panels: Literal["one", "variant"] = "one"
     lines: Literal["method", "variant", "both"] = "method"

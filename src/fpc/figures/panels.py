@@ -49,8 +49,7 @@ def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
     """A line with its interval for each method, and a grey line for pi*."""
     for method in style.in_order(set(rows["method"]) - {style.PI_STAR}):
         style.band(axes, rows[rows["method"] == method], style.look_of(method))
-    for value in rows.loc[rows["method"] == style.PI_STAR, "value"]:
-        axes.axhline(value, color=style.look_of(style.PI_STAR).colour, linewidth=1.2, zorder=1)
+    style.level(axes, rows[rows["method"] == style.PI_STAR], style.look_of(style.PI_STAR))
     axes.set_xlim(left=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
@@ -66,5 +65,5 @@ def _handles(rows: pd.DataFrame) -> list[Line2D]:
     handles = [Line2D([], [], color=look.colour, label=look.label) for look in map(style.look_of, methods)]
     if (rows["method"] == style.PI_STAR).any():
         look = style.look_of(style.PI_STAR)
-        handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=f"{look.label} at step 0"))
+        handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=look.label))
     return handles

@@ -151,6 +151,14 @@ def band(axes: Axes, rows: pd.DataFrame, look: Look, style: Any = "-", label: st
     axes.fill_between(rows["step"], rows["low"], rows["high"], color=look.colour, alpha=0.15, linewidth=0)
 
 
+def level(axes: Axes, rows: pd.DataFrame, look: Look, style: Any = "-") -> None:
+    """Draw each row's ``value`` as a horizontal line behind the curves, with its interval if it has one."""
+    for value, low, high in rows[["value", "low", "high"]].itertuples(index=False):
+        axes.axhline(value, color=look.colour, linestyle=style, linewidth=1.2, zorder=1)
+        if low < high:
+            axes.axhspan(low, high, color=look.colour, alpha=0.15, linewidth=0, zorder=0)
+
+
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for the whole figure, below the axes, in rows of equal length."""
     rows = ceil(len(handles) / 6)

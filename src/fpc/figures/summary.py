@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fpc.core.statistics import bootstrap_curve, interquartile_mean, mean
-from fpc.figures import style
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
-from fpc.retention.registry import load_method
 
+SEED = "seed"  # what intervals are over, except pi*'s
+SUMMARY = ["seeds", "units", "unit", "statistic", "value", "low", "high", "level"]
 BINS = 25  # of the budget, unless a figure names the width of its bins
 
 
@@ -30,23 +30,6 @@ def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataF
     """
     rows = episodes[episodes["measure"] == measure]
     return rows.groupby([*by, "seed", "step"], observed=True)["value"].mean().reset_index()
-
-
-def before_fine_tuning(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """pi* as the method ``pi_star``: step 0 of the methods that start from it, one row per seed.
-
-    Args:
-        runs: the result of ``per_run``.
-        by: its columns that distinguish lines, including ``method``.
-
-    Returns:
-        Columns ``by``, ``seed``, ``step``, ``value``; empty if no method starts from pi*.
-    """
-    starting = [name for name in runs["method"].unique() if load_method(name).pretrained]
-    rows = runs[runs["method"].isin(starting) & (runs["step"] == 0)]
-    keys = [column for column in by if column != "method"]
-    before = rows.groupby([*keys, "seed", "step"], observed=True)["value"].mean().reset_index()
-    return before.assign(method=style.PI_STAR)
 
 
 def binned(
@@ -76,17 +59,24 @@ def binned(
     return groups.agg(statistic).reset_index()
 
 
-def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -> pd.DataFrame:
+def summarise(
+    runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings, unit: str = SEED
+) -> pd.DataFrame:
     """Mean with the paper's 90 % interval and interquartile mean with the interval of ``settings.level``.
+
+    Units other than seeds are one policy's: their number of seeds is 1, and they are averaged, not trimmed,
+    because the middle half of games that succeed or fail is no rate.
 
     Args:
         runs: columns ``by``, ``seed``, ``step``, ``value``; one row per run and step.
         by: columns that distinguish lines.
-        settings: level, resamples and seed of the bootstrap over seeds.
+        settings: level, resamples and seed of the bootstrap.
+        unit: what the column ``seed`` numbers, which is what the bootstrap resamples.
 
     Returns:
-        Columns ``by``, ``step``, ``seeds`` (how many), ``statistic`` (mean or iqm), ``value``, ``low``,
-        ``high`` (NaN with one seed), ``level``.
+        Columns ``by`` and ``step``, then ``SUMMARY``: ``seeds`` (how many), ``units`` and ``unit`` (how many
+        of what the interval is over), ``statistic`` (mean or iqm), ``value``, ``low``, ``high`` (NaN with one
+        unit), ``level``.
 
     Raises:
         MissingData: there are no rows.
@@ -100,7 +90,7 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -
         patterns, pattern_of_step = np.unique(table.notna().to_numpy(), axis=1, return_inverse=True)
         for number, pattern in enumerate(patterns.T):
             block = table.loc[pattern, pattern_of_step == number]
-            part = _statistics(block, settings)
+            part = _statistics(block, settings, unit)
             for index, column in enumerate(by):
                 part.insert(index, column, cast(tuple[str, ...], key)[index])
             parts.append(part)
@@ -108,19 +98,17 @@ def summarise(runs: pd.DataFrame, by: Sequence[str], settings: FigureSettings) -
     return result.sort_values([*by, "statistic", "step"], ignore_index=True)
 
 
-def _statistics(block: pd.DataFrame, settings: FigureSettings) -> pd.DataFrame:
+def _statistics(block: pd.DataFrame, settings: FigureSettings, unit: str) -> pd.DataFrame:
     rows = []
+    of_seeds = unit == SEED
     for name, statistic, level in (
         ("mean", mean, PAPER_LEVEL),
-        ("iqm", interquartile_mean, settings.level),
+        ("iqm", interquartile_mean if of_seeds else mean, settings.level),
     ):
         curve = bootstrap_curve(
             block.to_numpy(), statistic, level=level, resamples=settings.resamples, seed=settings.seed
         )
-        columns = {"value": curve.value, "low": curve.low, "high": curve.high}
-        rows.append(
-            pd.DataFrame(
-                {"step": block.columns, "seeds": len(block), "statistic": name, **columns, "level": level}
-            )
-        )
+        counts = {"seeds": len(block) if of_seeds else 1, "units": len(block), "unit": unit}
+        values = {"value": curve.value, "low": curve.low, "high": curve.high, "level": level}
+        rows.append(pd.DataFrame({"step": block.columns, **counts, "statistic": name, **values}))
     return pd.concat(rows, ignore_index=True)

@@ -130,10 +130,12 @@ def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure:
 
 
 def _is_read(row: Row, figure: Entry | None) -> bool:
-    """Whether a figure, or the claims if None, read a run's tables; figures see pi* as methods' step 0."""
+    """Whether a figure, or the claims if None, read a run's tables."""
     if figure is None:
         return True
-    return row.method != PI_STAR and (figure.methods is None or row.method in (None, *figure.methods))
+    if row.method == PI_STAR:
+        return figure.pi_star
+    return figure.methods is None or row.method in (None, *figure.methods)
 
 
 def section_of(configuration: Configuration, row: Row) -> dict[str, Any]:

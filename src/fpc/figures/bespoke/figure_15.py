@@ -17,7 +17,8 @@ from fpc.figures import style
 from fpc.figures.entry import Entry
 from fpc.figures.final_games import FINAL, last_step
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import before_fine_tuning, summarise
+from fpc.figures.pi_star import pi_star_level
+from fpc.figures.summary import summarise
 
 INTERVALS = 30  # of equal width in the return
 TAIL = 0.995  # games above this quantile of all returns are counted in the last interval
@@ -27,8 +28,8 @@ COLUMNS = 3
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """Fraction of a run's final games in each interval of the return.
 
-    Columns ``method, return`` (the interval's midpoint), ``width, seeds, statistic, value, low, high,
-    level``; pi* appears as the method ``pi_star``.
+    Columns ``method, return`` (the interval's midpoint), ``width``, then ``SUMMARY``; pi* is the method
+    ``pi_star``, whose interval is over games.
 
     Raises:
         MissingData: there are no final games.
@@ -39,16 +40,17 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
         raise MissingData(f"{entry.title}: no final games")
     least, most = float(games["value"].min()), float(games["value"].quantile(TAIL))
     edges = np.linspace(least, max(most, least + 1.0), INTERVALS + 1)
-    runs = games.groupby(["method", "seed", "step"], observed=True)["value"].apply(_shares, edges=edges)
-    shares = runs.rename_axis(["method", "seed", "step", "return"]).reset_index()
-    start = before_fine_tuning(shares, ["method", "return"])
-    # ``summarise`` takes its x axis from the column step; here it is the return.
-    parts = [
-        summarise(part.drop(columns="step").rename(columns={"return": "step"}), ["method"], settings)
-        for part in (last_step(shares), start)
-        if not part.empty
-    ]
-    if not parts:
+    by = ["method"]
+
+    def shares(rows: pd.DataFrame) -> pd.DataFrame:
+        # ``summarise`` takes its x axis from the column step; here it is the return.
+        found = rows.groupby([*by, "seed"], observed=True)["value"].apply(_shares, edges=edges)
+        return found.rename_axis([*by, "seed", "step"]).reset_index()
+
+    last = last_step(games)
+    parts = [pi_star_level(games, shares, by, settings)]
+    parts += [] if last.empty else [summarise(shares(last), by, settings)]
+    if all(part.empty for part in parts):
         raise MissingData(f"{entry.title}: no final games after fine-tuning, and none of pi*")
     result = pd.concat(parts, ignore_index=True).rename(columns={"step": "return"})
     return result.assign(width=edges[1] - edges[0])
@@ -82,7 +84,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
                 axes.set_ylabel("share of games")
         if len(before) and methods != [style.PI_STAR]:
             look = style.look_of(style.PI_STAR)
-            handle = Line2D([], [], color=look.colour, linewidth=1.2, label=f"{look.label} at step 0")
+            handle = Line2D([], [], color=look.colour, linewidth=1.2, label=look.label)
             if len(methods) < lines * columns:
                 grid[-1, -1].legend(handles=[handle], loc="center", handlelength=2.4)
             else:

@@ -22,7 +22,7 @@ BY = ["method", "room"]
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """Fraction of the steps of finished games spent in each room, in bins of 1/25 of the budget.
 
-    Columns ``method, room, step`` (the bin's midpoint), ``seeds, statistic, value, low, high, level``.
+    Columns ``method, room, step`` (the bin's midpoint), then ``SUMMARY``.
 
     Raises:
         MissingData: no game was finished in training.

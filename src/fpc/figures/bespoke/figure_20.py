@@ -16,7 +16,7 @@ NETWORKS = {"actor": "policy", "critic_1": "critic 1", "critic_2": "critic 2"}
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """CKA averaged over stages: ``network, layer, step, seeds, statistic, value, low, high, level``."""
+    """CKA averaged over stages: ``network, layer, step``, then ``SUMMARY``."""
     rows = tables["representation"]
     rows = rows[(rows["method"] == "vanilla") & rows["cka"].notna()]
     if rows.empty:

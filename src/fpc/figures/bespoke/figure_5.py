@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fpc.core.tables import PI_STAR
 from fpc.figures.entry import Entry
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.panels import draw_panels
-from fpc.figures.summary import before_fine_tuning, per_run, summarise
+from fpc.figures.pi_star import pi_star_level
+from fpc.figures.summary import summarise
 
 SOKOBAN = "sokoban"
 BY = ["probe", "measure", "method"]
@@ -19,21 +22,15 @@ BY = ["probe", "measure", "method"]
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """Score gained from a level's start states, pits filled in Sokoban, and pi*'s level.
 
-    Columns ``probe, measure, method, step, seeds, statistic, value, low, high, level``.
+    Columns ``probe, measure, method, step``, then ``SUMMARY``.
     """
     episodes = tables["episodes"]
     far = episodes[episodes["group"] == "far"]
-    parts = [
-        per_run(rows, measure, ["probe", "method"]).assign(measure=measure)
-        for probe, rows in far.groupby("probe", observed=True)
-        for measure in ["pits_filled" if probe == SOKOBAN else "return"]
-    ]
-    runs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    runs = _runs(far[far["method"] != PI_STAR])
     if runs.empty:
         raise MissingData(f"{entry.title}: no return on a Far level and no pits filled in Sokoban")
-    start = before_fine_tuning(runs, BY)
-    shown = [runs] if start.empty else [runs, start]
-    return pd.concat([summarise(part, BY, settings) for part in shown], ignore_index=True)
+    parts = [summarise(runs, BY, settings), pi_star_level(far, _runs, BY, settings)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
@@ -41,6 +38,13 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
     probes = sorted(set(data["probe"]), key=lambda name: (name == SOKOBAN, name))
     panels = [(*_labels(probe), data[data["probe"] == probe]) for probe in probes]
     return draw_panels(entry.title, panels, settings, columns=2)
+
+
+def _runs(far: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each probe's measure in each run and step: columns ``BY``, ``seed``, ``step``, ``value``."""
+    measures = np.where(far["probe"] == SOKOBAN, "pits_filled", "return")
+    rows = far[far["measure"] == measures]
+    return rows.groupby([*BY, "seed", "step"], observed=True)["value"].mean().reset_index()
 
 
 def _labels(probe: str) -> tuple[str, str]:

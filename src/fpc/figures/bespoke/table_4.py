@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from fpc.figures import style
 from fpc.figures.entry import Entry
-from fpc.figures.final_games import BY, final_runs
+from fpc.figures.final_games import final_runs, final_summary
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import summarise
+from fpc.figures.summary import SUMMARY
 from fpc.figures.text_table import write_table
 
 COLUMNS = {
@@ -42,18 +42,17 @@ PAPER_SEEDS: dict[str, tuple[float, ...]] = {
 
 
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Rows with ``part`` metric (a statistic over seeds) or seed (one seed's mean score).
+    """Rows with ``part`` metric (a statistic over seeds, of pi* over games) or seed (its mean score).
 
-    Columns ``part, metric, method`` (also ``pi_star``), ``step, seed, seeds, statistic, value, low, high,
-    level, paper``.
+    Columns ``part, metric, method`` (also ``pi_star``), ``step, seed``, then ``SUMMARY``, then ``paper``.
 
     Raises:
         MissingData: there are no final games.
     """
-    runs = final_runs(tables["episodes"], list(COLUMNS))
-    if runs.empty:
+    episodes = tables["episodes"]
+    metrics = final_summary(episodes, list(COLUMNS), settings).assign(part="metric")
+    if metrics.empty:
         raise MissingData(f"{entry.title}: no final games")
-    metrics = summarise(runs, BY, settings).assign(part="metric")
     known = {
         (metric, method): value
         for method, row in PAPER.items()
@@ -61,9 +60,8 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
     }
     pairs = zip(metrics["metric"], metrics["method"], strict=True)
     metrics["paper"] = [known.get(pair, np.nan) for pair in pairs]
-    seeds = runs[runs["metric"] == "score"].assign(part="seed", low=np.nan, high=np.nan)
-    columns = ["part", "metric", "method", "step", "seed", "seeds", "statistic"]
-    columns += ["value", "low", "high", "level", "paper"]
+    seeds = final_runs(episodes, ["score"]).assign(part="seed", low=np.nan, high=np.nan)
+    columns = ["part", "metric", "method", "step", "seed", *SUMMARY, "paper"]
     return pd.concat([metrics, seeds], ignore_index=True).reindex(columns=columns)
 
 
@@ -90,11 +88,12 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
             _numbers(PAPER_SEEDS.get(method, ())),
         ]
         for method in methods
+        if method != style.PI_STAR
     ]
     level = f"{float(rows['level'].iloc[0]):.0%} interval"
     black = "#000000"
     with style.theme():
-        above, below = 0.52 * (len(cells) + 0.6), 0.26 * (len(cells) + 0.6)
+        above, below = 0.52 * (len(cells) + 0.6), 0.26 * (len(means) + 0.6)
         figure = style.new_figure(1.1 + above + below)
         panels = figure.subplots(2, 1, height_ratios=(above, below))
         panels[0].set_title(f"ours, {level} (paper)")

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from fpc.figures import style
 from fpc.figures.bespoke.table_4 import PAPER, cell_text, number
 from fpc.figures.entry import Entry
-from fpc.figures.final_games import BY, final_runs
+from fpc.figures.final_games import final_summary
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import summarise
+from fpc.figures.summary import SUMMARY
 from fpc.figures.text_table import write_table
 
 # As printed in the paper: score and deviation; fine-tuned methods are in Table 4.
@@ -38,16 +38,15 @@ MODELS = {  # methods that are models of earlier work
 def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """One row per model of earlier work, and one per statistic of our models.
 
-    Columns ``model, method, step, seeds, statistic, value, low, high, level, paper, paper_deviation``:
+    Columns ``model, method, step``, then ``SUMMARY``, then ``paper, paper_deviation``:
     ``value`` is the mean score of our final games, ``paper`` the printed score.
 
     Raises:
         MissingData: there are no final games.
     """
-    runs = final_runs(tables["episodes"], ["score"])
-    if runs.empty:
+    ours = final_summary(tables["episodes"], ["score"], settings)
+    if ours.empty:
         raise MissingData(f"{entry.title}: no final games")
-    ours = summarise(runs, BY, settings)
     ours["model"] = [_model(str(name)) for name in ours["method"]]
     printed = [_printed(str(name)) for name in ours["method"]]
     ours["paper"], ours["paper_deviation"] = zip(*printed, strict=True)
@@ -58,8 +57,7 @@ def data(entry: Entry, tables: Mapping[str, pd.DataFrame], settings: FigureSetti
             for name, (score, deviation) in shown.items()
         ]
     )
-    columns = ["model", "method", "step", "seeds", "statistic", "value", "low", "high", "level"]
-    columns += ["paper", "paper_deviation"]
+    columns = ["model", "method", "step", *SUMMARY, "paper", "paper_deviation"]
     return pd.concat([prior, ours], ignore_index=True).reindex(columns=columns)
 
 

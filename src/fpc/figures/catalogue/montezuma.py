@@ -64,6 +64,7 @@ FIGURES = (
         methods=("behavioral_cloning",),
         tables=("episodes", "training"),
         lines="variant",
+        pi_star=False,
         variants=Variants(r"_memory_(\d+)$", "{} states"),
     ),
     Entry(

@@ -24,6 +24,7 @@ FIGURES = (
         title="From the expert's first entry of a Far level",
         caption="What agents do from where the expert entered a Far level.",
         experiments=("nethack",),
+        pi_star=True,
     ),
     TrainingMetrics(
         name="figure_14",
@@ -46,6 +47,7 @@ FIGURES = (
         title="Distribution of returns on NetHack",
         caption="How the returns of final games are distributed.",
         experiments=("nethack",),
+        pi_star=True,
     ),
     DungeonDensity(
         name="figure_16",
@@ -58,11 +60,13 @@ FIGURES = (
         title="Final evaluation on NetHack",
         caption="Six metrics of final games beside the paper's, and the mean score of each seed.",
         experiments=("nethack",),
+        pi_star=True,
     ),
     Entry(
         name="table_5",
         title="Scores of earlier work and of fine-tuning on NetHack",
         caption="Scores of earlier work on the Human Monk beside ours.",
         experiments=("nethack",),
+        pi_star=True,
     ),
 )

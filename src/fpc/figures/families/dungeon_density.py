@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from fpc.core.tables import EXPERT
 from fpc.figures import style
 from fpc.figures.entry import DungeonDensity
-from fpc.figures.final_games import FINAL, final_runs, last_step
+from fpc.figures.final_games import FINAL, final_summary, last_step
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import summarise
-from fpc.retention.registry import load_method
+from fpc.figures.pi_star import methods_starting_from_it
+from fpc.figures.summary import SUMMARY
 
 PAPER_TURNS = 50_000  # the end of the paper's axis
 TURNS = 60  # intervals of the turns
@@ -36,8 +36,8 @@ def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: Fi
     """Rows with ``part`` share (a cell) or depth (mean of the games' deepest levels).
 
     Columns ``part, method`` (also ``pi_star`` and ``expert``), ``turn`` (the cell's midpoint), ``width``,
-    ``depth, games, seeds, statistic, value, low, high, level``. Seeds have equal weight. pi* is shown
-    if the table dungeon has games at step 0.
+    ``depth, games``, then ``SUMMARY``. Seeds have equal weight. pi* is shown if the table dungeon has
+    games of it.
 
     Raises:
         MissingData: no game's path through the dungeon is known.
@@ -48,16 +48,14 @@ def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: Fi
     longest = max(float(ends["turns"].max()) for _, ends in players.values())
     edges = np.linspace(0.0, min(max(longest, 1.0), PAPER_TURNS), TURNS + 1)
     cells = [_cells(ways, ends, edges).assign(method=name) for name, (ways, ends) in players.items()]
-    runs = final_runs(tables["episodes"], ["depth"])
-    runs = runs[runs["method"].isin(list(players))]
     parts = [pd.concat(cells).assign(part="share", width=edges[1] - edges[0])]
     if EXPERT in players:
         depth = float(tables["expert_games"]["depth"].mean())
         parts.append(pd.DataFrame([{"part": "depth", "method": EXPERT, "value": depth, "low": np.nan}]))
-    if not runs.empty:
-        parts.append(summarise(runs.assign(step=0), ["method"], settings).assign(part="depth"))
-    columns = ["part", "method", "turn", "width", "depth", "games"]
-    columns += ["seeds", "statistic", "value", "low", "high", "level"]
+    depths = final_summary(tables["episodes"], ["depth"], settings)
+    if not depths.empty:
+        parts.append(depths[depths["method"].isin(list(players))].assign(part="depth"))
+    columns = ["part", "method", "turn", "width", "depth", "games", *SUMMARY]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)
 
 
@@ -106,17 +104,21 @@ def _players(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataF
     episodes, dungeon = tables["episodes"], tables["dungeon"]
     final = episodes[(episodes["probe"] == FINAL) & (episodes["measure"] == "turns")]
     ends = final.rename(columns={"value": "turns"})
-    starting = [name for name in dungeon["method"].unique() if load_method(name).pretrained]
-    yield style.PI_STAR, _start_of(dungeon, starting), _start_of(ends, starting)
-    for method in dungeon["method"].unique():
+    yield style.PI_STAR, _of_pi_star(dungeon), _of_pi_star(ends)
+    for method in sorted(set(dungeon["method"]) - {style.PI_STAR}):
         ways, games = (last_step(rows[rows["method"] == method]) for rows in (dungeon, ends))
         yield str(method), ways, games
 
 
-def _start_of(rows: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    """Games of pi*: step 0 of the first method that starts from it, as all play the same policy there."""
-    found = rows[rows["method"].isin(methods) & (rows["step"] == 0)]
-    return found[found["method"] == found["method"].min()] if len(found) else found
+def _of_pi_star(rows: pd.DataFrame) -> pd.DataFrame:
+    """pi*'s own games; if there are none, step 0 of one run that starts from it."""
+    own = rows[rows["method"] == style.PI_STAR]
+    if not own.empty:
+        return own
+    found = rows[rows["method"].isin(methods_starting_from_it(rows)) & (rows["step"] == 0)]
+    one_run = (found["method"] == found["method"].min()) & (found["seed"] == found["seed"].min())
+    games: pd.DataFrame = found[one_run]
+    return games
 
 
 def _cells(ways: pd.DataFrame, ends: pd.DataFrame, edges: NDArray[np.float64]) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from fpc.figures import style
 from fpc.figures.entry import MontezumaCurves
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import before_fine_tuning, binned, per_run, summarise
+from fpc.figures.pi_star import pi_star_level
+from fpc.figures.summary import binned, per_run, summarise
 
 RANDOM = "random"  # the probe of a random policy, and its line
 RANDOM_LOOK = style.Look("random policy", "#444444")
@@ -28,15 +29,15 @@ def data(
     """Curves of all experiments; if lines are methods and variants, ``line`` is the method or the variant.
 
     Returns:
-        Columns ``experiment, method, step, seeds, statistic, value, low, high, level``; for success also
-        ``probe``. The method ``pi_star`` is pi* at step 0, and ``random`` a random policy.
+        Columns ``experiment, method, step``, for success also ``probe``, then ``SUMMARY``. The method
+        ``pi_star`` is pi*'s own measurement, and ``random`` a random policy's in the same attempts.
 
     Raises:
         MissingData: there is nothing to show.
     """
     if entry.quantity == "success":
         return _successes(tables, settings)
-    curves = _returns(tables, settings)
+    curves = _returns(entry, tables, settings)
     if entry.lines != "both":
         return curves
     plain = curves["experiment"] == entry.experiments[0]
@@ -58,7 +59,6 @@ def draw(entry: MontezumaCurves, data: pd.DataFrame, settings: FigureSettings) -
         return _draw(entry.title, panels, _method_looks(data), "method", settings, finish_axes)
     if entry.lines == "variant":
         looks = _variant_looks(entry, data)
-        panels = [(title, rows[rows["method"] != style.PI_STAR]) for title, rows in panels]
         return _draw(entry.title, panels, looks, "experiment", settings, finish_axes)
     plain = data["experiment"] == entry.experiments[0]
     looks = _method_looks(data[plain]) | _variant_looks(entry, data[~plain])
@@ -76,12 +76,14 @@ def _variant_looks(entry: MontezumaCurves, rows: pd.DataFrame) -> dict[str, styl
     return dict(zip(names, style.ordered_looks(labels), strict=True))
 
 
-def _returns(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
+def _returns(
+    entry: MontezumaCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings
+) -> pd.DataFrame:
     """Mean return (game points) of the games that a run finished in each 1/25 of the budget.
 
     Returns:
-        Columns ``experiment, method, step`` (the bin's midpoint), ``seeds, statistic, value, low, high,
-        level``; the method ``pi_star`` is pi*'s return from the start, measured at step 0.
+        Columns ``experiment, method, step`` (the bin's midpoint), then ``SUMMARY``; the method ``pi_star``
+        is pi*'s return from the start.
 
     Raises:
         MissingData: no game was finished in training.
@@ -91,19 +93,19 @@ def _returns(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd
     if rows.empty:
         raise MissingData("no game was finished in training")
     runs = binned(rows, float(training["step"].max()), BY)
-    episodes = tables["episodes"]
-    start = before_fine_tuning(per_run(episodes[episodes["probe"] == "start"], "return", BY), BY)
-    return pd.concat(
-        [summarise(part, BY, settings) for part in (runs, start) if len(part)], ignore_index=True
-    )
+    parts = [summarise(runs, BY, settings)]
+    if entry.pi_star:
+        games = tables["episodes"].query("probe == 'start'")
+        parts.append(pi_star_level(games, lambda rows: per_run(rows, "return", BY), BY, settings))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _successes(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
     """Success of attempts from the start states of the Far room.
 
     Returns:
-        Columns ``experiment, method, probe, step, seeds, statistic, value, low, high, level``; methods
-        ``pi_star`` (step 0) and ``random`` (a random policy in the same attempts).
+        Columns ``experiment, method, probe, step``, then ``SUMMARY``; also the methods ``pi_star`` and
+        ``random`` (a random policy in pi*'s attempts), over start states.
 
     Raises:
         MissingData: there are no such attempts.
@@ -111,14 +113,16 @@ def _successes(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> 
     episodes = tables["episodes"]
     far = episodes[(episodes["group"] == "far") & (episodes["measure"] == "success")]
     attempts = far[far["probe"] != RANDOM]
-    if attempts.empty:
-        raise MissingData("no attempts in the Far room")
     by = [*BY, "probe"]
-    runs = per_run(attempts, "success", by)
-    random = per_run(far[far["probe"] == RANDOM].assign(method=RANDOM), "success", by)
-    random = random.groupby([*by, "seed"])["value"].mean().reset_index().assign(step=0)
-    parts = (runs, before_fine_tuning(runs, by), random)
-    return pd.concat([summarise(part, by, settings) for part in parts if len(part)], ignore_index=True)
+    runs = per_run(attempts[attempts["method"] != style.PI_STAR], "success", by)
+    if runs.empty:
+        raise MissingData("no attempts in the Far room")
+    levels = [
+        pi_star_level(rows, lambda rows: per_run(rows, "success", by), by, settings)
+        for rows in (attempts, far[far["probe"] == RANDOM])
+    ]
+    parts = [summarise(runs, by, settings), levels[0], levels[1].assign(method=RANDOM)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _draw(
@@ -142,8 +146,7 @@ def _draw(
             for name, look in looks.items():
                 style.band(axes, shown[shown[key] == name], look)
             for name, look, dashes in _levels():
-                for value in shown.loc[shown["method"] == name, "value"]:
-                    axes.axhline(value, color=look.colour, linestyle=dashes, linewidth=1.2, zorder=1)
+                style.level(axes, shown[shown["method"] == name], look, dashes)
             axes.set_title(heading)
             axes.set_xlim(left=0)
             style.steps_axis(axes)
@@ -182,8 +185,4 @@ def _success_axis(axes: Axes) -> None:
 
 
 def _levels() -> tuple[tuple[str, style.Look, Literal["-", ":"]], ...]:
-    before = style.look_of(style.PI_STAR)
-    return (
-        (style.PI_STAR, style.Look(f"{before.label} at step 0", before.colour), "-"),
-        (RANDOM, RANDOM_LOOK, ":"),
-    )
+    return ((style.PI_STAR, style.look_of(style.PI_STAR), "-"), (RANDOM, RANDOM_LOOK, ":"))

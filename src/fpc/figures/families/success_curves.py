@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fpc.figures import first_visits, style
 from fpc.figures.entry import SuccessCurves
 from fpc.figures.interface import FigureSettings, MissingData
-from fpc.figures.summary import before_fine_tuning, per_run, summarise
+from fpc.figures.pi_star import pi_star_level
+from fpc.figures.summary import per_run, summarise
 
 BY = ["experiment", "method", "probe", "group"]
 PANEL_HEIGHT = 1.75  # inches
@@ -23,13 +24,14 @@ FURNITURE_HEIGHT = 1.15  # inches, for title, legend, axis label and stamp
 
 
 def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
-    """Columns ``experiment, method, probe, group, step, seeds, statistic, value, low, high, level``.
+    """Columns ``experiment, method, probe, group, step``, then ``SUMMARY``; pi* is shown on Far probes.
 
     Rows with the statistic ``first_visit`` say when training first came to a Far probe, see
     :func:`fpc.figures.first_visits.median_first_visits`.
     """
     episodes = tables["episodes"]
-    chosen = episodes[episodes["measure"] == "success"]
+    measured = episodes[episodes["measure"] == "success"]
+    chosen = measured[measured["method"] != style.PI_STAR]
     if entry.probes != "all":
         chosen = chosen[(chosen["group"] == "whole") == (entry.probes == "whole")]
     if entry.methods is not None:
@@ -39,7 +41,9 @@ def data(entry: SuccessCurves, tables: Mapping[str, pd.DataFrame], settings: Fig
     runs = per_run(chosen, "success", BY)
     result = summarise(runs, BY, settings)
     if entry.pi_star:
-        result = pd.concat([result, _pi_star(runs, settings)], ignore_index=True)
+        far = measured[measured["group"] == "far"]
+        level = pi_star_level(far, lambda rows: per_run(rows, "success", BY), BY, settings)
+        result = pd.concat([result, level], ignore_index=True)
     if entry.first_visits and "training" in tables:
         visits = first_visits.median_first_visits(tables["training"], chosen)
         result = pd.concat([result, visits], ignore_index=True)
@@ -101,8 +105,7 @@ def _draw_panel(
         for (_, group), line in curves.groupby(["probe", "group"]):
             style.band(axes, line, look, style.LINE_STYLES[str(group)])
         first_visits.mark(axes, lines, look)
-    for value in part.loc[part["method"] == style.PI_STAR, "value"]:
-        axes.axhline(value, color=style.look_of(style.PI_STAR).colour, linewidth=1.2, zorder=1)
+    style.level(axes, part[part["method"] == style.PI_STAR], style.look_of(style.PI_STAR))
     style.rate_axis(axes, None)
     style.steps_axis(axes, None)
 
@@ -120,7 +123,7 @@ def _legend_handles(rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> list
         handles.append(first_visits.legend_handle())
     if (rows["method"] == style.PI_STAR).any():
         look = style.look_of(style.PI_STAR)
-        handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=f"{look.label} at step 0"))
+        handles.append(Line2D([], [], color=look.colour, linewidth=1.2, label=look.label))
     return handles
 
 
@@ -148,9 +151,3 @@ def _label_outer(grid: NDArray[Any], used: int) -> None:
             axes.tick_params(labelbottom=True)
         if line == lines - 1:
             axes.set_xlabel("environment steps")
-
-
-def _pi_star(runs: pd.DataFrame, settings: FigureSettings) -> pd.DataFrame:
-    """Success at step 0 of the methods that start from pi*, on the Far probes."""
-    before = before_fine_tuning(runs[runs["group"] == "far"], BY)
-    return pd.DataFrame() if before.empty else summarise(before, BY, settings)

@@ -11,7 +11,8 @@ from fpc.figures.entry import TrainingMetrics
 from fpc.figures.final_games import BY, per_metric
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.panels import draw_panels
-from fpc.figures.summary import before_fine_tuning, binned, summarise
+from fpc.figures.pi_star import pi_star_level
+from fpc.figures.summary import binned, summarise
 
 CLOSE = "level_1"  # probe of games from the start, at every milestone
 COLUMNS = 3
@@ -26,11 +27,10 @@ def data(
     Bins are 5M steps wide, as in the paper, or 1/25 of a budget below 125M steps. Steps count from the first
     update: the warm-up, in which a run only samples, is subtracted and its games are left out.
 
-    pi* (method ``pi_star``) is the mean at step 0 of the methods that start from it, in the probe
-    ``level_1``; if that was not measured, it is their first bin.
+    pi* (method ``pi_star``) is the mean over its own games in the probe ``level_1``.
 
     Returns:
-        Columns ``metric, method, step`` (the bin's midpoint), ``seeds, statistic, value, low, high, level``.
+        Columns ``metric, method, step`` (the bin's midpoint), then ``SUMMARY``.
 
     Raises:
         MissingData: no game was finished in training.
@@ -45,12 +45,9 @@ def data(
         raise MissingData("no training game finished after the warm-up")
     runs = binned(rows, float(training["step"].max()), BY, width=BIN_STEPS)
     episodes = tables["episodes"]
-    start = before_fine_tuning(per_metric(episodes[episodes["probe"] == CLOSE], metrics), BY)
-    if start.empty:
-        first = runs[runs["step"] == runs["step"].min()]
-        start = before_fine_tuning(first.assign(step=0), BY)
-    parts = [summarise(part, BY, settings) for part in (runs, start) if not part.empty]
-    return pd.concat(parts, ignore_index=True)
+    games = episodes[episodes["probe"] == CLOSE]
+    level = pi_star_level(games, lambda rows: per_metric(rows, metrics), BY, settings)
+    return pd.concat([summarise(runs, BY, settings), level], ignore_index=True)
 
 
 def without_warm_up(training: pd.DataFrame) -> pd.DataFrame:
