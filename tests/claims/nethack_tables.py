@@ -76,7 +76,7 @@ def nethack(
     tables = {
         "episodes": pd.DataFrame(rows, columns=names),
         "training": training(curves, visited, seeds, steps[2]),
-        "expert_games": pd.DataFrame(
+        "expert_recordings": pd.DataFrame(
             {"depth": [depth + (0.1, -0.1)[game // 10 % 2] for game, depth in enumerate([*expert] * 20)]}
         ),
     }

@@ -61,9 +61,9 @@ def test_numbers_by_hand() -> None:
     assert found["vanilla_drifts_more_than_kickstarting"] == pytest.approx(0.7)
     assert found["vanilla_and_scratch_fail_in_sokoban"] == pytest.approx(0.05)
     assert found["kickstarting_below_pi_star_in_sokoban"] == pytest.approx(-0.5)
-    assert found["vanilla_forgets_far_before_it_gets_there"] == pytest.approx((200 - 400) / 400)
+    assert found["vanilla_forgets_far_early"] == pytest.approx((200 - 400) / 400)
     assert found["vanilla_forgets_sokoban_before_it_gets_there"] == pytest.approx(0.3 - 1)
-    assert found["behavioral_cloning_above_vanilla_before_far"] == pytest.approx((400 - 200) / 400)
+    assert found["behavioral_cloning_above_vanilla_on_far_early"] == pytest.approx((400 - 200) / 400)
     assert found["pi_star_stays_on_level_1"] == pytest.approx(0.6)
     assert found["pi_star_scores_are_skewed"] == pytest.approx(0.7)
     assert found["pi_star_score"] == pytest.approx(5221)
@@ -158,13 +158,11 @@ CONTRARY: dict[str, dict[str, Any]] = {
     "kickstarting_below_pi_star_in_sokoban": sokoban(kickstarting=(1, 1.1)),
     "ewc_below_pi_star_in_sokoban": sokoban(ewc=(1, 1.1)),
     "vanilla_and_scratch_fail_in_sokoban": sokoban(scratch=(0, 0.8)),
-    "vanilla_forgets_far_before_it_gets_there": {"before": {**made.BEFORE, "vanilla": 400.0}},
+    "vanilla_forgets_far_early": {"before": {**made.BEFORE, "vanilla": 400.0}},
     "vanilla_forgets_sokoban_before_it_gets_there": {"pits_before": 1.0},
-    "kickstarting_keeps_far_before_it_gets_there": {"before": {**made.BEFORE, "kickstarting": 100.0}},
-    "behavioral_cloning_keeps_far_before_it_gets_there": {
-        "before": {**made.BEFORE, "behavioral_cloning": 100.0}
-    },
-    "behavioral_cloning_above_vanilla_before_far": {"before": {**made.BEFORE, "vanilla": 420.0}},
+    "kickstarting_keeps_far_early": {"before": {**made.BEFORE, "kickstarting": 100.0}},
+    "behavioral_cloning_keeps_far_early": {"before": {**made.BEFORE, "behavioral_cloning": 100.0}},
+    "behavioral_cloning_above_vanilla_on_far_early": {"before": {**made.BEFORE, "vanilla": 420.0}},
     "vanilla_drifts": {"drift": {**made.DRIFT, "vanilla": 0.05}},
     "vanilla_drifts_more_than_kickstarting": {"drift": {**made.DRIFT, "kickstarting": 1.1}},
     "kickstarting_deeper_than_pi_star": column("depth", 1.06, 1.02, 1.41, 1.7, 1.2),
@@ -175,7 +173,6 @@ CONTRARY: dict[str, dict[str, Any]] = {
     "scratch_score": scores(scratch=(0, 1500)),
     "vanilla_score": scores(vanilla=(5000, 5000)),
     "ewc_score": scores(ewc=(5000, 5200)),
-    "behavioral_cloning_score": scores(behavioral_cloning=(5000, 1000)),
     "kickstarting_score": scores(kickstarting=(5000, 7500)),
     **{
         f"level_of_{name}": column(name, *values[:2], *(value / 2 for value in values[2:]))

@@ -136,6 +136,8 @@ def test_the_dungeon_of_pi_star_is_that_of_step_0() -> None:
     assert "pi_star" in set(figure_4.data(copies, SETTINGS)["method"])
     late = {**tables, "dungeon": tables["dungeon"].query("step > 0")}
     assert "pi_star" not in set(figure_4.data(late, SETTINGS)["method"])
+    drawn = figure_4.draw(figure_4.data(tables, SETTINGS), SETTINGS)
+    assert drawn.axes[0].get_title(loc="left").startswith("our player\n")
 
 
 def test_shares_of_returns_add_up_to_one() -> None:

@@ -19,7 +19,7 @@ Tables = Mapping[str, "pd.DataFrame"]  # the tables in TABLES_READ -> rows of on
 TablesByExperiment = Mapping[str, Tables]
 Kind = Literal["shape", "level"]
 
-TABLES_READ = ("episodes", "representation", "training", "dungeon", "expert_games", "expert_dungeon")
+TABLES_READ = ("episodes", "representation", "training", "dungeon", "expert_recordings")
 LEVEL_SCALE = "paper"  # the only scale whose numbers can be the paper's
 
 

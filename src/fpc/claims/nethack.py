@@ -85,9 +85,10 @@ PI_STAR = (
     ),
     _claim(
         "expert_much_deeper_than_kickstarting",
-        "The expert (AutoAscend) is much deeper than KS: by more than KS is deeper than pi*.",
-        ("Figure 4", "in words"),
-        "deepest level of the expert's games minus KS's, minus KS's minus pi*'s",
+        "The expert that pi* was cloned from is much deeper than KS: by more than KS is deeper than pi*.",
+        ("Figure 4", "in words, of AutoAscend"),
+        "deepest level of the expert's recorded games (paper: AutoAscend's; otherwise our player's) minus "
+        "KS's, minus KS's minus pi*'s",
         partial(measures.much_deeper_than, method=KS),
         above=0.0,
     ),

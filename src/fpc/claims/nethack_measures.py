@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import (
     Runs,
-    before_first_visit,
     change,
     compare,
     far_probe,
@@ -182,29 +181,6 @@ def most_pits(tables: TablesByExperiment, context: ClaimContext, relative: bool)
     return one_sample(most, f"seeds {listed(most)}; pi* fills {level:.3g}")
 
 
-def before_visit(
-    tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe = FAR
-) -> Measurement:
-    """Change from pi* on Far before training first visits it, as a share of pi*'s mean."""
-    level = known(tables, context, probe)
-    return shares(change(_before_visit(tables, context, method, probe)), level, "before the first visit")
-
-
-def before_visit_difference(
-    tables: TablesByExperiment, context: ClaimContext, better: str, worse: str
-) -> Measurement:
-    """Change from pi* on Far before each method's first visit, one method minus another."""
-    level = known(tables, context, FAR)
-    first, second = (_before_visit(tables, context, method, FAR) for method in (better, worse))
-    found = compare(first, second, take=lambda runs: runs.last - runs.first)
-    return shares(found, level, "before the first visit")
-
-
-def _before_visit(tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe) -> Runs:
-    name = _name(tables, probe)
-    return before_first_visit(tables[EXPERIMENT], context, method, name, measure=probe[1])
-
-
 def order(
     tables: TablesByExperiment, context: ClaimContext, probe: Probe, paper: Mapping[str, float]
 ) -> Measurement:
@@ -246,8 +222,8 @@ def _at_the_end(
 
 
 def much_deeper_than(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """The expert's depth minus the method's, minus the method's minus pi*'s."""
-    games = table(tables[EXPERIMENT], "expert_games")["depth"].to_numpy(dtype=np.float64)
+    """The depth of the games that pi* was cloned from minus the method's, minus the method's minus pi*'s."""
+    games = table(tables[EXPERIMENT], "expert_recordings")["depth"].to_numpy(dtype=np.float64)
     ours = runs(tables, context, method, DEPTH)
     note = f"expert {games.mean():.3g}, {method} {listed(ours.last)}, pi* {ours.first.mean():.3g}"
     return Measurement(in_blocks(games), 2 * ours.last - ours.first, note)

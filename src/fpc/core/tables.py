@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = {
-    "collect": ("expert_games", "expert_dungeon", "visits"),
+    "collect": ("expert_games", "expert_dungeon", "expert_recordings", "visits"),
     "finetune": ("training",),
     "evaluate": ("episodes", "representation", "states", "dungeon", "attempts"),
 }

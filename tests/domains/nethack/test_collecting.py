@@ -182,6 +182,14 @@ def test_start_states_and_the_experts_games_are_written(made: Path) -> None:
     assert read_start_states(made / "streamed" / "start_states.json") == []
 
 
+def test_the_depth_of_the_recorded_games_is_written(made: Path) -> None:
+    """All games that pi* was cloned from, whatever they are used for, and none chosen by its depth."""
+    recorded, _ = read_game_list(made / "pretrain" / "games.json")
+    assert len(recorded.games) == 6
+    table = pd.read_parquet(made / "collect" / "expert_recordings.parquet")
+    assert table["depth"].tolist() == [recorded.by_game[game].deepest for game in recorded.games]
+
+
 def test_an_unreachable_level_is_reported(made: Path, tmp_path: Path) -> None:
     (tmp_path / "pretrain").symlink_to(made / "pretrain")
     far = small(far_level=30, max_steps=20, level=StartStateOptions(count=1, max_games=2))

@@ -48,8 +48,9 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
       bool [N], ``depth`` uint8 [N]; whole games, concatenated. ``games.json`` with the recipe `streamed`.
     - ``divergence.safetensors``: the same tensors for other games, but with ``outputs`` float32, and with
       observations instead of features if the recipe is `streamed`.
+    - ``expert_recordings.parquet``: episode, depth (int64) of all games of the source: deepest levels.
     - ``start_states.json``, and ``expert_games.parquet`` (episode, metrics) and ``expert_dungeon.parquet``
-      (episode, turn, depth) of the games played to find them.
+      (episode, turn, depth) of the games that our player played to find them.
 
     Raises:
         ValueError: the games are unusable, or the expert never reaches the Far level.
@@ -58,6 +59,7 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(SEED_USES)}
     _write_probes(experiment, run, seeds)
     games, held_out = _games(experiment, run, seeds["games"])
+    write_table(run.output / "expert_recordings.parquet", recordings_table(games))
     options = experiment.collect
     reserved = divergence_games(games, held_out, options.divergence_games, options.far_level)
     session = Replay(experiment, run)
@@ -197,6 +199,12 @@ def _check_entries(options: CollectOptions, entries: int, games: int) -> None:
             f"the expert reached level {options.far_level} in none of {games} games; "
             "lower collect.far_level, or raise collect.level.max_games or collect.max_steps"
         )
+
+
+def recordings_table(games: Recordings) -> pd.DataFrame:
+    """Columns episode, depth (int64): the deepest level of each recorded game."""
+    rows = [(game, recording.deepest) for game, recording in games.by_game.items()]
+    return pd.DataFrame(rows, columns=["episode", "depth"]).astype("int64")
 
 
 def games_table(records: Sequence[GameRecord]) -> pd.DataFrame:

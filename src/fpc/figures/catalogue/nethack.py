@@ -15,7 +15,7 @@ FIGURES = (
     DungeonDensity(
         name="figure_4",
         title="Deepest dungeon level over turns",
-        caption="How deep games are after so many turns, of the expert, π* and the paper's two methods.",
+        caption="How deep games are after so many turns, of our player, π* and the paper's two methods.",
         experiments=("nethack",),
         methods=("vanilla", "kickstarting"),
     ),
@@ -52,7 +52,7 @@ FIGURES = (
     DungeonDensity(
         name="figure_16",
         title="Deepest dungeon level over turns, all methods",
-        caption="How deep games are after so many turns, of the expert, π* and all methods.",
+        caption="How deep games are after so many turns, of our player, π* and all methods.",
         experiments=("nethack",),
     ),
     Entry(

@@ -30,6 +30,7 @@ from fpc.figures.summary import SUMMARY
 PAPER_TURNS = 50_000  # the end of the paper's axis
 TURNS = 60  # intervals of the turns
 COLUMNS = 4
+OUR_PLAYER = "our player"  # recordings of other experts do not say when a game got how deep
 
 
 def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def data(entry: DungeonDensity, tables: Mapping[str, pd.DataFrame], settings: Fi
 
 
 def draw(entry: DungeonDensity, data: pd.DataFrame, settings: FigureSettings) -> Figure:
-    """One panel per player: the expert, pi*, then the methods; titles give the mean final depth."""
+    """One panel per player: our symbolic one, pi*, then the methods; titles give the mean final depth."""
     cells = data[data["part"] == "share"]
     depths = data[(data["part"] == "depth") & data["statistic"].isin([settings.statistic, np.nan])]
     present = set(cells["method"])
@@ -163,7 +164,7 @@ def _axes_limits(axes: Axes, cells: pd.DataFrame) -> None:
 
 
 def _label(name: str) -> str:
-    return "expert" if name == EXPERT else style.look_of(name).label
+    return OUR_PLAYER if name == EXPERT else style.look_of(name).label
 
 
 def _mean_depth(rows: pd.DataFrame) -> str:
