@@ -56,7 +56,7 @@ def test_rules_are_those_of_the_code() -> None:
 
 
 def numbers_after(word: str) -> set[int]:
-    """Numbers of the figures (or tables) that sources name: "Figures 4, 16", "Figure 3c", "Figures 21 to 23"."""
+    """Numbers of figures (or tables) that sources name: "Figures 4, 16", "Figure 3c", "Figures 21 to 23"."""
     found: set[int] = set()
     for row in rows():
         for listed in re.findall(rf"{word}s? ((?:\d+[a-c]?(?:, | and | to )?)+)", row[1]):
