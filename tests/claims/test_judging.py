@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, Outcome, Result
-from fpc.claims.judging import judge
+from fpc.claims.judging import judge, p_value_of
 from fpc.core.tables import NO_START, PI_STAR
 
 CONTEXT = ClaimContext("laptop", resamples=500)
@@ -88,6 +90,62 @@ def test_games_that_are_won_or_lost_are_averaged() -> None:
     games = Measurement(np.array([1.0] * 60 + [0.0] * 40), unit="game")
     (result,) = judge([claim(games)], TABLES, CONTEXT)
     assert result.measured == pytest.approx(0.6)  # their interquartile mean is .7
+
+
+def test_seeds_that_all_succeed_may_hide_one_that_fails() -> None:
+    alike = {"limits": (0.0, 1.0)}
+    few = Measurement(np.ones(5), **alike)
+    (bold,) = judge([claim(few, above=0.8)], TABLES, CONTEXT)
+    # With a mean of .8, five seeds that succeed or fail as a whole all succeed one time in three.
+    assert bold.outcome == Outcome.UNDECIDED
+    assert bold.needed_seeds == 14  # .8^14 = .044
+    assert judge([claim(few, above=0.5)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED  # .5^5 = .031
+    many = Measurement(np.ones(14), **alike)
+    assert judge([claim(many, above=0.8)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED
+    spread = Measurement(np.array([0.95, 0.9, 1.0, 0.92, 0.97]), **alike)
+    assert judge([claim(spread, above=0.8)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED
+    apart = Measurement(np.ones(5), np.zeros(5), **alike)
+    (difference,) = judge([claim(apart, above=0.0)], TABLES, CONTEXT)
+    assert difference.outcome == Outcome.REPRODUCED  # the worst difference is -1: .5^5
+
+
+def test_all_milestones_or_any() -> None:
+    rng = np.random.default_rng(0)
+    values = np.column_stack([0.9 + rng.normal(0, 0.02, 8), 0.3 + rng.normal(0, 0.02, 8)])
+    (never_below,) = judge([claim(Measurement(values))], TABLES, CONTEXT)
+    assert never_below.outcome == Outcome.NOT_REPRODUCED
+    assert never_below.measured == pytest.approx(0.3, abs=0.02)
+    some = Measurement(values, holds="any")
+    (falls,) = judge([claim(some, above=None, below=0.5)], TABLES, CONTEXT)
+    assert falls.outcome == Outcome.REPRODUCED
+    alone = judge([claim(some.column(1), above=None, below=0.5)], TABLES, CONTEXT)[0]
+    assert falls.p_value == pytest.approx(2 * alone.p_value)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("holds", ["all", "any"])
+@pytest.mark.parametrize("seeds", [5, 20])
+def test_the_choice_of_the_milestone_is_paid_for(holds: str, seeds: int) -> None:
+    """Flat at the bound, with noise of each seed and of each milestone: the most that noise can do."""
+    rng, wrong, repeats = np.random.default_rng(seeds), 0, 400
+    bounds = {"above": 0.8, "below": None} if holds == "all" else {"above": None, "below": 0.8}
+    for _ in range(repeats):
+        values = 0.8 + rng.normal(0, 0.1, (seeds, 1)) + rng.normal(0, 0.09, (seeds, 80))
+        found = claim(Measurement(values, holds=holds), **bounds)  # type: ignore[arg-type]
+        wrong += judge([found], TABLES, replace(CONTEXT, resamples=100))[0].outcome == Outcome.REPRODUCED
+    assert wrong / repeats < 0.06
+
+
+def test_a_change_from_pi_star_has_pi_stars_own_error() -> None:
+    """A method that is pi* still differs from pi*'s one measurement by chance, the same for all its seeds."""
+    rng, wrong, blind, repeats = np.random.default_rng(0), 0, 0, 400
+    for _ in range(repeats):
+        pi_star, games = rng.normal(size=1000), rng.normal(size=(5, 200)).mean(axis=1)
+        runs = measures.Runs(np.array([0, 1]), np.column_stack([np.full(5, pi_star.mean()), games]))
+        found = measures.change(runs, lambda values=pi_star: Measurement(values))  # type: ignore[misc]
+        wrong += p_value_of(claim(found, above=0.0), found) < 0.05
+        blind += p_value_of(claim(found, above=0.0), Measurement(runs.last - runs.first)) < 0.05
+    assert wrong / repeats < 0.07
+    assert blind / repeats > 0.08
 
 
 def episodes(values: dict[tuple[str, int, int, int], float]) -> pd.DataFrame:

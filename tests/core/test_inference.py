@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fpc.core.inference import holm, needed_seeds, one_sided_p
+from fpc.core.inference import binary_p, holm, needed_seeds, one_sided_p, unseen_outcome_p
 from fpc.core.statistics import Array, bootstrap_estimate, interquartile_mean, mean
 
 ALPHA, LEVEL = 0.05, 0.95
@@ -40,6 +40,27 @@ def test_samples_without_variation() -> None:
         one_sided_p([1.0], bound=0.0, greater=True)
     with pytest.raises(ValueError, match="NaN"):
         one_sided_p([1.0, math.nan], bound=0.0, greater=True)
+
+
+def test_an_unseen_outcome_by_hand() -> None:
+    # All succeed; with a mean of .8 a seed fails one time in five.
+    assert unseen_outcome_p(1.0, 5, 0.8, 0.0) == pytest.approx(0.8**5)
+    assert binary_p(5, 5, bound=0.8, greater=True) == pytest.approx(0.8**5)
+    # Thirteen or more of fourteen: .8^14 + 14 * .8^13 * .2, where the t-test says .047.
+    assert binary_p(13, 14, bound=0.8, greater=True) == pytest.approx(0.8**14 + 14 * 0.8**13 * 0.2)
+    # All fail, against "below .2".
+    assert unseen_outcome_p(0.0, 10, 0.2, 1.0) == pytest.approx(0.8**10)
+    assert unseen_outcome_p(0.7, 10, 0.8, 0.0) == 1.0  # on the wrong side
+
+
+def test_seeds_that_succeed_or_fail_as_a_whole_are_not_taken_for_certain() -> None:
+    rng, repeats, rate = np.random.default_rng(3), 4000, 0.8
+    wrong = 0
+    for _ in range(repeats):
+        seeds = (rng.random(14) < rate).astype(float)
+        exact = binary_p(int(seeds.sum()), 14, bound=rate, greater=True)
+        wrong += exact < ALPHA and one_sided_p(seeds, bound=rate, greater=True) < ALPHA
+    assert wrong / repeats < 0.06
 
 
 def test_holm_by_hand() -> None:
@@ -112,7 +133,7 @@ def test_the_rule_is_wrong_no_more_often_than_it_says(draw: Draw, seeds: int) ->
 
 
 def test_holm_bounds_any_false_verdict_among_many_claims() -> None:
-    rng, repeats, claims, seeds = np.random.default_rng(7), 2000, 20, 5
+    rng, repeats, claims, seeds = np.random.default_rng(7), 600, 20, 5
     alone = together = 0
     for _ in range(repeats):
         p_values = [one_sided_p(normal(rng, seeds), bound=0.0, greater=True) for _ in range(claims)]

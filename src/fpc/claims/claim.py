@@ -6,7 +6,7 @@ How a measurement becomes an outcome is in :mod:`fpc.claims.judging`; it is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,18 +61,41 @@ class ClaimContext:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One value per seed (or other unit); with ``second`` the claim is about the difference of the two."""
+    """One value per seed (or other unit); with ``second`` the claim is about the difference of the two.
 
-    first: Array  # [n], float64
-    second: Array | None = None  # [m], subtracted; independent of ``first``
+    With columns, such as milestones, a claim speaks of all of them ("never below") or of any ("falls below at
+    some time"); which column decides is not chosen by hand, and the test pays for the choice.
+    """
+
+    first: Array  # [n] or [n, columns], float64
+    second: Array | None = None  # [m] or [m, columns], subtracted; independent of ``first``
     note: str = ""
     unit: str = "seed"  # pi* itself is measured once: then values belong to start states or games
     exact: bool = False  # computed, not sampled: no interval, no test
+    holds: Literal["all", "any"] = "all"  # of the columns
+    limits: tuple[float, float] | None = None  # smallest and largest possible value in a sample, as of rates
+    reference: bool = False  # ``second`` is one policy's, such as pi*'s, in units of its own
 
     @property
     def count(self) -> int:
-        """Number of units, of the smaller sample."""
-        return len(self.first) if self.second is None else min(len(self.first), len(self.second))
+        """Number of units, of the smaller sample; a reference's do not count."""
+        if self.second is None or self.reference:
+            return len(self.first)
+        return min(len(self.first), len(self.second))
+
+    @property
+    def columns(self) -> int:
+        """Number of columns; 1 if there are none."""
+        return 1 if self.first.ndim == 1 else self.first.shape[1]
+
+    def column(self, index: int) -> Measurement:
+        """One column alone."""
+        if self.first.ndim == 1:
+            return self
+        second = self.second
+        if second is not None and second.ndim == 2:
+            second = second[:, index]
+        return replace(self, first=self.first[:, index], second=second)
 
 
 Measure = Callable[[TablesByExperiment, ClaimContext], Measurement]

@@ -1,8 +1,9 @@
 """The one rule by which measurements become outcomes.
 
 A claim is *reproduced* if the whole bootstrap interval lies in the claim's range and a t-test, adjusted by
-Holm's procedure for all claims of its domain, finds the same. It is *not reproduced* if the whole interval
-lies outside the range, and *undecided* if neither holds: then the number of seeds that would decide it at
+Holm's procedure for all claims of its domain, finds the same; seeds that all succeed, or all fail, must also
+be so many that another outcome would hardly have hidden. It is *not reproduced* if the whole interval lies
+outside the range, and *undecided* if neither holds: then the number of seeds that would decide it at
 the effect seen is named. It is *not testable* if a table, a method, seeds or steps are missing, or if a
 precondition fails (for example: pi* cannot do what it is supposed to forget). So few seeds never help a
 claim. ``docs/explanation/statistics.md`` gives the error rates.
@@ -14,6 +15,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fpc.claims.claim import (
     LEVEL_SCALE,
     Claim,
@@ -24,8 +27,10 @@ from fpc.claims.claim import (
     Result,
     TablesByExperiment,
 )
-from fpc.core.inference import holm, needed_seeds, one_sided_p
-from fpc.core.statistics import Estimate, bootstrap_estimate, difference_of, interquartile_mean, mean
+from fpc.core.inference import binary_p, holm, needed_seeds, one_sided_p, unseen_outcome_p
+from fpc.core.statistics import Array, Estimate, bootstrap_estimate, difference_of, interquartile_mean, mean
+
+SATURATED = 0.02  # share of the possible range within which a value counts as the smallest or largest one
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class _Measured:
     """A claim before its p-value is adjusted; ``measurement`` is None if it is not testable."""
 
     result: Result
-    measurement: Measurement | None = None
+    measurement: Measurement | None = None  # of the column that decides
     p_value: float | None = None  # None where nothing was sampled
 
 
@@ -61,7 +66,8 @@ def _measure(claim: Claim, tables: TablesByExperiment, context: ClaimContext) ->
         measurement = claim.measure({name: tables[name] for name in claim.experiments}, context)
     except NotTestable as error:
         return _Measured(Result(claim, Outcome.NOT_TESTABLE, str(error), tables=paths))
-    estimate = estimate_of(measurement, context)
+    decisive, p_value = decide(claim, measurement)
+    estimate = estimate_of(decisive, context)
     result = Result(
         claim,
         Outcome.NOT_TESTABLE,
@@ -78,7 +84,7 @@ def _measure(claim: Claim, tables: TablesByExperiment, context: ClaimContext) ->
         return _untestable(result, f"one {measurement.unit} gives no interval")
     if claim.kind == "level" and not context.has_levels:
         return _untestable(result, f"{_found(result)}; levels are compared at scale {LEVEL_SCALE} only")
-    return _Measured(result, measurement, None if measurement.exact else p_value_of(claim, measurement))
+    return _Measured(result, decisive, p_value)
 
 
 def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
@@ -101,6 +107,33 @@ def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
     )
 
 
+def decide(claim: Claim, measurement: Measurement) -> tuple[Measurement, float | None]:
+    """The column that decides the claim, and the claim's p-value; None if there is nothing to test.
+
+    A claim about all columns needs the weakest one (intersection-union test: the largest p-value). One about
+    any column takes the strongest, and its p-value is multiplied by their number (Bonferroni).
+    """
+    samples = [measurement.first] if measurement.second is None else [measurement.first, measurement.second]
+    if measurement.exact or min(map(len, samples)) < 2:
+        return measurement.column(0), None
+    columns = [measurement.column(index) for index in range(measurement.columns)]
+    found = [(p_value_of(claim, column), -_margin(claim, column), column) for column in columns]
+    choose = max if measurement.holds == "all" else min
+    p_value, _, decisive = choose(found, key=lambda item: item[:2])
+    return decisive, p_value if measurement.holds == "all" else min(1.0, p_value * len(columns))
+
+
+def _margin(claim: Claim, measurement: Measurement) -> float:
+    """Distance of the mean from the nearest bound; negative outside the range."""
+    above, below = _bounds(claim)
+    return min(_mean(measurement) - above, below - _mean(measurement))
+
+
+def _mean(measurement: Measurement) -> float:
+    second = measurement.second
+    return float(measurement.first.mean()) - (0.0 if second is None else float(second.mean()))
+
+
 def p_value_of(claim: Claim, measurement: Measurement) -> float:
     """p-value of "the mean lies in the range": the larger one of its two sides."""
     bounds = ((claim.above, True), (claim.below, False))
@@ -109,6 +142,42 @@ def p_value_of(claim: Claim, measurement: Measurement) -> float:
         for bound, greater in bounds
         if bound is not None
     )
+
+
+def unseen_p(claim: Claim, measurement: Measurement) -> float:
+    """p-value for seeds that succeed or fail as a whole, of which few may hide other outcomes; else 0.
+
+    One sample has the exact binomial test. Differences have a bound where all seeds of a sample are alike.
+    """
+    limits, second = measurement.limits, measurement.second
+    if limits is None:
+        return 0.0
+    low, high = limits
+    sides = [
+        (bound, greater)
+        for bound, greater in ((claim.above, True), (claim.below, False))
+        if bound is not None
+    ]
+    if second is None and low != -high and _near(measurement.first, limits):
+        rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), greater) for bound, greater in sides]
+        successes = int((measurement.first > (low + high) / 2).sum())
+        return max(binary_p(successes, measurement.count, bound=r, greater=greater) for r, greater in rates)
+    points = (low, 0.0, high) if low == -high else limits
+    samples = [measurement.first] if second is None else [measurement.first, second]
+    if not all(any(_near(sample, (point,), high - low) for point in points) for sample in samples):
+        return 0.0
+    worst = limits if second is None else (low - high, high - low)
+    return max(
+        unseen_outcome_p(_mean(measurement), measurement.count, bound, worst[0] if greater else worst[1])
+        for bound, greater in sides
+    )
+
+
+def _near(values: Array, points: Sequence[float], span: float | None = None) -> bool:
+    """Whether each value is about one of the points; ``span``: the possible range, by default theirs."""
+    width = SATURATED * (max(points) - min(points) if span is None else span)
+    distances = np.abs(values[:, None] - np.asarray(points)[None, :]).min(axis=1)
+    return bool((distances <= width).all())
 
 
 def _verdict(item: _Measured, adjusted: Mapping[str, float]) -> Result:
@@ -122,7 +191,9 @@ def _verdict(item: _Measured, adjusted: Mapping[str, float]) -> Result:
     assert high is not None
     assert level is not None
     above, below = _bounds(claim)
-    alpha, significant = 1.0 - level, result.p_value is None or result.p_value < 1.0 - level
+    alpha = 1.0 - level
+    unseen = unseen_p(claim, item.measurement)
+    significant = unseen < alpha and (result.p_value is None or result.p_value < alpha)
     if low > above and high < below and significant:
         return _decided(result, Outcome.REPRODUCED, claim.criterion)
     if high <= above or low >= below:
@@ -130,9 +201,10 @@ def _verdict(item: _Measured, adjusted: Mapping[str, float]) -> Result:
     if not above < value < below:
         words = f"the estimate is not {claim.range}, but the interval does not exclude it"
         return _decided(result, Outcome.UNDECIDED, words)
-    seeds = _needed(item.measurement, (above, below), alpha / max(1, len(adjusted)))
+    seeds = _needed(claim, item.measurement, unseen, alpha, len(adjusted))
     count = f"about {seeds:.0f}" if math.isfinite(seeds) else "too many"
-    words = f"{claim.range}, but not surely: at the effect seen that needs {count} {result.unit}s"
+    why = "all look alike, but" if unseen >= alpha else "but not surely:"
+    words = f"{claim.range}, {why} at the effect seen that needs {count} {result.unit}s"
     needed = int(seeds) if math.isfinite(seeds) else None
     return _decided(replace(result, needed_seeds=needed), Outcome.UNDECIDED, words)
 
@@ -148,13 +220,24 @@ def _found(result: Result) -> str:
     return found if result.p_value is None else f"{found}, p = {result.p_value:.2g}"
 
 
-def _needed(measurement: Measurement, bounds: tuple[float, float], alpha: float) -> float:
-    """Units per method that would decide the claim, and more than there are now."""
+def _needed(claim: Claim, measurement: Measurement, unseen: float, alpha: float, family: int) -> float:
+    """Units per method that would decide the claim, and more than there are now.
+
+    Args:
+        claim: the claim.
+        measurement: of the column that decides it.
+        unseen: see ``unseen_p``.
+        alpha: level of the test.
+        family: number of claims that share Holm's correction.
+    """
     first, second = measurement.first, measurement.second
-    centre = float(first.mean()) - (0.0 if second is None else float(second.mean()))
     variance = float(first.var(ddof=1)) + (0.0 if second is None else float(second.var(ddof=1)))
-    samples, effect = 1 if second is None else 2, min(centre - bounds[0], bounds[1] - centre)
-    return max(needed_seeds(effect, variance, samples=samples, alpha=alpha), measurement.count + 1.0)
+    samples, wanted = 1 if second is None else 2, alpha / max(1, family)
+    needed = needed_seeds(_margin(claim, measurement), variance, samples=samples, alpha=wanted)
+    if unseen >= alpha:  # unseen is a probability to the power of the count
+        each = math.log(unseen) / measurement.count
+        needed = max(needed, math.ceil(math.log(alpha) / each)) if each < 0.0 else math.inf
+    return max(needed, measurement.count + 1.0)
 
 
 def _bounds(claim: Claim) -> tuple[float, float]:

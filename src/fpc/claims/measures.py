@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from scipy.stats import rankdata
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
 from fpc.core.statistics import Array, area_under_curve
-from fpc.core.tables import NO_START, PI_STAR
+from fpc.core.tables import FIRST_VISIT, NO_START, PI_STAR
 
-FIRST_VISIT = "first_visit_"  # metric of the training table, followed by the probe's name
+RATES = frozenset({"success", "correct_probability"})  # measures between 0 and 1
+BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Runs:
     values: Array
     seeds: tuple[int, ...] = ()
     own_starts: bool = False  # each seed has start states of its own, so that seeds are compared in pairs
+    limits: tuple[float, float] | None = None  # of a value, where it has any
 
     @property
     def first(self) -> Array:
@@ -58,12 +60,12 @@ class Runs:
     def until(self, step: int) -> Runs:
         """The milestones up to ``step``."""
         kept = self.steps <= step
-        return Runs(self.steps[kept], self.values[:, kept], self.seeds, self.own_starts)
+        return replace(self, steps=self.steps[kept], values=self.values[:, kept])
 
     def since(self, step: int) -> Runs:
         """The milestones from ``step`` on."""
         kept = self.steps >= step
-        return Runs(self.steps[kept], self.values[:, kept], self.seeds, self.own_starts)
+        return replace(self, steps=self.steps[kept], values=self.values[:, kept])
 
 
 def table(tables: Tables, name: str) -> pd.DataFrame:
@@ -110,7 +112,8 @@ def runs_of(
     rows = _rows(tables, method, measure, group=group, probe=probe, condition=condition)
     by_probe = rows.groupby(["seed", "step", "probe"], observed=True)["value"].mean()
     means = by_probe.groupby(["seed", "step"]).mean().reset_index()
-    return pivoted(means, context, method, own_starts=_own_starts(rows))
+    limits = (0.0, 1.0) if measure in RATES else None
+    return pivoted(means, context, method, own_starts=_own_starts(rows), limits=limits)
 
 
 def pi_star_by_start(
@@ -148,7 +151,7 @@ def _rows(tables: Tables, method: str, measure: str, **wanted: str | None) -> pd
 
 
 def _own_starts(rows: pd.DataFrame) -> bool:
-    """Whether seeds were measured on different start states."""
+    """Whether seeds were measured on start states of different index."""
     if "start" not in rows or bool((rows["start"] == NO_START).all()):
         return False
     measured = rows[rows["step"] == rows["step"].max()]
@@ -160,13 +163,15 @@ def first_visits(tables: Tables, method: str, probe: str) -> dict[int, int]:
     """Seed -> environment step at which training first visited the probe's states; absent if it never did.
 
     Raises:
-        NotTestable: the method has no training table.
+        NotTestable: the method has no training table, or no method's says anything about the probe.
     """
     rows = table(tables, "training")
-    rows = rows[rows["method"] == method]
-    if rows.empty:
+    visits = rows[(rows["metric"] == f"{FIRST_VISIT}{probe}")]
+    if visits.empty:
+        raise NotTestable(f"no training table says when {probe} was first visited")
+    if not (rows["method"] == method).any():
         raise NotTestable(f"no training table of {method}")
-    visits = rows[rows["metric"] == f"{FIRST_VISIT}{probe}"]
+    visits = visits[(visits["method"] == method) & visits["value"].notna()]
     earliest = visits.groupby("seed", observed=True)["step"].min()
     return dict(zip(map(int, earliest.index.tolist()), map(int, earliest.tolist()), strict=True))
 
@@ -195,7 +200,8 @@ def before_first_visit(
             f"visit to {probe}; {context.minimum_seeds} are asked for"
         )
     pairs = np.array([pair for _, *pair in kept], dtype=np.float64)
-    return Runs(np.array([0, 1]), pairs, tuple(seed for seed, *_ in kept), runs.own_starts)
+    seeds = tuple(seed for seed, *_ in kept)
+    return replace(runs, steps=np.array([0, 1]), values=pairs, seeds=seeds)
 
 
 def at_least_steps(runs: Runs, steps: int) -> None:
@@ -230,14 +236,44 @@ def knows(runs: Runs, least: float = 0.9) -> None:
         raise NotTestable(f"pi* starts at {start:.2f} on Far; below {least:g} there is too little to forget")
 
 
-def one_sample(values: Array, note: str = "") -> Measurement:
-    """One value per seed."""
-    return Measurement(values, note=note)
+def one_sample(values: Array, note: str = "", limits: tuple[float, float] | None = None) -> Measurement:
+    """One value per seed; ``limits`` are the smallest and largest possible one."""
+    return Measurement(values, note=note, limits=limits)
 
 
-def change(runs: Runs, take: Callable[[Runs], Array] = lambda runs: runs.last, note: str = "") -> Measurement:
-    """What ``take`` chooses, by default the value at the last step, minus pi*'s on the same start states."""
-    return Measurement(take(runs) - runs.first, note=note)
+def reference(pi_star: Measurement) -> Array:
+    """pi*'s values as the second sample of a comparison: means of ``BLOCKS`` blocks, if there are many.
+
+    Single games are skewed, or won or lost; means of blocks are not, and have the same error of their mean.
+    """
+    values = pi_star.first
+    if len(values) < 5 * BLOCKS:
+        return values
+    return np.array([block.mean() for block in np.array_split(values, BLOCKS)], dtype=np.float64)
+
+
+def change(
+    runs: Runs,
+    pi_star: Callable[[], Measurement],
+    take: Callable[[Runs], Array] = lambda runs: runs.last,
+    note: str = "",
+) -> Measurement:
+    """What ``take`` chooses, by default the value at the last step, minus pi*'s on the same start states.
+
+    Where all seeds share pi*'s start states they share its sampling error too, which only pi*'s own
+    measurement (``pi_star_by_start``) shows; where each has its own, the seeds' differences contain it.
+    """
+    if runs.own_starts:
+        return Measurement(take(runs) - runs.first, note=note, limits=_differences(runs))
+    return Measurement(take(runs), reference(pi_star()), note, limits=runs.limits, reference=True)
+
+
+def _differences(runs: Runs) -> tuple[float, float] | None:
+    """Smallest and largest possible difference of two values."""
+    if runs.limits is None:
+        return None
+    low, high = runs.limits
+    return low - high, high - low
 
 
 def compare(
@@ -249,17 +285,19 @@ def compare(
     variance; otherwise the two samples are independent.
 
     Raises:
-        NotTestable: budgets differ, or no seeds can be paired.
+        NotTestable: budgets differ, or seeds that should be paired.
     """
     same_budget(first, second)
     if not (first.own_starts and second.own_starts):
-        return Measurement(take(first), take(second), note)
+        return Measurement(take(first), take(second), note, limits=first.limits)
     shared = sorted(set(first.seeds) & set(second.seeds))
-    if len(shared) < 2:
-        raise NotTestable("the two methods share fewer than two seeds, which have start states of their own")
+    if len(shared) < min(len(first.seeds), len(second.seeds)):
+        raise NotTestable("the two methods' seeds differ, and each seed has start states of its own")
     one, two = (take(runs)[[runs.seeds.index(seed) for seed in shared]] for runs in (first, second))
     paired = "paired by seed, as seeds have start states of their own"
-    return Measurement(one - two, note="; ".join(part for part in (note, paired) if part))
+    return Measurement(
+        one - two, note="; ".join(part for part in (note, paired) if part), limits=_differences(first)
+    )
 
 
 def rank_correlation(groups: Mapping[float, Array]) -> Measurement:
@@ -290,7 +328,13 @@ def listed(values: Array) -> str:
     return ", ".join(f"{value:.3g}" for value in values)
 
 
-def pivoted(rows: pd.DataFrame, context: ClaimContext, method: str, own_starts: bool = False) -> Runs:
+def pivoted(
+    rows: pd.DataFrame,
+    context: ClaimContext,
+    method: str,
+    own_starts: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> Runs:
     """Rows ``seed, step, value`` as runs; steps that a seed lacks are left out.
 
     Raises:
@@ -302,4 +346,4 @@ def pivoted(rows: pd.DataFrame, context: ClaimContext, method: str, own_starts: 
     if wide.shape[1] < 2:
         raise NotTestable(f"{method} has fewer than two steps that all its seeds share")
     steps, values = wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64)
-    return Runs(steps, values, tuple(int(seed) for seed in wide.index), own_starts)
+    return Runs(steps, values, tuple(int(seed) for seed in wide.index), own_starts, limits)

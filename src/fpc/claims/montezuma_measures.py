@@ -7,6 +7,7 @@ start states. A random policy makes the same attempts. Returns are those of the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -149,8 +150,11 @@ def change(
     tables: TablesByExperiment, context: ClaimContext, method: str, take: Take, runs_in: Success = in_room
 ) -> Measurement:
     """Success minus pi*'s from the same start states."""
+    ((_, found),) = tables.items()
     runs = runs_in(tables, context, method)
-    return measures.change(runs, take, f"seeds {listed(take(runs))} from pi*'s {listed(runs.first)}")
+    pi_star = partial(measures.pi_star_by_start, found, probe=far_probe(found, ROOM))
+    note = f"seeds {listed(take(runs))} from pi*'s {listed(runs.first)}"
+    return measures.change(runs, pi_star, take, note)
 
 
 def difference(

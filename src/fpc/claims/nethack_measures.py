@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from fpc.claims.measures import (
     one_sample,
     pi_star_by_start,
     rank_correlation,
+    reference,
     runs_of,
     same_budget,
     table,
@@ -81,7 +83,7 @@ def learned(tables: TablesByExperiment, context: ClaimContext) -> None:
 
 
 def _gained(found: Runs, level: float, method: str) -> None:
-    if (gain := float(change(found).first.mean())) < LEARNED * level:
+    if (gain := float((found.last - found.first).mean())) < LEARNED * level:
         raise NotTestable(
             f"{method} gained {gain:.3g} in training, pi* scores {level:.4g}: it learned nothing"
         )
@@ -98,16 +100,17 @@ def change_from_pi_star(
     level, ours = known(tables, context, probe), runs(tables, context, method, probe)
     if method == SCRATCH:
         learned(tables, context)
-        found = _minus_pi_star(ours, -1, runs(tables, context, REFERENCE, probe))
+        found = _minus_pi_star(tables, ours, -1, runs(tables, context, REFERENCE, probe), probe)
     else:
-        found = change(ours)
+        found = change(ours, partial(_pi_star, tables, probe))
     return shares(found, level, f"at {ours.steps[-1]:,} steps")
 
 
 def plain_change(tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe) -> Measurement:
     """A method's last value minus pi*'s, in the measure's own unit."""
     ours = runs(tables, context, method, probe)
-    return change(ours, note=f"ends {listed(ours.last)}, pi* {ours.first.mean():.3g}")
+    note = f"ends {listed(ours.last)}, pi* {ours.first.mean():.3g}"
+    return change(ours, partial(_pi_star, tables, probe), note=note)
 
 
 def shares(found: Measurement, level: float, note: str) -> Measurement:
@@ -131,8 +134,9 @@ def above_untrained(tables: TablesByExperiment, context: ClaimContext) -> Measur
     start, untrained = (runs(tables, context, method, FAR) for method in (REFERENCE, SCRATCH))
     if start.steps[0] != 0 or (level := float(start.first.mean())) <= 0.0:
         raise NotTestable("pi* gains no score on Far, or was not measured there")
-    found = _minus_pi_star(untrained, 0, start)
-    return shares(replace(found, first=-found.first), level, "before fine-tuning")
+    found = _minus_pi_star(tables, untrained, 0, start, FAR)
+    second = None if found.second is None else -found.second
+    return shares(replace(found, first=-found.first, second=second), level, "before fine-tuning")
 
 
 def drift(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -268,14 +272,21 @@ def in_blocks(values: Array) -> Array:
     return np.array([block.mean() for block in blocks], dtype=np.float64)
 
 
-def _minus_pi_star(ours: Runs, index: int, start: Runs) -> Measurement:
+def _pi_star(tables: TablesByExperiment, probe: Probe) -> Measurement:
+    """pi*'s own measurement of a probe."""
+    return pi_star_by_start(tables[EXPERIMENT], measure=probe[1], probe=_name(tables, probe))
+
+
+def _minus_pi_star(
+    tables: TablesByExperiment, ours: Runs, index: int, start: Runs, probe: Probe
+) -> Measurement:
     """Values of a method that does not start from pi*, at one milestone, minus pi*'s.
 
     Paired by seed where seeds have start states of their own; otherwise all share pi*'s measurement.
     """
     if ours.own_starts and start.own_starts:
         return compare(_only(ours, index), _only(start, 0))
-    return one_sample(ours.values[:, index] - start.first.mean())
+    return Measurement(ours.values[:, index], reference(_pi_star(tables, probe)), reference=True)
 
 
 def _only(found: Runs, index: int) -> Runs:

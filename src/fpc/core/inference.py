@@ -45,6 +45,34 @@ def one_sided_p(first: ArrayLike, second: ArrayLike | None = None, *, bound: flo
     return float(stats.ttest_ind(one - bound, two, equal_var=False, alternative=side).pvalue)
 
 
+def binary_p(successes: int, count: int, *, bound: float, greater: bool) -> float:
+    """p-value of "the success rate lies beyond ``bound``" for seeds that succeed or fail as a whole.
+
+    The exact binomial test; a t-test takes such seeds for more certain than they are.
+    """
+    side: Literal["greater", "less"] = "greater" if greater else "less"
+    return float(stats.binomtest(successes, count, bound, alternative=side).pvalue)
+
+
+def unseen_outcome_p(mean: float, count: int, bound: float, worst: float) -> float:
+    """p-value of "the mean lies beyond ``bound``" for ``count`` values that are all about ``mean``.
+
+    Equal values have no spread, and a t-test takes that for certainty. But seeds that succeed or fail as a
+    whole may have the bound as their mean and all look alike by chance. The worst case: each takes the worst
+    possible value with the probability q for which the mean is the bound, ``q worst + (1 - q) mean = bound``;
+    then all look alike with probability ``(1 - q)^count``.
+
+    Args:
+        mean: of the values; beyond the bound.
+        count: number of values.
+        bound: mean under the null hypothesis.
+        worst: the possible value farthest on the bound's other side.
+    """
+    if (mean - bound) * (bound - worst) <= 0.0:
+        return 1.0
+    return float(((bound - worst) / (mean - worst)) ** count)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted by Holm's step-down procedure, which bounds the chance of any false rejection.
 
