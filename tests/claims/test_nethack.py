@@ -13,7 +13,7 @@ from fpc.claims.claim import ClaimContext, Outcome, Result
 from fpc.claims.judging import judge
 from fpc.claims.measures import Runs
 from fpc.claims.nethack import CLAIMS as NETHACK
-from fpc.claims.nethack_curves import peak_and_end
+from fpc.claims.nethack_curves import bins_and_end
 from fpc.claims.testing import all_claims
 
 from . import nethack_tables as made
@@ -90,18 +90,15 @@ def test_curves_are_read_by_hand() -> None:
     assert found["ewc_return_at_steps"] == pytest.approx((6800 - 6620) / 2, rel=0.4)
 
 
-def test_a_seed_does_not_choose_its_own_peak() -> None:
+def test_the_last_bins_are_one() -> None:
     values = [[9.0, 1.0, 0.0], [1.0, 2.0, 0.0], [1.0, 4.0, 0.0]]
-    # The other two are highest in bin 1 for seed 0, and in bin 0 for seeds 1 and 2.
-    peak, end = peak_and_end(Runs(np.array([1, 2, 3]), np.array(values)))
-    assert peak.tolist() == [1.0, 1.0, 1.0]
+    bins, end = bins_and_end(Runs(np.array([1, 2, 3]), np.array(values)))
+    assert bins.tolist() == values
     assert end.tolist() == [0.0, 0.0, 0.0]
-
-
-def test_curves_of_noise_have_no_peak() -> None:
-    rng = np.random.default_rng(0)
-    found = [peak_and_end(Runs(np.arange(25), rng.normal(size=(5, 25)))) for _ in range(400)]
-    assert np.mean([peak - end for peak, end in found]) == pytest.approx(0.0, abs=0.1)
+    rising = np.arange(20.0)[None, :].repeat(2, axis=0)
+    bins, end = bins_and_end(Runs(np.arange(20), rising))
+    assert end.tolist() == [18.5, 18.5]
+    assert (bins - end[:, None]).max() == 0.0  # its peak is at the end
 
 
 def scores(**changed: tuple[float, float]) -> dict[str, Any]:

@@ -9,32 +9,19 @@ import pytest
 from fpc.claims.claim import ClaimContext, NotTestable
 from fpc.claims.measures import Runs
 from fpc.claims.robotic_levels import is_the_papers
-from fpc.claims.robotic_measures import at_the_end, at_the_highest, at_the_lowest, dip, stage, stages_of
+from fpc.claims.robotic_measures import always, at_the_end, dip, stage, stages_of
 from fpc.claims.robotic_transfer import transfer
 from fpc.core.statistics import forward_transfer
 
 CONTEXT = ClaimContext("paper", resamples=200)
 
 
-def test_the_lowest_point_is_chosen_by_the_other_seeds() -> None:
-    values = np.array([[1.0, 0.2, 0.5], [1.0, 0.5, 0.1], [1.0, 0.3, 0.6]])
+def test_a_dip_is_below_the_start_and_the_end() -> None:
+    values = np.array([[1.0, 0.2, 0.5], [1.0, 0.5, 0.1], [0.3, 0.3, 0.6]])
     runs = Runs(np.array([0, 50, 100]), values, (0, 1, 2))
-    # Others' sums: seed 0: .8 | .7, seed 1: .5 | 1.1, seed 2: .7 | .6.
-    assert at_the_lowest(runs).tolist() == [0.5, 0.5, 0.6]
-    assert at_the_highest(runs).tolist() == [0.2, 0.1, 0.3]
+    assert always(runs).tolist() == values[:, 1:].tolist()
     assert at_the_end(runs).tolist() == [0.5, 0.1, 0.6]
-    np.testing.assert_allclose(dip(runs), [0.0, -0.4, 0.0])
-
-
-def test_noise_alone_is_no_fall() -> None:
-    generator = np.random.default_rng(0)
-    found = [
-        at_the_lowest(
-            Runs(np.arange(81), generator.binomial(20, 0.9, (20, 81)) / 20, tuple(range(20)))
-        ).mean()
-        for _ in range(40)
-    ]
-    assert np.mean(found) == pytest.approx(0.9, abs=0.005)  # each seed's own lowest would be about .71
+    np.testing.assert_allclose(dip(runs), [[0.3, 0.0], [-0.4, 0.0], [0.0, -0.3]])
 
 
 def test_the_end_is_the_last_tenth() -> None:

@@ -176,8 +176,7 @@ COURSES = (
         "vanilla_return_falls",
         "Vanilla's return is highest early in training and falls from there.",
         ("Figure 3a", "2.4k at 15M, 1.2k at 45M, .8k later"),
-        f"return in training, {SHARE}: vanilla's at its peak minus its last tenth; each seed's peak is where "
-        "the other seeds are highest",
+        f"return in training, {SHARE}: vanilla's in any bin minus its last tenth",
         partial(curves.loss_from_peak, method="vanilla"),
         above=MARGIN,
     ),
@@ -193,8 +192,8 @@ COURSES = (
         "behavioral_cloning_return_rises_then_declines",
         "BC's return rises above pi*'s, then declines a little.",
         ("Figure 3a", "8.2k at 140M, 7.2k at 470M"),
-        f"return in training, {SHARE}: the smaller one of BC's peak minus pi*'s and its peak minus its last "
-        "tenth; each seed's peak is where the other seeds are highest",
+        f"return in training, {SHARE}: the smaller one of BC's minus pi*'s and minus its own last tenth, "
+        "in any bin",
         partial(curves.rise_and_loss, method=BC),
         above=0.0,
     ),
@@ -202,8 +201,8 @@ COURSES = (
         "ewc_rises_then_decays",
         "EWC rises early, then loses what it gained.",
         ("Figure 3a", "6.8k at 25M, then about 4k"),
-        f"return in training, {SHARE}: the smaller one of EWC's peak minus pi*'s and its peak minus its last "
-        "tenth; each seed's peak is where the other seeds are highest",
+        f"return in training, {SHARE}: the smaller one of EWC's minus pi*'s and minus its own last tenth, "
+        "in any bin",
         partial(curves.rise_and_loss, method="ewc"),
         above=MARGIN,
     ),

@@ -1,8 +1,8 @@
 """Measures of NetHack's return in training, binned as in Figure 3a.
 
-Steps count from the first update, as in the paper's figure: fine-tuned runs only sample before it. Where a
-claim is about a peak, each seed's is read where the *other* seeds' mean curve is highest. A seed's own
-maximum would always lie above the rest of its curve, even if there were nothing but noise.
+Steps count from the first update, as in the paper's figure: fine-tuned runs only sample before it. A claim
+about a peak speaks of any bin, and its p-value is multiplied by their number: a seed's own maximum would
+always lie above the rest of its curve, even if there were nothing but noise.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ def rise_and_loss(tables: TablesByExperiment, context: ClaimContext, method: str
     """The smaller one of the peak's height above pi* and the loss from it to the end, as a share of pi*'s."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     pi_star = dict(zip((start := runs(tables, context, method, CLOSE)).seeds, start.first, strict=True))
-    peak, end = peak_and_end(found)
-    rise = peak - np.array([pi_star.get(seed, level) for seed in found.seeds])
-    note = f"peaks {listed(peak)}, ends {listed(end)}"
-    return shares(one_sample(np.minimum(rise, peak - end)), level, note)
+    bins, end = bins_and_end(found)
+    rise = bins - np.array([pi_star.get(seed, level) for seed in found.seeds])[:, None]
+    both = np.minimum(rise, bins - end[:, None])
+    return shares(Measurement(both, holds="any"), level, _heights(bins, end))
 
 
 def loss_from_peak(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """The peak's height above the end, as a share of pi*'s return."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
-    peak, end = peak_and_end(found)
-    return shares(one_sample(peak - end), level, f"peaks {listed(peak)}, ends {listed(end)}")
+    bins, end = bins_and_end(found)
+    return shares(Measurement(bins - end[:, None], holds="any"), level, _heights(bins, end))
 
 
 def rise_by_thirds(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -94,13 +94,16 @@ def distance_from(
     return one_sample(distances, means)
 
 
-def peak_and_end(found: Runs) -> tuple[Array, Array]:
-    """Each seed's return where the other seeds' mean is highest, and its mean at the end, ``[seeds]``.
+def bins_and_end(found: Runs) -> tuple[Array, Array]:
+    """Each seed's return by bin, ``[seeds, bins]``, and its mean at the end, ``[seeds]``.
 
     The last bins count as one, so that a curve which rises to the end has its peak there and loses nothing.
     """
     last = max(1, round(END * found.values.shape[1]))
     end = found.values[:, -last:].mean(axis=1)
-    values = np.column_stack([found.values[:, :-last], end])
-    others = values.sum(axis=0, keepdims=True) - values
-    return values[np.arange(len(values)), others.argmax(axis=1)], end
+    return np.column_stack([found.values[:, :-last], end]), end
+
+
+def _heights(bins: Array, end: Array) -> str:
+    """The height of the mean curve's peak, and of all seeds' ends, as text."""
+    return f"peaks at {bins.mean(axis=0).max():.4g}, ends {listed(end)}"

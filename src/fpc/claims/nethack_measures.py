@@ -116,7 +116,8 @@ def plain_change(tables: TablesByExperiment, context: ClaimContext, method: str,
 def shares(found: Measurement, level: float, note: str) -> Measurement:
     """A measurement as a share of pi*'s mean."""
     second = None if found.second is None else found.second / level
-    words = [f"seeds {listed(found.first / level)} of pi*'s {level:.4g}", note, found.note]
+    seeds = f"seeds {listed(found.first / level)} " if found.first.ndim == 1 else ""
+    words = [f"{seeds}of pi*'s {level:.4g}", note, found.note]
     return replace(found, first=found.first / level, second=second, note="; ".join(filter(None, words)))
 
 

@@ -19,7 +19,7 @@ from fpc.claims.robotic_measures import (
     SHORT,
     VANILLA,
     at_the_end,
-    at_the_lowest,
+    average,
     course,
     difference,
     keeps,
@@ -58,11 +58,11 @@ def reset_costs(tables: TablesByExperiment, context: ClaimContext) -> Measuremen
     return compare(*losses[method], lambda runs: runs.average, f"loses least: {SHORT[method]}")
 
 
-def lowest_difference(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Far success where it is lowest, BC minus vanilla."""
+def far_difference(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+    """Far success over training, BC minus vanilla."""
     found = only(tables)
     knows(found, context, course(found, context, VANILLA, "far"), "far")
-    return difference(tables, context, BC, VANILLA, "far", at_the_lowest)
+    return difference(tables, context, BC, VANILLA, "far", average)
 
 
 def small_memory(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -97,12 +97,17 @@ def ewc_with_two_layers(tables: TablesByExperiment, context: ClaimContext) -> Me
 
 
 def _shift(size: str, paper: str, above: float | None, below: float | None) -> Claim:
+    when, measure = {
+        "none": ("at every milestone", keeps(VANILLA, "far")),
+        "partial": ("averaged over training", keeps(VANILLA, "far", take=average)),
+        "total": ("at any milestone", keeps(VANILLA, "far", holds="any")),
+    }[paper]
     return robotic(
         f"shift_{size}",
         f"Observations shifted by c = {size} before the known stages: forgetting is {paper}.",
         ("Figure 22", f"{paper} at c = {size}"),
-        "vanilla's Far success where the mean of the other seeds is lowest, as a share of pi*'s",
-        keeps(VANILLA, "far"),
+        f"vanilla's Far success {when}, as a share of pi*'s",
+        measure,
         above=above,
         below=below,
         experiments=(f"{DOMAIN}_shift_{size}",),
@@ -128,8 +133,8 @@ ABLATION_CLAIMS = (
         "known_middle_still_has_a_gap",
         "With the known stages in the middle, behind one unknown stage, BC keeps more of Far than vanilla.",
         ("Figure 23", "not printed"),
-        "Far success where the mean of the other seeds is lowest, BC minus vanilla",
-        lowest_difference,
+        "Far success averaged over training, BC minus vanilla",
+        far_difference,
         above=0.0,
         experiments=(f"{DOMAIN}_known_middle",),
     ),
@@ -146,8 +151,8 @@ ABLATION_CLAIMS = (
         "other_sequence_forgets",
         "On another sequence vanilla loses Far too.",
         ("Figure 25", "as in Figure 7"),
-        "vanilla's Far success where the mean of the other seeds is lowest, as a share of pi*'s",
-        keeps(VANILLA, "far"),
+        "vanilla's Far success at any milestone, as a share of pi*'s",
+        keeps(VANILLA, "far", holds="any"),
         below=LOST,
         experiments=(f"{DOMAIN}_other",),
     ),

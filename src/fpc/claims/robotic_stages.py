@@ -28,7 +28,6 @@ from fpc.claims.robotic_measures import (
     TUNED,
     VANILLA,
     at_the_end,
-    at_the_lowest,
     average,
     course,
     difference,
@@ -56,7 +55,7 @@ def close_is_learned(
     }
     probe = min(weakest, key=lambda name: float(at_the_end(weakest[name][1]).mean()))
     method, runs = weakest[probe]
-    return one_sample(at_the_end(runs), f"weakest: {SHORT[method]} on {probe}")
+    return one_sample(at_the_end(runs), f"weakest: {SHORT[method]} on {probe}", runs.limits)
 
 
 def faster_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -70,12 +69,12 @@ def faster_than_scratch(tables: TablesByExperiment, context: ClaimContext) -> Me
     return compare(slowest, scratch, average, f"slowest: {SHORT[method]}")
 
 
-def only_bc_prevents_the_fall(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Far success at its lowest: BC minus the best of the other fine-tuned methods."""
+def bc_keeps_most(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+    """Far success over training: BC minus the best of the other fine-tuned methods."""
     found = only(tables)
     bc = course(found, context, BC, "far")
     knows(found, context, bc, "far")
-    return difference(tables, context, BC, (VANILLA, EM, EWC), "far", at_the_lowest)
+    return difference(tables, context, BC, (VANILLA, EM, EWC), "far", average)
 
 
 def unvisited(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -84,7 +83,8 @@ def unvisited(tables: TablesByExperiment, context: ClaimContext, method: str) ->
     probe = stage(found, "last_far")
     runs = before_first_visit(found, context, method, probe)
     knows(found, context, runs, probe)
-    return one_sample(runs.last / float(runs.first.mean()), f"{len(runs.seeds)} seeds, {probe}")
+    pi_star = float(runs.first.mean())
+    return one_sample(runs.last / pi_star, f"{len(runs.seeds)} seeds, {probe}", (0.0, 1.0 / pi_star))
 
 
 def unvisited_difference(
@@ -111,7 +111,7 @@ def unvisited_difference(
             f"{len(gaps)} of {len(first.seeds)} pairs of seeds have a milestone before the first visit "
             f"to {probe}; {context.minimum_seeds} are asked for"
         )
-    return one_sample(np.array(gaps, dtype=np.float64), f"{len(gaps)} pairs of seeds, {probe}")
+    return one_sample(np.array(gaps, dtype=np.float64), f"{len(gaps)} pairs of seeds, {probe}", (-1.0, 1.0))
 
 
 def _keeps_far(role: str, name: str) -> Claim:
@@ -119,7 +119,7 @@ def _keeps_far(role: str, name: str) -> Claim:
         f"bc_keeps_{role}",
         f"BC never loses the {name}.",
         ("Figure 7", "BC never below .9"),
-        f"BC's success on the {name} where the mean of the other seeds is lowest, as a share of pi*'s",
+        f"BC's success on the {name} at every milestone, as a share of pi*'s",
         keeps(BC, role),
         above=KEPT,
     )
@@ -130,8 +130,8 @@ def _dips(method: str, role: str, name: str, paper: str) -> Claim:
         f"{SHORT[method].lower()}_dips_on_{role}",
         f"{SHORT[method]} forgets the {name} first and learns it again.",
         ("Figure 7", paper),
-        f"{SHORT[method]}'s success on the {name}: how far it falls (where the mean of the other seeds is "
-        "lowest) below both pi*'s and its own at the end",
+        f"{SHORT[method]}'s success on the {name}: how far it is below both pi*'s and its own at the end, at "
+        "any milestone",
         partial(dips, method=method, where=role),
         above=DIP,
     )
@@ -172,8 +172,8 @@ STAGE_CLAIMS = (
         "vanilla_forgets",
         "Vanilla fine-tuning loses the Far stages, which it does not visit early.",
         ("Figure 7", "falls to 0"),
-        "vanilla's Far success where the mean of the other seeds is lowest, as a share of pi*'s",
-        keeps(VANILLA, "far"),
+        "vanilla's Far success at any milestone, as a share of pi*'s",
+        keeps(VANILLA, "far", holds="any"),
         below=LOST,
     ),
     _keeps_far("first_far", FIRST),
@@ -183,19 +183,20 @@ STAGE_CLAIMS = (
     _dips(EWC, "first_far", FIRST, "below .65 within 1M, .9 or more at the end"),
     _dips(EWC, "last_far", LAST, "below .5 within 1M, .6 or more at the end"),
     robotic(
-        "only_bc_prevents_the_fall",
-        "Only BC prevents the fall of Far.",
+        "bc_keeps_most_of_far",
+        "Only BC prevents the fall of Far: it keeps more of it than any other method.",
         ("Figure 7", "BC never below .9, all others fall"),
-        "Far success where the mean of the other seeds is lowest, BC minus the best of vanilla, EM and EWC",
-        only_bc_prevents_the_fall,
+        "Far success averaged over training, BC minus the best of vanilla, EM and EWC (that BC never falls "
+        "and that each of them does are claims of their own)",
+        bc_keeps_most,
         above=0.0,
     ),
     robotic(
         "vanilla_relearns",
         "Vanilla loses the last Far stage and learns it again.",
         ("Figure 8", "near 0 by 100k, above .8 again by about 4M"),
-        "vanilla's success on the last Far stage: how far it falls (where the mean of the other seeds is "
-        "lowest) below both pi*'s and its own at the end",
+        "vanilla's success on the last Far stage: how far it is below both pi*'s and its own at the end, at "
+        "any milestone",
         partial(dips, method=VANILLA, where="last_far"),
         above=DIP,
     ),
@@ -231,8 +232,8 @@ STAGE_CLAIMS = (
         "vanilla_forgets_two_stages",
         "With two stages, vanilla fine-tuning loses the second while it learns the first.",
         ("Figure 2", "falls"),
-        "vanilla's Far success where the mean of the other seeds is lowest, as a share of pi*'s",
-        keeps(VANILLA, "far"),
+        "vanilla's Far success at any milestone, as a share of pi*'s",
+        keeps(VANILLA, "far", holds="any"),
         below=LOST,
         experiments=(TWO_STAGES,),
     ),
@@ -240,7 +241,7 @@ STAGE_CLAIMS = (
         "bc_keeps_far_two_stages",
         "With two stages, BC keeps the second.",
         ("Figure 2", "near 1"),
-        "BC's Far success where the mean of the other seeds is lowest, as a share of pi*'s",
+        "BC's Far success at every milestone, as a share of pi*'s",
         keeps(BC, "far"),
         above=KEPT,
         experiments=(TWO_STAGES,),
