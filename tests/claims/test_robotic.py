@@ -106,7 +106,7 @@ MAIN_CONTRARY: dict[str, dict[tuple[str, str], made.Heights]] = {
     "kickstarting_hinders_close": {("kickstarting", probe): always(0.0, 0.9) for probe in (HAMMER, PUSH)},
     "close_is_learned": {("scratch", PUSH): always(0.0, 0.2)},
     "last_close_faster": {("ewc", PUSH): always(0.0, 0.2)},
-    "vanilla_forgets": {("vanilla", PEG): always(1.0, 0.5)},
+    "vanilla_forgets": {("vanilla", PEG): always(1.0, 0.9)},
     "bc_keeps_first_far": {(BC, PEG): (1.0, 0.6, 0.7, 0.9, 0.9, 0.9, 0.9)},
     "bc_keeps_last_far": {(BC, WALL): (1.0, 0.6, 0.7, 0.9, 0.9, 0.9, 0.9)},
     "em_dips_on_first_far": {(EM, PEG): always(1.0, 0.95)},

@@ -162,9 +162,8 @@ def unseen_p(claim: Claim, measurement: Measurement) -> float:
         rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), greater) for bound, greater in sides]
         successes = int((measurement.first > (low + high) / 2).sum())
         return max(binary_p(successes, measurement.count, bound=r, greater=greater) for r, greater in rates)
-    points = (low, 0.0, high) if low == -high else limits
     samples = [measurement.first] if second is None else [measurement.first, second]
-    if not all(any(_near(sample, (point,), high - low) for point in points) for sample in samples):
+    if not all(any(_near(sample, (point,), high - low) for point in limits) for sample in samples):
         return 0.0
     worst = limits if second is None else (low - high, high - low)
     return max(

@@ -8,12 +8,14 @@ most games still stay on Close. pi* hardly ever finds Sokoban, which can be meas
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import Runs, before_first_visit, change, compare, table
 from fpc.claims.nethack_curves import FIRST_UPDATE
-from fpc.claims.nethack_measures import EXPERIMENT, FAR, SOKOBAN, known, runs, shares
+from fpc.claims.nethack_measures import EXPERIMENT, FAR, SOKOBAN, known, pi_star_in, runs, shares
 
 EARLY = 0.1  # of the steps from the first update on
 
@@ -21,7 +23,7 @@ EARLY = 0.1  # of the steps from the first update on
 def early_change(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """Change from pi* on the Far level early in training, as a share of pi*'s mean."""
     level, found = known(tables, context, FAR), early(tables, context, method)
-    return shares(change(found), level, f"at {found.steps[-1]:,} steps")
+    return shares(change(found, partial(pi_star_in, tables, FAR)), level, f"at {found.steps[-1]:,} steps")
 
 
 def early_difference(
@@ -60,4 +62,4 @@ def before_sokoban(tables: TablesByExperiment, context: ClaimContext, method: st
     """Change from pi* in Sokoban before training first visits it, as a share of pi*'s mean."""
     level = known(tables, context, SOKOBAN)
     found = before_first_visit(tables[EXPERIMENT], context, method, SOKOBAN[0], measure=SOKOBAN[1])
-    return shares(change(found), level, "before the first visit")
+    return shares(change(found, partial(pi_star_in, tables, SOKOBAN)), level, "before the first visit")

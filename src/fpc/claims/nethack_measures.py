@@ -102,7 +102,7 @@ def change_from_pi_star(
         learned(tables, context)
         found = _minus_pi_star(tables, ours, -1, runs(tables, context, REFERENCE, probe), probe)
     else:
-        found = change(ours, partial(_pi_star, tables, probe))
+        found = change(ours, partial(pi_star_in, tables, probe))
     return shares(found, level, f"at {ours.steps[-1]:,} steps")
 
 
@@ -110,7 +110,7 @@ def plain_change(tables: TablesByExperiment, context: ClaimContext, method: str,
     """A method's last value minus pi*'s, in the measure's own unit."""
     ours = runs(tables, context, method, probe)
     note = f"ends {listed(ours.last)}, pi* {ours.first.mean():.3g}"
-    return change(ours, partial(_pi_star, tables, probe), note=note)
+    return change(ours, partial(pi_star_in, tables, probe), note=note)
 
 
 def shares(found: Measurement, level: float, note: str) -> Measurement:
@@ -273,7 +273,7 @@ def in_blocks(values: Array) -> Array:
     return np.array([block.mean() for block in blocks], dtype=np.float64)
 
 
-def _pi_star(tables: TablesByExperiment, probe: Probe) -> Measurement:
+def pi_star_in(tables: TablesByExperiment, probe: Probe) -> Measurement:
     """pi*'s own measurement of a probe."""
     return pi_star_by_start(tables[EXPERIMENT], measure=probe[1], probe=_name(tables, probe))
 
@@ -287,7 +287,7 @@ def _minus_pi_star(
     """
     if ours.own_starts and start.own_starts:
         return compare(_only(ours, index), _only(start, 0))
-    return Measurement(ours.values[:, index], reference(_pi_star(tables, probe)), reference=True)
+    return Measurement(ours.values[:, index], reference(pi_star_in(tables, probe)), reference=True)
 
 
 def _only(found: Runs, index: int) -> Runs:
