@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from fpc.workflow import snakemake_adapter as adapter
+from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
 from fpc.workflow.run_table import closing_row, rows
 from snakemake.exceptions import WorkflowError
@@ -79,7 +80,12 @@ def resource(phase, name):
 
 
 def small(wildcards):
-    """Group of a run that needs only `plan.job`: the profile says how many such runs share a cluster job."""
+    """Group of a run that needs only `plan.job`: the profile says how many such runs share a cluster job.
+
+    pi*'s evaluation is in none: it is a parent of the others, and a group's connected runs are never parted.
+    """
+    if wildcards.method == PI_STAR:
+        return None
     asked = adapter.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
     return "small_evaluate" if asked == CONFIGURATION.plan.job else None
 
