@@ -81,7 +81,7 @@ def test_figures_read_the_phases_that_make_their_tables(configuration: Configura
         "figure_7": {"evaluate", "finetune"},
     }
     methods = {row.method for row in parents(configuration, figure_row(configuration, "figure_4"))}
-    assert methods == {None, "vanilla", "kickstarting"}
+    assert methods == {None, "pi_star", "vanilla", "kickstarting"}
 
 
 def test_every_table_that_a_figure_names_is_left_by_a_phase_or_derived_by_its_domain() -> None:
