@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fpc.core.tables import PI_STAR
-from fpc.domains.registry import load_domain
+from fpc.domains.registry import measures_pi_star
 from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
@@ -22,7 +22,7 @@ def jobs(configuration: Configuration) -> int:
         experiment = configuration.experiments[name]
         groups = ceil(experiment.seeds / experiment.seeds_per_run)
         policies = groups if experiment.pretrain_per_seed else 1
-        measured = policies * load_domain(experiment.domain).measures_pi_star
+        measured = policies * measures_pi_star(experiment.domain)
         total += 2 * policies + measured + 2 * len(configuration.methods_of(name)) * groups
     return total
 

@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 from fpc.core.errors import ConfigError, unknown
-from fpc.core.tables import PI_STAR
-from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, parse_seeds, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
@@ -46,10 +44,8 @@ def check_run(
     where = f"scale {configuration.label}: "
     if experiment not in configuration.experiments:
         raise ConfigError(where + unknown("experiment", experiment, configuration.experiments))
-    methods = configuration.methods_of(experiment)
-    measured = load_domain(configuration.experiments[experiment].domain).measures_pi_star
-    if phase == "evaluate" and measured:
-        methods = (PI_STAR, *methods)
+    made = [row for row in experiment_rows(configuration, experiment) if row.phase == phase]
+    methods = list(dict.fromkeys(row.method for row in made if row.method is not None))
     if method is not None and method not in methods:
         raise ConfigError(where + unknown("method", method, methods))
     try:
@@ -57,11 +53,7 @@ def check_run(
     except ValueError as error:
         raise ConfigError(f"--seeds={seeds}: give one seed (3) or a group (0-19)") from error
     row = Row(configuration.label, phase, experiment, method, wanted)
-    possible = [
-        other
-        for other in experiment_rows(configuration, experiment)
-        if other.phase == phase and other.method == method
-    ]
+    possible = [other for other in made if other.method == method]
     if row not in possible:
         listed = ", ".join(seeds_name(other.seeds).partition("_")[2] for other in possible)
         raise ConfigError(where + f"{experiment} has no {phase} run with seeds {seeds}. Allowed: {listed}.")

@@ -92,19 +92,6 @@ class Domain(ABC, Generic[ExperimentT]):
     def evaluate(self, experiment: ExperimentT, method: str, options: MethodOptions, run: Run) -> None:
         """Run every probe on every milestone: ``episodes.parquet``."""
 
-    def evaluate_pi_star(self, experiment: ExperimentT, run: Run) -> None:
-        """Run every probe on pi* itself, with many episodes: the tables of ``evaluate``, method ``pi_star``.
-
-        Optional: a domain that implements it takes this measurement over as step 0 of the methods that
-        start from pi*, so that all are compared with the same one.
-        """
-        raise NotImplementedError
-
-    @property
-    def measures_pi_star(self) -> bool:
-        """Whether the domain implements ``evaluate_pi_star``."""
-        return type(self).evaluate_pi_star is not Domain.evaluate_pi_star
-
     def collected_states(self, experiment: ExperimentT) -> int | None:
         """Number of pi*'s states that ``collect`` keeps; None where memory is not measured in states."""
         return None
@@ -140,3 +127,14 @@ class Domain(ABC, Generic[ExperimentT]):
     def pi_star_steps(self, experiment: ExperimentT) -> Mapping[str, int]:
         """The same for the evaluation of pi* itself; by default those of a method's evaluation."""
         return self.training_steps(experiment, "evaluate")
+
+
+class PiStarDomain(Domain[ExperimentT]):
+    """A domain that measures pi* by itself, once, as step 0 of all methods that start from it.
+
+    The others, where a measurement is exact or cheap, measure pi* in each run.
+    """
+
+    @abstractmethod
+    def evaluate_pi_star(self, experiment: ExperimentT, run: Run) -> None:
+        """Run every probe on pi*, with many episodes: the tables of ``evaluate``, method ``pi_star``."""

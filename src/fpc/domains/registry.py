@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fpc.config.experiment import Experiment
-from fpc.domains.interface import Domain
+from fpc.domains.interface import Domain, PiStarDomain
 
 
 @cache
@@ -28,6 +28,11 @@ def load_domain(name: str) -> Domain[Any]:
     assert isinstance(domain, Domain)
     assert domain.name == name
     return domain
+
+
+def measures_pi_star(name: str) -> bool:
+    """Whether the domain called ``name`` measures pi* by itself."""
+    return isinstance(load_domain(name), PiStarDomain)
 
 
 @cache

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from fpc.core.tables import PI_STAR
+from fpc.domains.interface import PiStarDomain
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row, command, scale_and_variant
 from fpc.lineage.freshness import Freshness, freshness
@@ -95,6 +96,7 @@ def execute_domain_phase(
     def work(run: Run) -> None:
         perform = getattr(domain, phase)
         if method == PI_STAR:
+            assert isinstance(domain, PiStarDomain)  # only then the run table has such a row
             domain.evaluate_pi_star(section, run)
         elif method is None:
             perform(section, run)

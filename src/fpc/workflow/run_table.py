@@ -13,7 +13,7 @@ from typing import Any
 from fpc.claims.claim import TABLES_READ
 from fpc.config.experiment import Experiment
 from fpc.core.tables import PHASE_OF_TABLE, PI_STAR
-from fpc.domains.registry import load_domain
+from fpc.domains.registry import measures_pi_star
 from fpc.figures.catalogue import figure_entry
 from fpc.figures.entry import Entry
 from fpc.lineage.artifact import Row
@@ -56,7 +56,7 @@ def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[R
         for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
             yield Row(label, phase, experiment, seeds=seeds)
     for phase in ("finetune", "evaluate"):
-        if phase == "evaluate" and load_domain(section.domain).measures_pi_star:
+        if phase == "evaluate" and measures_pi_star(section.domain):
             for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
                 yield Row(label, phase, experiment, PI_STAR, seeds)
         for method in configuration.methods_of(experiment):
@@ -111,7 +111,7 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
         made_from = method.pretrained or method.needs or section.finetune_needs_collect
         return [pretrain, collect] if made_from else []
     found = [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
-    if load_method(row.method).pretrained and load_domain(section.domain).measures_pi_star:
+    if load_method(row.method).pretrained and measures_pi_star(section.domain):
         found.append(replace(pretrain, phase="evaluate", method=PI_STAR))
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fpc.core.milestones import milestone_steps
-from fpc.domains.interface import Domain, Run
+from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Montezuma(Domain[MontezumaExperiment]):
+class Montezuma(PiStarDomain[MontezumaExperiment]):
     """Close is the game up to Room 7; Far is Room 7 and everything after it."""
 
     name: ClassVar[str] = "montezuma"

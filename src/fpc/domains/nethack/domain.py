@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fpc.core.milestones import milestone_steps
-from fpc.domains.interface import Domain, Run
+from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
@@ -14,7 +14,7 @@ from fpc.retention.interface import MethodOptions, Need
 from fpc.retention.registry import load_method
 
 
-class NetHack(Domain[NetHackExperiment]):
+class NetHack(PiStarDomain[NetHackExperiment]):
     """Close is dungeon level 1, where games start; Far is the deeper levels and Sokoban."""
 
     name: ClassVar[str] = "nethack"

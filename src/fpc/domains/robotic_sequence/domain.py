@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fpc.core.milestones import milestone_steps
-from fpc.domains.interface import Domain, Run
+from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.learners.interface import Learner
 from fpc.learners.sac import SAC
 from fpc.retention.interface import MethodOptions
 
 
-class RoboticSequence(Domain[RoboticSequenceExperiment]):
+class RoboticSequence(PiStarDomain[RoboticSequenceExperiment]):
     """Close stages come first and are new to pi*; Far stages are those it was pre-trained on."""
 
     name: ClassVar[str] = "robotic_sequence"
