@@ -12,8 +12,11 @@ import numpy as np
 
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
+from fpc.domains.nethack.recordings import index_recordings
+from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
 from fpc.learners.appo.job import Job
 from fpc.learners.interface import VISITED
+from tests.domains.nethack.recorded_games import ALL_GAMES, record
 
 NETWORK = {
     "message_hidden": 8,
@@ -57,6 +60,17 @@ APPO = {
     "warm_up_steps": 0,
 }
 ENVIRONMENT = {"character": "mon-hum-neu-mal", "max_steps": 60, "no_progress_limit": 30}
+
+
+def streamed_games(folder: Path) -> dict[str, Any]:
+    """Record three games and return the fields of a job whose expert data are read from them."""
+    record(folder / "games" / "monks", [1, 2, 3], steps=50)
+    recordings = index_recordings(folder / "games", folder / "games.db", ALL_GAMES)
+    write_game_list(folder / GAMES_FILE, recordings)
+    return {
+        "expert": "fpc.domains.nethack.expert_sequences:open_sequences",
+        "expert_arguments": {"folder": str(folder)},
+    }
 
 
 def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> Job:

@@ -21,17 +21,14 @@ from torch import Tensor
 from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkpoint
 from fpc.core.files import read_tensors, write_tensors
 from fpc.core.milestones import milestone_path
-from fpc.domains.nethack.recordings import index_recordings
-from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.learner import LinearSchedule
 from fpc.learners.appo.settings import settings
 from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
-from tests.domains.nethack.recorded_games import ALL_GAMES, record
 from tests.learners import appo_job
-from tests.learners.appo_job import ENVIRONMENT, job
+from tests.learners.appo_job import ENVIRONMENT, job, streamed_games
 
 ROOT = Path(__file__).resolve().parents[2]
 KICKSTARTING = {"method": "kickstarting", "options": {"coefficient": 0.5, "decay": 0.9, "floor": 0.2}}
@@ -99,12 +96,7 @@ def test_a_kill_changes_nothing(tmp_path: Path, pi_star: Path, undisturbed: Trai
 
 def test_a_kill_changes_nothing_while_reading_expert_games(tmp_path: Path, pi_star: Path) -> None:
     """Streams and the LSTM states of pi* and the student along them are part of the method's state."""
-    record(tmp_path / "games" / "monks", [1, 2, 3], steps=50)
-    recordings = index_recordings(tmp_path / "games", tmp_path / "games.db", ALL_GAMES)
-    write_game_list(tmp_path / GAMES_FILE, recordings)
-    expert = {
-        "expert": "fpc.domains.nethack.expert_sequences:open_sequences",
-        "expert_arguments": {"folder": str(tmp_path)},
+    expert = streamed_games(tmp_path) | {
         "method": "behavioral_cloning",
         "options": {"coefficient": 1.0, "batch_size": 16},
         "initial": str(pi_star),

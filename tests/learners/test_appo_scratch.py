@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import read_tensors, write_tensors
 from fpc.core.milestones import milestone_path
 from fpc.domains.nethack.expert_sequences import ExpertSequence
-from fpc.domains.nethack.recordings import index_recordings
-from fpc.domains.nethack.sources import GAMES_FILE, write_game_list
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy
 from fpc.learners.appo.train import TrainingFailed, train_job
-from tests.domains.nethack.recorded_games import ALL_GAMES, record
-from tests.learners.appo_job import job
+from tests.learners.appo_job import job, streamed_games
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +37,6 @@ def trained(folder: Path, pi_star: Path, method: str, options: dict[str, Any], *
     moved = {name for name in first if not torch.equal(first[name], last[name])}
     assert any(name.startswith("core.") for name in moved)
     assert any(not name.startswith(("core.", "policy.", "baseline.")) for name in moved)  # the encoder
-    checkpoint = load_checkpoint(work.checkpoints)
-    assert checkpoint is not None
     return table.set_index("metric")["value"]
 
 
@@ -52,13 +46,7 @@ def test_kickstarting_from_scratch_is_taught_by_pi_star(tmp_path: Path, pi_star:
 
 
 def test_cloning_from_scratch_reads_the_experts_games(tmp_path: Path, pi_star: Path) -> None:
-    record(tmp_path / "games" / "monks", [1, 2, 3], steps=50)
-    recordings = index_recordings(tmp_path / "games", tmp_path / "games.db", ALL_GAMES)
-    write_game_list(tmp_path / GAMES_FILE, recordings)
-    expert = {
-        "expert": "fpc.domains.nethack.expert_sequences:open_sequences",
-        "expert_arguments": {"folder": str(tmp_path)},
-    }
+    expert = streamed_games(tmp_path)
     options = {"coefficient": 1.0, "batch_size": 16}
     measures = trained(tmp_path, pi_star, "scratch_behavioral_cloning", options, **expert)
     assert float(measures["penalty"]) > 0.1
@@ -69,14 +57,20 @@ def test_a_method_that_needs_pi_star_is_refused_without_it(tmp_path: Path) -> No
         train_job(job(tmp_path, method="kickstarting", options={"coefficient": 1.0}), lambda *_, **__: None)
 
 
-def test_expert_data_do_not_move_the_statistics_of_a_trained_encoder(tmp_path: Path) -> None:
-    work = job(tmp_path)
-    network: Any = work.make_network().train()
-    before = {name: value.clone() for name, value in network.state_dict().items()}
+def network_and_observation(folder: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """A network, and the first observation of a game as a sequence of one step."""
+    work = job(folder)
     environment = work.make_environment(0)
     observation, _ = environment.reset()
-    given = {name: torch.from_numpy(value)[None, None] for name, value in observation.items()}
     environment.close()
+    given = {name: torch.from_numpy(value)[None, None] for name, value in observation.items()}
+    return work.make_network(), given
+
+
+def test_expert_data_do_not_move_the_statistics_of_a_trained_encoder(tmp_path: Path) -> None:
+    network, given = network_and_observation(tmp_path)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     policy = RecurrentCategoricalPolicy(network, trains_encoder=True)
     policy.outputs(ExpertSequence(torch.ones(1, 1, dtype=torch.bool), given)).sum().backward()
     assert network.training
@@ -84,3 +78,15 @@ def test_expert_data_do_not_move_the_statistics_of_a_trained_encoder(tmp_path: P
     encoder = [value for name, value in network.named_parameters() if name.startswith("screen")]
     assert encoder
     assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in encoder)
+
+
+def test_a_frozen_encoder_leaves_the_lstm_in_training_mode(tmp_path: Path) -> None:
+    """On a GPU an LSTM has gradients in training mode only; EWC's Fisher information needs them."""
+    network, given = network_and_observation(tmp_path)
+    network.freeze_encoder()
+    network.eval()
+    network.core.train()
+    policy = RecurrentCategoricalPolicy(network, trains_encoder=False)
+    policy.outputs(ExpertSequence(torch.ones(1, 1, dtype=torch.bool), given))
+    assert network.core.training
+    assert not network.training

@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from fpc.domains.evaluation import start_indices
 from fpc.domains.finetuning import Finetuning
 from fpc.domains.nethack.config import FinetuneOptions, NetHackExperiment
 from fpc.domains.nethack.factories import environment_of, network_of
@@ -123,11 +124,11 @@ def test_all_start_states_are_played(variant: str | None) -> None:
         experiment.collect.sokoban.count: experiment.evaluate.sokoban_episodes,
     }
     for count, episodes in counts.items():
-        played = [
-            (seed * episodes + number) % count
+        runs = [
+            Run("paper", "nethack", "evaluate", "ewc", (seed,), Path("state"), Path("output"))
             for seed in range(experiment.seeds)
-            for number in range(episodes)
         ]
+        played = [index for run in runs for index in start_indices(run, episodes, count)]
         assert {played.count(state) for state in range(count)} == {1 if variant is None else experiment.seeds}
 
 

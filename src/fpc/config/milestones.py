@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fpc.config.base import PositiveInt, Section
+from fpc.core.milestones import milestone_steps
 
 
 class MilestoneOptions(Section):
@@ -21,6 +22,10 @@ class MilestoneOptions(Section):
         description="Further milestones, in environment steps, e.g. after some ten, hundred and thousand "
         "updates: pi* may have changed long before the first regular one.",
     )
+
+    def milestones(self, steps: int | None = None) -> tuple[int, ...]:
+        """Environment steps of all milestones, of a run of ``steps`` steps if a method's budget differs."""
+        return milestone_steps(steps or self.steps, self.evaluate_every, self.early_milestones)
 
     @model_validator(mode="after")
     def _early_milestones_are_reached(self) -> Self:

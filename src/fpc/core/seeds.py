@@ -1,10 +1,10 @@
 """The one rule for seeds: a stream is identified by a few integers, which alone determine what is drawn.
 
-The first integer is the run's seed, the second its phase's word (:func:`stream_of`); the others distinguish
-its uses, environments and episodes. So pre-training and fine-tuning with the same seed share no environment,
-while all methods fine-tuned with the same seed meet the same ones. The seeds of a stream are words of
-numpy's ``SeedSequence`` over the stream's own words (:func:`words_of`), which no other stream has, so an
-episode does not depend on the episodes before it, and streams that differ share no seed but by chance.
+The first integer is the run's seed; in training the second is its phase's word (:func:`stream_of`); the
+others distinguish uses, environments and episodes. So pre-training and fine-tuning with the same seed share
+no environment, while all methods fine-tuned with the same seed meet the same ones. The seeds of a stream are
+words of numpy's ``SeedSequence`` over the stream's own words (:func:`words_of`), which no other stream has,
+so an episode does not depend on the episodes before it, and streams that differ share no seed but by chance.
 """
 
 from __future__ import annotations

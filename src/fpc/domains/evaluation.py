@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpc.core.files import write_table
 from fpc.core.milestones import find_milestones
-from fpc.core.tables import EPISODES, episodes_table
+from fpc.core.tables import EPISODES, NO_START, PI_STAR, episodes_table
 from fpc.domains.interface import Run
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluate_milestones(
     _join(run, list(milestones), order)
 
 
-def evaluate_pi_star(
+def measure_pi_star(
     domain: str, run: Run, weights: Path, measure: Callable[[Milestone], Measured], episodes: int
 ) -> None:
     """Write the tables of pi* itself, with ``pi_star`` as the method and step 0.
@@ -113,9 +113,26 @@ def _measured_pi_star(run: Run, weights: Path, pi_star: PiStar) -> Measured | No
     return found
 
 
-def holds(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+def has_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
     """Whether weights have every expected tensor, bit for bit."""
-    return all(name in weights and bool((weights[name] == value).all()) for name, value in expected.items())
+    import torch
+
+    return all(name in weights and torch.equal(weights[name], value) for name, value in expected.items())
+
+
+def start_indices(run: Run, count: int, known: int) -> list[int]:
+    """Indices of the start states of ``count`` episodes: ``known`` states in turn, divided among the seeds.
+
+    pi*'s own run plays each at least once.
+    """
+    first = run.seed * count
+    count = max(count, known) if run.method == PI_STAR else count
+    return [(first + number) % known for number in range(count)]
+
+
+def rows_from(table: pd.DataFrame, starts: Collection[int]) -> pd.DataFrame:
+    """The rows of ``episodes`` that have one of these start states, or none at all."""
+    return table[table["start"].isin([*starts, NO_START])]
 
 
 def identity_of(domain: str, run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpc.core.files import write_table
-from fpc.core.milestones import milestone_steps, write_milestone
+from fpc.core.milestones import write_milestone
 from fpc.core.tables import FIRST_VISIT
 from fpc.domains.interface import Run
 from fpc.learners.interface import Trained, Weights
@@ -73,12 +73,12 @@ class Finetuning:
         wanted = bool(self.method_class.needs) and not self.pretrained
         return self.run.parents["pretrain"] / POLICY if wanted else None
 
-    def fields(self, every: int, early: Sequence[int] = ()) -> dict[str, Any]:
-        """Fields of a ``Specification``, with a milestone every ``every`` steps and at those of ``early``."""
+    def fields(self, milestones: Sequence[int]) -> dict[str, Any]:
+        """Fields of a ``Specification``, with milestones at these environment steps."""
         return run_fields(self.run) | {
             "steps": self.steps,
             "method": self.method_class(self.options),
-            "milestones": milestone_steps(self.steps, every, early),
+            "milestones": tuple(milestones),
             "on_milestone": self.keep,
         }
 

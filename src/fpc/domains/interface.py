@@ -62,6 +62,10 @@ class Run(Protocol):
         """Report progress; cheap enough to call after every episode."""
 
 
+class UnacceptablePolicy(ValueError):
+    """pi* is not good enough to be fine-tuned; the text says what is wrong and how to mend it."""
+
+
 ExperimentT = TypeVar("ExperimentT", bound=Experiment, contravariant=True)
 
 

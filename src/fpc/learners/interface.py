@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-VISITED = "visited"  # in an environment's info: the Far probe it is at now, named as in episodes.parquet
+# In an environment's info: the Far probe (or any room) it is at now, named as in episodes.parquet.
+VISITED = "visited"
 Weights: TypeAlias = "Mapping[str, Tensor]"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fpc.core.milestones import milestone_steps
 from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.learners.appo import APPO
@@ -96,7 +95,7 @@ def _finetune_steps(experiment: MontezumaExperiment) -> dict[str, int]:
 
 def _evaluate_steps(experiment: MontezumaExperiment) -> dict[str, int]:
     section, finetune = experiment.evaluate, experiment.finetune
-    milestones = len(milestone_steps(finetune.steps, finetune.evaluate_every, finetune.early_milestones))
+    milestones = len(finetune.milestones())
     attempts = (milestones + 1) * section.episodes
     games = milestones * section.start_episodes
     steps = attempts * experiment.environment.room_max_steps + games * section.max_steps

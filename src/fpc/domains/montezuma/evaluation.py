@@ -8,17 +8,19 @@ from typing import Any
 import pandas as pd
 
 from fpc.core.files import read_tensors
-from fpc.core.tables import EPISODES, NO_START, PI_STAR
+from fpc.core.tables import EPISODES, NO_START
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.evaluation import (
     Measured,
     Milestone,
     PiStar,
     evaluate_milestones,
-    holds,
+    has_weights,
     identity_of,
+    measure_pi_star,
+    rows_from,
+    start_indices,
 )
-from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
@@ -67,9 +69,7 @@ class Probes:
         self.identity = identity_of(experiment.domain, run)
         self.network = MontezumaNetwork(experiment.network, self.environment)
         starts = starts_in(run.parents["collect"] / "start_states.json", self.environment.room)
-        first = run.seed * attempts  # divided among the seeds
-        attempts = max(attempts, len(starts)) if run.method == PI_STAR else attempts
-        self.starts = [(first + number) % len(starts) for number in range(attempts)]
+        self.starts = start_indices(run, attempts, len(starts))
         self.far = [
             Episode((run.seed, _FAR, number), starts[index], "room")
             for number, index in enumerate(self.starts)
@@ -87,13 +87,13 @@ class Probes:
 
     def is_pi_star(self, path: Path) -> bool:
         """Whether a milestone's weights are pi*'s."""
-        return holds(read_tensors(path), read_tensors(self.run.parents["pretrain"] / POLICY))
+        return has_weights(read_tensors(path), read_tensors(self.run.parents["pretrain"] / POLICY))
 
     def own_starts(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of pi*'s table that belong to this run's start states; as many attempts as it makes."""
         if name != EPISODES:
             return table[table["episode"] < len(self.far)]
-        return table[table["start"].isin([*self.starts, NO_START])]
+        return rows_from(table, self.starts)
 
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes``, and ``attempts``; at step 0 also those of a random policy."""

@@ -63,8 +63,7 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
     Raises:
         ValueError: there are none, or a replay leads elsewhere.
     """
-    if options.start_room is None:
-        return []
+    assert options.start_room is not None  # asked by the caller
     emulator = Emulator(options.frame_skip)
     found = []
     for state in starts_in(path, options.start_room):

@@ -22,6 +22,6 @@ def finetune(experiment: MontezumaExperiment, method: str, chosen: MethodOptions
         teacher=work.teacher(),
         expert=expert_of(run.parents["collect"]) if work.needs(Need.EXPERT_DATA) else None,
         **games_of(experiment, run.parents),
-        **work.fields(options.evaluate_every, options.early_milestones),
+        **work.fields(options.milestones(work.steps)),
     )
     work.finish(APPO().train(specification), (f"room_{experiment.environment.room}",))

@@ -14,7 +14,7 @@ from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import POLICY, TRAINING, run_fields
-from fpc.domains.interface import Run
+from fpc.domains.interface import Run, UnacceptablePolicy
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment, PretrainOptions
@@ -35,10 +35,6 @@ SUCCESS, RANDOM_SUCCESS, GAIN = "probe_success", "probe_random_success", "probe_
 _PROBE = 7301  # distinguishes the probe's episodes from others with the same seed
 
 
-class UnacceptablePolicy(ValueError):
-    """pi* knows too little of the room."""
-
-
 def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
     """Train pi* and write it with the expert's results.
 
@@ -56,9 +52,10 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
         _find_room(experiment, run)
     starts_in(run.output / STARTS, experiment.environment.room)
     table = _cloned(experiment, run) if experiment.pretrain.recipe == "clone" else _trained(experiment, run)
-    probe = _probe(experiment, run)
-    write_table(run.output / TRAINING, pd.concat([table, probe]))
-    check_gain(experiment.pretrain, dict(zip(probe["metric"], probe["value"], strict=True)))
+    probe, log = _probe(experiment, run), MetricLog()
+    log.add(experiment.pretrain.steps, **probe)
+    write_table(run.output / TRAINING, pd.concat([table, log.table(run.seed)]))
+    check_gain(experiment.pretrain, probe)
 
 
 def check_gain(options: PretrainOptions, probe: Mapping[str, float]) -> None:
@@ -137,7 +134,7 @@ def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     return found
 
 
-def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
+def _probe(experiment: MontezumaExperiment, run: Run) -> dict[str, float]:
     """Measure success in the room of pi* and of a random policy."""
     environment, count = experiment.environment, experiment.pretrain.probe_episodes
     starts = starts_in(run.output / STARTS, environment.room)
@@ -149,11 +146,8 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     for policy in (network, None):
         records = play(policy, environment, episodes)
         rates.append(sum(bool(record.success) for record in records) / count)
-    log = MetricLog()
     success, random = rates
-    found = {SUCCESS: success, RANDOM_SUCCESS: random, GAIN: success - random}
-    log.add(experiment.pretrain.steps, **found)
-    return log.table(run.seed)
+    return {SUCCESS: success, RANDOM_SUCCESS: random, GAIN: success - random}
 
 
 def policy_of(experiment: MontezumaExperiment, folder: Path) -> MontezumaNetwork:

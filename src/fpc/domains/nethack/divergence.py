@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fpc.core.files import read_tensors
+from fpc.domains.evaluation import has_weights
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.learners.recurrence import unroll
 
@@ -45,12 +46,8 @@ def read_divergence_data(path: Path) -> dict[str, Tensor]:
 def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
     """Whether both have the same weights and batch-normalisation statistics before the LSTM."""
     after = ("core.", "policy.", "baseline.")
-    theirs = other.state_dict()
-    return all(
-        torch.equal(value, theirs[name])
-        for name, value in network.state_dict().items()
-        if not name.startswith(after)
-    )
+    encoder = {name: value for name, value in other.state_dict().items() if not name.startswith(after)}
+    return has_weights(network.state_dict(), encoder)
 
 
 @torch.inference_mode()

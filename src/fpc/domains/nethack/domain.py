@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fpc.core.milestones import milestone_steps
 from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo import APPO
@@ -101,7 +100,7 @@ def _finetune_steps(experiment: NetHackExperiment) -> dict[str, int]:
 
 def _evaluate_steps(experiment: NetHackExperiment) -> dict[str, int]:
     section, finetune = experiment.evaluate, experiment.finetune
-    milestones = len(milestone_steps(finetune.steps, finetune.evaluate_every, finetune.early_milestones))
+    milestones = len(finetune.milestones())
     far = section.episodes + section.sokoban_episodes
     steps = milestones * (section.episodes * section.max_steps + far * section.far_max_steps)
     steps += 2 * section.final_episodes * section.max_steps

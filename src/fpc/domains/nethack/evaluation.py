@@ -11,19 +11,28 @@ import pandas as pd
 
 from fpc.core.files import read_tensors
 from fpc.core.milestones import find_milestones
-from fpc.core.tables import EPISODES, NO_START, PI_STAR
-from fpc.domains.evaluation import Measured, Milestone, PiStar, evaluate_milestones, holds
-from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
+from fpc.core.tables import EPISODES, NO_START
+from fpc.domains.evaluation import (
+    Measured,
+    Milestone,
+    PiStar,
+    evaluate_milestones,
+    has_weights,
+    measure_pi_star,
+    rows_from,
+    start_indices,
+)
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
+from fpc.domains.nethack.environment import SOKOBAN
 from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
 from fpc.domains.nethack.start_states import StartState, by_probe, read_start_states
 
 VALUE_HEAD = "baseline."
-CLOSE, FINAL, SOKOBAN = "level_1", "final", "sokoban"
+CLOSE, FINAL = "level_1", "final"
 DUNGEON_COLUMNS = ["seed", "step", "episode", "turn", "depth"]
 
 
@@ -105,9 +114,8 @@ class Probes:
         counts = {self.far: self.counts.level, SOKOBAN: self.counts.sokoban}
         for probe, count in counts.items():
             if count and probe in states:
-                first, known = self.run.seed * count, states[probe]  # seeds use different start states
-                count = max(count, len(known)) if self.run.method == PI_STAR else count
-                self.starts[probe] = [(first + number) % len(known) for number in range(count)]
+                known = states[probe]
+                self.starts[probe] = start_indices(self.run, count, len(known))
                 starts = [known[index] for index in self.starts[probe]]
                 requests[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
@@ -116,15 +124,18 @@ class Probes:
         """Whether a milestone's weights are pi*'s, whatever the critic's."""
         pi_star = read_tensors(self.run.parents["pretrain"] / POLICY)
         acting = {name: value for name, value in pi_star.items() if not name.startswith(VALUE_HEAD)}
-        return holds(read_tensors(path), acting)
+        return has_weights(read_tensors(path), acting)
 
     def own_starts(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of pi*'s table that belong to this run's start states."""
         if name != EPISODES:
             return table
-        for probe, starts in self.starts.items():
-            table = table[(table["probe"] != probe) | table["start"].isin([*starts, NO_START])]
-        return table
+        parts = table.groupby("probe", sort=False, observed=True, group_keys=False)
+        own = [
+            rows_from(rows, self.starts[str(probe)]) if probe in self.starts else rows
+            for probe, rows in parts
+        ]
+        return pd.concat(own).sort_index()
 
     def _request(self, starts: int | Sequence[StartState], probe: str, max_steps: int) -> Request:
         environment = self.experiment.environment.model_copy(update={"max_steps": max_steps})

@@ -28,7 +28,7 @@ def finetune(experiment: NetHackExperiment, method: str, chosen: MethodOptions, 
         teacher=work.teacher(),
         initial_critic=critic if critic is not None and critic.exists() else None,
         expert=expert,
-        **work.fields(options.evaluate_every, options.early_milestones),
+        **work.fields(options.milestones(work.steps)),
     )
     far = (f"level_{experiment.collect.far_level}", SOKOBAN)
     work.finish(APPO().train(specification), far)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from fpc.core.seeds import generator_of, short_seeds_of, stream_of
+from fpc.domains.interface import UnacceptablePolicy
 from fpc.domains.robotic_sequence.config import EnvironmentOptions, PretrainOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, success_rate
@@ -26,10 +27,6 @@ from fpc.learners.sac.update import squashed_sample
 logger = logging.getLogger(__name__)
 Array = npt.NDArray[np.float64]
 FIRST, CONFIRMATION, STARTS, ACTIONS = range(4)  # uses of the stream
-
-
-class UnacceptablePolicy(ValueError):
-    """pi* is not good enough to be fine-tuned; the text says what is wrong and how to mend it."""
 
 
 def deterministic(actor: Actor) -> Act:

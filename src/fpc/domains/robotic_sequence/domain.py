@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fpc.core.milestones import milestone_steps
 from fpc.domains.interface import PiStarDomain, Run
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.learners.interface import Learner
@@ -101,7 +100,7 @@ def _finetune_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
 
 def _evaluate_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
     section = experiment.finetune
-    milestones = len(milestone_steps(section.steps, section.evaluate_every, section.early_milestones))
+    milestones = len(section.milestones())
     return _probe_steps(experiment, milestones * experiment.evaluate.episodes)
 
 

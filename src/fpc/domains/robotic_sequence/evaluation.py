@@ -20,10 +20,11 @@ from fpc.domains.evaluation import (
     Milestone,
     PiStar,
     evaluate_milestones,
-    holds,
+    has_weights,
     identity_of,
+    measure_pi_star,
+    rows_from,
 )
-from fpc.domains.evaluation import evaluate_pi_star as measure_pi_star
 from fpc.domains.finetuning import CRITIC, POLICY
 from fpc.domains.interface import Run
 from fpc.domains.robotic_sequence import analysis
@@ -45,7 +46,7 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
         ValueError: the fine-tuned run left no milestones.
     """
     configure_torch()
-    probes = Probes(experiment, run)
+    probes = Probes(experiment, run, experiment.evaluate.episodes)
     pi_star = PiStar(probes.is_pi_star, probes.own_rows)
     evaluate_milestones(experiment.domain, run, probes.measure, pi_star=pi_star)
 
@@ -53,8 +54,7 @@ def evaluate(experiment: RoboticSequenceExperiment, run: Run) -> None:
 def evaluate_pi_star(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Write the same tables for pi* itself, from every start state of each probe equally often."""
     configure_torch()
-    probes = Probes(experiment, run)
-    probes.episodes = experiment.pi_star_episodes
+    probes = Probes(experiment, run, experiment.pi_star_episodes)
     weights = {f"actor.{name}": value for name, value in probes.pi_star.items()}
     weights |= {f"critic.{name}": value for name, value in probes.pi_star_critics.items()}
     path = run.state / "pi_star.safetensors"
@@ -64,9 +64,9 @@ def evaluate_pi_star(experiment: RoboticSequenceExperiment, run: Run) -> None:
 
 
 class Probes:
-    """Everything needed to measure a run's milestones."""
+    """Everything needed to measure a run's milestones; ``episodes``: of each probe."""
 
-    def __init__(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
+    def __init__(self, experiment: RoboticSequenceExperiment, run: Run, episodes: int) -> None:
         self.options, self.run, self.sac = experiment.evaluate, run, experiment.pretrain.sac
         self.keep_critics = experiment.finetune.keep_critics
         self.environment = RoboticSequence(experiment.environment)
@@ -75,7 +75,7 @@ class Probes:
         self.starts: dict[str, Any] = read_json(run.parents["collect"] / "start_states.json")
         identity = identity_of(experiment.domain, run)
         self.common = {name: identity[name] for name in ("experiment", "method", "seed")}
-        self.episodes = self.options.episodes
+        self.episodes = episodes
         self.pi_star = read_tensors(run.parents["pretrain"] / POLICY)
         self.pi_star_critics = read_tensors(run.parents["pretrain"] / CRITIC)
         if self.options.analysis:
@@ -88,7 +88,9 @@ class Probes:
         """Whether a milestone's policy, and its critics if it has any, are pi*'s."""
         weights = read_tensors(path)
         actor, critics = selected(weights, "actor."), selected(weights, "critic.")
-        return holds(actor, self.pi_star) and (not critics or holds(critics, self.pi_star_critics))
+        return has_weights(actor, self.pi_star) and (
+            not critics or has_weights(critics, self.pi_star_critics)
+        )
 
     def own_rows(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of pi*'s table that this run has at its later milestones too.
@@ -97,7 +99,7 @@ class Probes:
         the critics' CKA only where milestones have critics.
         """
         if name == EPISODES:
-            return table[table["start"] < self.episodes]  # NO_START is negative
+            return rows_from(table, range(self.episodes))
         if name == "representation" and not self.keep_critics:
             return table[table["network"] == analysis.ACTOR]
         return table

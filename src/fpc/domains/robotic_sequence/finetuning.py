@@ -37,7 +37,7 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
         write_milestone(run.output, step, weights)
 
     specification = SACSpecification(
-        **work.fields(options.evaluate_every, options.early_milestones) | {"on_milestone": keep},
+        **work.fields(options.milestones(work.steps)) | {"on_milestone": keep},
         environment=RoboticSequence(experiment.environment),
         options=options.sac,
         stages=len(experiment.environment.stages),

@@ -80,13 +80,16 @@ class RecurrentCategoricalPolicy:
             return sequences.features.to(device).float()
         assert sequences.observations is not None
         flat = {name: value.flatten(0, 1).to(device) for name, value in sequences.observations.items()}
-        training = self.network.training
-        self.network.train(training and not self.trains_encoder)
+        # A frozen encoder is left as it is: the modes of its network's parts may differ on purpose.
+        pausing = self.trains_encoder and self.network.training
+        if pausing:
+            self.network.eval()
         try:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_encoder):
                 features: Tensor = self.network.encode(flat)
         finally:
-            self.network.train(training)
+            if pausing:
+                self.network.train()
         return features.view(*sequences.starts.shape, -1)
 
     def distribution(self, outputs: Tensor) -> Distribution:

@@ -76,7 +76,7 @@ def _run(job: Job, report: Report) -> None:
     register_env(ENVIRONMENT, make_environment)
     global_model_factory().register_actor_critic_factory(make_actor_critic)
     Path(job.state).mkdir(parents=True, exist_ok=True)
-    job.visits.clear()
+    job.visits.discard()
     network: Any = job.make_network()
     configuration = settings(job, int(network.core.hidden_size) if job.recurrent else 0)
     if not job.appo_options.asynchronous:

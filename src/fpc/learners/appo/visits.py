@@ -7,7 +7,6 @@ probe's name.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 
@@ -23,12 +22,12 @@ class VisitNotes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def clear(self) -> None:
-        """Forget all visits: a resumed run has logged those before its checkpoint, and meets others again."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def discard(self) -> None:
-        """Forget the visits so far while environments go on: nothing was learned from them."""
+        """Forget the visits so far, while environments go on.
+
+        Nothing was learned from those in the warm-up, and a resumed run has logged those before its
+        checkpoint.
+        """
         for probe in self.read():
             (self.folder / probe).unlink(missing_ok=True)
 
