@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fpc.config.base import Fraction, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
+from fpc.config.milestones import MilestoneOptions
 
 
 class EnvironmentSection(Section):
@@ -29,12 +30,10 @@ class CollectSection(Section):
     """No options."""
 
 
-class FinetuneSection(PretrainSection):
-    """Hill climbing on all games."""
+class FinetuneSection(MilestoneOptions):
+    """Hill climbing on all games; a step is a proposal."""
 
-    evaluate_every: PositiveInt = Field(
-        description="Proposals between milestones; the first milestone is at 0."
-    )
+    deviation: PositiveFloat = Field(description="Standard deviation of a proposed change.")
 
 
 class EvaluateSection(Section):

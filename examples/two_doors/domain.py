@@ -57,7 +57,7 @@ class TwoDoors(Domain[TwoDoorsExperiment]):
         pi_star = work.pi_star()
         start = 0.5 if pi_star is None else read_tensors(pi_star)[LEFT].item()
         specification = HillClimbingSpecification(
-            **work.fields(section.evaluate_every),
+            **work.fields(section.milestones(work.steps)),
             score=lambda policy: share * policy[LEFT] + (1 - share) * (1 - policy[LEFT]),
             start={LEFT: start},
             deviation=section.deviation,

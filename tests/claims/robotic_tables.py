@@ -90,7 +90,7 @@ def episodes(curves: Curves, experiment: str = DOMAIN, far: int = 2, seeds: int 
                     rows.append((method, seed, step, probe, group, 0, 0, "success", min(1.0, value)))
             if method == "behavioral_cloning":
                 own = [
-                    (PI_STAR, 0, 0, probe, group, index, index, "success", heights[0]) for index in range(8)
+                    (PI_STAR, 0, 0, probe, group, index, index, "success", heights[0]) for index in range(20)
                 ]
                 rows += own
     names = ["method", "seed", "step", "probe", "group", "start", "episode", "measure", "value"]

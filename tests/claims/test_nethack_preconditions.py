@@ -9,8 +9,8 @@ import pytest
 
 from fpc.claims.claim import Outcome
 from fpc.claims.judging import judge
+from fpc.claims.measures import reference
 from fpc.claims.nethack import CLAIMS as NETHACK
-from fpc.claims.nethack_measures import in_blocks
 from fpc.claims.seeds import seeds_table
 from fpc.core.statistics import interquartile_mean
 
@@ -121,9 +121,9 @@ def test_runs_shorter_than_the_papers_are_not_compared_with_its_numbers() -> Non
 def test_blocks_of_games_keep_the_mean() -> None:
     games = np.tile(np.array(made.PI_STAR_SCORES, dtype=float), 20)
     assert interquartile_mean(games) == pytest.approx(4300.0, abs=200.0)  # far from the mean
-    assert interquartile_mean(in_blocks(games)) == pytest.approx(5221.0)
-    assert len(in_blocks(games)) == 20
-    assert len(in_blocks(games[:59])) == 5
+    assert interquartile_mean(reference(games)) == pytest.approx(5221.0)
+    assert len(reference(games)) == 20
+    assert reference(games[:99]).tolist() == games[:99].tolist()
 
 
 def test_every_seed_is_listed_by_its_score() -> None:

@@ -188,7 +188,7 @@ def test_the_contrary_of_pi_star() -> None:
     tables = made.robotic()
     episodes = tables[made.DOMAIN]["episodes"].copy()
     own = (episodes["method"] == "pi_star") & (episodes["group"] == "far")
-    episodes.loc[own, "value"] = np.where(episodes.loc[own, "episode"] < 5, 0.0, 1.0)
+    episodes.loc[own, "value"] = np.where(episodes.loc[own, "episode"] < 12, 0.0, 1.0)
     tables[made.DOMAIN] = {"episodes": episodes}
     for name in ("pi_star_knows_far", "pi_star_solves_far"):
         is_contrary(alone(name, tables))

@@ -148,22 +148,6 @@ def test_area_and_forward_transfer_by_hand() -> None:
     assert np.isnan(statistics.forward_transfer(1.0, 1.0))
 
 
-def test_forgetting_by_hand() -> None:
-    lost_and_regained = [1.0, 0.2, 0.0, 0.9]
-    assert statistics.final_forgetting(lost_and_regained) == pytest.approx(0.1)
-    assert statistics.worst_drop(lost_and_regained) == 1.0
-    learned = [0.0, 0.5, 1.0]
-    assert statistics.final_forgetting(learned) == -0.5
-    assert statistics.worst_drop(learned) == -0.5
-    np.testing.assert_allclose(statistics.worst_drop([[1.0, 1.0], [1.0, 0.25]]), [0.0, 0.75])
-
-
-@given(hnp.arrays(np.float64, st.integers(2, 12), elements=rates))
-def test_forgetting_is_bounded(success: np.ndarray) -> None:
-    assert -1.0 <= statistics.final_forgetting(success) <= 1.0
-    assert -1.0 <= statistics.worst_drop(success) <= 1.0
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -175,7 +159,6 @@ def test_forgetting_is_bounded(success: np.ndarray) -> None:
         (lambda: statistics.linear_cka(np.ones((3, 2)), np.ones((4, 2))), "equal inputs"),
         (lambda: statistics.area_under_curve([0, 0], [1.0, 1.0]), "increasing"),
         (lambda: statistics.area_under_curve([0, 1, 2], [1.0, 1.0]), "2 success values"),
-        (lambda: statistics.worst_drop([1.0]), "two or more steps"),
     ],
 )
 def test_bad_input_is_an_error_that_says_what_is_wrong(call: object, message: str) -> None:

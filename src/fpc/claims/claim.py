@@ -19,7 +19,7 @@ Tables = Mapping[str, "pd.DataFrame"]  # the tables in TABLES_READ -> rows of on
 TablesByExperiment = Mapping[str, Tables]
 Kind = Literal["shape", "level"]
 
-TABLES_READ = ("episodes", "representation", "training", "dungeon", "expert_recordings")
+TABLES_READ = ("episodes", "representation", "training", "expert_recordings")
 LEVEL_SCALE = "paper"  # the only scale whose numbers can be the paper's
 
 
@@ -82,6 +82,16 @@ class Measurement:
         if self.second is None or self.reference:
             return len(self.first)
         return min(len(self.first), len(self.second))
+
+    @property
+    def samples(self) -> list[Array]:
+        """Its one or two samples."""
+        return [self.first] if self.second is None else [self.first, self.second]
+
+    @property
+    def effect(self) -> float:
+        """The mean, or the difference of the means."""
+        return float(self.first.mean()) - (0.0 if self.second is None else float(self.second.mean()))
 
     @property
     def columns(self) -> int:

@@ -99,7 +99,7 @@ def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
         return Estimate(value, value, value, context.level)
     statistic = interquartile_mean if measurement.unit == "seed" else mean
     return bootstrap_estimate(
-        [first] if second is None else [first, second],
+        measurement.samples,
         statistic if second is None else difference_of(len(first), statistic),
         level=context.level,
         resamples=context.resamples,
@@ -113,8 +113,7 @@ def decide(claim: Claim, measurement: Measurement) -> tuple[Measurement, float |
     A claim about all columns needs the weakest one (intersection-union test: the largest p-value). One about
     any column takes the strongest, and its p-value is multiplied by their number (Bonferroni).
     """
-    samples = [measurement.first] if measurement.second is None else [measurement.first, measurement.second]
-    if measurement.exact or min(map(len, samples)) < 2:
+    if measurement.exact or min(map(len, measurement.samples)) < 2:
         return measurement.column(0), None
     columns = [measurement.column(index) for index in range(measurement.columns)]
     found = [(p_value_of(claim, column), -_margin(claim, column), column) for column in columns]
@@ -126,22 +125,21 @@ def decide(claim: Claim, measurement: Measurement) -> tuple[Measurement, float |
 def _margin(claim: Claim, measurement: Measurement) -> float:
     """Distance of the mean from the nearest bound; negative outside the range."""
     above, below = _bounds(claim)
-    return min(_mean(measurement) - above, below - _mean(measurement))
-
-
-def _mean(measurement: Measurement) -> float:
-    second = measurement.second
-    return float(measurement.first.mean()) - (0.0 if second is None else float(second.mean()))
+    return min(measurement.effect - above, below - measurement.effect)
 
 
 def p_value_of(claim: Claim, measurement: Measurement) -> float:
     """p-value of "the mean lies in the range": the larger one of its two sides."""
-    bounds = ((claim.above, True), (claim.below, False))
     return max(
         one_sided_p(measurement.first, measurement.second, bound=bound, greater=greater)
-        for bound, greater in bounds
-        if bound is not None
+        for bound, greater in _sides(claim)
     )
+
+
+def _sides(claim: Claim) -> list[tuple[float, bool]]:
+    """Each bound of the range, and whether the claim says "above" it."""
+    both = ((claim.above, True), (claim.below, False))
+    return [(bound, greater) for bound, greater in both if bound is not None]
 
 
 def unseen_p(claim: Claim, measurement: Measurement) -> float:
@@ -152,22 +150,16 @@ def unseen_p(claim: Claim, measurement: Measurement) -> float:
     limits, second = measurement.limits, measurement.second
     if limits is None:
         return 0.0
-    low, high = limits
-    sides = [
-        (bound, greater)
-        for bound, greater in ((claim.above, True), (claim.below, False))
-        if bound is not None
-    ]
+    (low, high), sides, samples = limits, _sides(claim), measurement.samples
     if second is None and low != -high and _near(measurement.first, limits):
         rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), greater) for bound, greater in sides]
         successes = int((measurement.first > (low + high) / 2).sum())
         return max(binary_p(successes, measurement.count, bound=r, greater=greater) for r, greater in rates)
-    samples = [measurement.first] if second is None else [measurement.first, second]
     if not all(any(_near(sample, (point,), high - low) for point in limits) for sample in samples):
         return 0.0
     worst = limits if second is None else (low - high, high - low)
     return max(
-        unseen_outcome_p(_mean(measurement), measurement.count, bound, worst[0] if greater else worst[1])
+        unseen_outcome_p(measurement.effect, measurement.count, bound, worst[0] if greater else worst[1])
         for bound, greater in sides
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from fpc.core.statistics import Array, area_under_curve
 from fpc.core.tables import FIRST_VISIT, NO_START, PI_STAR
 
 RATES = frozenset({"success", "correct_probability"})  # measures between 0 and 1
+RATE = (0.0, 1.0)  # the limits of a rate
 BLOCKS = 20
 
 
@@ -56,6 +57,11 @@ class Runs:
         """
         at_least_steps(self, step)
         return np.asarray(self.values[:, int(np.argmax(self.steps >= step))], dtype=np.float64)
+
+    def of(self, seeds: Sequence[int]) -> Runs:
+        """These seeds, in this order."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return replace(self, values=self.values[rows], seeds=tuple(seeds))
 
     def until(self, step: int) -> Runs:
         """The milestones up to ``step``."""
@@ -112,7 +118,7 @@ def runs_of(
     rows = _rows(tables, method, measure, group=group, probe=probe, condition=condition)
     by_probe = rows.groupby(["seed", "step", "probe"], observed=True)["value"].mean()
     means = by_probe.groupby(["seed", "step"]).mean().reset_index()
-    limits = (0.0, 1.0) if measure in RATES else None
+    limits = RATE if measure in RATES else None
     return pivoted(means, context, method, own_starts=_own_starts(rows), limits=limits)
 
 
@@ -134,7 +140,10 @@ def pi_star_by_start(
     unit = "start" if starts else "episode"
     by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()
     found = by_unit.to_numpy(dtype=np.float64)
-    return Measurement(found, unit="start state" if starts else "game", note=f"{len(rows):,} episodes")
+    limits = RATE if measure in RATES else None
+    return Measurement(
+        found, unit="start state" if starts else "game", note=f"{len(rows):,} episodes", limits=limits
+    )
 
 
 def _rows(tables: Tables, method: str, measure: str, **wanted: str | None) -> pd.DataFrame:
@@ -226,27 +235,16 @@ def same_budget(first: Runs, second: Runs) -> None:
         )
 
 
-def knows(runs: Runs, least: float = 0.9) -> None:
-    """Reject a claim about forgetting what pi* could not do.
-
-    Raises:
-        NotTestable: the mean before the first update is below ``least``.
-    """
-    if (start := float(runs.first.mean())) < least:
-        raise NotTestable(f"pi* starts at {start:.2f} on Far; below {least:g} there is too little to forget")
-
-
 def one_sample(values: Array, note: str = "", limits: tuple[float, float] | None = None) -> Measurement:
     """One value per seed; ``limits`` are the smallest and largest possible one."""
     return Measurement(values, note=note, limits=limits)
 
 
-def reference(pi_star: Measurement) -> Array:
-    """pi*'s values as the second sample of a comparison: means of ``BLOCKS`` blocks, if there are many.
+def reference(values: Array) -> Array:
+    """One policy's values as a sample to compare seeds with: means of ``BLOCKS`` blocks, if there are many.
 
     Single games are skewed, or won or lost; means of blocks are not, and have the same error of their mean.
     """
-    values = pi_star.first
     if len(values) < 5 * BLOCKS:
         return values
     return np.array([block.mean() for block in np.array_split(values, BLOCKS)], dtype=np.float64)
@@ -264,11 +262,11 @@ def change(
     measurement (``pi_star_by_start``) shows; where each has its own, the seeds' differences contain it.
     """
     if runs.own_starts:
-        return Measurement(take(runs) - runs.first, note=note, limits=_differences(runs))
-    return Measurement(take(runs), reference(pi_star()), note, limits=runs.limits, reference=True)
+        return Measurement(take(runs) - runs.first, note=note, limits=differences(runs))
+    return Measurement(take(runs), reference(pi_star().first), note, limits=runs.limits, reference=True)
 
 
-def _differences(runs: Runs) -> tuple[float, float] | None:
+def differences(runs: Runs) -> tuple[float, float] | None:
     """Smallest and largest possible difference of two values."""
     if runs.limits is None:
         return None
@@ -290,14 +288,19 @@ def compare(
     same_budget(first, second)
     if not (first.own_starts and second.own_starts):
         return Measurement(take(first), take(second), note, limits=first.limits)
-    shared = sorted(set(first.seeds) & set(second.seeds))
+    shared = shared_seeds([first, second])
     if len(shared) < min(len(first.seeds), len(second.seeds)):
         raise NotTestable("the two methods' seeds differ, and each seed has start states of its own")
-    one, two = (take(runs)[[runs.seeds.index(seed) for seed in shared]] for runs in (first, second))
+    one, two = (take(runs.of(shared)) for runs in (first, second))
     paired = "paired by seed, as seeds have start states of their own"
     return Measurement(
-        one - two, note="; ".join(part for part in (note, paired) if part), limits=_differences(first)
+        one - two, note="; ".join(part for part in (note, paired) if part), limits=differences(first)
     )
+
+
+def shared_seeds(runs: Iterable[Runs]) -> list[int]:
+    """Seeds that all have, sorted."""
+    return sorted(set.intersection(*(set(one.seeds) for one in runs)))
 
 
 def rank_correlation(groups: Mapping[float, Array]) -> Measurement:

@@ -97,7 +97,8 @@ def known_beyond_random(
     if not pi_star.index.equals(random.index):
         raise NotTestable("a random policy was not measured from pi*'s start states")
     note = f"pi* {pi_star.mean():.2f}, random {random.mean():.2f}"
-    return Measurement((pi_star - random).to_numpy(dtype=np.float64), note=note, unit="start state")
+    gain = (pi_star - random).to_numpy(dtype=np.float64)
+    return Measurement(gain, note=note, unit="start state", limits=(-1.0, 1.0))
 
 
 def _by_start(tables: Tables, probe: str) -> pd.Series:
@@ -174,12 +175,14 @@ def difference(
 def recovery(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """Success late in training minus that at the last milestone up to ``EARLY``."""
     runs = in_room(tables, context, method)
-    return one_sample(late(runs) - early(runs), f"{listed(early(runs))} to {listed(late(runs))}")
+    note = f"{listed(early(runs))} to {listed(late(runs))}"
+    return one_sample(late(runs) - early(runs), note, measures.differences(runs))
 
 
 def level(tables: TablesByExperiment, context: ClaimContext, method: str, take: Take) -> Measurement:
     """Success in the room."""
-    return one_sample(take(in_room(tables, context, method)))
+    runs = in_room(tables, context, method)
+    return one_sample(take(runs), limits=runs.limits)
 
 
 def returns(

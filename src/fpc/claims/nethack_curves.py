@@ -15,12 +15,11 @@ from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExp
 from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, table
 from fpc.claims.nethack_measures import CLOSE, EXPERIMENT, known, runs, shares
 from fpc.core.statistics import Array
+from fpc.figures.summary import BIN_STEPS, after_warm_up, binned
 
-BIN = 5_000_000  # environment steps; of shorter runs, a ``BINS``-th
-BINS = 25
+RETURN = "return"
 FEWEST_BINS = 6
 END = 0.1  # the share of the bins that are "the end"
-FIRST_UPDATE = "learning_rate"  # logged from the first update on
 
 
 def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
@@ -29,19 +28,12 @@ def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
     Raises:
         NotTestable: the method has no games in training, too few seeds, or too few bins that all seeds share.
     """
-    rows = table(tables[EXPERIMENT], "training")
-    rows = rows[rows["method"] == method]
-    games = rows.loc[rows["metric"] == "return", ["seed", "step", "value"]]
+    games, budget = after_warm_up(table(tables[EXPERIMENT], "training"), [RETURN])
+    games = games[games["method"] == method]
     if games.empty:
         raise NotTestable(f"no games of {method} in training")
-    started = rows[rows["metric"] == FIRST_UPDATE].groupby("seed", observed=True)["step"].min()
-    steps = games["step"] - games["seed"].map(started).fillna(0)
-    games = games.assign(step=steps)[steps >= 0]
-    total = float(rows["step"].max()) - (float(started.min()) if len(started) else 0.0)
-    width = min(float(BIN), total / BINS)
-    index = np.minimum(games["step"] // width, np.ceil(total / width) - 1)
-    binned = games.assign(step=((index + 0.5) * width).astype(np.int64))
-    wide = binned.groupby(["seed", "step"])["value"].mean().unstack("step").dropna(axis=1)
+    bins = binned(games, budget, ["method"], width=BIN_STEPS)
+    wide = bins.pivot_table(index="seed", columns="step", values="value").dropna(axis=1)
     if len(wide) < context.minimum_seeds:
         raise NotTestable(f"{method} has {len(wide)} seed(s); {context.minimum_seeds} are asked for")
     if wide.shape[1] < FEWEST_BINS:
@@ -84,7 +76,7 @@ def distance_from(
         NotTestable: the runs end before the last reading.
     """
     found = curve(tables, context, method)
-    at_least_steps(found, max(readings) - BIN)
+    at_least_steps(found, max(readings) - BIN_STEPS)
     columns = [int(np.argmin(np.abs(found.steps - step))) for step in readings]
     ours = found.values[:, columns]
     distances = np.abs(ours - np.array([*readings.values()])).mean(axis=1)

@@ -8,14 +8,15 @@ most games still stay on Close. pi* hardly ever finds Sokoban, which can be meas
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import Runs, before_first_visit, change, compare, table
-from fpc.claims.nethack_curves import FIRST_UPDATE
 from fpc.claims.nethack_measures import EXPERIMENT, FAR, SOKOBAN, known, pi_star_in, runs, shares
+from fpc.core.tables import FIRST_UPDATE
 
 EARLY = 0.1  # of the steps from the first update on
 
@@ -55,7 +56,7 @@ def early(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
             "tenth of training"
         )
     columns = [0, int(chosen[-1])]
-    return Runs(found.steps[columns], found.values[:, columns], found.seeds, found.own_starts)
+    return replace(found, steps=found.steps[columns], values=found.values[:, columns])
 
 
 def before_sokoban(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

@@ -9,8 +9,8 @@ import numpy as np
 from fpc.claims import nethack_curves as curves
 from fpc.claims import nethack_measures as measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, TablesByExperiment, claim_of
-from fpc.claims.measures import at_least_steps, listed, one_sample
-from fpc.claims.nethack_measures import SCORE
+from fpc.claims.measures import Runs, at_least_steps, listed, one_sample
+from fpc.claims.nethack_measures import SCORE, SOKOBAN
 from fpc.claims.nethack_paper import (
     FIGURE_3A,
     FIGURE_3A_DISTANCE,
@@ -54,21 +54,41 @@ COLUMNS = {
 _level = partial(claim_of, "nethack", kind="level")
 
 
-def difference_from_paper(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """Final scores of our seeds minus those of the paper's."""
-    ours = measures.runs(tables, context, method, SCORE)
+def _final(
+    tables: TablesByExperiment, context: ClaimContext, method: str, probe: measures.Probe = SCORE
+) -> Runs:
+    """A method's course, which at scale ``paper`` must be as long as the paper's."""
+    ours = measures.runs(tables, context, method, probe)
     if context.has_levels:
         at_least_steps(ours, PAPER_STEPS)
+    return ours
+
+
+def difference_from_paper(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Final scores of our seeds minus those of the paper's."""
+    ours = _final(tables, context, method)
     paper = np.asarray(TABLE_4_SEEDS[method], dtype=np.float64)
     return Measurement(ours.last, paper, f"ours {listed(ours.last)}, the paper's {listed(paper)}")
 
 
 def final_score(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
     """A method's final score."""
-    ours = measures.runs(tables, context, method, SCORE)
-    if context.has_levels:
-        at_least_steps(ours, PAPER_STEPS)
+    ours = _final(tables, context, method)
     return one_sample(ours.last, f"seeds {listed(ours.last)}")
+
+
+def ratio_to_paper(
+    tables: TablesByExperiment, context: ClaimContext, probe: measures.Probe, paper: float
+) -> Measurement:
+    """A measure of KS's final games divided by the paper's."""
+    ours = _final(tables, context, KS, probe).last
+    return one_sample(ours / paper, f"seeds {listed(ours)}")
+
+
+def most_pits(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
+    """Pits filled by the better one of vanilla and scratch."""
+    _final(tables, context, measures.REFERENCE, SOKOBAN)
+    return measures.most_pits(tables, context, relative=False)
 
 
 def _score(method: str) -> Claim:
@@ -101,13 +121,13 @@ def _from_scratch(method: str) -> Claim:
 
 
 def _column(column: str) -> Claim:
-    paper = {KS: TABLE_4[column][KS]}
+    paper = TABLE_4[column][KS]
     return _level(
         f"level_of_{column}",
         f"With KS, {COLUMNS[column]} as in the paper.",
-        ("Table 4", f"{paper[KS]:g}"),
+        ("Table 4", f"{paper:g}"),
         f"{column} of KS's final games divided by the paper's",
-        partial(measures.ratio_to_paper, probe=("final", column), paper=paper),
+        partial(ratio_to_paper, probe=("final", column), paper=paper),
         above=1 - RATIO,
         below=1 + RATIO,
     )
@@ -163,7 +183,7 @@ LEVELS = (
         ("Figure 5", ".1 at most"),
         "pits filled in Sokoban at the last step: the better one of vanilla and scratch by seed; a "
         f"reading of .1 cannot be told from {PITS:g}",
-        partial(measures.most_pits, relative=False),
+        most_pits,
         below=PITS,
     ),
     *(_from_scratch(method) for method in (SCRATCH_BC, SCRATCH_KS)),

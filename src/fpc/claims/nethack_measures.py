@@ -26,6 +26,7 @@ from fpc.claims.measures import (
     reference,
     runs_of,
     same_budget,
+    shared_seeds,
     table,
 )
 from fpc.core.statistics import Array
@@ -43,7 +44,7 @@ HEADROOM = 0.2  # of pi*'s mean: scratch must end this far below pi* for a compa
 LEARNED = 0.05  # of pi*'s mean: a scratch that gained less has not learned
 LEAST = {SOKOBAN: 0.1}  # pits that pi* must fill: a chance success or two are no skill
 UNTRAINED = 0.5  # of pi*'s mean: an untrained policy must be below this for pi* to know something
-BLOCKS, GAMES_IN_BLOCK = 20, 10  # most blocks, fewest games in each
+FEWEST_GAMES = 50  # of pi*, for its mean score and shares of its games
 
 
 def runs(tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe) -> Runs:
@@ -201,29 +202,17 @@ def order(
     return replace(rank_correlation({paper[name]: found[name] for name in paper}), note=means)
 
 
-def ratio_to_paper(
-    tables: TablesByExperiment, context: ClaimContext, probe: Probe, paper: Mapping[str, float]
-) -> Measurement:
-    """Each seed's measure at the last step divided by the paper's, averaged over methods."""
-    found = _at_the_end(tables, context, tuple(paper), probe)
-    means = ", ".join(f"{method} {values.mean():.4g}" for method, values in found.items())
-    return one_sample(np.mean([found[name] / value for name, value in paper.items()], axis=0), means)
-
-
 def _at_the_end(
     tables: TablesByExperiment, context: ClaimContext, methods: Sequence[str], probe: Probe
 ) -> dict[str, Array]:
     """Last values of the seeds that all methods have, in the same order."""
     found = {method: runs(tables, context, method, probe) for method in methods}
-    reference = found[methods[0]]
     for other in found.values():
-        same_budget(reference, other)
-    shared = set.intersection(*(set(one.seeds) for one in found.values()))
+        same_budget(found[methods[0]], other)
+    shared = shared_seeds(found.values())
     if len(shared) < context.minimum_seeds:
         raise NotTestable(f"{', '.join(methods)} share {len(shared)} seed(s)")
-    return {
-        method: one.last[[one.seeds.index(seed) for seed in sorted(shared)]] for method, one in found.items()
-    }
+    return {method: one.of(shared).last for method, one in found.items()}
 
 
 def much_deeper_than(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
@@ -231,7 +220,7 @@ def much_deeper_than(tables: TablesByExperiment, context: ClaimContext, method: 
     games = table(tables[EXPERIMENT], "expert_recordings")["depth"].to_numpy(dtype=np.float64)
     ours = runs(tables, context, method, DEPTH)
     note = f"expert {games.mean():.3g}, {method} {listed(ours.last)}, pi* {ours.first.mean():.3g}"
-    return Measurement(in_blocks(games), 2 * ours.last - ours.first, note)
+    return Measurement(reference(games), 2 * ours.last - ours.first, note)
 
 
 def pi_star_share(
@@ -243,34 +232,21 @@ def pi_star_share(
     """Share of pi*'s own final games that ``chosen`` picks by their measure."""
     games = _pi_star_games(tables, measure)
     return Measurement(
-        in_blocks(chosen(games).astype(np.float64)), note=f"{len(games):,} games", unit="block of games"
+        chosen(games).astype(np.float64), note=f"{len(games):,} games", unit="game", limits=(0.0, 1.0)
     )
 
 
 def pi_star_score(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """Mean score of pi*'s own final games."""
     games = _pi_star_games(tables, SCORE[1])
-    return Measurement(in_blocks(games), note=f"{len(games):,} games", unit="block of games")
+    return Measurement(games, note=f"{len(games):,} games", unit="game")
 
 
 def _pi_star_games(tables: TablesByExperiment, measure: str) -> Array:
-    return pi_star_by_start(tables[EXPERIMENT], measure=measure, probe=SCORE[0]).first
-
-
-def in_blocks(values: Array) -> Array:
-    """Means of consecutive games, as at most ``BLOCKS`` samples of about equal size.
-
-    Verdicts rest on interquartile means, which are near the mean for block means, but far from it for the
-    scores of single games, which are skewed, and for events that happen or do not.
-
-    Raises:
-        NotTestable: there are fewer than five blocks of ``GAMES_IN_BLOCK`` games.
-    """
-    count = min(BLOCKS, len(values) // GAMES_IN_BLOCK)
-    if count < 5:
-        raise NotTestable(f"{len(values)} games; {5 * GAMES_IN_BLOCK} are asked for")
-    blocks = np.array_split(np.asarray(values, dtype=np.float64), count)
-    return np.array([block.mean() for block in blocks], dtype=np.float64)
+    games = pi_star_by_start(tables[EXPERIMENT], measure=measure, probe=SCORE[0]).first
+    if len(games) < FEWEST_GAMES:
+        raise NotTestable(f"{len(games)} games; {FEWEST_GAMES} are asked for")
+    return games
 
 
 def pi_star_in(tables: TablesByExperiment, probe: Probe) -> Measurement:
@@ -287,10 +263,9 @@ def _minus_pi_star(
     """
     if ours.own_starts and start.own_starts:
         return compare(_only(ours, index), _only(start, 0))
-    return Measurement(ours.values[:, index], reference(pi_star_in(tables, probe)), reference=True)
+    return Measurement(ours.values[:, index], reference(pi_star_in(tables, probe).first), reference=True)
 
 
 def _only(found: Runs, index: int) -> Runs:
     """One milestone, so that values of different milestones can be compared."""
-    values = found.values[:, [index]]
-    return Runs(np.array([0]), values, found.seeds, found.own_starts)
+    return replace(found, steps=np.array([0]), values=found.values[:, [index]])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import Runs, compare
+from fpc.claims.measures import RATE, Runs, compare
 from fpc.claims.robotic_measures import (
     ALIKE,
     BC,
@@ -39,10 +40,10 @@ SMALL, FULL = (f"{DOMAIN}_memory_{size}" for size in (100, 10000))
 def _over_stages(tables: TablesByExperiment, context: ClaimContext, experiment: str, method: str) -> Runs:
     """Success averaged over all single stages."""
     found = tables[experiment]
-    stages = [probe for names in stages_of(found).values() for probe in names if probe != "whole"]
+    stages = [probe for names in stages_of(found).values() for probe in names]
     runs = [course(found, context, method, probe) for probe in stages]
     values = np.mean([run.values for run in runs], axis=0)
-    return Runs(runs[0].steps, values, runs[0].seeds, runs[0].own_starts)
+    return replace(runs[0], values=values)
 
 
 def reset_costs(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -87,13 +88,15 @@ def size_trend(tables: TablesByExperiment, context: ClaimContext, axis: int) -> 
     if (best := float(ends.mean(axis=2).max())) < LEARNED:
         raise NotTestable(f"BC learns the whole sequence at no size (best {best:.2f})")
     by_size = ends.mean(axis=1 - axis)
-    return Measurement(by_size[-1], by_size[0], "largest minus smallest, at the end")
+    return Measurement(by_size[-1], by_size[0], "largest minus smallest, at the end", limits=RATE)
 
 
 def ewc_with_two_layers(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """EWC with two hidden layers minus with more, averaged over widths."""
     by_depth = _ends(tables, context, EWC).mean(axis=0)
-    return Measurement(by_depth[0], by_depth[1:].mean(axis=0), "2 layers minus 3 and 4, at the end")
+    return Measurement(
+        by_depth[0], by_depth[1:].mean(axis=0), "2 layers minus 3 and 4, at the end", limits=RATE
+    )
 
 
 def _shift(size: str, paper: str, above: float | None, below: float | None) -> Claim:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Kind, Measurement, NotTestable, Tables, TablesByExperiment
-from fpc.claims.measures import Runs, compare, runs_of, same_budget, table
+from fpc.claims.measures import Runs, compare, runs_of, same_budget, shared_seeds, table
 from fpc.core.statistics import Array
 
 DOMAIN = EXPERIMENT = "robotic_sequence"
@@ -101,7 +101,8 @@ def stages_of(tables: Tables) -> dict[str, list[str]]:
     first = episodes[episodes["step"] == episodes["step"].min()]
     found: dict[str, list[str]] = {"close": [], "far": []}
     for probe, group in first[["probe", "group"]].drop_duplicates().itertuples(index=False):
-        found.setdefault(str(group), []).append(str(probe))
+        if group in found:
+            found[str(group)].append(str(probe))
     return {group: sorted(names, key=_position) for group, names in found.items()}
 
 
@@ -256,19 +257,10 @@ def paired(tables: Tables, context: ClaimContext, methods: tuple[str, str], wher
     """Courses of two methods with the same budget, and with the seeds that both have, in the same order."""
     first, second = (course(tables, context, method, where) for method in methods)
     same_budget(first, second)
-    shared = sorted(set(first.seeds) & set(second.seeds))
+    shared = shared_seeds([first, second])
     if len(shared) < context.minimum_seeds:
         raise NotTestable(f"the two share {len(shared)} seed(s); {context.minimum_seeds} are asked for")
-    one, two = (
-        Runs(
-            runs.steps,
-            runs.values[[runs.seeds.index(seed) for seed in shared]],
-            tuple(shared),
-            runs.own_starts,
-        )
-        for runs in (first, second)
-    )
-    return one, two
+    return first.of(shared), second.of(shared)
 
 
 def keeps(method: str, where: str, take: Take = always, holds: Holds = "all") -> Measure:

@@ -87,7 +87,7 @@ def recovered_likelihood(tables: TablesByExperiment, context: ClaimContext) -> M
     seeds = [seed for seed, back in zip(success.seeds, regained, strict=True) if back]
     if len(seeds) < context.minimum_seeds:
         raise NotTestable(f"vanilla lost and learned {probe} again in {len(seeds)} seed(s) only")
-    chosen = likelihood.values[[likelihood.seeds.index(seed) for seed in seeds]]
+    chosen = likelihood.of(seeds).values
     lowest = chosen.min(axis=1)
     lost = chosen[:, 0] - lowest
     share = np.divide(chosen[:, -1] - lowest, lost, out=np.ones_like(lost), where=lost > 0)

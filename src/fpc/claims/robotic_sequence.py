@@ -6,6 +6,7 @@ Here: pi* itself, the whole sequence (figure 3c) and kickstarting. Thresholds ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
@@ -50,7 +51,7 @@ def pi_star_on(tables: TablesByExperiment, context: ClaimContext, group: str) ->
     if group == "close":
         return ours
     untrained = course(found, context, SCRATCH, group).first
-    return Measurement(ours.first, untrained, ours.note, ours.unit)
+    return replace(ours, second=untrained, reference=True)
 
 
 def vanilla_like_scratch(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -61,7 +62,7 @@ def vanilla_like_scratch(tables: TablesByExperiment, context: ClaimContext) -> M
         raise NotTestable(
             f"no method ends above {LEARNED:g} on the whole sequence (best {height:.2f}): all are alike"
         )
-    stages = [probe for names in stages_of(found).values() for probe in names if probe != "whole"]
+    stages = [probe for names in stages_of(found).values() for probe in names]
     heights = [float(course(found, context, SCRATCH, probe).values.mean(axis=0).max()) for probe in stages]
     if max(heights) < LEARNED:
         raise NotTestable(
@@ -82,9 +83,8 @@ def keeps_what_it_learns(tables: TablesByExperiment, context: ClaimContext) -> M
 def kickstarting_against_vanilla(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """Whole-sequence success at the end, KS minus vanilla, if retention (BC) gains anything there."""
     gain = difference(tables, context, BC, VANILLA)
-    gained = float(gain.first.mean()) - (0.0 if gain.second is None else float(gain.second.mean()))
-    if gained <= NO_BETTER:
-        raise NotTestable(f"BC is {gained:.2f} above vanilla at the end: there is nothing to fail at")
+    if gain.effect <= NO_BETTER:
+        raise NotTestable(f"BC is {gain.effect:.2f} above vanilla at the end: there is nothing to fail at")
     return difference(tables, context, KS, VANILLA)
 
 

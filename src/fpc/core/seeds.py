@@ -13,9 +13,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -51,13 +50,14 @@ def words_of(*stream: int) -> list[int]:
 
 
 def _sequence(stream: tuple[int, ...]) -> np.random.SeedSequence:
+    import numpy as np  # not at start-up: the command line imports this module
+
     return np.random.SeedSequence(words_of(*map(int, stream)))
 
 
 def seeds_of(*stream: int, count: int) -> list[int]:
     """``count`` seeds of a stream, below 2^63."""
-    words = _sequence(stream).generate_state(count, np.uint64) >> np.uint64(1)
-    return [int(word) for word in words]
+    return [int(word) >> 1 for word in _sequence(stream).generate_state(count, "uint64")]
 
 
 def seed_of(*stream: int) -> int:
@@ -77,6 +77,8 @@ def short_seed_of(*stream: int) -> int:
 
 def rng_of(*stream: int) -> np.random.Generator:
     """numpy generator of a stream."""
+    import numpy as np
+
     return np.random.default_rng(_sequence(stream))
 
 
@@ -91,12 +93,16 @@ def generators_of(*stream: int, uses: Sequence[str]) -> dict[str, torch.Generato
     """torch generators for several uses of one stream, by name; the order of ``uses`` matters."""
     import torch
 
-    words = _sequence(stream).generate_state(len(uses), np.uint64) & np.uint64(2**63 - 1)
-    return {use: torch.Generator().manual_seed(int(word)) for use, word in zip(uses, words, strict=True)}
+    words = _sequence(stream).generate_state(len(uses), "uint64")
+    return {
+        use: torch.Generator().manual_seed(int(word) % 2**63) for use, word in zip(uses, words, strict=True)
+    }
 
 
 def named_generator(seed: int, name: str) -> np.random.Generator:
     """numpy generator of (seed, name), with PCG64 as its bit generator, which can be advanced."""
+    import numpy as np
+
     digest = hashlib.sha256(name.encode()).digest()
     words = np.frombuffer(digest[:16], dtype=np.uint32).tolist()
     return np.random.Generator(np.random.PCG64([seed, *words]))

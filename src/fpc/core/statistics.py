@@ -204,39 +204,6 @@ def forward_transfer(area: ArrayLike, baseline_area: ArrayLike) -> Array:
         return np.where(gain > 0.0, (ours - baseline) / gain, np.nan)
 
 
-def final_forgetting(success: ArrayLike) -> Array:
-    """Best success before the last step minus success at the last step (Chaudhry et al. 2018).
-
-    Args:
-        success: rates in [0, 1], ``[..., steps]`` with two or more steps.
-
-    Returns:
-        ``[...]`` in [-1, 1]; 0: nothing lost at the end, negative: better than ever before.
-    """
-    values = _two_steps(success)
-    return np.asarray(values[..., :-1].max(axis=-1) - values[..., -1], dtype=np.float64)
-
-
-def worst_drop(success: ArrayLike) -> Array:
-    """Success at the first step minus the lowest success afterwards.
-
-    Args:
-        success: rates in [0, 1], ``[..., steps]`` with two or more steps; the first is pi*'s.
-
-    Returns:
-        ``[...]`` in [-1, 1]; 1: completely lost at some point, even if relearned later.
-    """
-    values = _two_steps(success)
-    return np.asarray(values[..., 0] - values[..., 1:].min(axis=-1), dtype=np.float64)
-
-
-def _two_steps(success: ArrayLike) -> Array:
-    values = np.asarray(success, dtype=np.float64)
-    if values.ndim == 0 or values.shape[-1] < 2:
-        raise ValueError("forgetting needs success at two or more steps")
-    return values
-
-
 def _strata(scores: ArrayLike | Sequence[ArrayLike]) -> list[Array]:
     ragged = isinstance(scores, list | tuple) and all(np.ndim(part) == 1 for part in scores)
     if ragged:

@@ -17,6 +17,7 @@ PHASE_OF_TABLE = {name: phase for phase, names in TABLES.items() for name in nam
 
 # In training: then the probe's name, exactly as in episodes. The value is a step; NaN: never within the run.
 FIRST_VISIT = "first_visit_"
+FIRST_UPDATE = "learning_rate"  # in training: logged from the first update on, at the step before it
 EPISODES = "episodes"
 EXPERT = "expert"  # in place of a method, in tables written by collect
 # One row per probe, episode and measure; episode -1 is for measures of the policy itself. Each letter is the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import ceil
 from typing import cast
 
@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from fpc.core.statistics import bootstrap_curve, interquartile_mean, mean
+from fpc.core.tables import FIRST_UPDATE
 from fpc.figures.interface import PAPER_LEVEL, FigureSettings, MissingData
 
 SEED = "seed"  # what intervals are over, except pi*'s
 SUMMARY = ["seeds", "units", "unit", "statistic", "value", "low", "high", "level"]
 BINS = 25  # of the budget, unless a figure names the width of its bins
+BIN_STEPS = 5_000_000  # environment steps, as in the paper's figure 3a
 
 
 def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataFrame:
@@ -30,6 +32,21 @@ def per_run(episodes: pd.DataFrame, measure: str, by: Sequence[str]) -> pd.DataF
     """
     rows = episodes[episodes["measure"] == measure]
     return rows.groupby([*by, "seed", "step"], observed=True)["value"].mean().reset_index()
+
+
+def after_warm_up(training: pd.DataFrame, metrics: Collection[str]) -> tuple[pd.DataFrame, float]:
+    """Training rows of these metrics with steps counted from their run's first update, and the budget.
+
+    Rows before it are left out: in the warm-up a run only samples. Runs that log no update keep their steps.
+    """
+    run = ["method", "seed"]
+    kept = training[training["metric"].isin([*metrics, FIRST_UPDATE])]
+    updates = kept[kept["metric"] == FIRST_UPDATE]
+    first = updates.groupby(run, observed=True)["step"].min().rename("first").reset_index()
+    rows = kept.merge(first, on=run, how="left")
+    rows["step"] -= rows.pop("first").fillna(0).astype("int64")
+    budget = float(rows["step"].max()) if len(rows) else 0.0
+    return rows[(rows["step"] >= 0) & rows["metric"].isin(metrics)], budget
 
 
 def binned(

@@ -57,19 +57,26 @@ def _phase_line(
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
     steps = _counted(domain.training_steps(section, phase))
+    speed = configuration.plan.steps_per_second.get(section.domain, {}).get(phase)
+    own = [row for row in chosen if row.method == PI_STAR]
+    others = [row for row in chosen if row.method != PI_STAR]
     measured = measured_seconds(chosen)
-    if measured:
-        seconds, source = len(chosen) * sum(measured) / len(measured), "measured"
-    else:
-        speed = configuration.plan.steps_per_second.get(section.domain, {}).get(phase)
-        once = sum(row.method == PI_STAR for row in chosen)
-        total = (len(chosen) - once) * steps + once * _counted(domain.pi_star_steps(section))
-        seconds, source = (total / speed, "expected") if speed else (0.0, "unknown")
+    seconds = _seconds(others, steps, speed)
+    if own:
+        seconds += _seconds(own, _counted(domain.pi_star_steps(section)), speed)
+    source = "measured" if measured else "expected" if speed else "unknown"
     hours = seconds / 3600
     counts = f"{len(chosen):>5} {len(measured):>5} {steps:>14,}"
     gpu_hours = hours * configuration.plan.resources(section.domain, phase).gpus
     line = f"{experiment:<34} {phase:<9} {counts} {hours:>8.3f} {gpu_hours:>9.2f}  {source}"
     return line, hours, gpu_hours
+
+
+def _seconds(chosen: list[Row], steps: int, speed: float | None) -> float:
+    """Expected seconds of runs alike: those of the runs made so far, else ``steps`` at the assumed speed."""
+    if measured := measured_seconds(chosen):
+        return len(chosen) * sum(measured) / len(measured)
+    return len(chosen) * steps / speed if speed else 0.0
 
 
 def _counted(work: Mapping[str, int]) -> int:

@@ -12,11 +12,10 @@ from fpc.figures.final_games import BY, per_metric
 from fpc.figures.interface import FigureSettings, MissingData
 from fpc.figures.panels import draw_panels
 from fpc.figures.pi_star import pi_star_level
-from fpc.figures.summary import binned, summarise
+from fpc.figures.summary import BIN_STEPS, after_warm_up, binned, summarise
 
 CLOSE = "level_1"  # probe of games from the start, at every milestone
 COLUMNS = 3
-BIN_STEPS = 5_000_000
 
 
 def data(
@@ -39,29 +38,14 @@ def data(
     training = tables["training"]
     if not training["metric"].isin(metrics).any():
         raise MissingData(f"no training game with the metrics {', '.join(metrics)}")
-    rows = without_warm_up(training)
-    rows = rows[rows["metric"].isin(metrics)]
+    rows, budget = after_warm_up(training, metrics)
     if rows.empty:
         raise MissingData("no training game finished after the warm-up")
-    runs = binned(rows, float(training["step"].max()), BY, width=BIN_STEPS)
+    runs = binned(rows, budget, BY, width=BIN_STEPS)
     episodes = tables["episodes"]
     games = episodes[episodes["probe"] == CLOSE]
     level = pi_star_level(games, lambda rows: per_metric(rows, metrics), BY, settings)
     return pd.concat([summarise(runs, BY, settings), level], ignore_index=True)
-
-
-def without_warm_up(training: pd.DataFrame) -> pd.DataFrame:
-    """Training rows with steps counted from their run's first update; rows before it are left out.
-
-    A learner logs ``learning_rate`` from its first update on, at the step before it. Runs without such rows
-    keep their steps.
-    """
-    run = ["method", "seed"]
-    updates = training[training["metric"] == "learning_rate"]
-    first = updates.groupby(run, observed=True)["step"].min().rename("first").reset_index()
-    rows = training.merge(first, on=run, how="left")
-    rows["step"] -= rows.pop("first").fillna(0).astype("int64")
-    return rows[rows["step"] >= 0]
 
 
 def draw(entry: TrainingMetrics, data: pd.DataFrame, settings: FigureSettings) -> Figure:
