@@ -18,7 +18,7 @@ import numpy as np
 from fpc.core.files import write_json
 from fpc.domains.nethack.action_space import action_of
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import OBSERVATION_KEYS, NetHackEnvironment, make_game, seed_game
+from fpc.domains.nethack.environment import OBSERVATION_KEYS, NetHackEnvironment, begin_game, make_game
 
 OPTIONS = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=10**9, no_progress_limit=10**9)
 Side = tuple[Callable[[int], object], Callable[[int], tuple[object, ...]]]
@@ -57,8 +57,7 @@ def main() -> None:
     ours, bare = NetHackEnvironment(OPTIONS), make_game(OPTIONS, observation_keys=OBSERVATION_KEYS)
 
     def reset_bare(seed: int) -> object:
-        seed_game(bare, seed)
-        return bare.reset()
+        return begin_game(bare, seed)
 
     sides: dict[str, Side] = {
         "ours": (lambda seed: ours.reset(seed=seed), ours.step),

@@ -20,7 +20,7 @@ from nle.dataset import TtyrecDataset
 
 from fpc.core.files import write_json
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import make_game, seed_game
+from fpc.domains.nethack.environment import begin_game, make_game
 from fpc.domains.nethack.games import GameStreams, load_all
 from fpc.domains.nethack.recordings import index_recordings
 
@@ -32,8 +32,7 @@ def record(folder: Path, games: int, steps: int) -> None:
     """Record games of random moves that quit after ``steps``."""
     game = make_game(MONK, savedir=folder)
     for seed in range(games):
-        seed_game(game, seed)
-        game.reset()
+        begin_game(game, seed)
         rng, done = np.random.default_rng(seed), False
         for action in rng.integers(16, size=steps).tolist():
             _, _, done, *_ = game.step(action)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import ctypes
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from nle import nethack
+from nle.env.base import NLE
 
 from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS, action_of, actions_of
-from fpc.domains.nethack.environment import NetHackEnvironment, make_game, seed_game
+from fpc.domains.nethack.environment import BEGINNING, NetHackEnvironment, begin_game, make_game
 from fpc.domains.nethack.metrics import METRICS, GameMetrics
 
 from .random_games import play_actions, random_actions, task
@@ -51,13 +54,36 @@ def test_equal_seeds_and_actions_give_equal_games_and_other_seeds_others(
     assert not same(games[0][0], games[2][0])
 
 
+def beginning_of(game: NLE) -> int:
+    library = ctypes.CDLL(game.nethack.dlpath)
+    moment = ctypes.c_long.in_dll(library, BEGINNING).value
+    ctypes.CDLL(None).dlclose(ctypes.c_void_p(library._handle))
+    return moment
+
+
+def test_a_game_does_not_depend_on_when_it_is_played() -> None:
+    first, second = make_game(task()), make_game(task())
+    begin_game(first, 3)
+    found = [beginning_of(first)]
+    first.seed(core=3, disp=3, reseed=False)
+    first.reset()
+    assert abs(beginning_of(first) - time.time()) < 60  # what NLE does: the next game is another one
+    for game, seed in ((first, 3), (second, 3), (second, 4)):
+        begin_game(game, seed)
+        found.append(beginning_of(game))
+    assert beginning_of(first) == found[0]  # each game has its own
+    assert found[0] == found[1] == found[2] != found[3]
+    assert all(abs(moment - time.time()) > 3600 for moment in found)
+    first.close()
+    second.close()
+
+
 def test_observations_are_the_screen_of_the_game_and_the_previous_action(
     environment: NetHackEnvironment,
 ) -> None:
     observation, _ = with_limits(environment).reset(seed=3)
     game = make_game(task())
-    seed_game(game, 3)
-    bare, _ = game.reset()
+    bare = begin_game(game, 3)
     assert observation["previous_action"].tolist() == [0]
     for action in [*random_actions(1, 40), SEARCH, ESCAPE]:
         observation = environment.step(action)[0]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fpc.domains.nethack.config import SourceOptions
-from fpc.domains.nethack.environment import make_game, seed_game
+from fpc.domains.nethack.environment import begin_game, make_game
 from fpc.domains.nethack.frames import dungeon_depths
 from fpc.domains.nethack.games import (
     OBSERVATIONS,
@@ -203,8 +203,7 @@ def test_a_missing_or_truncated_recording_is_refused(
 
 def test_a_key_that_no_action_presses_is_refused(tmp_path: Path) -> None:
     game = make_game(MONK, savedir=tmp_path / "one")
-    seed_game(game, 0)
-    game.reset()
+    begin_game(game, 0)
     game.nethack.step(0x16)  # control-v
     game._quit_game(game.last_observation, False)
     game.close()

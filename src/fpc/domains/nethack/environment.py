@@ -6,6 +6,7 @@ player; no penalty), but builds on NLE directly, because NetHackChallenge does n
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _TELEPORT = 20  # ^T: the only action privileged in debug mode, where anyone can
 _DEATH_QUESTION = b"Die?"
 _STATUS_ROW, _NAME_WIDTH, _NAMES = 22, 31, (b"Wizard the", b"Agent the")
 _UNLIMITED = 2**31
+BEGINNING, LATEST = "ubirthday", 2**31  # NetHack's variable: seconds since 1970, as int64; an end in 2038
 ROWS, COLUMNS = 24, 80
 SOKOBAN, SOKOBAN_DUNGEON = "sokoban", 4  # name of the probe, and the dungeon's number in blstats
 
@@ -71,10 +73,21 @@ def make_game(
     )
 
 
-def seed_game(game: NLE, seed: int) -> None:
-    """Seed the game that the next ``reset`` begins; equal seeds give identical games."""
-    core, display = short_seeds_of(seed, count=2)
+def begin_game(game: NLE, seed: int) -> dict[str, np.ndarray]:
+    """Begin the game of ``seed`` and return its first observation; equal seeds give identical games.
+
+    NLE's seeds and ``fix_moon_phase`` leave out the time at which the game began. From it NetHack derives
+    the names and the prices of shopkeepers, for instance, so that a game would differ from itself minutes
+    later. It is set here, on the first level, which has no shop.
+    """
+    core, display, moment = short_seeds_of(seed, count=3)
     game.seed(core=core, disp=display, reseed=False)
+    observation: dict[str, np.ndarray] = game.reset()[0]
+    library = ctypes.CDLL(game.nethack.dlpath)  # the copy that this game has loaded
+    ctypes.c_long.in_dll(library, BEGINNING).value = moment % LATEST
+    # Without this, NLE could not unload the copy, and the next game would continue with its variables.
+    ctypes.CDLL(None).dlclose(ctypes.c_void_p(library._handle))
+    return observation
 
 
 class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
@@ -216,8 +229,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
 
     def _begin(self, seed: int) -> None:
         self._seed = seed
-        seed_game(self.game, seed)
-        self.game.reset()
+        begin_game(self.game, seed)
         observed = self.game.last_observation  # arrays that NLE overwrites at each step
         keys = [*OBSERVATION_KEYS, *(key for key in _ALWAYS_OBSERVED if key not in OBSERVATION_KEYS)]
         arrays = dict(zip(keys, observed, strict=True))

@@ -15,7 +15,7 @@ from nle.env.base import NLE
 from fpc.core.files import fsync_folder, read_json, write_json
 from fpc.core.processes import process_pool
 from fpc.domains.nethack.config import EnvironmentOptions
-from fpc.domains.nethack.environment import make_game, seed_game
+from fpc.domains.nethack.environment import begin_game, make_game
 from fpc.domains.nethack.expert.player import Player
 from fpc.domains.nethack.metrics import GameMetrics
 
@@ -73,7 +73,7 @@ def play_game(
     Args:
         environment: the task; its limits on steps and on steps without progress apply as well.
         player: is reset first.
-        seed: as for ``environment.seed_game``.
+        seed: as for ``environment.begin_game``.
         max_steps: maximum number of actions.
         game: from ``make_game`` with the player's observation keys; by default, one is created and closed.
     """
@@ -83,8 +83,7 @@ def play_game(
             return play_game(environment, player, seed, max_steps, game)
         finally:
             game.close()
-    seed_game(game, seed)
-    observation, _ = game.reset()
+    observation = begin_game(game, seed)
     player.reset(seed)
     internal = game.last_observation[-1]
     metrics = GameMetrics(observation["blstats"], internal, observation["glyphs"])
