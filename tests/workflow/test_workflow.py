@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.dvc_lock import record_weights
-from tests.workflow.chain import environment
+from tests.workflow.chain import copy_project, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -214,3 +214,24 @@ def test_the_paper_is_planned_quickly_and_by_the_profile_in_the_root() -> None:
     assert plan.returncode == 0, plan.stderr
     assert "robotic_sequence" in plan.stdout
     assert re.search(r"about [\d.]+ process hours", plan.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ([], "paper"),
+        (["--config", "scale=tiny"], "tiny"),
+        (["--config", "variant=text_ewc"], "paper+text_ewc"),
+    ],
+)
+def test_the_slurm_profile_alone_is_the_full_reproduction(
+    tmp_path: Path, words: list[str], made: str
+) -> None:
+    copy_project(tmp_path, "tiny")
+    (tmp_path / "slurm").symlink_to("workflow/profiles/slurm")
+    command = [BIN / "snakemake", "--profile", "slurm", "--dry-run", *words]
+    finished = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert set(re.findall(r"output: results/([^/]+)/", finished.stdout)) == {made}
