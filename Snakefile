@@ -42,6 +42,11 @@ rule figures:
         adapter.files(row for row in TABLE if row.phase == "figure"),
 
 
+# Not called in a dry run, which needs no data; jobs check their own inputs again.
+onstart:
+    check_inputs(workflow.dag.needrun_jobs())
+
+
 onsuccess:
     print(adapter.closing_message(CONFIGURATION))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from fpc.workflow import snakemake_adapter as adapter
 from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
+from fpc.workflow.inputs import missing_note
 from fpc.workflow.run_table import closing_row, rows
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
@@ -20,6 +21,10 @@ BENCHMARKS = f"results/.benchmarks/{LABEL}"
 SCALE = f"--scale={CONFIGURATION.scale}" + (
     f" --variant={CONFIGURATION.variant}" if CONFIGURATION.variant else ""
 )
+
+
+if workflow.is_main_process and (note := missing_note(CONFIGURATION)):
+    print(f"note: {note}", file=sys.stderr)
 
 
 # Jobs call this environment's `fpc`, even if it is not activated; in a container they call the image's, although
@@ -98,6 +103,15 @@ def figure_inputs(wildcards):
 def closing_inputs(phase):
     """Inputs of claims or report."""
     return adapter.job_inputs(CONFIGURATION, closing_row(CONFIGURATION, phase))
+
+
+def check_inputs(jobs):
+    """Stop before the first job if an external input of any of these jobs is missing."""
+    wanted = [(job.wildcards_dict.get("experiment"), job.rule.name) for job in jobs]
+    try:
+        adapter.check_inputs(CONFIGURATION, wanted)
+    except ValueError as error:
+        raise WorkflowError(str(error))
 
 
 def tables_of(experiment):

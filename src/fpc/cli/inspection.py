@@ -19,9 +19,13 @@ config = typer.Typer(
 
 def plan(scale: Scale = "demo", variant: Variant = None) -> None:
     """Print runs, steps and expected hours before anything starts."""
+    from fpc.workflow.inputs import missing_note
     from fpc.workflow.plan import plan_text
 
-    typer.echo(plan_text(load_configuration(scale, variant)))
+    configuration = load_configuration(scale, variant)
+    typer.echo(plan_text(configuration))
+    if note := missing_note(configuration):
+        typer.echo(f"note: {note}", err=True)
 
 
 def status(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -60,6 +61,17 @@ class Run(Protocol):
 
     def report(self, step: int, total: int, **metrics: float) -> None:
         """Report progress; cheap enough to call after every episode."""
+
+
+@dataclass(frozen=True)
+class NeededInput:
+    """A third-party file or folder that runs of an experiment read; nothing in this project makes it."""
+
+    name: str
+    path: Path  # where it is looked for
+    phases: tuple[str, ...]  # phases that read it
+    problem: str | None  # what is wrong with it; None if it is there
+    commands: tuple[str, ...] = ()  # what mends that, in this order
 
 
 class UnacceptablePolicy(ValueError):
@@ -119,6 +131,10 @@ class Domain(ABC, Generic[ExperimentT]):
                 f"memory_size: {size} exceeds the {collected} collected states. "
                 "Lower it, or raise collect.states."
             )
+
+    def needed_inputs(self, experiment: ExperimentT) -> list[NeededInput]:
+        """Third-party inputs of an experiment's runs, present or not; by default none. Downloads nothing."""
+        return []
 
     def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
         """Name -> function deriving that table from a figure's plotted data, as figures import no domain."""

@@ -12,6 +12,7 @@ from fpc.lineage.artifact import Row, command, scale_and_variant
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.verdict import Verdict
 from fpc.workflow.configuration import Configuration
+from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.run import Run, RunError, forget, open_run
 from fpc.workflow.run_table import RunTable
 
@@ -23,7 +24,8 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     """Do the work of a row and publish it; does nothing if the row is current.
 
     Raises:
-        RunError: a parent is missing, not current, or lacks files that the work reads.
+        RunError: a parent is missing, not current, or lacks files that the work reads; or a third-party
+            input is missing, which a run never downloads itself.
     """
     table = RunTable(configuration)
     fresh = freshness(table)
@@ -32,6 +34,8 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
         logger.info("%s is up to date; delete %s to make it again", row.title, row.manifest)
         forget(row, section, made_from)
         return
+    if missing := missing_inputs(configuration, [(row.experiment, row.phase)]):
+        raise RunError(missing_text(row.title, missing))
     check_parents(fresh, table, made_from, whole=row.phase not in READ_TABLES)
     fresh.digests.save()
     with open_run(row, section, made_from) as run:
@@ -90,6 +94,7 @@ def execute_domain_phase(
     configuration: Configuration, phase: str, experiment: str, method: str | None, seeds: tuple[int, ...]
 ) -> None:
     """Run a phase that the experiment's domain implements (pretrain, collect, finetune, evaluate)."""
+    row = Row(configuration.label, phase, experiment, method, seeds)
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
 
@@ -103,4 +108,4 @@ def execute_domain_phase(
         else:
             perform(section, method, configuration.options(experiment, method), run)
 
-    execute(configuration, Row(configuration.label, phase, experiment, method, seeds), work)
+    execute(configuration, row, work)

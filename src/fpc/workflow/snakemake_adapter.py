@@ -25,6 +25,7 @@ from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Finding
 from fpc.workflow.configuration import Configuration, JobResources
+from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
 
@@ -144,6 +145,20 @@ def _set_time(path: Path, seconds: float) -> None:
     with suppress(FileNotFoundError):  # a job may be replacing it
         if abs(path.stat().st_mtime - seconds) > 0.001:
             os.utime(path, (seconds, seconds))
+
+
+def check_inputs(configuration: Configuration, jobs: Iterable[tuple[str | None, str]]) -> None:
+    """Check, before the first job starts, that the third-party inputs of all jobs are there.
+
+    Args:
+        configuration: the configuration.
+        jobs: experiment (None if it has none) and phase of each job to run.
+
+    Raises:
+        ValueError: some are missing; the text lists them all, with the commands that get them.
+    """
+    if missing := missing_inputs(configuration, jobs):
+        raise ValueError(missing_text(f"scale {configuration.label}", missing))
 
 
 def closing_message(configuration: Configuration) -> str:

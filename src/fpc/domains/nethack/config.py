@@ -64,7 +64,7 @@ class SourceOptions(Section):
 
     kind: Literal["expert", "nld_aa", "nld_aa_taster"] = Field(
         description="`expert`: played by our symbolic player; `nld_aa`, `nld_aa_taster`: AutoAscend's "
-        "recordings, downloaded on first use."
+        "recordings, which `fpc fetch` downloads."
     )
     games: PositiveInt = Field(
         description="Number of games to play, or the maximum to take from the recordings."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fpc.domains.interface import PiStarDomain, Run
+from fpc.domains.interface import NeededInput, PiStarDomain, Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
@@ -72,6 +72,12 @@ class NetHack(PiStarDomain[NetHackExperiment]):
                 )
         if getattr(options, "fisher_batches", 1) is None:
             raise ValueError("fisher_batches: null needs a policy without memory; give a number, e.g. 1000.")
+
+    def needed_inputs(self, experiment: NetHackExperiment) -> list[NeededInput]:
+        """Recordings of AutoAscend and published weights, where the experiment uses them."""
+        from fpc.domains.nethack.needed_inputs import needed_inputs
+
+        return needed_inputs(experiment)
 
     def training_steps(self, experiment: NetHackExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds, since most games end before their step limit."""

@@ -111,13 +111,23 @@ def require(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> Path:
     Raises:
         DownloadError: the input is missing or incomplete; the message says how to fetch it.
     """
+    if (problem := problem_of(name, inputs)) is not None:
+        raise DownloadError(f"{EXTERNAL / name}: {problem}; run: fpc fetch {name}")
+    return EXTERNAL / name
+
+
+def problem_of(name: str, inputs: Mapping[str, ExternalInput] = INPUTS) -> str | None:
+    """What is wrong with an input on this disk: missing, incomplete or not the pinned content; else None."""
     wanted = external_input(name, inputs)
-    folder = EXTERNAL / name
-    pinned, done = _pins(LOCK).get(name, {}), _done(folder)
+    pinned, done = _pins(LOCK).get(name, {}), _done(EXTERNAL / name)
     names = {*pinned, *(file.name for file in wanted.files)}
-    if not names or any(done.get(key) is None or done[key] != pinned[key]["sha256"] for key in names):
-        raise DownloadError(f"{folder} is missing or incomplete; run: fpc fetch {name}")
-    return folder
+    if not done:
+        return "missing"
+    if lacking := sorted(names - done.keys()):
+        return f"incomplete, {len(lacking)} of {len(names)} files are missing"
+    if other := sorted(key for key in names if done[key] != pinned.get(key, {}).get("sha256")):
+        return f"{other[0]} is not the file pinned in {LOCK}"
+    return None
 
 
 def pinned(name: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ def obtain_games(
     state: Path,
     report: Report,
 ) -> Recordings:
-    """Games of ``source``: played by our expert into ``folder``, or downloaded.
+    """Games of ``source``: played by our expert into ``folder``, or fetched before (never downloaded here).
 
     Args:
         source: which games, and how many.
@@ -42,13 +42,14 @@ def obtain_games(
 
     Raises:
         ValueError: there are no such games.
+        DownloadError: the recordings were not fetched; the message says how to fetch them.
     """
     if source.kind == "expert":
         play_expert(environment, seed, 0, source.games, source.max_steps, folder, report)
     else:
-        from fpc.domains.nethack.external_inputs import fetch
+        from fpc.domains.nethack.external_inputs import require
 
-        folder = fetch(source.kind)
+        folder = require(source.kind)
     return index_recordings(folder, state / "games.db", source)
 
 
