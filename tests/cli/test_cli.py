@@ -66,6 +66,18 @@ def test_a_missing_parent_names_the_command_that_makes_it(project: Path) -> None
     assert "fpc pretrain --scale=tiny --experiment=two_state_mdp --seeds=0" in finished.stderr
 
 
+def test_a_phase_that_asks_for_a_gpu_stops_before_it_reads_anything_where_there_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (project / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
+        file.write("plan: {jobs: {nethack: {collect: {gpus: 1}}}}\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    finished = fpc("collect", "--scale=tiny", "--experiment=nethack", folder=project)  # without its parent
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("fpc: plan.jobs.nethack.collect.gpus asks for a GPU, but ")
+    assert not (project / "results").exists()
+
+
 def test_an_altered_parent_is_rejected(project: Path) -> None:
     pretrain(load("tiny"), "two_state_mdp", (0,))
     with (ROW.folder / "policy.safetensors").open("ab") as file:

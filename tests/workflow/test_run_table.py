@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fpc.core.tables import PI_STAR
-from fpc.domains.registry import measures_pi_star
+from fpc.domains.registry import domain_names, measures_pi_star
 from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
@@ -94,3 +94,14 @@ def test_figures_that_show_pi_star_by_itself_read_its_own_measurement(figure: st
     read = parents(load("paper"), Row("paper", "figure", name=figure))
     own = {row for row in read if row.method == PI_STAR}
     assert {(row.phase, row.seeds) for row in own} == ({("evaluate", (0,))} if reads else set())
+
+
+def test_the_plan_decides_the_device_of_every_phase() -> None:
+    phases = ("pretrain", "collect", "finetune", "evaluate")
+    for scale in ("demo", "laptop"):
+        plan = load(scale).plan
+        assert {plan.device(name, phase) for name in domain_names() for phase in phases} == {"cpu"}
+    plan = load("paper").plan
+    assert plan.device("nethack", "finetune") == "cuda"
+    assert plan.device("montezuma", "pretrain") == "cuda"
+    assert plan.device("robotic_sequence", "finetune") == "cpu"

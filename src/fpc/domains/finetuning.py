@@ -37,6 +37,7 @@ def run_fields(run: Run, state: Path | None = None, phase: str | None = None) ->
         "phase": phase or run.phase,
         "state": state or run.state,
         "report": run.report,
+        "device": run.device,
         "checkpoint_seconds": run.checkpoint_seconds,
     }
 

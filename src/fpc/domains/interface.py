@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from fpc.config.experiment import Experiment
+from fpc.core.device import Device
 from fpc.learners.interface import Learner
 from fpc.retention.interface import MethodOptions
 
@@ -58,6 +59,10 @@ class Run(Protocol):
     @property
     def checkpoint_seconds(self) -> float:
         """Seconds between checkpoints: the most training that a kill can lose."""
+
+    @property
+    def device(self) -> Device:
+        """Where networks run, decided by ``plan.jobs``; never by what the machine happens to have."""
 
     def report(self, step: int, total: int, **metrics: float) -> None:
         """Report progress; cheap enough to call after every episode."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
+from fpc.core.device import Device
 from fpc.retention.interface import Need, RetentionMethod
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Specification:
     steps: int  # environment steps, or updates if the learner's specification says so
     state: Path  # folder of everything needed to resume
     report: Report
+    device: Device = "cpu"  # where networks are trained
     checkpoint_seconds: float = 60.0  # maximum time between checkpoints: what a kill can cost
     method: RetentionMethod | None = None  # None adds nothing to the loss
     milestones: tuple[int, ...] = ()

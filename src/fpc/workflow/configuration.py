@@ -10,6 +10,7 @@ from pydantic import Field
 
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
+from fpc.core.device import Device
 from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
 from fpc.retention.interface import MethodOptions
@@ -51,7 +52,9 @@ class JobResources(Section):
     runtime: PositiveInt = Field(description="Minutes; a run that needs longer continues in its next job.")
     mem_mb: PositiveInt = Field(description="Memory in MB.")
     cpus: PositiveInt = Field(description="Cores; with GPUs, cores per GPU.")
-    gpus: NonNegativeInt = Field(description="GPUs.")
+    gpus: NonNegativeInt = Field(
+        description="GPUs; above 0 networks run on one, at 0 on CPUs, whatever the machine has."
+    )
 
 
 class PlanSection(Section):
@@ -69,6 +72,10 @@ class PlanSection(Section):
     def resources(self, domain: str | None, phase: str) -> JobResources:
         """What a job of a phase requests."""
         return self.jobs.get(domain or "", {}).get(phase, self.job)
+
+    def device(self, domain: str | None, phase: str) -> Device:
+        """Where a phase's networks run, wherever it runs: on a GPU if its job requests one."""
+        return "cuda" if self.resources(domain, phase).gpus else "cpu"
 
 
 class Root(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from fpc.core.device import Device, require
 from fpc.core.tables import PI_STAR
 from fpc.domains.interface import PiStarDomain
 from fpc.domains.registry import load_domain
@@ -26,6 +27,7 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     Raises:
         RunError: a parent is missing, not current, or lacks files that the work reads; or a third-party
             input is missing, which a run never downloads itself.
+        NoUsableGPU: the plan asks for a GPU for this phase, and there is none that can be used.
     """
     table = RunTable(configuration)
     fresh = freshness(table)
@@ -36,11 +38,26 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
         return
     if missing := missing_inputs(configuration, [(row.experiment, row.phase)]):
         raise RunError(missing_text(row.title, missing))
+    device = device_of(configuration, row)
     check_parents(fresh, table, made_from, whole=row.phase not in READ_TABLES)
     fresh.digests.save()
-    with open_run(row, section, made_from) as run:
+    with open_run(row, section, made_from, device) as run:
         work(run)
     logger.info("%s -> %s", row.title, row.folder)
+
+
+def device_of(configuration: Configuration, row: Row) -> Device:
+    """Where the row's networks run, checked before anything is read.
+
+    Raises:
+        NoUsableGPU: the plan asks for a GPU, and there is none that can be used.
+    """
+    if row.experiment is None:
+        return "cpu"
+    domain = configuration.experiments[row.experiment].domain
+    device = configuration.plan.device(domain, row.phase)
+    require(device, f"plan.jobs.{domain}.{row.phase}.gpus")
+    return device
 
 
 def check_parents(fresh: Freshness, table: RunTable, made_from: Iterable[Row], *, whole: bool) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fpc.core.device import Device
 from fpc.core.files import digest_of, read_json, sha256_of, write_json
 from fpc.core.interruption import Interrupted
 from fpc.lineage import manifest as manifests
@@ -57,6 +58,7 @@ class Run:
     parents: Mapping[str, Path] = field(default_factory=dict)  # phase -> published folder
     # External inputs that this run reads: address -> sha256; added by the domain, named in the manifest.
     externals: dict[str, str] = field(default_factory=dict)
+    device: Device = "cpu"  # where networks run, from `plan.jobs`
     attempt: int = 1  # from 1; later attempts resume from the state of the previous one
     resumed_from: int | None = None
     # At most this much training is lost if killed; it does not affect results, so it is not configuration.
@@ -150,7 +152,9 @@ def _folder_name(row: Row, section_digest: str, made_from: Mapping[Path, str]) -
 
 
 @contextmanager
-def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterator[Run]:
+def open_run(
+    row: Row, section: Mapping[str, Any], parents: list[Row], device: Device = "cpu"
+) -> Iterator[Run]:
     """Lock the run's folder, yield the run, and publish its output if the block succeeds.
 
     Raises:
@@ -167,6 +171,7 @@ def open_run(row: Row, section: Mapping[str, Any], parents: list[Row]) -> Iterat
         state=folder / "state",
         output=folder / "output",
         parents={parent.phase: parent.folder for parent in parents},
+        device=device,
     )
     lock = FileLock(folder / LOCK_FILE)
     try:

@@ -65,7 +65,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     """
     configure_torch()
     pi_star = run.parents["pretrain"]
-    network, options = policy_of(experiment, pi_star), experiment.collect
+    network, options = policy_of(experiment, pi_star, run.device), experiment.collect
     environment = experiment.environment
     width = environment.frame_stack * environment.screen_size**2
     generator = rng_of(run.seed, _COLLECT)
@@ -85,7 +85,8 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
         )
     observations, games = reservoir.shuffled()
     with torch.inference_mode():
-        outputs = torch.cat([network.logits(network.encode(part)) for part in torch.split(observations, 256)])
+        parts = (part.to(network.device) for part in torch.split(observations, 256))
+        outputs = torch.cat([network.logits(network.encode(part)).cpu() for part in parts])
     if environment.start_room is not None:
         write_start_states(run.output / GAME_STARTS, game_starts_in(pi_star / STARTS, environment))
     for name in (STARTS, VISITS):
@@ -107,7 +108,8 @@ def _play(
     games = list(range(len(players)))  # each player's
     begun, ended = len(players), 0
     while players:
-        logits = network.logits(network.encode(torch.from_numpy(np.stack(observations))))
+        seen = torch.from_numpy(np.stack(observations)).to(network.device)
+        logits = network.logits(network.encode(seen)).cpu()
         actions = torch.multinomial(logits.softmax(-1), 1, generator=sampler).flatten().tolist()
         for observation, game in zip(observations, games, strict=True):
             reservoir.see(observation, game)

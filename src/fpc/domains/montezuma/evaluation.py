@@ -67,7 +67,7 @@ class Probes:
     def __init__(self, experiment: MontezumaExperiment, run: Run, attempts: int, games: int) -> None:
         self.environment, self.options, self.run = experiment.environment, experiment.evaluate, run
         self.identity = identity_of(experiment.domain, run)
-        self.network = MontezumaNetwork(experiment.network, self.environment)
+        self.network = MontezumaNetwork(experiment.network, self.environment).to(run.device)
         starts = starts_in(run.parents["collect"] / "start_states.json", self.environment.room)
         self.starts = start_indices(run, attempts, len(starts))
         self.far = [

@@ -46,7 +46,7 @@ def play_expert(experiment: MontezumaExperiment, run: Run) -> Exploration:
         trained = trained_agent(experiment, options, run)
         write_tensors(weights, trained.policy)
         write_table(table, trained.table)
-    network = network_with(experiment.network, experiment.environment, read_tensors(weights))
+    network = network_with(experiment.network, experiment.environment, read_tensors(weights), run.device)
     episodes = [Episode((run.seed, _PLAY, number)) for number in range(options.trajectories)]
     records = play(network, experiment.environment, episodes)
     return exploration_of([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
@@ -105,7 +105,7 @@ def _measured(
     if recent < (options.target_return or 0.0):
         return [recent]
     games = [Episode((run.seed, _CONFIRM, step, number)) for number in range(options.confirming_games)]
-    network = network_with(experiment.network, experiment.environment, trained.policy)
+    network = network_with(experiment.network, experiment.environment, trained.policy, run.device)
     records = play(network, experiment.environment, games)
     return [recent, sum(record.score for record in records) / len(records)]
 

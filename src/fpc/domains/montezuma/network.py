@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fpc.core.device import Device
 from fpc.domains.montezuma.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.montezuma.emulator import ACTIONS
 
@@ -66,6 +67,11 @@ class MontezumaNetwork(nn.Module):
                 nn.init.zeros_(module.get_parameter("bias"))
         return network
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.policy.weight.device
+
     def encode(self, observations: Tensor) -> Tensor:
         """Features float32 ``[N, H]`` of uint8 ``[N, stack, size, size]``, also flattened ``[N, D]``."""
         frames = observations.reshape(-1, *self.shape)
@@ -91,9 +97,12 @@ class MontezumaNetwork(nn.Module):
 
 
 def network_with(
-    options: NetworkOptions, environment: EnvironmentOptions, weights: Mapping[str, Tensor]
+    options: NetworkOptions,
+    environment: EnvironmentOptions,
+    weights: Mapping[str, Tensor],
+    device: Device = "cpu",
 ) -> MontezumaNetwork:
-    """A network with given weights, for playing."""
+    """A network with given weights on ``device``, for playing."""
     network = MontezumaNetwork(options, environment)
     network.load_state_dict(weights)
-    return network.requires_grad_(False).eval()
+    return network.requires_grad_(False).eval().to(device)

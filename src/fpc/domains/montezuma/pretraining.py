@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fpc.core.device import Device
 from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
 from fpc.core.torch_settings import configure_torch
@@ -138,7 +139,7 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> dict[str, float]:
     """Measure success in the room of pi* and of a random policy."""
     environment, count = experiment.environment, experiment.pretrain.probe_episodes
     starts = starts_in(run.output / STARTS, environment.room)
-    network = policy_of(experiment, run.output)
+    network = policy_of(experiment, run.output, run.device)
     episodes = [
         Episode((run.seed, _PROBE, number), starts[number % len(starts)], "room") for number in range(count)
     ]
@@ -150,6 +151,6 @@ def _probe(experiment: MontezumaExperiment, run: Run) -> dict[str, float]:
     return {SUCCESS: success, RANDOM_SUCCESS: random, GAIN: success - random}
 
 
-def policy_of(experiment: MontezumaExperiment, folder: Path) -> MontezumaNetwork:
+def policy_of(experiment: MontezumaExperiment, folder: Path, device: Device) -> MontezumaNetwork:
     """Load pi* from a published folder, for evaluation."""
-    return network_with(experiment.network, experiment.environment, read_tensors(folder / POLICY))
+    return network_with(experiment.network, experiment.environment, read_tensors(folder / POLICY), device)

@@ -111,6 +111,6 @@ def _action_probabilities(network: MontezumaNetwork | None, players: Sequence[_P
     if network is None:
         return np.full((len(players), 18), 1 / 18)
     observations = torch.from_numpy(np.stack([player.observation for player in players]))
-    logits: torch.Tensor = network.logits(network.encode(observations))
-    probabilities: np.ndarray = logits.double().softmax(-1).numpy()
+    logits: torch.Tensor = network.logits(network.encode(observations.to(network.device)))
+    probabilities: np.ndarray = logits.double().softmax(-1).cpu().numpy()
     return probabilities

@@ -52,16 +52,17 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
 
 @torch.inference_mode()
 def divergence(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
-    """KL(pi* || policy) in nats at each step, float32 [N]."""
+    """KL(pi* || policy) in nats at each step, float32 [N], on the CPU."""
     network.eval()
+    device = network.policy.weight.device
     state, found = network.initial_state(1), []
     for begin in range(0, len(data["starts"]), _STEPS_AT_ONCE):
-        part = {name: value[begin : begin + _STEPS_AT_ONCE] for name, value in data.items()}
+        part = {name: value[begin : begin + _STEPS_AT_ONCE].to(device) for name, value in data.items()}
         features = part["features"].float() if "features" in part else _encoded(network, part)
         outputs, state = unroll(network.core, features[:, None], part["starts"].bool()[:, None], state)
         own = F.log_softmax(network.policy(outputs[:, 0]), dim=-1)
         pi_star = F.log_softmax(part["outputs"].float(), dim=-1)
-        found.append(F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1))
+        found.append(F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu())
     return torch.cat(found)
 
 

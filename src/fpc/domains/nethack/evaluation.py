@@ -42,7 +42,7 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     Raises:
         ValueError: the fine-tuning run left no milestones, or an input does not fit the configuration.
     """
-    with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
+    with Rollouts(experiment.network, experiment.evaluate.batch, device=run.device) as rollouts:
         milestones = find_milestones(run.parents["finetune"])
         options = experiment.evaluate
         counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
@@ -55,7 +55,7 @@ def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
     """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
     count = experiment.evaluate.pi_star_episodes
     counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count)
-    with Rollouts(experiment.network, experiment.evaluate.batch) as rollouts:
+    with Rollouts(experiment.network, experiment.evaluate.batch, device=run.device) as rollouts:
         probes = Probes(experiment, run, rollouts, counts, {0})
         weights = run.parents["pretrain"] / POLICY
         measure_pi_star(experiment.domain, run, weights, probes.measure, probes.episodes(0))
@@ -148,10 +148,10 @@ class Probes:
         """
         if self.data is None:
             return []
-        network = load_policy(path, self.experiment.network)
+        network = load_policy(path, self.experiment.network, self.run.device)
         if "features" in self.data:
             original = self.run.parents["pretrain"] / POLICY
-            if not same_encoder(network, load_policy(original, self.experiment.network)):
+            if not same_encoder(network, load_policy(original, self.experiment.network, self.run.device)):
                 return []
         return divergence_rows(network, self.data, self.experiment.collect.far_level)
 

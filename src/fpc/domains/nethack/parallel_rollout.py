@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
-
+from fpc.core.device import Device
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool
 from fpc.core.torch_settings import configure_torch
@@ -34,8 +33,8 @@ class Request:
     environment: EnvironmentOptions
 
 
-def load_policy(path: Path, options: NetworkOptions) -> NetHackNetwork:
-    """Load the network from a safetensors file; tensors with unknown names are ignored.
+def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> NetHackNetwork:
+    """Load the network onto ``device`` from a safetensors file; tensors with unknown names are ignored.
 
     Raises:
         ValueError: a tensor is missing or has the wrong shape; the message names the first one.
@@ -52,22 +51,21 @@ def load_policy(path: Path, options: NetworkOptions) -> NetHackNetwork:
                 f"{tuple(value.shape)}; regenerate the file with this configuration"
             )
     network.load_state_dict({name: tensors[name] for name in own})
-    return network.eval()
+    return network.eval().to(device)
 
 
 class _Worker:
     """Plays batches in one process; caches the last policy and the environments."""
 
-    def __init__(self, options: NetworkOptions) -> None:
+    def __init__(self, options: NetworkOptions, device: Device) -> None:
         configure_torch()
-        self.options = options
+        self.options, self.device = options, device
         self.environments = Environments()
         self._loaded: tuple[Path, NetHackNetwork] | None = None
 
     def play(self, policy: Path, request: Request) -> list[EpisodeRecord]:
         if self._loaded is None or self._loaded[0] != policy:
-            network = load_policy(policy, self.options)
-            self._loaded = (policy, network.to("cuda" if torch.cuda.is_available() else "cpu"))
+            self._loaded = (policy, load_policy(policy, self.options, self.device))
         episodes = request.episodes
         return play(
             self._loaded[1],
@@ -81,9 +79,9 @@ class _Worker:
 _worker: _Worker | None = None  # of a spawned process
 
 
-def _start_worker(options: NetworkOptions) -> None:
+def _start_worker(options: NetworkOptions, device: Device) -> None:
     global _worker
-    _worker = _Worker(options)
+    _worker = _Worker(options, device)
 
 
 def _play_in_worker(policy: Path, request: Request) -> list[EpisodeRecord]:
@@ -94,18 +92,24 @@ def _play_in_worker(policy: Path, request: Request) -> list[EpisodeRecord]:
 class Rollouts:
     """Plays episodes of saved policies in this or in several processes; use it in a ``with`` block."""
 
-    def __init__(self, options: NetworkOptions, batch: int, processes: int | None = None) -> None:
-        """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1."""
+    def __init__(
+        self, options: NetworkOptions, batch: int, processes: int | None = None, device: Device = "cpu"
+    ) -> None:
+        """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1; on a GPU it is 1.
+
+        Each process on a GPU would hold a copy of the network and a CUDA context of its own.
+        """
         self.batch = batch
-        self.processes = processes if processes is not None else processes_wanted()
+        wanted = processes if processes is not None else processes_wanted()
+        self.processes = wanted if device == "cpu" else 1
         self._here: _Worker | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._closing = ExitStack()
         if self.processes == 1:
-            self._here = _Worker(options)
+            self._here = _Worker(options, device)
             self._closing.callback(self._here.environments.close)
         else:
-            pool = process_pool(self.processes, _start_worker, (options,))
+            pool = process_pool(self.processes, _start_worker, (options, device))
             self._pool = self._closing.enter_context(pool)
 
     def __enter__(self) -> Self:

@@ -156,7 +156,7 @@ def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
     """Mean metrics over games that pi* plays from the start."""
     count, log = experiment.pretrain.probe_games, MetricLog()
     request = Request(new_episodes(run.seed, PROBE, count), experiment.environment)
-    with Rollouts(experiment.network, PROBE_BATCH) as rollouts:
+    with Rollouts(experiment.network, PROBE_BATCH, device=run.device) as rollouts:
         played = rollouts.play(run.output / POLICY, {PROBE: request}, lambda done: run.report(done, count))[
             PROBE
         ]

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from fpc.core.device import Device
 from fpc.core.seeds import seed_of, stream_of
 from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
@@ -59,6 +60,7 @@ class Job:
     steps: int
     trainable: Trainable
     state: str  # folder of checkpoints and of Sample Factory's own files
+    device: Device = "cpu"  # of learner and policy; environments are always on CPUs
     checkpoint_seconds: float = 60.0
     method: str | None = None
     options: dict[str, Any] | None = None

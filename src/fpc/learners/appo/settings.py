@@ -33,7 +33,7 @@ def settings(job: Job, hidden: int) -> AttrDict:
         "experiment": "sample_factory",
         "train_dir": str(Path(job.state).resolve()),
         "restart_behavior": "resume",
-        "device": "gpu" if _has_gpu() and appo.asynchronous else "cpu",
+        "device": "gpu" if job.device == "cuda" else "cpu",
         "seed": job.seed_for("sampling"),
         "serial_mode": not appo.asynchronous,
         "async_rl": appo.asynchronous,
@@ -98,9 +98,3 @@ def settings(job: Job, hidden: int) -> AttrDict:
     configuration.update(chosen)
     configuration["fpc"] = job.values()
     return configuration
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

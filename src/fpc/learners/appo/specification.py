@@ -60,6 +60,7 @@ class APPOSpecification(Specification):
             steps=self.steps,
             trainable=self.trainable,
             state=str(self.state),
+            device=self.device,
             checkpoint_seconds=self.checkpoint_seconds,
             method=None if method is None else method_name(method),
             options=None if method is None else method.options.model_dump(mode="json"),
