@@ -70,11 +70,11 @@ def test_a_phase_that_asks_for_a_gpu_stops_before_it_reads_anything_where_there_
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (project / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
-        file.write("plan: {jobs: {nethack: {collect: {gpus: 1}}}}\n")
+        file.write("plan: {jobs: {montezuma: {collect: {gpus: 1}}}}\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    finished = fpc("collect", "--scale=tiny", "--experiment=nethack", folder=project)  # without its parent
+    finished = fpc("collect", "--scale=tiny", "--experiment=montezuma", folder=project)  # without its parent
     assert finished.returncode == 1
-    assert finished.stderr.startswith("fpc: plan.jobs.nethack.collect.gpus asks for a GPU, but ")
+    assert finished.stderr.startswith("fpc: plan.jobs.montezuma.collect.gpus asks for a GPU, but ")
     assert not (project / "results").exists()
 
 
