@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fpc.core.processes import process_pool
+from fpc.core.processes import process_pool, processes_wanted, usable_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
     program.write_text(PROGRAM, encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -80,3 +80,28 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
     process.wait(30)
     _, alive = psutil.wait_procs([worker], timeout=20)
     assert not alive
+
+
+def test_usable_cores_are_those_that_the_process_is_bound_to() -> None:
+    """As a cluster binds a job to some cores of its node."""
+    core = min(os.sched_getaffinity(0))
+    program = "from fpc.core.processes import usable_cores; print(usable_cores())"
+    bound = subprocess.run(
+        ["taskset", "--cpu-list", str(core), sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert bound.stdout == "1\n"
+    assert usable_cores() == len(os.sched_getaffinity(0))
+
+
+def test_a_job_says_how_many_processes_its_run_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FPC_PROCESSES", raising=False)
+    assert (processes_wanted(), processes_wanted(otherwise=3)) == (1, 3)
+    monkeypatch.setenv("FPC_PROCESSES", "12")
+    assert (processes_wanted(), processes_wanted(otherwise=3)) == (12, 12)
+    monkeypatch.setenv("FPC_PROCESSES", "0")
+    with pytest.raises(ValueError, match="FPC_PROCESSES must be an integer of at least 1, not '0'"):
+        processes_wanted()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tests.dvc_lock import record_weights
 
-from fpc.workflow.failures import failure_text, log_of
+from fpc.workflow.failures import allowed_retries, exit_code, failure_text, log_of
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
 
@@ -77,3 +80,87 @@ def test_a_broken_record_of_dvc_ends_with_code_2_and_one_message(project: Path) 
     assert finished.stderr.count("restore it: git checkout dvc.lock") == 1
     assert "Traceback" not in finished.stderr
     assert not (project / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "allowed"),
+    [
+        ([1], 0),  # an error of the program
+        ([2], 0),
+        ([127], 0),  # fpc is not installed
+        ([143], 3),  # SIGTERM: it saved and stopped
+        ([137], 3),  # SIGKILL
+        ([None], 3),  # its node was lost, or it was cancelled before it started
+        ([0], 3),  # made, but the files were not seen in time
+        ([0, 1, 0], 0),  # jobs of a group: the other two are done
+        ([0, 1, 143], 3),
+        ([0, 1, None], 3),
+        ([], 3),
+    ],
+)
+def test_only_errors_of_the_program_itself_are_final(codes: list[int | None], allowed: int) -> None:
+    assert allowed_retries(3, codes) == allowed
+
+
+def test_an_exit_code_of_an_earlier_workflow_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "seed_0.log.code").write_text("1\n", encoding="ascii")
+    written = (tmp_path / "seed_0.log.code").stat().st_mtime
+    assert exit_code(tmp_path / "seed_0.log", written - 1) == 1
+    assert exit_code(tmp_path / "seed_0.log", written + 1) is None
+    assert exit_code(tmp_path / "seed_1.log", 0.0) is None
+
+
+def retried(project: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Make two_state_mdp's pi* with up to three retries, and ``program`` in the place of fpc."""
+    place = project / "bin"
+    place.mkdir()
+    (place / "fpc").write_text(f"#!/bin/sh\n{program}\n", encoding="utf-8")
+    (place / "fpc").chmod(0o755)
+    # As in an image, jobs take fpc from the PATH.
+    settings = {**os.environ, "PATH": f"{place}:{os.environ['PATH']}", "FPC_IMAGE": str(project)}
+    words = [SNAKEMAKE, "--profile", "workflow/profiles/local", "--retries", "3", "--cores", "2"]
+    words += [*arguments, "--config", "scale=tiny", "--"]
+    target = "results/tiny/two_state_mdp/pretrain/seed_0/manifest.json"
+    return subprocess.run(
+        [*words, target], cwd=project, env=settings, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_job_that_fails_by_itself_is_not_retried(project: Path) -> None:
+    finished = retried(project, "echo attempt >> attempts; echo 'fpc: no GPU'; exit 1")
+    assert finished.returncode == 1
+    assert (project / "attempts").read_text() == "attempt\n"
+    assert "fpc: no GPU" in finished.stderr + finished.stdout
+    assert "Trying to restart" not in finished.stderr
+
+
+def test_a_job_that_is_killed_is_retried(project: Path) -> None:
+    real = Path(sys.executable).parent / "fpc"
+    kills = 'echo attempt >> attempts; [ "$(wc -l < attempts)" = 3 ] || kill -9 $$'
+    finished = retried(project, f'{kills}; exec {real} "$@"')
+    assert finished.returncode == 0, finished.stderr
+    assert (project / "attempts").read_text() == "attempt\n" * 3
+    assert (project / "results/.logs/tiny/two_state_mdp/pretrain/seed_0.log.code").read_text() == "0\n"
+
+
+def test_a_job_is_told_its_cores(project: Path) -> None:
+    with (project / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
+        file.write("plan: {jobs: {two_state_mdp: {pretrain: {runtime: 9, mem_mb: 900, cpus: 2, gpus: 0}}}}\n")
+    finished = retried(project, "echo $FPC_PROCESSES $OMP_NUM_THREADS > told; exit 1")
+    assert (project / "told").read_text() == "2 1\n", finished.stderr
+
+
+def test_a_stopped_command_leaves_its_own_code(tmp_path: Path) -> None:
+    """SIGTERM goes to all processes of a job; the shell waits for the command, which saves first."""
+    script = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "job.sh"
+    saves = "trap 'sleep 0.3; echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done"
+    command = f'FPC_BIN=/usr/bin; . {script}; logged {tmp_path}/log sh -c "{saves}"'
+    shell = subprocess.Popen(["bash", "-euc", command], start_new_session=True)
+    deadline = time.monotonic() + 10
+    while "ready" not in ((tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(shell.pid, signal.SIGTERM)
+    assert shell.wait(10) == 143
+    assert (tmp_path / "log").read_text().endswith("saved\n")
+    assert (tmp_path / "log.code").read_text() == "143\n"

@@ -11,7 +11,10 @@ rule claims:
         f"{LOGS}/claims.log",
     benchmark:
         f"{BENCHMARKS}/claims.tsv"
+    threads: requested("claims", "cpus_per_task")
+    resources:
+        **resources("claims"),
     params:
         scale=SCALE,
     shell:
-        "fpc claims {params.scale} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}" " fpc claims {params.scale}"

@@ -7,14 +7,12 @@ rule collect:
         f"{LOGS}/{{experiment}}/collect/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/collect/{{seeds}}.tsv"
+    threads: requested("collect", "cpus_per_task")
     resources:
-        runtime=resource("collect", "runtime"),
-        mem_mb=resource("collect", "mem_mb"),
-        cpus_per_task=resource("collect", "cpus"),
-        cpus_per_gpu=resource("collect", "cpus"),
-        gpu=resource("collect", "gpus"),
+        **resources("collect"),
     params:
         scale=SCALE,
     shell:
-        "fpc collect {params.scale} --experiment={wildcards.experiment}"
-        " --seeds={wildcards.seeds} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}"
+        " fpc collect {params.scale} --experiment={wildcards.experiment}"
+        " --seeds={wildcards.seeds}"

@@ -4,11 +4,13 @@ import time
 from pathlib import Path
 
 from fpc.workflow import snakemake_adapter as adapter
+from fpc.workflow.failures import exit_code, allowed_retries
 from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
 from fpc.workflow.inputs import missing_note
 from fpc.workflow.run_table import closing_row, rows
 from snakemake.exceptions import WorkflowError
+from snakemake.jobs import GroupJob, Job
 from snakemake.settings.types import DeploymentMethod
 
 STARTED = time.time()
@@ -27,11 +29,8 @@ if workflow.is_main_process and (note := missing_note(CONFIGURATION)):
     print(f"note: {note}", file=sys.stderr)
 
 
-# Jobs call this environment's `fpc`, even if it is not activated; in a container they call the image's, although
-# the checkout with its .venv is mounted there too.
-shell.prefix(
-    f'[ -n "${{{{FPC_IMAGE:-}}}}" ] || export PATH="{Path(sys.executable).parent}:$PATH"; '
-)
+# The file explains what it prepares.
+shell.prefix(f'FPC_BIN="{Path(sys.executable).parent}"; . workflow/scripts/job.sh; ')
 
 
 # Only with --software-deployment-method apptainer.
@@ -48,6 +47,19 @@ if (
     raise WorkflowError(
         f"{IMAGE} is missing; docs/how-to/run-on-a-cluster.md says how to build it (Containers)"
     )
+
+
+def restart_times(job):
+    """How often a failed job may start again (`--retries`): not at all after an error of its own."""
+    members = job.jobs if job.is_group() else [job]
+    codes = [
+        exit_code(Path(name), STARTED) for member in members for name in member.log
+    ]
+    return allowed_retries(max(member.rule.restart_times for member in members), codes)
+
+
+# Snakemake itself retries whatever the reason, and a job that cannot succeed would queue eleven times.
+Job.restart_times = GroupJob.restart_times = property(restart_times)
 
 
 wildcard_constraints:
@@ -74,14 +86,23 @@ def run_inputs(phase):
     return inputs
 
 
-def resource(phase, name):
-    """Resource function of a run phase: what its domain's jobs request from a cluster (configs/, `plan`)."""
+def requested(phase, name):
+    """Resource function of a phase: what its jobs request from a cluster (configs/, `plan`)."""
 
     def amount(wildcards):
-        asked = adapter.job_resources(CONFIGURATION, phase, wildcards.experiment)
-        return getattr(asked, name)
+        experiment = wildcards.get("experiment")
+        return adapter.job_resources(CONFIGURATION, phase, experiment).get(name)
 
     return amount
+
+
+def resources(phase):
+    """Resource functions of a phase, by name.
+
+    A Slurm option that no job of the phase has is left out, so that the profile's `default-resources` hold.
+    """
+    names = adapter.resource_names(CONFIGURATION, phase)
+    return {name: requested(phase, name) for name in sorted(names)}
 
 
 def small(wildcards):
@@ -92,7 +113,8 @@ def small(wildcards):
     if wildcards.method == PI_STAR:
         return None
     asked = adapter.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
-    return "small_evaluate" if asked == CONFIGURATION.plan.job else None
+    usual = adapter.job_resources(CONFIGURATION, "evaluate")
+    return "small_evaluate" if asked == usual else None
 
 
 def figure_inputs(wildcards):

@@ -9,14 +9,12 @@ rule evaluate:
         f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
     group:
         small
+    threads: requested("evaluate", "cpus_per_task")
     resources:
-        runtime=resource("evaluate", "runtime"),
-        mem_mb=resource("evaluate", "mem_mb"),
-        cpus_per_task=resource("evaluate", "cpus"),
-        cpus_per_gpu=resource("evaluate", "cpus"),
-        gpu=resource("evaluate", "gpus"),
+        **resources("evaluate"),
     params:
         scale=SCALE,
     shell:
-        "fpc evaluate {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
-        " --seeds={wildcards.seeds} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}"
+        " fpc evaluate {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        " --seeds={wildcards.seeds}"

@@ -14,7 +14,11 @@ rule figure:
         f"{LOGS}/figure/{{figure}}.log",
     benchmark:
         f"{BENCHMARKS}/figure/{{figure}}.tsv"
+    threads: requested("figure", "cpus_per_task")
+    resources:
+        **resources("figure"),
     params:
         scale=SCALE,
     shell:
-        "fpc figure {params.scale} --name={wildcards.figure} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}"
+        " fpc figure {params.scale} --name={wildcards.figure}"

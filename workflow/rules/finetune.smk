@@ -7,14 +7,12 @@ rule finetune:
         f"{LOGS}/{{experiment}}/finetune/{{method}}/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/finetune/{{method}}/{{seeds}}.tsv"
+    threads: requested("finetune", "cpus_per_task")
     resources:
-        runtime=resource("finetune", "runtime"),
-        mem_mb=resource("finetune", "mem_mb"),
-        cpus_per_task=resource("finetune", "cpus"),
-        cpus_per_gpu=resource("finetune", "cpus"),
-        gpu=resource("finetune", "gpus"),
+        **resources("finetune"),
     params:
         scale=SCALE,
     shell:
-        "fpc finetune {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
-        " --seeds={wildcards.seeds} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}"
+        " fpc finetune {params.scale} --experiment={wildcards.experiment} --method={wildcards.method}"
+        " --seeds={wildcards.seeds}"

@@ -7,14 +7,12 @@ rule pretrain:
         f"{LOGS}/{{experiment}}/pretrain/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/pretrain/{{seeds}}.tsv"
+    threads: requested("pretrain", "cpus_per_task")
     resources:
-        runtime=resource("pretrain", "runtime"),
-        mem_mb=resource("pretrain", "mem_mb"),
-        cpus_per_task=resource("pretrain", "cpus"),
-        cpus_per_gpu=resource("pretrain", "cpus"),
-        gpu=resource("pretrain", "gpus"),
+        **resources("pretrain"),
     params:
         scale=SCALE,
     shell:
-        "fpc pretrain {params.scale} --experiment={wildcards.experiment}"
-        " --seeds={wildcards.seeds} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}"
+        " fpc pretrain {params.scale} --experiment={wildcards.experiment}"
+        " --seeds={wildcards.seeds}"

@@ -8,7 +8,10 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
+    threads: requested("report", "cpus_per_task")
+    resources:
+        **resources("report"),
     params:
         scale=SCALE,
     shell:
-        "fpc report {params.scale} > {log} 2>&1"
+        "FPC_PROCESSES={threads} logged {log}" " fpc report {params.scale}"

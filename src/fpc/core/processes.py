@@ -15,6 +15,28 @@ from typing import Any
 
 from fpc.core.interruption import SIGNALS
 
+PROCESSES = "FPC_PROCESSES"  # does not affect results, so it is not in the configuration
+
+
+def processes_wanted(otherwise: int = 1) -> int:
+    """How many processes a run may use: environment variable FPC_PROCESSES, which a job sets to its cores.
+
+    Args:
+        otherwise: the number if the variable is not set.
+
+    Raises:
+        ValueError: the value is not a positive integer.
+    """
+    text = os.environ.get(PROCESSES, str(otherwise))
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{PROCESSES} must be an integer of at least 1, not {text!r}")
+    return int(text)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those of its cluster job, where the cluster binds jobs to cores."""
+    return len(os.sched_getaffinity(0))
+
 
 @cache
 def end_with_parent() -> None:

@@ -14,6 +14,7 @@ from fpc.core.device import Device
 from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
 from fpc.retention.interface import MethodOptions
+from fpc.workflow.job_resources import JobResources, SlurmSection
 
 
 class FigureSection(Section):
@@ -46,17 +47,6 @@ class ReportSection(Section):
     title: str = Field(description="Title of the page.")
 
 
-class JobResources(Section):
-    """What a job requests from a cluster."""
-
-    runtime: PositiveInt = Field(description="Minutes; a run that needs longer continues in its next job.")
-    mem_mb: PositiveInt = Field(description="Memory in MB.")
-    cpus: PositiveInt = Field(description="Cores; with GPUs, cores per GPU.")
-    gpus: NonNegativeInt = Field(
-        description="GPUs; above 0 networks run on one, at 0 on CPUs, whatever the machine has."
-    )
-
-
 class PlanSection(Section):
     """Speeds that `fpc plan` assumes until some are measured, and what jobs request from a cluster."""
 
@@ -68,10 +58,13 @@ class PlanSection(Section):
     jobs: dict[str, dict[str, JobResources]] = Field(
         description="Domain -> phase -> what its jobs request instead."
     )
+    slurm: SlurmSection = Field(
+        default_factory=SlurmSection, description="Slurm options of jobs that have none of their own."
+    )
 
     def resources(self, domain: str | None, phase: str) -> JobResources:
-        """What a job of a phase requests."""
-        return self.jobs.get(domain or "", {}).get(phase, self.job)
+        """What a job of a phase requests, with the Slurm options of `slurm` where it has none."""
+        return self.jobs.get(domain or "", {}).get(phase, self.job).completed(self.slurm)
 
     def device(self, domain: str | None, phase: str) -> Device:
         """Where a phase's networks run, wherever it runs: on a GPU if its job requests one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fpc.lineage.artifact import RESULTS, Row, command, seeds_name
@@ -9,6 +10,7 @@ from fpc.workflow.configuration import Configuration
 from fpc.workflow.status import run_states
 
 LINES = 12
+FIRST_SIGNAL = 128  # a shell's exit codes from here on: killed by a signal, or stopped by one
 
 
 def log_of(row: Row) -> Path:
@@ -20,6 +22,39 @@ def log_of(row: Row) -> Path:
         return logs / f"{row.phase}.log"
     parts = [row.experiment, row.phase, row.method]
     return logs.joinpath(*(part for part in parts if part)) / f"{seeds_name(row.seeds)}.log"
+
+
+def exit_code(log: Path, since: float) -> int | None:
+    """Exit code of the command that wrote a log (``workflow/scripts/job.sh``).
+
+    Args:
+        log: the job's log.
+        since: seconds; what ended earlier belongs to another workflow.
+
+    Returns:
+        None if the command did not end by itself: its whole job was killed, or never started.
+    """
+    record = log.with_name(f"{log.name}.code")
+    try:
+        recent = record.stat().st_mtime >= since
+        return int(record.read_text(encoding="ascii")) if recent else None
+    except (OSError, ValueError):
+        return None
+
+
+def allowed_retries(allowed: int, codes: Sequence[int | None]) -> int:
+    """How often a failed job may be started again.
+
+    A time limit, a preemption, a lost node or a signal says nothing about the run, which continues from its
+    checkpoint. An error of the program itself (no GPU, a missing file, a crash) would come again.
+
+    Args:
+        allowed: the workflow's setting.
+        codes: exit code of each of the job's commands, None where it did not end by itself.
+    """
+    failed = [code for code in codes if code != 0]
+    own_errors = [code for code in failed if code is not None and code < FIRST_SIGNAL]
+    return 0 if failed and own_errors == failed else allowed
 
 
 def failure_text(configuration: Configuration, since: float) -> str:

@@ -20,17 +20,30 @@ from typing import Any
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
-from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row
+from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
 from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Finding
-from fpc.workflow.configuration import Configuration, JobResources
+from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import missing_inputs, missing_text
+from fpc.workflow.job_resources import JobResources
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
 
 SECTIONS = RESULTS / ".sections"
 TICK = 0.01  # seconds
+# Snakemake's name of a resource, as its Slurm plugin understands it -> ours.
+RESOURCES = {
+    "runtime": "runtime",
+    "mem_mb": "mem_mb",
+    "cpus_per_task": "cpus",
+    "gpu": "gpus",
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "qos": "qos",
+    "constraint": "constraint",
+    "gpu_model": "gpu_model",
+}
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 
 
@@ -90,8 +103,22 @@ def figure_inputs(configuration: Configuration, name: str) -> list[str]:
     return job_inputs(configuration, figure_row(configuration, name))
 
 
-def job_resources(configuration: Configuration, phase: str, experiment: str | None = None) -> JobResources:
-    """What a job requests from a cluster."""
+def job_resources(
+    configuration: Configuration, phase: str, experiment: str | None = None
+) -> dict[str, int | str]:
+    """What a job requests from a cluster, under Snakemake's names; what it does not request is left out."""
+    asked = _asked(configuration, phase, experiment)
+    found = {name: getattr(asked, own) for name, own in RESOURCES.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def resource_names(configuration: Configuration, phase: str) -> set[str]:
+    """Snakemake's names of the resources that some job of a phase requests."""
+    experiments = list(configuration.experiments) if phase in RUN_PHASES else [None]
+    return {name for experiment in experiments for name in job_resources(configuration, phase, experiment)}
+
+
+def _asked(configuration: Configuration, phase: str, experiment: str | None) -> JobResources:
     domain = None if experiment is None else configuration.experiments[experiment].domain
     return configuration.plan.resources(domain, phase)
 

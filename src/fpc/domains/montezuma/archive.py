@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from fpc.core.processes import process_pool
+from fpc.core.processes import process_pool, processes_wanted, usable_cores
 from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.passages import ReplayedGame, replay_game
@@ -51,7 +50,7 @@ def explore(
     steps = -(-options.steps // STREAMS)
     searches = [Search(options, seed, stream, steps) for stream in range(STREAMS)]
     folders = [state / f"stream_{stream}" for stream in range(STREAMS)]
-    processes = min(STREAMS, int(os.environ.get("FPC_PROCESSES", os.cpu_count() or 1)))
+    processes = min(STREAMS, processes_wanted(otherwise=usable_cores()))
     if processes > 1:
         _run_in_parallel(options, seed, steps, folders, report)
     for stream, (search, folder) in enumerate(zip(searches, folders, strict=True)):

@@ -5,7 +5,6 @@ Each batch of episodes is played by one process, and the batches do not depend o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -16,13 +15,11 @@ from typing import Self
 
 from fpc.core.device import Device
 from fpc.core.files import read_tensors
-from fpc.core.processes import process_pool
+from fpc.core.processes import process_pool, processes_wanted
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
-
-PROCESSES = "FPC_PROCESSES"  # does not affect results, so it is not in the configuration
 
 
 @dataclass(frozen=True)
@@ -163,15 +160,3 @@ class Rollouts:
         }
         for future in as_completed(numbers):
             yield numbers[future], future.result()
-
-
-def processes_wanted() -> int:
-    """The number of processes in the environment variable FPC_PROCESSES; 1 if it is not set.
-
-    Raises:
-        ValueError: the value is not a positive integer.
-    """
-    text = os.environ.get(PROCESSES, "1")
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{PROCESSES} must be an integer of at least 1, not {text!r}")
-    return int(text)

@@ -72,8 +72,8 @@ def play_expert(
     report: Report | None = None,
 ) -> list[GameRecord]:
     """Let our expert play games ``first`` to ``first + count`` of the sequence defined by ``seed``."""
+    from fpc.core.processes import processes_wanted
     from fpc.domains.nethack.expert import play_games
-    from fpc.domains.nethack.parallel_rollout import processes_wanted
 
     seeds = [seed_of(seed, number) for number in range(first, first + count)]
     return play_games(
