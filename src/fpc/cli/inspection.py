@@ -18,14 +18,50 @@ config = typer.Typer(
 
 
 def plan(scale: Scale = "demo", variant: Variant = None) -> None:
-    """Print runs, steps and expected hours before anything starts."""
+    """Print runs, steps, expected hours and disk before anything starts, with each number's source."""
     from fpc.workflow.inputs import missing_note
     from fpc.workflow.plan import plan_text
+    from fpc.workflow.speeds import read_speeds
 
     configuration = load_configuration(scale, variant)
-    typer.echo(plan_text(configuration))
+    typer.echo(plan_text(configuration, read_speeds(configuration.label)))
     if note := missing_note(configuration):
         typer.echo(f"note: {note}", err=True)
+
+
+def measure(
+    scale: Scale = "demo",
+    variant: Variant = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Only this experiment (default: one of each domain).")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds of training for each, after its start-up.", min=3.0)
+    ] = 180.0,
+) -> None:
+    """Measure a scale's training speed on this machine for some minutes; `fpc plan` then uses it.
+
+    Environments, networks and learners have the scale's own sizes; nothing is published. Run it on the kind
+    of node that will train, with the cores and GPU of its jobs. Exit code 1: something was not measured.
+    """
+    from fpc.workflow.measuring import measure as work
+    from fpc.workflow.measuring import measured_experiments
+    from fpc.workflow.speeds import write_speeds
+
+    configuration = load_configuration(scale, variant)
+    failed = False
+    for name, domain, found in work(configuration, measured_experiments(configuration, experiment), seconds):
+        if isinstance(found, str):
+            failed = True
+            typer.echo(f"{name}: not measured: {found}", err=True)
+            continue
+        for phase, speed in found.items():
+            typer.echo(f"{name} {phase}: {speed.steps_per_second:,.1f} steps/s ({speed.origin})")
+        if found:
+            typer.echo(f"-> {write_speeds(configuration.label, {domain: found})}")
+        else:
+            typer.echo(f"{name}: takes minutes anyway")
+    raise typer.Exit(1 if failed else 0)
 
 
 def status(

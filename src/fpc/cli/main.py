@@ -1,4 +1,4 @@
-"""The command line: one command per phase, and plan, status, explain, audit and config to inspect them."""
+"""The command line: one command per phase, and others to plan, inspect and audit them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fpc.cli.audit import audit
-from fpc.cli.inspection import config, explain, plan, status
+from fpc.cli.inspection import config, explain, measure, plan, status
 from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.versions import record
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(plan)
+app.command()(measure)
 app.command()(status)
 app.command()(explain)
 for command in domain_commands(lambda scale: load_configuration(scale, None).experiments):

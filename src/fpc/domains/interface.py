@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from fpc.config.experiment import Experiment
 from fpc.core.device import Device
+from fpc.domains.footprint import TABLES, Footprint
 from fpc.learners.interface import Learner
 from fpc.retention.interface import MethodOptions
 
@@ -77,6 +78,17 @@ class NeededInput:
     phases: tuple[str, ...]  # phases that read it
     problem: str | None  # what is wrong with it; None if it is there
     commands: tuple[str, ...] = ()  # what mends that, in this order
+    bytes: int = 0  # that it takes on the disk, about
+    files: int = 0
+    size_source: str = "not known"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training that is run for a while to measure its speed: `vanilla` fine-tuning of ``experiment``."""
+
+    experiment: Experiment
+    phases: tuple[str, ...]  # those whose work is of this kind
 
 
 class UnacceptablePolicy(ValueError):
@@ -140,6 +152,19 @@ class Domain(ABC, Generic[ExperimentT]):
     def needed_inputs(self, experiment: ExperimentT) -> list[NeededInput]:
         """Third-party inputs of an experiment's runs, present or not; by default none. Downloads nothing."""
         return []
+
+    def footprint(self, experiment: ExperimentT, phase: str) -> Footprint:
+        """What one run of a phase leaves on the disk, estimated; by default some small files."""
+        return Footprint(TABLES, 25)
+
+    def trial(self, experiment: ExperimentT, pi_star: Path) -> Trial | None:
+        """The experiment's training at full sizes, for measuring; None where it takes minutes anyway.
+
+        Args:
+            experiment: the experiment.
+            pi_star: folder for an untrained policy that stands for pi*.
+        """
+        return None
 
     def derived_tables(self) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
         """Name -> function deriving that table from a figure's plotted data, as figures import no domain."""

@@ -53,6 +53,10 @@ class PlanSection(Section):
     steps_per_second: dict[str, dict[str, PositiveFloat]] = Field(
         description="Domain -> phase -> environment steps per second of one process."
     )
+    speed_sources: dict[str, str] = Field(
+        default={},
+        description="Domain -> the hardware and networks that its speeds were measured with.",
+    )
     processes: PositiveInt = Field(description="Number of runs in parallel.")
     job: JobResources = Field(description="What a job requests from a cluster.")
     jobs: dict[str, dict[str, JobResources]] = Field(

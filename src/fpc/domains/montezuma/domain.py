@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fpc.domains.interface import PiStarDomain, Run
+from fpc.domains.footprint import Footprint
+from fpc.domains.interface import PiStarDomain, Run, Trial
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
@@ -64,6 +66,18 @@ class Montezuma(PiStarDomain[MontezumaExperiment]):
     def collected_states(self, experiment: MontezumaExperiment) -> int:
         """``collect.states``."""
         return experiment.collect.states
+
+    def footprint(self, experiment: MontezumaExperiment, phase: str) -> Footprint:
+        """From the sizes of the networks and of the collected data."""
+        from fpc.domains.montezuma.footprint import footprint
+
+        return footprint(experiment, phase)
+
+    def trial(self, experiment: MontezumaExperiment, pi_star: Path) -> Trial:
+        """Fine-tuning from untrained networks."""
+        from fpc.domains.montezuma.trial import trial
+
+        return trial(experiment, pi_star)
 
     def training_steps(self, experiment: MontezumaExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds, as games may end before their step limit."""

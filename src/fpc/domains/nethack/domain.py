@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
-from fpc.domains.interface import NeededInput, PiStarDomain, Run
+from fpc.domains.footprint import Footprint
+from fpc.domains.interface import NeededInput, PiStarDomain, Run, Trial
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.learners.appo import APPO
 from fpc.learners.interface import Learner
@@ -78,6 +80,18 @@ class NetHack(PiStarDomain[NetHackExperiment]):
         from fpc.domains.nethack.needed_inputs import needed_inputs
 
         return needed_inputs(experiment)
+
+    def footprint(self, experiment: NetHackExperiment, phase: str) -> Footprint:
+        """From the sizes of the networks and of the collected data."""
+        from fpc.domains.nethack.footprint import footprint
+
+        return footprint(experiment, phase)
+
+    def trial(self, experiment: NetHackExperiment, pi_star: Path) -> Trial:
+        """Fine-tuning from untrained networks."""
+        from fpc.domains.nethack.trial import trial
+
+        return trial(experiment, pi_star)
 
     def training_steps(self, experiment: NetHackExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds, since most games end before their step limit."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
-from fpc.domains.interface import PiStarDomain, Run
+from fpc.domains.footprint import Footprint
+from fpc.domains.interface import PiStarDomain, Run, Trial
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.learners.interface import Learner
 from fpc.learners.sac import SAC
@@ -55,6 +57,18 @@ class RoboticSequence(PiStarDomain[RoboticSequenceExperiment]):
     def collected_states(self, experiment: RoboticSequenceExperiment) -> int:
         """``collect.states``."""
         return experiment.collect.states
+
+    def footprint(self, experiment: RoboticSequenceExperiment, phase: str) -> Footprint:
+        """From the sizes of the networks and of the collected data."""
+        from fpc.domains.robotic_sequence.footprint import footprint
+
+        return footprint(experiment, phase)
+
+    def trial(self, experiment: RoboticSequenceExperiment, pi_star: Path) -> Trial:
+        """Fine-tuning from untrained networks."""
+        from fpc.domains.robotic_sequence.trial import trial
+
+        return trial(experiment, pi_star)
 
     def training_steps(self, experiment: RoboticSequenceExperiment, phase: str) -> Mapping[str, int]:
         """Upper bounds, as episodes and SAC's pre-training may end early."""

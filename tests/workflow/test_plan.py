@@ -1,0 +1,171 @@
+"""`fpc plan` and `fpc measure`: hours and disk, and where each number comes from."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.workflow.chain import ROOT, environment
+
+from fpc.core.errors import ConfigError
+from fpc.core.files import read_json
+from fpc.domains.footprint import TABLES
+from fpc.domains.registry import load_domain
+from fpc.lineage.manifest import read
+from fpc.workflow.disk import parts
+from fpc.workflow.loader import load
+from fpc.workflow.measuring import speed_of_marks
+from fpc.workflow.plan import phase_plans, plan_text
+from fpc.workflow.speeds import MeasuredSpeed, read_speeds, speeds_file, write_speeds
+
+BIN = Path(sys.executable).parent
+H100 = MeasuredSpeed(
+    8000.0, 960_000, 120.0, "NVIDIA H100", "EPYC 9654", 12, "2026-05-01T10:00:00+00:00", None
+)
+
+
+def fpc(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "fpc", *arguments],
+        cwd=project,
+        env=environment(project) | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_start_up_is_not_counted() -> None:
+    # 30 seconds in all: the first ten are left out, then 1,000 steps in 20 seconds.
+    assert speed_of_marks([(0.0, 0), (9.0, 5), (10.0, 100), (20.0, 600), (30.0, 1100)]) == (50.0, 1000, 20.0)
+    assert speed_of_marks([(0.0, 0), (6.0, 300)]) is None  # a single report after the start-up
+    assert speed_of_marks([(3.0, 7)]) is None
+    assert speed_of_marks([]) is None
+
+
+def test_a_measured_speed_replaces_the_assumed_one_and_is_named(project: Path) -> None:
+    paper = load("paper")
+    before = {(plan.domain, plan.phase): plan for plan in phase_plans(paper, {})}
+    assert before["nethack", "finetune"].source == "assumed"
+    assert "A100" in before["nethack", "finetune"].origin
+    assert "CPU" in before["montezuma", "finetune"].origin
+    write_speeds("paper", {"nethack": {"finetune": H100, "pretrain": replace(H100, steps_per_second=1.0)}})
+    write_speeds("paper", {"nethack": {"pretrain": H100}})  # keeps the other
+    measured = read_speeds("paper")
+    assert measured["nethack"] == {"finetune": H100, "pretrain": H100}
+    after = {(plan.domain, plan.phase): plan for plan in phase_plans(paper, measured)}
+    found = after["nethack", "finetune"]
+    # 25 runs of 500M steps, on one GPU each
+    assert (found.source, found.seconds, found.gpu_seconds) == ("measured", 25 * 62_500, 25 * 62_500)
+    assert after["montezuma", "finetune"] == before["montezuma", "finetune"]
+    text = plan_text(paper, measured)
+    assert "  measured nethack (pretrain, finetune): NVIDIA H100, EPYC 9654, 12 cores, 2026-05-01" in text
+    assert read_speeds("laptop") == {}
+    speeds_file("paper").write_text('{"nethack": {"finetune": {"speed": 1}}}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"results/.speeds/paper.json.*remove it and measure again"):
+        read_speeds("paper")
+
+
+def test_runs_that_were_made_are_believed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    laptop = load("laptop")
+    found = {
+        (plan.experiment, plan.phase): plan for plan in phase_plans(laptop, {"nethack": {"finetune": H100}})
+    }
+    plan = found["nethack", "finetune"]
+    assert (plan.source, plan.runs) == ("runs", 25)
+    folder = ROOT / "results" / "laptop" / "nethack" / "finetune"
+    made = [read(path) for path in folder.glob("*/*/manifest.json")]
+    sizes = [sum(item["size"] for item in manifest.statement["subject"]) for manifest in made]
+    assert plan.disk.made_bytes == sum(sizes)
+    assert plan.disk.bytes == pytest.approx(25 * sum(sizes) / len(sizes), rel=0.001)
+    assert plan.disk.source == "made"
+
+
+def size_of(experiment: str, phase: str, name: str) -> int:
+    """Bytes of a file of the committed results, as its manifest records them."""
+    manifest = read(ROOT / "results" / "laptop" / experiment / phase / "seed_0" / "manifest.json")
+    (size,) = (item["size"] for item in manifest.statement["subject"] if item["name"] == name)
+    return int(size)
+
+
+@pytest.mark.parametrize("experiment", ["robotic_sequence", "nethack", "montezuma"])
+def test_computed_sizes_are_those_of_files_that_exist(
+    experiment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    section = load("laptop").experiments[experiment]
+    domain = load_domain(section.domain)
+    domain.trial(section, tmp_path)  # writes an untrained pi*
+    weights = sum(path.stat().st_size for path in tmp_path.iterdir())
+    found = domain.footprint(section, "finetune")
+    milestones = len(section.finetune.milestones())  # type: ignore[attr-defined]
+    assert (found.bytes - TABLES) / milestones == pytest.approx(weights, rel=0.02)  # files have a header, too
+    assert found.files == milestones + 2
+    assert found.checkpoints > 2 * weights
+    collected = size_of(experiment, "collect", "expert.safetensors")
+    if experiment == "nethack":
+        collected += size_of(experiment, "collect", "divergence.safetensors")
+    assert domain.footprint(section, "collect").bytes == pytest.approx(collected, rel=0.2)
+
+
+def test_the_disk_of_paper_counts_every_part_once() -> None:
+    found = {part.name: part for part in parts(load("paper"), cuda=True)}
+    assert list(found) == [
+        "results",
+        "results/.runs",
+        ".dvc/cache",
+        "data/external/nethack_pi_star.safetensors",
+        "data/external/nld_aa",
+        ".venv",
+    ]
+    # NetHack alone: 25 runs with 24 milestones of 33M numbers of four bytes.
+    assert found["results"].bytes > 25 * 24 * 4 * 32_000_000
+    assert found["data/external/nethack_pi_star.safetensors"].bytes == pytest.approx(4 * 33e6, rel=0.02)
+    assert found["data/external/nld_aa"].files > 109_545
+    assert found[".dvc/cache"].bytes < found["results"].bytes
+    assert "data/external/nld_aa" not in {part.name for part in parts(load("demo"), cuda=False)}
+
+
+def copied(project: Path, scale: str) -> None:
+    (project / "configs" / f"{scale}.yaml").write_bytes((ROOT / "tests" / f"{scale}.yaml").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("scale", "experiment"),
+    [("laptop", "robotic_sequence"), ("dungeon", "nethack"), ("temple", "montezuma")],
+)
+def test_measuring_trains_for_a_while_publishes_nothing_and_is_what_the_plan_uses(
+    project: Path, scale: str, experiment: str
+) -> None:
+    if scale != "laptop":
+        copied(project, scale)
+    finished = fpc(project, "measure", "--scale", scale, "--experiment", experiment, "--seconds", "3")
+    assert finished.returncode == 0, finished.stderr
+    assert [path.name for path in (project / "results").iterdir()] == [".speeds"]
+    assert sorted(path.name for path in (project / "results" / ".speeds").iterdir()) == [f"{scale}.json"]
+    found = read_json(speeds_file(scale))[experiment]["finetune"]
+    assert found["steps_per_second"] == pytest.approx(found["steps"] / found["seconds"], rel=0.15)
+    assert (found["device"], found["cores"]) == ("cpu", len(os.sched_getaffinity(0)))
+    plan = fpc(project, "plan", "--scale", scale)
+    assert re.search(rf"^{experiment} +finetune .* measured$", plan.stdout, re.MULTILINE)
+
+
+def test_what_needs_a_gpu_is_not_measured_without_one(project: Path) -> None:
+    arguments = ("measure", "--scale", "paper", "--experiment", "nethack", "--seconds", "3")
+    finished = fpc(project, *arguments, CUDA_VISIBLE_DEVICES="")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("nethack: not measured: plan.jobs.nethack.finetune.gpus asks for a GPU")
+    assert not (project / "results").exists()
+
+
+def test_measuring_an_unknown_experiment_lists_the_known_ones(project: Path) -> None:
+    finished = fpc(project, "measure", "--scale", "tiny", "--experiment", "nethak")
+    assert finished.returncode == 2
+    assert "unknown experiment 'nethak'. Allowed: two_state_mdp." in finished.stderr
