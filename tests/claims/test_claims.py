@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, NotTestable, Outcome, Result
 from fpc.claims.judging import estimate_of
 from fpc.claims.seeds import seeds_table
 from fpc.claims.testing import all_claims, by_experiment, claims_of, evaluate_claims, metrics
+from fpc.claims.trends import rank_correlation
 from fpc.core.statistics import interquartile_mean
 from fpc.domains.registry import domain_names
 from fpc.reporting.ledger import summary, to_markdown
@@ -100,17 +100,17 @@ def test_unequal_budgets_are_not_compared(paper_like: Tables) -> None:
 def test_rank_correlation_agrees_with_scipy() -> None:
     generator = np.random.default_rng(0)
     groups = {key: generator.normal(0.1 * key, 1.0, 7) for key in (10.0, 20.0, 30.0)}
-    measured = estimate_of(measures.rank_correlation(groups), CONTEXT)
+    measured = estimate_of(rank_correlation(groups), CONTEXT)
     by_seed = [spearmanr([10, 20, 30], [values[seed] for values in groups.values()]) for seed in range(7)]
     expected = float(interquartile_mean(np.array([result.statistic for result in by_seed])))
     assert measured.value == pytest.approx(expected)
     assert measured.low <= expected <= measured.high
-    same = measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(5)})
+    same = rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(5)})
     assert same.first.tolist() == [0.0] * 5
     with pytest.raises(NotTestable, match="one value"):
-        measures.rank_correlation({1.0: np.zeros(5)})
+        rank_correlation({1.0: np.zeros(5)})
     with pytest.raises(NotTestable, match="number of seeds"):
-        measures.rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(6)})
+        rank_correlation({1.0: np.zeros(5), 2.0: np.zeros(6)})
 
 
 def test_records_are_json_and_complete(paper_like: Tables) -> None:

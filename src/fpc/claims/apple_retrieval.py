@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import one_sample, rank_correlation, runs_of, table
+from fpc.claims.measures import one_sample, runs_of, table
+from fpc.claims.trends import rank_correlation
 from fpc.core.statistics import Array
 
 EXPERIMENT = "apple_retrieval"

@@ -22,13 +22,13 @@ from fpc.claims.measures import (
     listed,
     one_sample,
     pi_star_by_start,
-    rank_correlation,
     reference,
     runs_of,
     same_budget,
     shared_seeds,
     table,
 )
+from fpc.claims.trends import rank_correlation
 from fpc.core.statistics import Array
 
 EXPERIMENT = "nethack"
