@@ -5,12 +5,23 @@ BIN := $(VENV)/bin
 SCALE ?= demo
 CORES ?= 2
 SERVICE ?= pypi
+TORCH ?= auto
 STAMP := $(VENV)/.installed
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 LOCKED := $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 # Run these by hand: pipeline_overhead measures a scale that was made here (hours at `laptop`), sac_learning takes 80 min.
 BENCHMARKS := $(filter-out pipeline_overhead sac_learning,$(basename $(notdir $(sort $(wildcard benchmarks/*.py)))))
 export OMP_NUM_THREADS ?= 1
+TORCH_METADATA = $(VENV)/lib/python3.11/site-packages/torch-*.dist-info/METADATA
+IS_CUDA = grep -qs '^Requires-Dist: nvidia' $(TORCH_METADATA)
+
+ifeq ($(filter $(TORCH),auto cpu cuda),)
+$(error TORCH is '$(TORCH)'; allowed are auto, cpu and cuda)
+endif
+# The stamp says which build is installed; another one that is asked for replaces it.
+ifneq ($(filter-out auto $(shell cat $(STAMP) 2>/dev/null),$(TORCH)),)
+.PHONY: $(STAMP)
+endif
 
 .PHONY: help setup reproduce test lint docs bench lock plan status audit sbom scan clean clean-room
 
@@ -18,7 +29,8 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
 # Uses python3.11, or python3 if it is version 3.11. setuptools comes first: two packages are built from source.
-# Torch's CPU build is used if the registry has it; the CUDA build needs more libraries.
+# TORCH=auto takes torch's CPU build if the registry has it. The CUDA build needs more libraries. To pip the two builds
+# are one version, so the other one is removed first.
 $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -27,15 +39,19 @@ $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproje
 	  { echo "venv is missing: apt-get install python3.11-venv"; exit 2; }
 	@echo "installing the locked environment into $(VENV) (a few minutes)"
 	@sed -n '/^setuptools==/,/[^\]$$/p' requirements.lock | $(INSTALL) --require-hashes -r /dev/stdin
-	@$(LOCKED) -r requirements-cpu.lock 2> $(VENV)/cpu.log || { grep -q 'No matching distribution' $(VENV)/cpu.log && \
-	  echo "the registry has torch's CUDA build only: 3 GB"; } || { cat $(VENV)/cpu.log >&2; exit 1; }
+	@case $(TORCH) in cpu) $(IS_CUDA);; cuda) test -e $$(echo $(TORCH_METADATA)) && ! $(IS_CUDA);; *) false;; esac || exit 0; \
+	  $(BIN)/pip uninstall --quiet --yes torch
+	@test $(TORCH) = cuda || $(LOCKED) -r requirements-cpu.lock 2> $(VENV)/cpu.log || { test $(TORCH) = auto && \
+	  grep -q 'No matching distribution' $(VENV)/cpu.log && echo "the registry has torch's CUDA build only: 3 GB"; } || \
+	  { cat $(VENV)/cpu.log >&2; exit 1; }
 	@$(LOCKED) -r requirements.lock
-	@! grep -q '^Requires-Dist: nvidia' $(VENV)/lib/python3.11/site-packages/torch-*.dist-info/METADATA || \
-	  $(LOCKED) -r requirements-cuda.lock
+	@! $(IS_CUDA) || $(LOCKED) -r requirements-cuda.lock
+	@test $(TORCH) != cuda || $(IS_CUDA) || { echo "the registry gave torch's CPU build; PyPI has the CUDA build"; exit 1; }
 	@$(INSTALL) --no-build-isolation -e .
-	@touch $@
+	@{ $(IS_CUDA) && echo cuda || echo cpu; } > $@
+	@echo "installed: torch $$(sed -n 's/^Version: //p' $(TORCH_METADATA)), the $$(cat $@) build"
 
-setup: $(STAMP) ## install the locked environment into .venv
+setup: $(STAMP) ## install the locked environment into .venv; TORCH=auto (default), cpu or cuda
 
 reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper
 	@$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)

@@ -59,6 +59,30 @@ def test_make_installs_no_locked_package_without_its_hash() -> None:
     ]
 
 
+def planned(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `make` would do in a folder with the Makefile and the lock files."""
+    for name in ("Makefile", "pyproject.toml", *(lock.name for lock in LOCKS)):
+        shutil.copy2(ROOT / name, folder)
+    command = ["make", "--dry-run", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_torch_build_that_is_asked_for_replaces_the_other_one(tmp_path: Path) -> None:
+    stamp = tmp_path / ".venv" / ".installed"
+    stamp.parent.mkdir()
+    planned(tmp_path)  # copies the files, which are older than the stamp
+    stamp.write_text("cpu\n", encoding="utf-8")
+    for torch, installs in (("auto", False), ("cpu", False), ("cuda", True)):
+        assert ("pip install" in planned(tmp_path, "setup", f"TORCH={torch}").stdout) == installs
+    stamp.write_text("cuda\n", encoding="utf-8")
+    os.utime(stamp, (4e9, 4e9))
+    assert "pip install" in planned(tmp_path, "setup", "TORCH=cpu").stdout
+    assert "pip install" not in planned(tmp_path, "setup").stdout
+    wrong = planned(tmp_path, "setup", "TORCH=rocm")
+    assert wrong.returncode == 2
+    assert "TORCH is 'rocm'; allowed are auto, cpu and cuda" in wrong.stderr
+
+
 def pip_download(requirements: Path) -> subprocess.CompletedProcess[str]:
     """Let pip fetch the requirements into a folder beside the file."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-cache-dir"]

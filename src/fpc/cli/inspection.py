@@ -29,6 +29,23 @@ def plan(scale: Scale = "demo", variant: Variant = None) -> None:
         typer.echo(f"note: {note}", err=True)
 
 
+def check_machine(
+    scale: Scale = "demo",
+    variant: Variant = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check this machine for a scale: GPU, driver, torch, disk, files, data, Slurm; each with its mend.
+
+    Exit code 0: nothing is a problem. 1: something is.
+    """
+    from fpc.workflow import check as checks
+
+    configuration = load_configuration(scale, variant)
+    lines = checks.check(configuration)
+    typer.echo(checks.as_json(lines) if as_json else checks.check_text(configuration.label, lines))
+    raise typer.Exit(0 if checks.is_fine(lines) else 1)
+
+
 def measure(
     scale: Scale = "demo",
     variant: Variant = None,

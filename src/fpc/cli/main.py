@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fpc.cli.audit import audit
-from fpc.cli.inspection import config, explain, measure, plan, status
+from fpc.cli.inspection import check_machine, config, explain, measure, plan, status
 from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.versions import record
@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("check")(check_machine)
 app.command()(plan)
 app.command()(measure)
 app.command()(status)

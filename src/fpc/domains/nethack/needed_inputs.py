@@ -9,11 +9,11 @@ from fpc.core.files import read_json, sha256_of
 from fpc.domains.interface import NeededInput
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.external_inputs import EXTERNAL, problem_of
-from fpc.domains.nethack.footprint import network_bytes
 
 # Bytes and files, unpacked. NLD-AA: 109,545 games (Hambro et al. 2022); the sizes are approximate.
 SIZES = {"nld_aa": (90_000_000_000, 110_000), "nld_aa_taster": (1_600_000_000, 2_000)}
 SIZES_FROM = "number of published games; bytes are approximate"
+WEIGHTS_SIZE = (132_000_000, 2, "33M numbers of four bytes")
 WEIGHTS, CHECKPOINT = "tuyls_lstm", "model_115.tar"
 
 
@@ -33,9 +33,7 @@ def _weights(experiment: NetHackExperiment) -> Iterator[NeededInput]:
     commands = [] if problem is None or problem_of(WEIGHTS) is None else [f"fpc fetch {WEIGHTS}"]
     if problem is not None:
         commands.append(f"fpc import-policy {EXTERNAL / WEIGHTS / CHECKPOINT} {path}")
-    size = network_bytes(experiment.network)
-    source = "size of the network"
-    yield NeededInput(path.stem, path, ("pretrain",), problem, tuple(commands), size, 2, source)
+    yield NeededInput(path.stem, path, ("pretrain",), problem, tuple(commands), *WEIGHTS_SIZE)
 
 
 def _weights_problem(path: Path) -> str | None:
