@@ -88,6 +88,21 @@ def test_an_altered_parent_is_rejected(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_the_manifest_names_the_devices_that_all_attempts_used_in_whichever_process() -> None:
+    section = {"a": 1}
+    with pytest.raises(RuntimeError, match="killed"), open_run(ROW, section, [], "cuda") as run:
+        run.note_device("NVIDIA A100-SXM4-40GB")
+        raise RuntimeError("killed")
+    with open_run(ROW, section, [], "cuda") as run:
+        assert run.device == "cuda"
+        run.note_device("NVIDIA H100 PCIe")
+        run.note_device("NVIDIA H100 PCIe")
+        (run.output / "policy.safetensors").write_bytes(b"x")
+    machine = read(ROW.manifest).statement["predicate"]["runDetails"]["machine"]
+    assert machine["device"] == "NVIDIA A100-SXM4-40GB, NVIDIA H100 PCIe"
+
+
+@pytest.mark.usefixtures("project")
 def test_a_second_process_on_the_same_run_is_rejected() -> None:
     configuration = load("tiny")
     section = section_of(configuration, ROW)

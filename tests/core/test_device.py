@@ -58,6 +58,7 @@ def test_a_gpu_that_ran_kernels_has_no_problem() -> None:
         (replace(NOTHING, visible="-1"), ["CUDA_VISIBLE_DEVICES is '-1'"]),
         (replace(NOTHING, visible="GPU-5"), ["torch sees no GPU", "CUDA_VISIBLE_DEVICES (GPU-5)"]),
         (V100, ["Tesla V100", "compute capability 7.0", "sm_75, sm_80", "other GPUs"]),
+        (replace(A100, exclusive=True), ["NVIDIA A100", "EXCLUSIVE_PROCESS", "two", "MPS"]),
         (
             replace(A100, error="CUDA-capable device(s) is/are busy or unavailable"),
             ["small kernels fail on NVIDIA A100", "busy", "exclusive"],

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -22,7 +21,7 @@ from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, save_checkp
 from fpc.core.files import read_tensors, write_tensors
 from fpc.core.milestones import milestone_path
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
-from fpc.learners.appo.learner import LinearSchedule
+from fpc.learners.appo.schedule import LinearSchedule
 from fpc.learners.appo.settings import settings
 from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
@@ -166,12 +165,7 @@ def test_every_batch_is_one_update(tmp_path: Path, pi_star: Path) -> None:
 
 
 def test_the_learning_rate_decreases_linearly_to_zero() -> None:
-    learner = SimpleNamespace(train_step=0)
-    schedule = LinearSchedule(0.4, 4, learner)  # type: ignore[arg-type]
-    rates = []
-    for update in range(6):
-        learner.train_step = update
-        rates.append(schedule.update(0.0, None))
+    rates = [LinearSchedule(0.4, 4, update.__index__).update(0.0, None) for update in range(6)]
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0, 0.0])
 
 

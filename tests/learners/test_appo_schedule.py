@@ -13,8 +13,8 @@ from sample_factory.algo.learning.learner import LinearDecayScheduler
 from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import read_tensors, write_tensors
 from fpc.core.milestones import milestone_path
-from fpc.learners.appo.learner import LinearSchedule, schedule_updates
 from fpc.learners.appo.options import APPOOptions
+from fpc.learners.appo.schedule import LinearSchedule, schedule_updates
 from fpc.learners.appo.train import train_job
 from tests.learners.appo_job import APPO, job
 
@@ -25,9 +25,9 @@ def options(**changes: Any) -> APPOOptions:
 
 
 def rate_after(updates: int, appo: APPOOptions, steps: int) -> float:
-    learner = SimpleNamespace(train_step=updates)
-    horizon = schedule_updates(appo, steps)
-    return LinearSchedule(appo.learning_rate, horizon, learner).update(0.0, None)  # type: ignore[arg-type]
+    return LinearSchedule(appo.learning_rate, schedule_updates(appo, steps), lambda: updates).update(
+        0.0, None
+    )
 
 
 @pytest.mark.parametrize(

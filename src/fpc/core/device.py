@@ -14,7 +14,10 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    import torch
 
 Device = Literal["cpu", "cuda"]
 
@@ -43,6 +46,7 @@ class GPUFacts:
     capability: tuple[int, int] | None = None
     memory_mb: int | None = None
     architectures: tuple[str, ...] = ()  # that torch's kernels are compiled for: sm_80, ...
+    exclusive: bool = False  # a second process cannot use the first GPU meanwhile
     error: str | None = None  # from counting the GPUs, or from small kernels run on the first one
 
     def values(self) -> dict[str, Any]:
@@ -56,6 +60,13 @@ class GPUFacts:
         capability = None if pair is None else (int(pair[0]), int(pair[1]))
         architectures = tuple(values["architectures"])
         return cls(**values | {"capability": capability, "architectures": architectures})
+
+
+def device_name(device: torch.device) -> str:
+    """'cpu', or the name of a GPU; asked only by processes that use the device."""
+    import torch
+
+    return device.type if device.type != "cuda" else str(torch.cuda.get_device_name(device))
 
 
 def inspect_gpu() -> GPUFacts:
@@ -92,7 +103,7 @@ def in_container() -> bool:
 def problem_of(facts: GPUFacts) -> str | None:
     """Why a GPU cannot be used, and how to mend it; None if it can: kernels that ran are the last word."""
     if facts.count and facts.error is None:
-        return None
+        return _why_exclusive(facts) if facts.exclusive else None
     if facts.cuda is None:
         return (
             f"torch {facts.torch} is built for CPUs only; install the build for GPUs with: "
@@ -155,6 +166,14 @@ def _why_none(facts: GPUFacts) -> str:
         f"torch sees no GPU{said}, although the machine has the driver {facts.driver}; check "
         f"`nvidia-smi -L`, CUDA_VISIBLE_DEVICES ({facts.visible or 'not set'}), and that the job requests "
         "a GPU (with Slurm: --gpus=1)"
+    )
+
+
+def _why_exclusive(facts: GPUFacts) -> str:
+    return (
+        f"{facts.name or 'the GPU'} admits one process at a time (compute mode EXCLUSIVE_PROCESS), and APPO "
+        "needs two, the learner and the policy; ask for a GPU in the default mode, or start NVIDIA's MPS in "
+        "the job (nvidia-cuda-mps-control -d)"
     )
 
 

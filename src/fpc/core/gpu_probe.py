@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import warnings
 
 import torch
@@ -28,7 +30,7 @@ def facts_here() -> GPUFacts:
     if count == 0:
         error = str(said[-1].message).splitlines()[0] if said else None
         return GPUFacts.of(known | {"error": error})
-    found = torch.cuda.get_device_properties(0)
+    found, error = torch.cuda.get_device_properties(0), kernel_error()
     return GPUFacts.of(
         known
         | {
@@ -37,7 +39,8 @@ def facts_here() -> GPUFacts:
             "capability": (found.major, found.minor),
             "memory_mb": found.total_memory // 2**20,
             "architectures": torch.cuda.get_arch_list(),
-            "error": kernel_error(),
+            "error": error,
+            "exclusive": error is None and not second_process_works(),
         }
     )
 
@@ -52,6 +55,12 @@ def kernel_error() -> str | None:
     except RuntimeError as error:
         return str(error).splitlines()[0]
     return None
+
+
+def second_process_works() -> bool:
+    """Whether another process can use the GPU while this one does."""
+    command = [sys.executable, "-c", "import torch; torch.ones(1, device='cuda').sum().item()"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 if __name__ == "__main__":

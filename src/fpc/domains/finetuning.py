@@ -38,6 +38,7 @@ def run_fields(run: Run, state: Path | None = None, phase: str | None = None) ->
         "state": state or run.state,
         "report": run.report,
         "device": run.device,
+        "on_device": run.note_device,
         "checkpoint_seconds": run.checkpoint_seconds,
     }
 

@@ -65,6 +65,9 @@ class Run(Protocol):
     def device(self) -> Device:
         """Where networks run, decided by ``plan.jobs``; never by what the machine happens to have."""
 
+    def note_device(self, name: str) -> None:
+        """Note the name of a device that networks were run on (``fpc.core.device.device_name``)."""
+
     def report(self, step: int, total: int, **metrics: float) -> None:
         """Report progress; cheap enough to call after every episode."""
 

@@ -43,6 +43,8 @@ class Specification:
     state: Path  # folder of everything needed to resume
     report: Report
     device: Device = "cpu"  # where networks are trained
+    # Called with the name of each device that was used (fpc.core.device.device_name).
+    on_device: Callable[[str], None] = lambda name: None
     checkpoint_seconds: float = 60.0  # maximum time between checkpoints: what a kill can cost
     method: RetentionMethod | None = None  # None adds nothing to the loss
     milestones: tuple[int, ...] = ()

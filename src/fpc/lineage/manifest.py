@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +107,7 @@ def build(
     externals: Mapping[str, str],
     history: Mapping[str, Any],
     code: origin.Code,
+    devices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The statement of an artifact.
 
@@ -118,6 +119,7 @@ def build(
         externals: address -> sha256 of each external input.
         history: start, end, attempts, resume points, steps per second.
         code: the modules and packages that determined it.
+        devices: names of the devices that networks were run on, as reported by what used them.
     """
     dependencies = [
         {"uri": path.as_posix(), "digest": {"sha256": digest}} for path, digest in sorted(parents.items())
@@ -141,7 +143,7 @@ def build(
                 "builder": {"id": "urn:fpc", "code": {**origin.repository(), "modules": dict(code.modules)}},
                 "metadata": dict(history),
                 "environment": origin.environment(code.packages),
-                "machine": origin.machine(),
+                "machine": origin.machine(devices),
             },
         },
     }

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -109,14 +109,19 @@ def environment(packages: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """Type of machine and device, without names that identify it."""
+def machine(devices: Sequence[str] = ()) -> dict[str, Any]:
+    """Type of machine and devices, without names that identify it.
+
+    Args:
+        devices: as reported by what used them, which may have been another process; without reports,
+            networks were run on CPUs, if at all.
+    """
     found: dict[str, Any] = {
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "processor": _processor(),
-        "device": _device(),
+        "device": ", ".join(devices) or ("cpu" if "torch" in sys.modules else None),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
     }
     return {key: value for key, value in found.items() if value is not None}
@@ -128,10 +133,3 @@ def _processor() -> str | None:
     except OSError:
         return None
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
-
-
-def _device() -> str | None:
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    return str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "cpu"

@@ -31,17 +31,18 @@ class ExpertDataset:
         tensors: ``observations`` ``[..., N, D]`` and ``outputs`` ``[..., N, P]``, float32; with
             transitions also ``action``, ``reward``, ``next_observations`` and ``terminated``, ``N`` first
             in each (and no leading run dimensions). Others (``stage``) are kept.
+        device: where batches of states are put: the policy's. The data themselves stay where they are.
 
     Raises:
         ValueError: a tensor is missing or empty, or the numbers of states differ.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device | str = "cpu") -> None:
         if missing := [name for name in STATES if name not in tensors]:
             raise ValueError(
                 f"expert data lacks {', '.join(missing)}; it contains {', '.join(sorted(tensors))}"
             )
-        self.tensors = dict(tensors)
+        self.tensors, self.device = dict(tensors), device
         self.size = self.tensors["observations"].shape[-2]
         lengths = {name: value.shape[self._axis(name)] for name, value in self.tensors.items()}
         if self.size == 0 or set(lengths.values()) != {self.size}:
@@ -78,9 +79,12 @@ class ExpertDataset:
                 f"memory_size is {size}, but the expert data holds {self.size} states: "
                 "lower memory_size or collect more"
             )
-        return ExpertDataset(
-            {name: value.narrow(self._axis(name), 0, size) for name, value in self.tensors.items()}
-        )
+        first = {name: value.narrow(self._axis(name), 0, size) for name, value in self.tensors.items()}
+        return ExpertDataset(first, self.device)
+
+    def on(self, device: torch.device | str) -> ExpertDataset:
+        """The same data, with batches of states on ``device``."""
+        return ExpertDataset(self.tensors, device)
 
     def transitions(self) -> Mapping[str, Tensor]:
         """observation, action, reward, next_observation, terminated; ``N`` first in each.
@@ -102,14 +106,14 @@ class StateSampler:
     def sample(self) -> ExpertBatch:
         """The next batch: observations ``[*runs, size, D]`` and outputs ``[*runs, size, P]``."""
         index = self._index()
-        tensors = self.data.tensors
-        return ExpertBatch(
-            tensors["observations"].index_select(-2, index), tensors["outputs"].index_select(-2, index)
-        )
+        return ExpertBatch(*(self._chosen(name, index) for name in STATES))
 
     def sample_observations(self) -> Tensor:
         """The observations of ``sample`` alone."""
-        return self.data.tensors["observations"].index_select(-2, self._index())
+        return self._chosen("observations", self._index())
+
+    def _chosen(self, name: str, index: Tensor) -> Tensor:
+        return self.data.tensors[name].index_select(-2, index).to(self.data.device)
 
     def _index(self) -> Tensor:
         return torch.randint(len(self.data), (self.size,), generator=self.generator)

@@ -14,19 +14,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from fpc.core.device import Device
-from fpc.core.files import digest_of, read_json, sha256_of, write_json
-from fpc.core.interruption import Interrupted
+from fpc.core.files import digest_of, sha256_of, write_json
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.lineage.signing import signature_of
+from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
 
@@ -38,10 +37,6 @@ STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continue
 
 class RunError(RuntimeError):
     """A run cannot start; the text names the file and how to fix it."""
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass
@@ -65,6 +60,7 @@ class Run:
     checkpoint_seconds: float = field(
         default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
     )
+    _devices: set[str] = field(default_factory=set)
     _started: float = field(default_factory=time.monotonic)
     _first_step: int | None = None
     _last: tuple[float, int] = (0.0, 0)
@@ -75,6 +71,12 @@ class Run:
         """The run's only seed."""
         (seed,) = self.seeds
         return seed
+
+    def note_device(self, name: str) -> None:
+        """Note the name of a device that networks were run on, for the manifest."""
+        if name not in self._devices:
+            self._devices.add(name)
+            attempts.note(self.state.parent, devices=sorted(self._devices))
 
     def report(self, step: int, total: int, **metrics: float) -> None:
         """Report progress; cheap enough to call every episode (written at most once a second)."""
@@ -89,7 +91,7 @@ class Run:
             return
         self._last = (now, step)
         progress = {
-            "time": _now(),
+            "time": attempts.now(),
             "step": step,
             "total": total,
             "steps_per_second": self.steps_per_second(),
@@ -178,7 +180,7 @@ def open_run(
         lock.acquire(timeout=0)
     except Timeout as error:
         raise RunError(
-            f"{folder}: another process is working on this run ({_holder(folder)}); "
+            f"{folder}: another process is working on this run ({attempts.holder(folder)}); "
             "wait for it, or stop it and run the same command again"
         ) from error
     finished = False
@@ -189,18 +191,18 @@ def open_run(
         code = origin.code_of(entry_points(row, section))
         for leftover in folder.rglob(".*.tmp"):  # from a write that was killed
             leftover.unlink()
-        attempts = _begin(folder, row)
-        run.attempt = len(attempts)
+        begun = attempts.begin(folder, row)
+        run.attempt = len(begun)
         yield run
         run.close()
         events.from_table(run.output)
-        history = _history(run, attempts)
+        history = _history(run, begun)
         _publish(row, run, section, made_from, history, code)
         _empty(folder)
         finished = True
     except BaseException as error:
         run.close()
-        _note_end(folder, error)
+        attempts.note_end(folder, error)
         raise
     finally:
         lock.release()
@@ -239,42 +241,13 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _holder(folder: Path) -> str:
-    try:
-        return f"process {read_json(folder / 'run.json')['attempts'][-1]['process']}"
-    except (OSError, ValueError, KeyError, IndexError):
-        return "process unknown"
-
-
-def _begin(folder: Path, row: Row) -> list[dict[str, Any]]:
-    """Record this attempt in ``run.json``; returns all attempts."""
-    record = folder / "run.json"
-    try:
-        attempts = list(read_json(record)["attempts"])
-    except (OSError, ValueError, KeyError):
-        attempts = []
-    attempts.append({"started": _now(), "process": os.getpid(), **origin.repository()})
-    write_json(record, {"row": row.identity, "attempts": attempts})
-    return attempts
-
-
-def _note_end(folder: Path, error: BaseException) -> None:
-    """Record in ``run.json`` how the attempt ended, if it can be written."""
-    record = folder / "run.json"
-    how = f"stopped by {error}" if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
-    with suppress(OSError, ValueError, KeyError, IndexError):
-        content = read_json(record)
-        content["attempts"][-1] |= {"ended": _now(), "how": how[:500]}
-        write_json(record, content)
-
-
-def _history(run: Run, attempts: list[dict[str, Any]]) -> dict[str, Any]:
+def _history(run: Run, begun: list[dict[str, Any]]) -> dict[str, Any]:
     """Times, attempts and speed for the manifest."""
     history: dict[str, Any] = {
-        "startedOn": attempts[0]["started"],
-        "finishedOn": _now(),
-        "attempts": len(attempts),
-        "commits": sorted({attempt["commit"] for attempt in attempts if "commit" in attempt}),
+        "startedOn": begun[0]["started"],
+        "finishedOn": attempts.now(),
+        "attempts": len(begun),
+        "commits": sorted({attempt["commit"] for attempt in begun if "commit" in attempt}),
         "seconds": round(time.monotonic() - run._started, 3),
     }
     if run.resumed_from is not None:
@@ -312,6 +285,7 @@ def _publish(
         externals=run.externals,
         history=history,
         code=code,
+        devices=attempts.devices(run.state.parent),
     )
     write_json(run.output / row.manifest.name, statement)
     if row.name is None:

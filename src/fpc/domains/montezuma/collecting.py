@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.core.device import device_name
 from fpc.core.files import write_tensors
 from fpc.core.seeds import rng_of
 from fpc.core.torch_settings import configure_torch
@@ -66,6 +67,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     configure_torch()
     pi_star = run.parents["pretrain"]
     network, options = policy_of(experiment, pi_star, run.device), experiment.collect
+    run.note_device(device_name(network.device))
     environment = experiment.environment
     width = environment.frame_stack * environment.screen_size**2
     generator = rng_of(run.seed, _COLLECT)

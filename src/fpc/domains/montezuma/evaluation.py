@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fpc.core.device import device_name
 from fpc.core.files import read_tensors
 from fpc.core.tables import EPISODES, NO_START
 from fpc.core.torch_settings import configure_torch
@@ -98,6 +99,7 @@ class Probes:
     def measure(self, milestone: Milestone) -> Measured:
         """Rows of ``episodes``, and ``attempts``; at step 0 also those of a random policy."""
         self.network.load_state_dict(read_tensors(milestone.weights))
+        self.run.note_device(device_name(self.network.device))
         self.network.eval()
         game = self.environment.model_copy(update={"max_steps": self.options.max_steps})
         room = f"room_{self.environment.room}"

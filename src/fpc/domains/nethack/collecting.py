@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from fpc.core.device import device_name
 from fpc.core.files import write_table, write_tensors
 from fpc.core.seeds import seed_of
 from fpc.core.torch_settings import configure_torch
@@ -111,6 +112,7 @@ class Replay:
     def __init__(self, experiment: NetHackExperiment, run: Run) -> None:
         self.experiment, self.run = experiment, run
         self.network = load_policy(run.parents["pretrain"] / POLICY, experiment.network, run.device)
+        run.note_device(device_name(self.network.policy.weight.device))
 
     def write_stored(self, games: Recordings) -> None:
         """Write ``expert.safetensors`` from the first games, up to the configured number of steps.

@@ -94,6 +94,7 @@ class Probes:
         """Rows of ``episodes``, and of ``dungeon`` for the ``final`` games."""
         requests = self._requests_at(milestone.step)
         played = self.rollouts.play(milestone.weights, requests, milestone.report)
+        self.run.note_device(self.rollouts.device_name)
         rows = [
             row for probe, records in played.items() for row in _rows(probe, records, self.starts.get(probe))
         ]

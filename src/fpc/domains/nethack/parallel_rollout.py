@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fpc.core.device import Device
+from fpc.core.device import Device, device_name
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool, processes_wanted
 from fpc.core.torch_settings import configure_torch
@@ -58,14 +58,14 @@ class _Worker:
         configure_torch()
         self.options, self.device = options, device
         self.environments = Environments()
-        self._loaded: tuple[Path, NetHackNetwork] | None = None
+        self.loaded: tuple[Path, NetHackNetwork] | None = None
 
     def play(self, policy: Path, request: Request) -> list[EpisodeRecord]:
-        if self._loaded is None or self._loaded[0] != policy:
-            self._loaded = (policy, load_policy(policy, self.options, self.device))
+        if self.loaded is None or self.loaded[0] != policy:
+            self.loaded = (policy, load_policy(policy, self.options, self.device))
         episodes = request.episodes
         return play(
-            self._loaded[1],
+            self.loaded[1],
             request.environment,
             episodes,
             len(episodes),
@@ -108,6 +108,13 @@ class Rollouts:
         else:
             pool = process_pool(self.processes, _start_worker, (options, device))
             self._pool = self._closing.enter_context(pool)
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device that the latest policy is on."""
+        if self._here is None or self._here.loaded is None:
+            return "cpu"
+        return device_name(self._here.loaded[1].policy.weight.device)
 
     def __enter__(self) -> Self:
         return self

@@ -160,6 +160,7 @@ def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
         played = rollouts.play(run.output / POLICY, {PROBE: request}, lambda done: run.report(done, count))[
             PROBE
         ]
+        run.note_device(rollouts.device_name)
     means = {f"probe_{name}": sum(game.metrics[name] for game in played) / count for name in METRICS}
     log.add(0, probe_return=sum(game.score for game in played) / count, **means)
     return log.table(run.seed)

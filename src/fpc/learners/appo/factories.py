@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 from fpc.core.processes import end_with_parent
+from fpc.core.torch_settings import configure_gpu
 from fpc.learners.appo.actor_critic import RecurrentActorCritic
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.rnd_actor_critic import RNDActorCritic
@@ -61,7 +62,8 @@ def make_environment(
 def make_actor_critic(
     cfg: AttrDict, obs_space: Any, action_space: Any
 ) -> RecurrentActorCritic | RNDActorCritic:
-    """Factory function for actor-critics."""
+    """Factory function for actor-critics, called in each process that runs the network."""
     end_with_parent()
+    configure_gpu()
     actor_critic = RecurrentActorCritic if Job.of(cfg["fpc"]).recurrent else RNDActorCritic
     return actor_critic(obs_space, action_space, cfg)

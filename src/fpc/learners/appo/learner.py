@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sample_factory.algo.learning.learner import Learner, LearningRateScheduler
+from sample_factory.algo.learning.learner import Learner
 from sample_factory.algo.utils.misc import LEARNER_ENV_STEPS, POLICY_ID_KEY
 from sample_factory.utils.attr_dict import AttrDict
 from torch import Tensor
 
 from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, NoUsableCheckpoint, load_checkpoint, save_checkpoint, selected
+from fpc.core.device import device_name
 from fpc.core.files import read_tensors, write_json
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import write_milestone
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCategoricalPolicy
+from fpc.learners.appo.schedule import LinearSchedule, schedule_updates
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
 logger = logging.getLogger(__name__)
@@ -37,32 +38,6 @@ Captured = tuple[dict[str, Tensor], dict[str, Any]]
 def failure_file(job: Job) -> Path:
     """File in which a learner in a separate process records why it failed."""
     return Path(job.state) / "failure.json"
-
-
-def schedule_updates(options: APPOOptions, steps: int) -> int:
-    """Number of updates over which the learning rate falls to 0, in a run of ``steps`` environment steps.
-
-    As in Sample Factory's ``LinearDecayScheduler``. Warm-up steps count towards the horizon, although no
-    update is made in them: a run with a warm-up ends at a rate above 0, as the released NetHack runs do.
-    """
-    horizon = options.learning_rate_horizon or steps
-    return max(1, horizon // options.batch_size * options.epochs)
-
-
-class LinearSchedule(LearningRateScheduler):  # type: ignore[misc]
-    """Linear from the initial rate to 0 after ``updates`` updates; depends only on the update number."""
-
-    def __init__(self, initial: float, updates: int, learner: RetentionLearner) -> None:
-        self.initial, self.updates, self.learner = initial, updates, learner
-
-    def invoke_after_each_minibatch(self) -> bool:
-        """True: Sample Factory updates the rate after every minibatch."""
-        return True
-
-    def update(self, current_lr: float, recent_kls: Any) -> float:
-        """The learning rate of the next update."""
-        rate: float = self.initial * max(0.0, 1.0 - self.learner.train_step / self.updates)
-        return rate
 
 
 class RetentionLearner(Learner):  # type: ignore[misc]
@@ -84,18 +59,20 @@ class RetentionLearner(Learner):  # type: ignore[misc]
         self.saved = time.monotonic()
         self.log = self.log or MetricLog()
         self.method = self.job.make_method()
+        self.devices: set[str] = set()  # names of those that this and earlier attempts trained on
         self.warm_up = self.job.appo_options.warm_up_steps if self.job.pretrained else 0
         try:
             result = super().init()
         except Exception as error:
             self._fail(error)
             raise
+        self.devices.add(device_name(self.device))
         appo = self.job.appo_options
         for group in self.optimizer.param_groups:
             group["weight_decay"] = appo.weight_decay
         if appo.learning_rate_schedule == "linear":
             updates = schedule_updates(appo, self.job.steps)
-            self.lr_scheduler = LinearSchedule(appo.learning_rate, updates, self)
+            self.lr_scheduler = LinearSchedule(appo.learning_rate, updates, lambda: self.train_step)
             self.curr_lr = self.lr_scheduler.update(0.0, None)
             self._apply_lr(self.curr_lr)
         return result
@@ -182,6 +159,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             self.method.load_state_dict(selected(tensors, "method."), self.context)
         assert self.log is not None
         self.log.restore(state["metrics"], tensors["metrics"])
+        self.devices.update(state.get("devices", ()))
         if self.restore_sampler is not None and "sampler" in state:
             self.restore_sampler(selected(tensors, "sampler."), state["sampler"])
 
@@ -233,6 +211,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors["metrics"] = self.log.tensor()
         state: dict[str, Any] = {"train_step": self.train_step, "metrics": self.log.names}
+        state["devices"] = sorted(self.devices)
         if self.capture is not None:
             captured, state["sampler"] = self.capture()
             tensors |= {f"sampler.{name}": value for name, value in captured.items()}

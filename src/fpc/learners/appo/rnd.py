@@ -32,8 +32,8 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def update(self, values: Tensor) -> None:
-        """Include values ``[N, *shape]``, uint8 or floating point."""
-        number = len(values)
+        """Include values ``[N, *shape]``, uint8 or floating point, from any device."""
+        number, values = len(values), values.to(self.mean.device)
         mean, variance = _moments_of_bytes(values) if values.dtype == torch.uint8 else _moments_of(values)
         total = self.count + number
         difference = mean - self.mean

@@ -37,7 +37,7 @@ class RNDLearner(RetentionLearner):
         teacher = None
         if weights is not None and self._method_needs_something():
             teacher = FeedforwardCategoricalPolicy(self._frozen_network(weights))
-        data = self.job.open_data() if self.job.expert is not None else None
+        data = self.job.open_data().on(self.device) if self.job.expert is not None else None
         self.generator = torch.Generator().manual_seed(self.job.seed_for("retention"))
         self.context = RetentionContext(self.student, teacher, data, None, self.generator, run_dimensions=0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from sample_factory.algo.utils.make_env import make_env_func_batched
 from sample_factory.algo.utils.misc import EPISODIC, LEARNER_ENV_STEPS, ExperimentStatus
 from sample_factory.algo.utils.shared_buffers import BufferMgr
 from sample_factory.cfg.arguments import preprocess_cfg
-from sample_factory.utils.gpu_utils import set_global_cuda_envvars
 from sample_factory.utils.utils import init_file_logger
 from signal_slot.signal_slot import Timer
 
@@ -25,6 +25,7 @@ from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner, failure_file
 from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
+from fpc.learners.appo.visible_gpu import begin_on_gpu
 
 Report = Callable[..., None]
 LIVENESS_SECONDS = 5.0  # between two checks that all processes are alive
@@ -71,7 +72,6 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
 
     def init(self) -> Any:
         """Sample Factory's, but reads the spaces in this process: starting another one takes seconds."""
-        set_global_cuda_envvars(self.cfg)
         environment = make_env_func_batched(self.cfg, env_config=None)
         self.env_info = extract_env_info(environment, self.cfg)
         environment.close()
@@ -127,6 +127,15 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
         self.policy_msg_handlers[LEARNER_ENV_STEPS].append(self._on_progress)
         self.liveness_timer = Timer(self.event_loop, LIVENESS_SECONDS)
         self.liveness_timer.timeout.connect(self._check_processes)
+
+    def init(self) -> Any:
+        """Sample Factory's; on a GPU, only the learner's process and the policy's begin with CUDA."""
+        status = super().init()
+        if status == ExperimentStatus.SUCCESS and self.job.device == "cuda":
+            policies = self.sampler.processes[: len(self.sampler.inference_workers[0])]
+            for process in [*self.processes, *policies]:
+                process._init_func = partial(begin_on_gpu, process._init_func)
+        return status
 
     def _make_learner(self, event_loop: Any, policy_id: int, batcher: Any) -> LearnerWorker:
         worker = super()._make_learner(event_loop, policy_id, batcher)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from sample_factory.algo.utils.context import global_model_factory, reset_global_context
 from sample_factory.algo.utils.misc import ExperimentStatus
 from sample_factory.envs.env_utils import register_env
@@ -26,6 +27,7 @@ from fpc.learners.appo.learner import NORMALIZER
 from fpc.learners.appo.runner import ParallelRetentionRunner, SerialRetentionRunner
 from fpc.learners.appo.settings import ENVIRONMENT, settings
 from fpc.learners.appo.specification import APPOSpecification
+from fpc.learners.appo.visible_gpu import numbered_gpu
 from fpc.learners.interface import Trained
 
 if TYPE_CHECKING:
@@ -44,13 +46,22 @@ def train(specification: APPOSpecification) -> Trained:
     The learner may run in a separate process, so milestones are written to ``specification.state``, passed to
     ``on_milestone`` at the end of training, and deleted.
     """
-    trained = train_job(specification.job(), specification.report)
+    job = specification.job()
+    trained = train_job(job, specification.report)
+    for name in devices_of(job):
+        specification.on_device(name)
     for step in sorted(specification.milestones):
         path = milestone_path(specification.state, step)
         if specification.on_milestone is not None and path.exists():
             specification.on_milestone(step, read_tensors(path), {})
             path.unlink()
     return trained
+
+
+def devices_of(job: Job) -> list[str]:
+    """Names of the devices that the learner of a finished job used, in whichever process it ran."""
+    checkpoint = load_checkpoint(job.checkpoints)
+    return [] if checkpoint is None else list(checkpoint.state.get("devices", ()))
 
 
 def train_job(job: Job, report: Report) -> Trained:
@@ -79,16 +90,22 @@ def _run(job: Job, report: Report) -> None:
     job.visits.discard()
     network: Any = job.make_network()
     configuration = settings(job, int(network.core.hidden_size) if job.recurrent else 0)
-    if not job.appo_options.asynchronous:
+    serial = not job.appo_options.asynchronous
+    if serial:
         configure_torch()
+        if job.device == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
     runner_class = ParallelRetentionRunner if job.appo_options.asynchronous else SerialRetentionRunner
     runner = runner_class(configuration, report)
     with warnings.catch_warnings():  # raised by Sample Factory's own code at every step
         warnings.filterwarnings("ignore", module=r"sample_factory\.|torch\.jit\.")
-        with nullcontext() if job.appo_options.asynchronous else interruption.deferred():
-            status = runner.init()
-            if status == ExperimentStatus.SUCCESS:
-                status = runner.run()
+        with interruption.deferred() if serial else nullcontext():
+            with numbered_gpu(job.device):
+                status = runner.init()
+                if serial and status == ExperimentStatus.SUCCESS:
+                    status = runner.run()
+            if not serial and status == ExperimentStatus.SUCCESS:
+                status = runner.run()  # starts the other processes
     if isinstance(runner, ParallelRetentionRunner):
         runner.write()
     cause = runner.failure()
