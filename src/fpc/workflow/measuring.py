@@ -86,6 +86,9 @@ class TrialRun:
         """The untrained pi*."""
         return {"pretrain": self.folder / "pretrain"}
 
+    def note_device(self, name: str) -> None:
+        """Nothing: there is no manifest."""
+
     def report(self, step: int, total: int, **metrics: float) -> None:
         """Note the progress; at the end of the time write the speed and stop."""
         now = time.monotonic()
