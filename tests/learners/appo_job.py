@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from fpc.learners.appo.job import Job
 from fpc.learners.interface import VISITED
 from tests.domains.nethack.recorded_games import ALL_GAMES, record
 
+ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {
     "message_hidden": 8,
     "status_channels": [4, 4],
@@ -107,6 +110,14 @@ class _VisitingEarly(NetHackEnvironment):
 def visiting_early(visits: int, stream: Sequence[int]) -> NetHackEnvironment:
     """An environment that is on level 1 in its first ``visits`` steps."""
     return _VisitingEarly(visits, stream)
+
+
+def start(work: Job) -> subprocess.Popen[bytes]:
+    """Train in another process."""
+    program = [sys.executable, "-m", "tests.learners.appo_job", json.dumps(work.values())]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
 
 
 if __name__ == "__main__":

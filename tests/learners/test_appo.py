@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -27,9 +23,8 @@ from fpc.learners.appo.train import TrainingFailed, train_job
 from fpc.learners.interface import Trained
 from fpc.learners.recurrence import unroll
 from tests.learners import appo_job
-from tests.learners.appo_job import ENVIRONMENT, job, streamed_games
+from tests.learners.appo_job import ENVIRONMENT, job, start, streamed_games
 
-ROOT = Path(__file__).resolve().parents[2]
 KICKSTARTING = {"method": "kickstarting", "options": {"coefficient": 0.5, "decay": 0.9, "floor": 0.2}}
 
 
@@ -62,13 +57,6 @@ def pi_star(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, pi_star: Path) -> Trained:
     return run(job(tmp_path_factory.mktemp("undisturbed"), initial=str(pi_star), **KICKSTARTING))
-
-
-def start(work: Any) -> subprocess.Popen[bytes]:
-    program = [sys.executable, "-m", "tests.learners.appo_job", json.dumps(work.values())]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
 
 
 def kill_after(work: Any, step: int) -> int:

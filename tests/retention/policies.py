@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,3 +98,23 @@ class CategoricalPolicy(nn.Module):
 
     def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
         return {"weight": self.weight}
+
+
+class Listed:
+    """A sampler that gives these batches of observations one after the other."""
+
+    def __init__(self, batches: Sequence[Any]) -> None:
+        self.batches, self.taken = batches, 0
+
+    def sample(self) -> Any:
+        raise NotImplementedError("it has observations only")
+
+    def sample_observations(self) -> Any:
+        self.taken += 1
+        return self.batches[self.taken - 1]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"taken": torch.tensor(self.taken)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.taken = int(state["taken"])

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from fpc.domains.nethack.expert_sequences import StoredSequences
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy
+from fpc.retention.batch_fisher import batch_fisher, of_batches_of_another_size
 from fpc.retention.ewc import EWC, EWCOptions
-from fpc.retention.fisher import batch_fisher, of_batches_of_another_size
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
 from .contract import Network
-from .policies import CategoricalPolicy
+from .policies import CategoricalPolicy, Listed
 
 GAMES, STEPS, LENGTH, LARGE = 400, 8, 4, 256
 
@@ -93,7 +93,7 @@ def test_small_batches_estimate_the_fisher_information_of_large_ones(weight: flo
 
     def estimate(size: int, batches: int) -> float:
         signs = torch.randint(2, (batches, size, 1), generator=generator) * 2.0 - 1.0
-        return batch_fisher(policy, signs, size / 1024)["weight"].item()
+        return batch_fisher(policy, Listed(signs), batches, size / 1024)["weight"].item()
 
     assert estimate(1024, 1500) == pytest.approx(expected, rel=0.1)
     assert estimate(256, 3000) == pytest.approx(

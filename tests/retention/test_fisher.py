@@ -10,9 +10,10 @@ from torch.nn.functional import logsigmoid
 
 from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
-from fpc.retention.fisher import batch_fisher, diagonal_fisher
+from fpc.retention.batch_fisher import batch_fisher
+from fpc.retention.fisher import diagonal_fisher
 
-from .policies import BernoulliPolicy, CategoricalPolicy, GaussianPolicy, NetworkPolicy
+from .policies import BernoulliPolicy, CategoricalPolicy, GaussianPolicy, Listed, NetworkPolicy
 
 
 def test_bernoulli_policy_by_hand() -> None:
@@ -92,12 +93,12 @@ def test_the_batch_estimate_by_hand() -> None:
     # The batch (1, -1) has the mean -1/4, the batch (1, 0) has (-1/4 + 0)/2 = -1/8.
     policy = CategoricalPolicy(math.log(3))
     batches = [torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [0.0]])]
-    fisher = batch_fisher(policy, batches)
+    fisher = batch_fisher(policy, Listed(batches), 2)
     assert fisher["weight"].item() == pytest.approx((1 / 16 + 1 / 64) / 2)
     with pytest.raises(ValueError, match="at least 1 batches, but got 0"):
-        batch_fisher(policy, [])
+        batch_fisher(policy, Listed(batches), 0)
     with pytest.raises(ValueError, match="at least 2 batches, but got 1"):
-        batch_fisher(policy, batches[:1], relative_size=0.5)
+        batch_fisher(policy, Listed(batches), 1, relative_size=0.5)
 
 
 def test_the_floor_holds_for_each_sample() -> None:

@@ -66,17 +66,32 @@ def evaluate_milestones(
         ValueError: the fine-tuned run left no milestones.
     """
     milestones = find_milestones(run.parents["finetune"])
+    unmeasured = unmeasured_milestones(run, pi_star)
     total, done = sum(map(episodes, milestones)), 0
     for step, path in milestones.items():
-        folder = _folder(run, step)
-        if not (folder / f"{EPISODES}.parquet").exists():
+        identity = identity_of(domain, run) | {"step": step}
+        if step in unmeasured:
             milestone = Milestone(step, path, lambda more, done=done: run.report(done + more, total))  # type: ignore[misc]
-            identity = identity_of(domain, run) | {"step": step}
-            known = None if step or pi_star is None else _measured_pi_star(run, path, pi_star)
-            _keep(folder, measure(milestone) if known is None else known, identity)
+            _keep(_folder(run, step), measure(milestone), identity)
+        elif not _is_measured(run, step):
+            assert pi_star is not None  # otherwise the milestone is to be measured
+            _keep(_folder(run, step), _pi_star_tables(run, pi_star), identity)
         done += episodes(step)
         run.report(done, total)
     _join(run, list(milestones), order)
+
+
+def unmeasured_milestones(run: Run, pi_star: PiStar | None = None) -> dict[int, Path]:
+    """Step and weights of each milestone that has to be measured: neither done before nor pi* itself.
+
+    Raises:
+        ValueError: the fine-tuned run left no milestones.
+    """
+    return {
+        step: path
+        for step, path in find_milestones(run.parents["finetune"]).items()
+        if not _is_measured(run, step) and not (step == 0 and _is_pi_star(run, path, pi_star))
+    }
 
 
 def measure_pi_star(
@@ -92,21 +107,23 @@ def measure_pi_star(
         episodes: number of episodes, for progress reports.
     """
     milestone = Milestone(0, weights, lambda done: run.report(done, episodes))
-    if not (_folder(run, 0) / f"{EPISODES}.parquet").exists():
+    if not _is_measured(run, 0):
         _keep(_folder(run, 0), measure(milestone), identity_of(domain, run) | {"step": 0})
     run.report(episodes, episodes)
     _join(run, [0], ())
 
 
-def _measured_pi_star(run: Run, weights: Path, pi_star: PiStar) -> Measured | None:
-    """pi*'s tables with this run's method and seed; None if they are not those of ``weights``."""
+def _is_pi_star(run: Run, weights: Path, pi_star: PiStar | None) -> bool:
+    """Whether pi* has been measured by itself and these are its weights."""
+    return pi_star is not None and "evaluate" in run.parents and pi_star.is_weights(weights)
+
+
+def _pi_star_tables(run: Run, pi_star: PiStar) -> Measured:
+    """pi*'s tables with this run's method and seed."""
     import pandas as pd
 
-    folder = run.parents.get("evaluate")
-    if folder is None or not pi_star.is_weights(weights):
-        return None
     found = {}
-    for path in sorted(folder.glob("*.parquet")):
+    for path in sorted(run.parents["evaluate"].glob("*.parquet")):
         table = pi_star.keep(path.stem, pd.read_parquet(path))
         own = {"method": run.method, "seed": run.seed}
         found[path.stem] = table.assign(**{name: own[name] for name in own if name in table})
@@ -149,6 +166,10 @@ def identity_of(domain: str, run: Run) -> dict[str, Any]:
 
 def _folder(run: Run, step: int) -> Path:
     return run.state / f"step_{step}"
+
+
+def _is_measured(run: Run, step: int) -> bool:
+    return (_folder(run, step) / f"{EPISODES}.parquet").exists()
 
 
 def _keep(folder: Path, measured: Measured, identity: Mapping[str, Any]) -> None:

@@ -20,7 +20,6 @@ from fpc.retention.interface import (
 )
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -93,22 +92,24 @@ class EWC(RetentionMethod):
                 "EWC needs expert data for its Fisher information, but this learner provides none"
             )
         self.run_dimensions = context.run_dimensions
-        fisher = self._fisher(context.student, context.expert, context.generator)
+        fisher = self._fisher(context, context.expert)
         values = losses.flatten_parameters(fisher.values(), self.run_dimensions)
         self.fisher = values.clamp(min=self.options.fisher_floor)
         self.anchors = self._flat_parameters(context.student).detach().clone()
 
-    def _fisher(self, student: Policy, expert: ExpertData, generator: torch.Generator) -> dict[str, Tensor]:
-        from fpc.retention.fisher import batch_fisher, diagonal_fisher
+    def _fisher(self, context: RetentionContext, expert: ExpertData) -> dict[str, Tensor]:
+        from fpc.retention.batch_fisher import batch_fisher
+        from fpc.retention.fisher import diagonal_fisher
 
-        sampler = expert.sampler(self.options.fisher_samples, generator)
+        student = context.student
+        sampler = expert.sampler(self.options.fisher_samples, context.generator)
         batches = self.options.fisher_batches
         if batches is not None:
             if self.run_dimensions:
                 raise ValueError("fisher_batches does not support runs trained side by side; set it to null")
-            observations = (sampler.sample_observations() for _ in range(batches))
             size = self.options.fisher_samples
-            return batch_fisher(student, observations, size / (self.options.coefficient_batch or size))
+            relative_size = size / (self.options.coefficient_batch or size)
+            return batch_fisher(student, sampler, batches, relative_size, context.preparation)
         if isinstance(student, RecurrentPolicy):
             raise ValueError("EWC on a recurrent policy needs the option fisher_batches")
         floor = self.options.fisher_floor if self.options.floor_samples else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
-from fpc.retention.interface import SquashedPolicy, outputs_from
+from fpc.retention.interface import SquashedPolicy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,73 +68,6 @@ def diagonal_fisher(
         summed |= _sum_by_jacobian(estimate, observations, rest, run_dimensions)
     samples = observations.shape[run_dimensions]
     return {name: summed[id(value)] / samples for name, value in anchored.items()}
-
-
-def batch_fisher(policy: Policy, batches: Iterable[Any], relative_size: float = 1.0) -> dict[str, Tensor]:
-    """``F_i = mean_b (d L_b / d theta_i)^2``, where ``L_b`` is the mean cross-entropy of batch b.
-
-    Each sample's label is the policy's own most likely action. The square of a mean is not the mean of
-    squares: these values are smaller than those of ``diagonal_fisher``, and coefficients are chosen
-    accordingly. In expectation they are ``m^2 + v / B``, with mean m and variance v of a sample's gradient
-    and batch size B; m is not 0, because the labels are not drawn from the policy. So the estimate for
-    another batch size is not a multiple of this one: its two parts are estimated apart.
-    Source: the released NetHack code (text: 10,000 batches, code: 30,000); the conversion is ours.
-
-    Args:
-        policy: has discrete actions; its ``outputs`` are logits ``[N, A]``.
-        batches: batches of observations; for recurrent policies sequences, with the recurrent state carried
-            from one batch to the next.
-        relative_size: size of these batches as a fraction of those that F is wanted for.
-
-    Returns:
-        F with the names and shapes of ``policy.anchored_parameters()``.
-
-    Raises:
-        ValueError: ``batches`` is empty, or a single one if F is wanted for another size.
-    """
-    anchored = dict(policy.anchored_parameters())
-    parameters = list(anchored.values())
-    total = [torch.zeros_like(value) for value in parameters]
-    squares = [torch.zeros_like(value) for value in parameters]
-    count, state = 0, None
-    for observations in batches:
-        with torch.enable_grad():
-            outputs, state = outputs_from(policy, observations, state)
-            label = outputs.detach().argmax(-1)
-            loss = -policy.distribution(outputs).log_prob(label).mean()
-        for grad, sum_, sum_of_squares in zip(
-            torch.autograd.grad(loss, parameters), total, squares, strict=True
-        ):
-            sum_ += grad
-            sum_of_squares += grad.square()
-        count += 1
-    needed = 1 if relative_size == 1 else 2
-    if count < needed:
-        raise ValueError(f"the Fisher information needs at least {needed} batches, but got {count}")
-    estimates = (
-        of_batches_of_another_size(sum_ / count, sum_of_squares / count, count, relative_size)
-        for sum_, sum_of_squares in zip(total, squares, strict=True)
-    )
-    return dict(zip(anchored, estimates, strict=True))
-
-
-def of_batches_of_another_size(mean: Tensor, square: Tensor, count: int, relative_size: float) -> Tensor:
-    """The expected square of a batch's mean gradient, for batches of another size.
-
-    Args:
-        mean: mean of the gradients of ``count`` batches, any shape.
-        square: mean of their squares, the same shape.
-        count: number of batches, at least 2 unless ``relative_size`` is 1.
-        relative_size: size of these batches as a fraction of the wanted ones.
-
-    Returns:
-        ``m^2 + relative_size * v`` with unbiased estimates of the squared mean (not below 0) and of the
-        variance v of these batches' gradients; ``square`` if ``relative_size`` is 1.
-    """
-    if relative_size == 1:
-        return square
-    variance = (square - mean.square()).clamp(min=0) * count / (count - 1)
-    return (square - variance).clamp(min=0) + relative_size * variance
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ DAG must stay fast.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -151,6 +152,21 @@ class ProtectedBuffer(Protocol):
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """How a ``prepare`` that takes hours reports, and continues after a kill.
+
+    Attributes:
+        folder: for checkpoints; the learner removes it once its own checkpoint has the result.
+        seconds: between two checkpoints.
+        report: called after every part of the work with the number of parts done and their total.
+    """
+
+    folder: Path
+    seconds: float
+    report: Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
 class RetentionContext:
     """What a method may use in ``prepare``, before the first update.
 
@@ -162,6 +178,7 @@ class RetentionContext:
         generator: the method's only source of randomness.
         run_dimensions: number of leading dimensions of observations, outputs and anchored parameters that
             index independent runs trained side by side; 0 for a learner that trains one run.
+        preparation: None if the learner's ``prepare`` takes seconds and starts over after a kill.
     """
 
     student: Policy
@@ -170,6 +187,7 @@ class RetentionContext:
     replay_buffer: ProtectedBuffer | None
     generator: torch.Generator
     run_dimensions: int
+    preparation: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -211,7 +229,7 @@ class RetentionMethod(ABC):
         self.options = options
 
     def prepare(self, context: RetentionContext) -> None:
-        """Called once before the first update; not called on resume."""
+        """Called before the first update, and again if the run is killed before its first checkpoint."""
 
     @abstractmethod
     def penalty(self, batch: RetentionBatch) -> Tensor | None:

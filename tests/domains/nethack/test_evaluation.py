@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_tensors
-from fpc.domains.nethack.divergence import divergence, divergence_rows, read_divergence_data
+from fpc.domains.nethack.divergence import divergence, divergence_rows, games_in, read_divergence_data
+from fpc.domains.nethack.domain import DOMAIN
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate, evaluate_pi_star
 from fpc.domains.nethack.metrics import METRICS
@@ -35,7 +36,7 @@ KEY = ["step", "probe", "episode", "measure"]
 
 
 def games_of_expert(steps: int = 12) -> dict[str, Tensor]:
-    """Two expert games: one stays on level 1, the other descends to level 5."""
+    """Two expert games: one stays on level 1, the other descends to level 5 and ends on level 1."""
     generator = torch.Generator().manual_seed(0)
     starts = torch.zeros(steps, dtype=torch.bool)
     starts[[0, 5]] = True
@@ -43,7 +44,7 @@ def games_of_expert(steps: int = 12) -> dict[str, Tensor]:
         "features": torch.rand(steps, NETWORK.hidden, generator=generator).half(),
         "outputs": torch.randn(steps, 121, generator=generator),
         "starts": starts,
-        "depth": torch.tensor([1] * 5 + [1, 1, 2, 4, 4, 5, 1], dtype=torch.uint8),
+        "depth": torch.tensor([1] * 5 + [1, 1, 2, 4, 4, 5] + [1] * (steps - 11), dtype=torch.uint8),
     }
 
 
@@ -196,11 +197,34 @@ def test_the_divergence_resets_the_recurrent_state_at_each_game() -> None:
 def test_the_divergence_is_averaged_per_game_and_group() -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
     values = divergence(network, data).numpy()
-    rows = {(row["group"], row["episode"]): row for row in divergence_rows(network, data, 4)}
+    rows = {
+        (row["group"], row["episode"]): row for row in divergence_rows(data, divergence(network, data), 4)
+    }
     assert set(rows) == {("close", 0), ("close", 1), ("far", 1)}
     assert rows["close", 1]["value"] == pytest.approx(values[[5, 6, 11]].mean())
     assert rows["far", 1]["value"] == pytest.approx(values[[8, 9, 10]].mean())
     assert rows["far", 1]["probe"] == "level_4"
+
+
+def test_games_walked_side_by_side_have_the_divergence_of_each_alone() -> None:
+    network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert(300)
+    data["starts"][[40, 41, 200]] = True  # games of 5, 35, 1, 159 and 100 steps, walked 64 steps at a time
+    values = divergence(network, data)
+    for begin, end in games_in(data):
+        alone = divergence(network, {name: value[begin:end] for name, value in data.items()})
+        assert values[begin:end].numpy() == pytest.approx(alone.numpy(), rel=1e-4)
+
+
+def test_the_divergence_is_measured_on_the_first_steps_of_each_game() -> None:
+    network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
+    whole, values = divergence(network, data), divergence(network, data, limit=4)
+    walked = [0, 1, 2, 3, 5, 6, 7, 8]
+    assert values.isnan().nonzero().flatten().tolist() == [4, 9, 10, 11]
+    assert values[walked].numpy() == pytest.approx(whole[walked].numpy(), rel=1e-5)
+    rows = {(row["group"], row["episode"]): row["value"] for row in divergence_rows(data, values, 4, limit=4)}
+    assert set(rows) == {("close", 0), ("close", 1), ("far", 1)}
+    assert rows["far", 1] == pytest.approx(whole[8].item(), rel=1e-5)  # of steps 8 to 10, one is walked
+    assert [row["group"] for row in divergence_rows(data, values, 4, limit=3)] == ["close", "close"]
 
 
 def test_observations_and_their_features_give_the_same_divergence(tmp_path: Path) -> None:
@@ -229,3 +253,22 @@ def test_broken_divergence_data_are_refused(tmp_path: Path) -> None:
     write_tensors(path, data | {"depth": data["depth"][:3]})
     with pytest.raises(ValueError, match=r"one row per step, not outputs 12, starts 12, depth 3"):
         read_divergence_data(path)
+
+
+def test_the_plan_counts_the_steps_of_the_divergence() -> None:
+    options = experiment(**EVALUATE, divergence_steps=5)  # 20 games of AutoAscend, up to 100,000 steps
+    milestones = len(options.finetune.milestones())
+    per_milestone = 2 * 12 + 2 * 6 + 1 * 6 + 20 * 5
+    assert DOMAIN.training_steps(options, "evaluate") == {
+        "environment_steps": milestones * per_milestone + 2 * 3 * 12,
+        "updates": 0,
+        "episodes": milestones * 5 + 2 * 3,
+    }
+    assert DOMAIN.pi_star_steps(options) == {
+        "environment_steps": 3 * (12 + 6 + 6 + 12) + 20 * 5,
+        "updates": 0,
+        "episodes": 4 * 3,
+    }
+    unlimited = options.evaluate.model_copy(update={"divergence_steps": None})
+    whole = DOMAIN.pi_star_steps(options.model_copy(update={"evaluate": unlimited}))
+    assert whole["environment_steps"] == 3 * 36 + 20 * 100_000

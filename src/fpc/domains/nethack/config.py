@@ -17,6 +17,10 @@ def _is_zero(value: object) -> bool:
     return value == 0
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class EnvironmentOptions(Section):
     """The score task."""
 
@@ -200,7 +204,14 @@ class EvaluateOptions(Section):
         description="Maximum environment steps after the start state of a Far probe."
     )
     batch: PositiveInt = Field(
-        description="Games played in parallel; part of the configuration because it affects rounding."
+        description="Games played side by side in each process. A game does not depend on it on CPUs; on a "
+        "GPU its rounding does."
+    )
+    divergence_steps: PositiveInt | None = Field(
+        default=None,
+        exclude_if=_is_none,  # newer than published results: unused, it leaves their digests unchanged
+        description="Steps of each of collect.divergence_games on which the divergence from pi* is measured, "
+        "from the game's start; null: all.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,7 @@ from fpc.learners.recurrence import unroll
 
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 MEASURE = "kl_divergence"
-_ENCODE_AT_ONCE = 256
-_STEPS_AT_ONCE = 4096  # bounds memory; the recurrent state is carried over
+_STEPS_AT_ONCE = 64  # of each game; bounds memory, as the recurrent state is carried over
 
 
 def read_divergence_data(path: Path) -> dict[str, Tensor]:
@@ -50,40 +51,81 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
     return has_weights(network.state_dict(), encoder)
 
 
+def games_in(data: dict[str, Tensor], limit: int | None = None) -> list[tuple[int, int]]:
+    """First index of each game and the index after its last, or after its first ``limit`` steps.
+
+    The first game may lack its mark.
+    """
+    starts = data["starts"].bool()
+    games = pairwise(sorted({0, *starts.nonzero().flatten().tolist(), len(starts)}))
+    return [(begin, end if limit is None else min(end, begin + limit)) for begin, end in games]
+
+
 @torch.inference_mode()
-def divergence(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
-    """KL(pi* || policy) in nats at each step, float32 [N], on the CPU."""
+def divergence(
+    network: NetHackNetwork,
+    data: dict[str, Tensor],
+    limit: int | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """KL(pi* || policy) in nats at each step, float32 [N]; all games are walked side by side.
+
+    Args:
+        network: left in eval mode.
+        data: see ``read_divergence_data``.
+        limit: number of steps of each game that are walked; NaN at the others. None: all.
+        alive: called now and then, to show that the walk goes on.
+    """
     network.eval()
+    found = torch.full((len(data["starts"]),), torch.nan)
+    games = games_in(data, limit)
+    state = network.initial_state(len(games))
+    while games:
+        parts = [slice(begin, min(begin + _STEPS_AT_ONCE, end)) for begin, end in games]
+        features = torch.split(_features(network, data, parts), [part.stop - part.start for part in parts])
+        padded = torch.nn.utils.rnn.pad_sequence(list(features))
+        starts = padded.new_zeros(padded.shape[:2], dtype=torch.bool)  # the initial state is already zero
+        outputs, state = unroll(network.core, padded, starts, state)
+        own = F.log_softmax(network.policy(outputs), dim=-1)
+        for row, part in enumerate(parts):
+            pi_star = F.log_softmax(data["outputs"][part].to(own.device).float(), dim=-1)
+            of_game = own[: part.stop - part.start, row]
+            found[part] = F.kl_div(of_game, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu()
+        left = [row for row, (part, (_, end)) in enumerate(zip(parts, games, strict=True)) if part.stop < end]
+        games = [(parts[row].stop, games[row][1]) for row in left]
+        state = state[left]
+        alive()
+    return found
+
+
+def _features(network: NetHackNetwork, data: dict[str, Tensor], parts: list[slice]) -> Tensor:
+    """The LSTM's inputs at these steps, one part after the other."""
     device = network.policy.weight.device
-    state, found = network.initial_state(1), []
-    for begin in range(0, len(data["starts"]), _STEPS_AT_ONCE):
-        part = {name: value[begin : begin + _STEPS_AT_ONCE].to(device) for name, value in data.items()}
-        features = part["features"].float() if "features" in part else _encoded(network, part)
-        outputs, state = unroll(network.core, features[:, None], part["starts"].bool()[:, None], state)
-        own = F.log_softmax(network.policy(outputs[:, 0]), dim=-1)
-        pi_star = F.log_softmax(part["outputs"].float(), dim=-1)
-        found.append(F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu())
-    return torch.cat(found)
+    if "features" in data:
+        return torch.cat([data["features"][part] for part in parts]).to(device).float()
+    seen = {name: torch.cat([data[name][part] for part in parts]).to(device) for name in OBSERVATIONS}
+    return network.encode(seen)
 
 
-def _encoded(network: NetHackNetwork, data: dict[str, Tensor]) -> Tensor:
-    blocks = zip(*(torch.split(data[name], _ENCODE_AT_ONCE) for name in OBSERVATIONS), strict=True)
-    return torch.cat([network.encode(dict(zip(OBSERVATIONS, block, strict=True))) for block in blocks])
-
-
-def divergence_rows(network: NetHackNetwork, data: dict[str, Tensor], far_level: int) -> list[dict[str, Any]]:
+def divergence_rows(
+    data: dict[str, Tensor], values: Tensor, far_level: int, limit: int | None = None
+) -> list[dict[str, Any]]:
     """One row per game and group: the mean over steps on level 1, or at ``far_level`` and deeper.
 
-    A game without steps in a group has no row for it.
+    A game without walked steps in a group has no row for it.
+
+    Args:
+        data: see ``read_divergence_data``.
+        values: the divergence at each step, float32 [N].
+        far_level: the Far group's least depth.
+        limit: as for ``divergence``.
     """
-    values, depth = divergence(network, data), data["depth"]
-    game = data["starts"].bool().long().cumsum(0)
-    game = game - game[:1]  # count from 0, even if the first step is not marked as a start
     rows = []
-    groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
-    for probe, group, chosen in groups:
-        for number in sorted(set(game[chosen].tolist())):
-            mean = float(values[chosen & (game == number)].mean())
-            names = {"probe": probe, "group": group, "episode": number, "measure": MEASURE}
-            rows.append(names | {"value": mean})
-    return rows
+    for number, (begin, end) in enumerate(games_in(data, limit)):
+        depth, of_game = data["depth"][begin:end], values[begin:end]
+        groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
+        for probe, group, chosen in groups:
+            if chosen.any():
+                names = {"probe": probe, "group": group, "episode": number, "measure": MEASURE}
+                rows.append(names | {"value": float(of_game[chosen].mean())})
+    return sorted(rows, key=lambda row: str(row["group"]))

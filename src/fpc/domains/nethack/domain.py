@@ -97,6 +97,10 @@ class NetHack(PiStarDomain[NetHackExperiment]):
         """Upper bounds, since most games end before their step limit."""
         return _STEPS[phase](experiment)
 
+    def pi_star_steps(self, experiment: NetHackExperiment) -> Mapping[str, int]:
+        """Upper bounds; each probe has ``evaluate.pi_star_episodes``."""
+        return _pi_star_steps(experiment)
+
 
 def _pretrain_steps(experiment: NetHackExperiment) -> dict[str, int]:
     section = experiment.pretrain
@@ -119,13 +123,27 @@ def _finetune_steps(experiment: NetHackExperiment) -> dict[str, int]:
 
 
 def _evaluate_steps(experiment: NetHackExperiment) -> dict[str, int]:
-    section, finetune = experiment.evaluate, experiment.finetune
-    milestones = len(finetune.milestones())
+    section, milestones = experiment.evaluate, len(experiment.finetune.milestones())
     far = section.episodes + section.sokoban_episodes
     steps = milestones * (section.episodes * section.max_steps + far * section.far_max_steps)
-    steps += 2 * section.final_episodes * section.max_steps
+    steps += 2 * section.final_episodes * section.max_steps + milestones * _divergence_steps(experiment)
     episodes = milestones * (section.episodes + far) + 2 * section.final_episodes
     return {"environment_steps": steps, "updates": 0, "episodes": episodes}
+
+
+def _divergence_steps(experiment: NetHackExperiment) -> int:
+    """Steps on which the network is run to measure a milestone's divergence from pi*."""
+    collect, limit = experiment.collect, experiment.evaluate.divergence_steps
+    longest = (collect.source or experiment.pretrain.source).max_steps
+    return collect.divergence_games * (longest if limit is None else min(limit, longest))
+
+
+def _pi_star_steps(experiment: NetHackExperiment) -> dict[str, int]:
+    section = experiment.evaluate
+    count = section.pi_star_episodes
+    far = count + (count if section.sokoban_episodes else 0)
+    steps = 2 * count * section.max_steps + far * section.far_max_steps + _divergence_steps(experiment)
+    return {"environment_steps": steps, "updates": 0, "episodes": 2 * count + far}
 
 
 _STEPS = {

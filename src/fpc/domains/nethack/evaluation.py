@@ -1,8 +1,12 @@
-"""evaluate: every probe on every milestone (paper, figures 4 and 5, table 4). Resumes per milestone."""
+"""evaluate: every probe on every milestone (paper, figures 4 and 5, table 4).
+
+The games of all milestones are played ahead and saved as they end, so a resumed run plays only the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +25,22 @@ from fpc.domains.evaluation import (
     measure_pi_star,
     rows_from,
     start_indices,
+    unmeasured_milestones,
 )
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.domains.nethack.divergence import divergence_rows, read_divergence_data, same_encoder
+from fpc.domains.nethack.divergence import (
+    divergence,
+    divergence_rows,
+    games_in,
+    read_divergence_data,
+    same_encoder,
+)
 from fpc.domains.nethack.environment import SOKOBAN
-from fpc.domains.nethack.parallel_rollout import Request, Rollouts, load_policy
+from fpc.domains.nethack.parallel_rollout import Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
+from fpc.domains.nethack.saved_games import Request, SavedGames, Wanted
 from fpc.domains.nethack.start_states import StartState, by_probe, read_start_states
 
 VALUE_HEAD = "baseline."
@@ -42,23 +54,27 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     Raises:
         ValueError: the fine-tuning run left no milestones, or an input does not fit the configuration.
     """
-    with Rollouts(experiment.network, experiment.evaluate.batch, device=run.device) as rollouts:
-        milestones = find_milestones(run.parents["finetune"])
-        options = experiment.evaluate
-        counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
-        probes = Probes(experiment, run, rollouts, counts, {min(milestones), max(milestones)})
-        pi_star = PiStar(probes.is_pi_star, probes.own_starts)
-        evaluate_milestones(experiment.domain, run, probes.measure, episodes=probes.episodes, pi_star=pi_star)
+    milestones = find_milestones(run.parents["finetune"])
+    options = experiment.evaluate
+    counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
+    probes = Probes(experiment, run, counts, {min(milestones), max(milestones)})
+    pi_star = PiStar(probes.is_pi_star, probes.own_starts)
+    to_play = {
+        str(step): Wanted(path, probes.requests_at(step))
+        for step, path in unmeasured_milestones(run, pi_star).items()
+    }
+    with probes.playing(to_play) as measure:
+        evaluate_milestones(experiment.domain, run, measure, episodes=probes.episodes, pi_star=pi_star)
 
 
 def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
     """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
     count = experiment.evaluate.pi_star_episodes
     counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count)
-    with Rollouts(experiment.network, experiment.evaluate.batch, device=run.device) as rollouts:
-        probes = Probes(experiment, run, rollouts, counts, {0})
-        weights = run.parents["pretrain"] / POLICY
-        measure_pi_star(experiment.domain, run, weights, probes.measure, probes.episodes(0))
+    probes = Probes(experiment, run, counts, {0})
+    weights = run.parents["pretrain"] / POLICY
+    with probes.playing({"0": Wanted(weights, probes.requests_at(0))}) as measure:
+        measure_pi_star(experiment.domain, run, weights, measure, probes.episodes(0))
 
 
 @dataclass(frozen=True)
@@ -77,11 +93,10 @@ class Probes:
         self,
         experiment: NetHackExperiment,
         run: Run,
-        rollouts: Rollouts,
         counts: Counts,
         final_steps: Collection[int],
     ) -> None:
-        self.experiment, self.run, self.rollouts, self.counts = experiment, run, rollouts, counts
+        self.experiment, self.run, self.counts = experiment, run, counts
         self.final_steps = final_steps
         self.far = f"level_{experiment.collect.far_level}"
         self.starts: dict[str, list[int]] = {}  # probe -> index of each episode's start state
@@ -90,22 +105,32 @@ class Probes:
         data = run.parents["collect"] / "divergence.safetensors"
         self.data = read_divergence_data(data) if data.exists() else None
 
-    def measure(self, milestone: Milestone) -> Measured:
+    @contextmanager
+    def playing(self, wanted: Mapping[str, Wanted]) -> Iterator[Callable[[Milestone], Measured]]:
+        """Within the block, a function that measures a milestone; ``wanted`` holds all of them, by step."""
+        options, run = self.experiment.evaluate, self.run
+        with Rollouts(self.experiment.network, options.batch, device=run.device) as rollouts:
+            games = SavedGames(rollouts, wanted, run.state / "games", run.checkpoint_seconds)
+            yield lambda milestone: self._measure(milestone, games)
+            if rollouts.device_name is not None:
+                run.note_device(rollouts.device_name)
+
+    def _measure(self, milestone: Milestone, games: SavedGames) -> Measured:
         """Rows of ``episodes``, and of ``dungeon`` for the ``final`` games."""
-        requests = self._requests_at(milestone.step)
-        played = self.rollouts.play(milestone.weights, requests, milestone.report)
-        self.run.note_device(self.rollouts.device_name)
+        played = games.records(str(milestone.step), milestone.report)
         rows = [
             row for probe, records in played.items() for row in _rows(probe, records, self.starts.get(probe))
         ]
-        rows += self._divergence(milestone.weights)
+        rows += self._divergence(milestone)
         return {"episodes": rows, "dungeon": self._dungeon(milestone.step, played.get(FINAL, []))}
 
     def episodes(self, step: int) -> int:
-        """Number of episodes played with the milestone at ``step``."""
-        return sum(len(request.episodes) for request in self._requests_at(step).values())
+        """Number of games played and walked with the milestone at ``step``."""
+        walked = 0 if self.data is None else len(games_in(self.data))
+        return Wanted(Path(), self.requests_at(step)).count + walked
 
-    def _requests_at(self, step: int) -> dict[str, Request]:
+    def requests_at(self, step: int) -> dict[str, Request]:
+        """The games of the milestone at ``step``, by probe."""
         return self.requests | ({FINAL: self.final} if step in self.final_steps else {})
 
     def _probes(self, path: Path) -> dict[str, Request]:
@@ -142,19 +167,22 @@ class Probes:
         environment = self.experiment.environment.model_copy(update={"max_steps": max_steps})
         return Request(new_episodes(self.run.seed, probe, starts), environment)
 
-    def _divergence(self, path: Path) -> list[dict[str, Any]]:
+    def _divergence(self, milestone: Milestone) -> list[dict[str, Any]]:
         """Rows of the divergence from pi*; empty if it cannot be measured.
 
         Stored features of pi*'s encoder cannot be used for a network with a different encoder.
         """
         if self.data is None:
             return []
-        network = load_policy(path, self.experiment.network, self.run.device)
+        experiment, played = self.experiment, Wanted(Path(), self.requests_at(milestone.step)).count
+        network = load_policy(milestone.weights, experiment.network, self.run.device)
         if "features" in self.data:
             original = self.run.parents["pretrain"] / POLICY
-            if not same_encoder(network, load_policy(original, self.experiment.network, self.run.device)):
+            if not same_encoder(network, load_policy(original, experiment.network, self.run.device)):
                 return []
-        return divergence_rows(network, self.data, self.experiment.collect.far_level)
+        limit = experiment.evaluate.divergence_steps
+        values = divergence(network, self.data, limit, lambda: milestone.report(played))
+        return divergence_rows(self.data, values, experiment.collect.far_level, limit)
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
         """One row for each deeper level reached; empty for milestones without ``final`` games."""

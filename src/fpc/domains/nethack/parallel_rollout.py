@@ -1,33 +1,54 @@
 """Plays episodes of saved policies in one or several processes, with the same results.
 
-Each batch of episodes is played by one process, and the batches do not depend on the number of processes.
+How the episodes are divided among the processes changes no game, see :mod:`fpc.domains.nethack.rollout`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import itertools
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fpc.core.device import Device, device_name
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool, processes_wanted
 from fpc.core.torch_settings import configure_torch
-from fpc.domains.nethack.config import EnvironmentOptions, NetworkOptions
+from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.domains.nethack.rollout import Environments, Episode, EpisodeRecord, in_batches, play
+from fpc.domains.nethack.rollout import Environments, EpisodeRecord, Planned, play_games
+
+ROUNDS = 4  # games of a share for each place: many keep the places full, few keep all processes at work
+ALIVE_SECONDS = 1.0
+
+Found = tuple[int, EpisodeRecord]
 
 
 @dataclass(frozen=True)
-class Request:
-    """Episodes to play under the same environment options."""
+class Share:
+    """Games of one policy that one process plays, by their number among all."""
 
-    episodes: Sequence[Episode]
-    environment: EnvironmentOptions
+    policy: Path
+    games: Sequence[tuple[int, Planned]]
+
+
+def shares_of(games: Sequence[tuple[Path, Planned]], batch: int, processes: int) -> list[Share]:
+    """Divide games into shares of one policy each, for ``batch`` places in each of several processes."""
+    size = max(batch, min(ROUNDS * batch, math.ceil(len(games) / processes)))
+    shares = []
+    for policy, group in itertools.groupby(enumerate(games), key=lambda numbered: numbered[1][0]):
+        own = [(number, planned) for number, (_, planned) in group]
+        count = math.ceil(len(own) / size)
+        bounds = [part * len(own) // count for part in range(count + 1)]
+        shares += [Share(policy, own[low:high]) for low, high in itertools.pairwise(bounds)]
+    return shares
 
 
 def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> NetHackNetwork:
@@ -52,38 +73,33 @@ def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> 
 
 
 class _Worker:
-    """Plays batches in one process; caches the last policy and the environments."""
+    """Plays shares in one process; keeps the latest policy and the environments."""
 
-    def __init__(self, options: NetworkOptions, device: Device) -> None:
+    def __init__(self, options: NetworkOptions, batch: int, device: Device) -> None:
         configure_torch()
-        self.options, self.device = options, device
+        self.options, self.batch, self.device = options, batch, device
         self.environments = Environments()
         self.loaded: tuple[Path, NetHackNetwork] | None = None
 
-    def play(self, policy: Path, request: Request) -> list[EpisodeRecord]:
-        if self.loaded is None or self.loaded[0] != policy:
-            self.loaded = (policy, load_policy(policy, self.options, self.device))
-        episodes = request.episodes
-        return play(
-            self.loaded[1],
-            request.environment,
-            episodes,
-            len(episodes),
-            environments=self.environments,
-        )
+    def play(self, share: Share, alive: Callable[[], None] = lambda: None) -> Iterator[Found]:
+        if self.loaded is None or self.loaded[0] != share.policy:
+            self.loaded = (share.policy, load_policy(share.policy, self.options, self.device))
+        return play_games(self.loaded[1], share.games, self.batch, self.environments, alive)
 
 
-_worker: _Worker | None = None  # of a spawned process
+_worker: tuple[_Worker, Any] | None = None  # of a spawned process, with the queue of its results
 
 
-def _start_worker(options: NetworkOptions, device: Device) -> None:
+def _start_worker(results: Any, options: NetworkOptions, batch: int, device: Device) -> None:
     global _worker
-    _worker = _Worker(options, device)
+    _worker = _Worker(options, batch, device), results
 
 
-def _play_in_worker(policy: Path, request: Request) -> list[EpisodeRecord]:
+def _play_in_worker(share: Share) -> None:
     assert _worker is not None
-    return _worker.play(policy, request)
+    worker, results = _worker
+    for found in worker.play(share):
+        results.put(found)
 
 
 class Rollouts:
@@ -95,6 +111,12 @@ class Rollouts:
         """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1; on a GPU it is 1.
 
         Each process on a GPU would hold a copy of the network and a CUDA context of its own.
+
+        Args:
+            options: of the network.
+            batch: games played side by side in each process.
+            processes: number of processes.
+            device: where the network runs.
         """
         self.batch = batch
         wanted = processes if processes is not None else processes_wanted()
@@ -103,18 +125,19 @@ class Rollouts:
         self._pool: ProcessPoolExecutor | None = None
         self._closing = ExitStack()
         if self.processes == 1:
-            self._here = _Worker(options, device)
+            self._here = _Worker(options, batch, device)
             self._closing.callback(self._here.environments.close)
         else:
-            pool = process_pool(self.processes, _start_worker, (options, device))
-            self._pool = self._closing.enter_context(pool)
+            self._results: Any = multiprocessing.get_context("spawn").Queue()
+            start = (self._results, options, batch, device)
+            self._pool = self._closing.enter_context(process_pool(self.processes, _start_worker, start))
 
     @property
-    def device_name(self) -> str:
-        """Name of the device that the latest policy is on."""
-        if self._here is None or self._here.loaded is None:
-            return "cpu"
-        return device_name(self._here.loaded[1].policy.weight.device)
+    def device_name(self) -> str | None:
+        """Name of the device that the latest policy is on; None if no game was left to play."""
+        if self._here is None:
+            return "cpu"  # only there are several processes
+        return None if self._here.loaded is None else device_name(self._here.loaded[1].policy.weight.device)
 
     def __enter__(self) -> Self:
         return self
@@ -125,45 +148,36 @@ class Rollouts:
         self._closing.__exit__(error_type, error, trace)
 
     def play(
-        self, policy: Path, requests: Mapping[str, Request], report: Callable[[int], None] | None = None
-    ) -> dict[str, list[EpisodeRecord]]:
-        """Play all episodes of all requests.
+        self, games: Sequence[tuple[Path, Planned]], alive: Callable[[], None] = lambda: None
+    ) -> Iterator[Found]:
+        """Play games, each with the policy in a safetensors file; games of one policy stand together.
 
         Args:
-            policy: safetensors file.
-            requests: by name.
-            report: called after each batch with the number of completed episodes.
+            games: policies and games, begun in about this order.
+            alive: called at least every second or every step of the games, to show that they go on.
 
         Returns:
-            Records by the name of the request, in the order of its episodes.
+            Index in ``games`` and record of each game, in the order in which they end.
         """
-        parts = [
-            (name, Request(part, request.environment))
-            for name, request in requests.items()
-            for part in in_batches(request.episodes, self.batch)
-        ]
-        found: dict[int, list[EpisodeRecord]] = {}
-        for number, records in self._results(policy, [request for _, request in parts]):
-            found[number] = records
-            if report is not None:
-                report(sum(map(len, found.values())))
-        by_name: dict[str, list[EpisodeRecord]] = {name: [] for name in requests}
-        for number, (name, _) in enumerate(parts):
-            by_name[name] += found[number]
-        return by_name
-
-    def _results(
-        self, policy: Path, requests: Sequence[Request]
-    ) -> Iterable[tuple[int, list[EpisodeRecord]]]:
-        """Index and records of each request, in order of completion."""
+        shares = shares_of(games, self.batch, self.processes)
         if self._pool is None:
             assert self._here is not None
-            for number, request in enumerate(requests):
-                yield number, self._here.play(policy, request)
+            for share in shares:
+                yield from self._here.play(share, alive)
             return
-        numbers: dict[Future[list[EpisodeRecord]], int] = {
-            self._pool.submit(_play_in_worker, policy, request): number
-            for number, request in enumerate(requests)
-        }
-        for future in as_completed(numbers):
-            yield numbers[future], future.result()
+        futures = [self._pool.submit(_play_in_worker, share) for share in shares]
+        for _ in games:
+            yield self._next(futures, alive)
+
+    def _next(self, futures: Sequence[Future[None]], alive: Callable[[], None]) -> Found:
+        """The next game that ends in any process; raises the error of a process that failed."""
+        while True:
+            alive()
+            try:
+                found: Found = self._results.get(timeout=ALIVE_SECONDS)
+            except Empty:
+                for future in futures:
+                    if future.done():
+                        future.result()
+            else:
+                return found

@@ -21,10 +21,11 @@ from fpc.domains.nethack.config import CloneOptions, NetHackExperiment
 from fpc.domains.nethack.games import count_actions
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.domains.nethack.parallel_rollout import Request, Rollouts
+from fpc.domains.nethack.parallel_rollout import Rollouts
 from fpc.domains.nethack.published_weights import check_weights
 from fpc.domains.nethack.recordings import Recordings
 from fpc.domains.nethack.rollout import new_episodes
+from fpc.domains.nethack.saved_games import Request, SavedGames, Wanted
 from fpc.domains.nethack.sources import (
     GAMES_FILE,
     GAMES_FOLDER,
@@ -41,6 +42,7 @@ CLONED, CRITIC_TABLE, ACTIONS = (
     "actions.json",
 )  # in the run's state folder
 PROBE, PROBE_BATCH = "level_1", 32
+PROBED = "probe_games"  # file of the games in the run's state folder
 
 
 def pretrain(experiment: NetHackExperiment, run: Run) -> None:
@@ -156,11 +158,12 @@ def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
     """Mean metrics over games that pi* plays from the start."""
     count, log = experiment.pretrain.probe_games, MetricLog()
     request = Request(new_episodes(run.seed, PROBE, count), experiment.environment)
+    wanted = {PROBED: Wanted(run.output / POLICY, {PROBE: request})}
     with Rollouts(experiment.network, PROBE_BATCH, device=run.device) as rollouts:
-        played = rollouts.play(run.output / POLICY, {PROBE: request}, lambda done: run.report(done, count))[
-            PROBE
-        ]
-        run.note_device(rollouts.device_name)
+        games = SavedGames(rollouts, wanted, run.state, run.checkpoint_seconds)
+        played = games.records(PROBED, lambda done: run.report(done, count))[PROBE]
+        if rollouts.device_name is not None:
+            run.note_device(rollouts.device_name)
     means = {f"probe_{name}": sum(game.metrics[name] for game in played) / count for name in METRICS}
     log.add(0, probe_return=sum(game.score for game in played) / count, **means)
     return log.table(run.seed)

@@ -1,14 +1,12 @@
-"""Plays games with a policy, many in parallel.
+"""Plays games with a policy, many side by side: a place whose game has ended takes the next game.
 
-Episodes are split into batches of fixed size, and each has its own random number generator, so a game does
-not depend on which others are played. (A different batch size rounds differently and may change games.)
+A game does not depend on which others are played with it. Each has its own random number generator, and the
+network is called with a number of observations for which it rounds every one of them alike, see ``rows_of``.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +19,8 @@ from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.start_states import StartState
 from fpc.learners.recurrence import unroll
+
+ROWS = 8  # on a CPU, the network is called with a multiple of this many observations
 
 
 @dataclass(frozen=True)
@@ -61,70 +61,85 @@ def new_episodes(seed: int, probe: str, starts: int | Sequence[StartState]) -> l
     ]
 
 
-def in_batches(episodes: Sequence[Episode], batch: int) -> list[list[Episode]]:
-    """Split episodes into the fewest batches of at most ``batch``, with sizes that differ by at most 1."""
-    count = math.ceil(len(episodes) / batch)
-    bounds = [part * len(episodes) // count for part in range(count + 1)] if count else []
-    return [list(episodes[low:high]) for low, high in itertools.pairwise(bounds)]
-
-
 class Environments:
     """A pool of environments, created on demand and reused."""
 
     def __init__(self) -> None:
-        self._made: dict[bool, list[NetHackEnvironment]] = {False: [], True: []}
+        self._made: dict[tuple[bool, int], NetHackEnvironment] = {}
 
     def take(self, number: int, options: EnvironmentOptions, wizard: bool) -> NetHackEnvironment:
         """Environment ``number`` in normal or debug mode."""
-        made = self._made[wizard]
-        while len(made) <= number:
-            made.append(NetHackEnvironment(options, wizard=wizard))
-        made[number].options = options
-        return made[number]
+        if (wizard, number) not in self._made:
+            self._made[wizard, number] = NetHackEnvironment(options, wizard=wizard)
+        environment = self._made[wizard, number]
+        environment.options = options
+        return environment
 
     def close(self) -> None:
         """Free all environments."""
-        for made in self._made.values():
-            while made:
-                made.pop().close()
+        while self._made:
+            self._made.popitem()[1].close()
 
 
-def play(
+@dataclass(frozen=True)
+class Planned:
+    """An episode to play, and the task it is played in."""
+
+    episode: Episode
+    environment: EnvironmentOptions
+
+
+def play_games(
     network: NetHackNetwork,
-    environment: EnvironmentOptions,
-    episodes: Sequence[Episode],
+    waiting: Iterable[tuple[int, Planned]],
     batch: int,
-    *,
-    environments: Environments | None = None,
-    report: Callable[[int], None] | None = None,
-) -> list[EpisodeRecord]:
-    """Play episodes with actions sampled from the policy; returns records in the order of the episodes.
+    environments: Environments,
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, EpisodeRecord]]:
+    """Play episodes with actions sampled from the policy.
 
     Args:
         network: left in eval mode.
-        environment: the task, with its step limit.
-        episodes: what to play, see ``new_episodes``.
-        batch: games played in parallel.
-        environments: pool to use and keep open; by default, one is created and closed at the end.
-        report: called after each batch with the number of completed episodes.
+        waiting: episodes with their keys, begun in this order.
+        batch: games played side by side, as long as enough are waiting.
+        environments: pool to use; it is left open.
+        alive: called after every step of all games.
+
+    Returns:
+        Key and record of each episode, in the order in which they end.
     """
-    used = environments or Environments()
     network.eval()
-    records: list[EpisodeRecord] = []
-    try:
-        for part in in_batches(episodes, batch):
-            games = [
-                _Game(used.take(row, environment, _is_wizard(episode)), episode)
-                for row, episode in enumerate(part)
-            ]
-            _play_in_parallel(network, games)
-            records += [game.record() for game in games]
-            if report is not None:
-                report(len(records))
-    finally:
-        if environments is None:
-            used.close()
-    return records
+    remaining = iter(waiting)
+    free = list(range(batch))[::-1]
+    playing: list[_Game] = []
+    state = network.initial_state(0)
+    while True:
+        while free and (following := next(remaining, None)) is not None:
+            playing.append(_Game(free.pop(), *following, environments))
+        if not playing:
+            return
+        state = torch.cat([state, network.initial_state(len(playing) - len(state))])
+        actions, state = _act(network, playing, state, batch)
+        going_on = [game.step(action) for game, action in zip(playing, actions, strict=True)]
+        alive()
+        if not all(going_on):
+            for game in (game for game, goes_on in zip(playing, going_on, strict=True) if not goes_on):
+                free.append(game.place)
+                yield game.key, game.record()
+            playing = [game for game, goes_on in zip(playing, going_on, strict=True) if goes_on]
+            state = state[torch.tensor(going_on, device=state.device)]
+
+
+def rows_of(games: int, batch: int, device: torch.device) -> int:
+    """Number of observations to call the network with for ``games`` games; the rest are padding.
+
+    Matrix products round a row alike in products of 8, 16, 24, ... rows, but not in those of, say, 1 or 7.
+    With the padding a game does not depend on how many others are played with it. On a GPU, where the
+    kernel follows from the number of rows, that number is always ``batch``; padding costs nothing there.
+    """
+    if device.type == "cuda":
+        return batch
+    return -(-games // ROWS) * ROWS
 
 
 def sample_actions(logits: Tensor, uniforms: np.ndarray) -> np.ndarray:
@@ -143,8 +158,10 @@ def sample_actions(logits: Tensor, uniforms: np.ndarray) -> np.ndarray:
 class _Game:
     """An episode in progress."""
 
-    def __init__(self, environment: NetHackEnvironment, episode: Episode) -> None:
-        self.environment, self.episode = environment, episode
+    def __init__(self, place: int, key: int, planned: Planned, environments: Environments) -> None:
+        episode = planned.episode
+        environment = environments.take(place, planned.environment, _is_wizard(episode))
+        self.place, self.key, self.environment, self.episode = place, key, environment, episode
         self.rng = np.random.default_rng(episode.action_seed)
         if isinstance(episode.start, StartState):
             self.observation, _ = environment.reset(options={"start": episode.start})
@@ -181,23 +198,20 @@ def _is_wizard(episode: Episode) -> bool:
 
 
 @torch.inference_mode()
-def _play_in_parallel(network: NetHackNetwork, games: Sequence[_Game]) -> None:
-    """Play all games to the end; finished games are removed from the batch."""
-    playing = list(games)
-    state = network.initial_state(len(playing))
-    device = state.device
-    while playing:
-        observations = {
-            name: torch.from_numpy(np.stack([game.observation[name] for game in playing])).to(device)
-            for name in playing[0].observation
-        }
-        starts = torch.zeros(
-            1, len(playing), dtype=torch.bool, device=device
-        )  # the initial state is already zero
-        outputs, state = unroll(network.core, network.encode(observations)[None], starts, state)
-        uniforms = np.array([game.rng.random() for game in playing])
-        actions = sample_actions(network.policy(outputs[0]), uniforms).tolist()
-        continues = [game.step(action) for game, action in zip(playing, actions, strict=True)]
-        if not all(continues):
-            state = state[torch.tensor(continues, device=device)]
-            playing = [game for game, keep in zip(playing, continues, strict=True) if keep]
+def _act(
+    network: NetHackNetwork, games: Sequence[_Game], state: Tensor, batch: int
+) -> tuple[list[int], Tensor]:
+    """An action for each game, and the recurrent state after it, ``[len(games), 2 * hidden]``."""
+    count, device = len(games), state.device
+    rows = rows_of(count, batch, device)
+    shown = [*games, *[games[-1]] * (rows - count)]
+    observations = {
+        name: torch.from_numpy(np.stack([game.observation[name] for game in shown])).to(device)
+        for name in games[0].observation
+    }
+    starts = torch.zeros(1, rows, dtype=torch.bool, device=device)  # the initial state is already zero
+    padded = torch.cat([state, network.initial_state(rows - count)])
+    outputs, padded = unroll(network.core, network.encode(observations)[None], starts, padded)
+    uniforms = np.array([game.rng.random() for game in games])
+    actions: list[int] = sample_actions(network.policy(outputs[0])[:count], uniforms).tolist()
+    return actions, padded[:count]

@@ -25,6 +25,7 @@ from fpc.core.milestones import write_milestone
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.policies import FeedforwardCategoricalPolicy, RecurrentCategoricalPolicy
+from fpc.learners.appo.preparing import Progress, forget_preparation, preparation_of
 from fpc.learners.appo.schedule import LinearSchedule, schedule_updates
 from fpc.retention.interface import RetentionBatch, RetentionContext
 
@@ -43,14 +44,15 @@ def failure_file(job: Job) -> Path:
 class RetentionLearner(Learner):  # type: ignore[misc]
     """The learner of one policy.
 
-    In serial mode, where everything runs in one process, the runner sets ``log``, ``capture`` and
-    ``restore_sampler``; checkpoints then include the finished episodes and the games in progress.
+    In serial mode, where everything runs in one process, the runner sets the attributes that are None here;
+    checkpoints then include the finished episodes and the games in progress.
     """
 
     log: MetricLog | None = None
     capture: Callable[[], Captured] | None = None
     student: RecurrentCategoricalPolicy | FeedforwardCategoricalPolicy
     restore_sampler: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None] | None = None
+    on_preparation: Progress | None = None
     failure: BaseException | None = None
 
     def init(self) -> Any:
@@ -138,7 +140,8 @@ class RetentionLearner(Learner):  # type: ignore[misc]
                 length = self.job.appo_options.rollout
                 expert = ExpertSequences(self.job.open_expert, teacher, length)
         self.generator = torch.Generator().manual_seed(self.job.seed_for("retention"))
-        self.context = RetentionContext(self.student, teacher, expert, None, self.generator, run_dimensions=0)
+        preparation = preparation_of(self.job, self.on_preparation)
+        self.context = RetentionContext(self.student, teacher, expert, None, self.generator, 0, preparation)
 
     def _method_needs_something(self) -> bool:
         return self.method is not None and bool(self.method.needs)
@@ -216,6 +219,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             captured, state["sampler"] = self.capture()
             tensors |= {f"sampler.{name}": value for name, value in captured.items()}
         save_checkpoint(self.job.checkpoints, self.env_steps, tensors, state)
+        forget_preparation(self.job)
         self.saved = time.monotonic()
 
     def _write_milestones(self, before: int) -> None:

@@ -23,6 +23,7 @@ from fpc.core.files import read_json, read_tensors, write_json, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.learner import RetentionLearner, failure_file
+from fpc.learners.appo.preparing import noted_progress
 from fpc.learners.appo.rnd_learner import RNDLearner
 from fpc.learners.appo.sampling import ResumableSampler, capture
 from fpc.learners.appo.visible_gpu import begin_on_gpu
@@ -55,6 +56,10 @@ class EpisodeWatch:
         self.last = {"return": float(found["reward"]), "length": float(found["len"])}
         extra = found.get("episode_extra_stats", {})
         self.log.add(runner.env_steps.get(policy, 0), **self.last, **extra)
+
+    def on_preparation(self, done: float, total: float) -> None:
+        """Report the progress of the method's preparation, before the first step."""
+        self.report(0, self.steps, prepared=done / total)
 
     def on_progress(self, runner: Any, message: Any, policy: int) -> None:
         """Handle Sample Factory's message about the learner's steps."""
@@ -92,6 +97,7 @@ class SerialRetentionRunner(SerialRunner):  # type: ignore[misc]
         _retention_worker(worker, self.cfg, self.env_info, self.buffer_mgr)
         self.learner: RetentionLearner = worker.learner
         self.learner.log = self.log
+        self.learner.on_preparation = self.watch.on_preparation
         return worker
 
     def _make_sampler(self, sampler_cls: type, event_loop: Any) -> Any:
@@ -166,7 +172,10 @@ class ParallelRetentionRunner(ParallelRunner):  # type: ignore[misc]
         self.written = time.monotonic()
 
     def _check_processes(self) -> None:
-        """End training if a process has died: the others would wait for it forever."""
+        """Report a preparation's progress; end training if a process has died: others would wait forever."""
+        prepared = None if self.started else noted_progress(self.job)
+        if prepared is not None:
+            self.watch.on_preparation(prepared, 1.0)
         processes = [self.learners[0].event_loop.process, *self.sampler.processes]
         if self.stopped or all(process.exitcode is None for process in processes):  # None before it starts
             return
