@@ -3,11 +3,15 @@
 Prints a markdown table; ``--output`` writes the numbers as JSON. The recorded games are played first, with
 random moves. Ours also converts keys to actions and skips the keys that NLE pressed itself; those frames are
 not counted. CPU time is measured, which other processes disturb little.
+
+A second table shows how long a learner waits for a batch that it needs ``LEARNING`` times as long for as
+GameStreams does: a GPU's learner, which leaves the CPU to others meanwhile. That is wall-clock time.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import statistics
 import tempfile
@@ -19,13 +23,15 @@ import numpy as np
 from nle.dataset import TtyrecDataset
 
 from fpc.core.files import write_json
+from fpc.core.prefetch import Prefetched
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import begin_game, make_game
 from fpc.domains.nethack.games import GameStreams, load_all
-from fpc.domains.nethack.recordings import index_recordings
+from fpc.domains.nethack.recordings import Recordings, index_recordings
 
 MONK = EnvironmentOptions(character="mon-hum-neu-mal", max_steps=10**6, no_progress_limit=10**6)
 LENGTH, STREAMS = 32, (8, 32, 128)
+LEARNING = 1.5
 
 
 def record(folder: Path, games: int, steps: int) -> None:
@@ -72,6 +78,25 @@ def measure(folder: Path, streams: int, rounds: int, batches: int) -> dict[str, 
     return {"streams": streams, **medians, "ratio": medians["ours"] / medians["plain"]}
 
 
+def waiting(recordings: Recordings, streams: int, batches: int) -> dict[str, float]:
+    """Milliseconds that a learner waits for each batch: read by itself, and read ahead."""
+    plain = GameStreams(recordings, streams, LENGTH, 0)
+    plain.next()
+    begin = time.perf_counter()
+    for _ in range(batches):
+        plain.next()
+    alone = (time.perf_counter() - begin) / batches
+    with contextlib.closing(Prefetched(GameStreams(recordings, streams, LENGTH, 0))) as ahead:
+        ahead.next()
+        waited = 0.0
+        for _ in range(batches):
+            time.sleep(LEARNING * alone)
+            begin = time.perf_counter()
+            ahead.next()
+            waited += time.perf_counter() - begin
+    return {"streams": streams, "alone_ms": 1e3 * alone, "ahead_ms": 1e3 * waited / batches}
+
+
 def main() -> None:
     """Run the benchmark and report it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,14 +112,22 @@ def main() -> None:
             measure(folder, streams, arguments.rounds, max(2, arguments.steps // (streams * LENGTH)))
             for streams in STREAMS
         ]
+        recordings = index_recordings(folder / "recordings", folder / "index" / "waiting.db")
+        waits = [
+            waiting(recordings, streams, max(4, arguments.steps // streams // LENGTH)) for streams in STREAMS
+        ]
     print("| streams | GameStreams steps/s | TtyrecDataset steps/s | ratio | in memory steps/s |")
     print("|---|---|---|---|---|")
     for row in rows:
         numbers = f"{row['ours']:.0f} | {row['plain']:.0f} | {row['ratio']:.2f} | {row['memory']:.0f}"
         print(f"| {row['streams']:.0f} | {numbers} |")
+    print("\n| streams | wait for a batch, ms | with the next one read ahead |\n|---|---|---|")
+    for row in waits:
+        print(f"| {row['streams']:.0f} | {row['alone_ms']:.1f} | {row['ahead_ms']:.1f} |")
     if arguments.output is not None:
         machine = platform.processor() or platform.machine()
-        write_json(arguments.output, {"machine": machine, "rounds": arguments.rounds, "rows": rows})
+        found = {"machine": machine, "rounds": arguments.rounds, "rows": rows, "waiting": waits}
+        write_json(arguments.output, found)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.environment import begin_game, make_game
+from fpc.domains.nethack.expert_sequences import StreamedSequences
 from fpc.domains.nethack.frames import dungeon_depths
 from fpc.domains.nethack.games import (
     OBSERVATIONS,
@@ -143,6 +145,46 @@ def test_games_in_memory_give_the_same_sequences_also_after_a_resume(recordings:
             assert all(
                 torch.equal(again.observations[name], batch.observations[name]) for name in OBSERVATIONS
             )
+
+
+def test_sequences_read_ahead_are_the_same_also_after_a_resume_in_the_middle(recordings: Recordings) -> None:
+    plain = GameStreams(recordings, 3, 20, seed=1)
+    ahead = StreamedSequences(recordings, 3, 20, seed=1)
+    state: dict[str, torch.Tensor] = {}
+    expected = []
+    for number in range(16):
+        one, other = plain.next(), ahead.next()
+        assert other.observations is not None
+        assert all(torch.equal(one.observations[name], other.observations[name]) for name in OBSERVATIONS)
+        assert torch.equal(one.actions, other.actions)
+        assert torch.equal(one.starts, other.starts)
+        position = plain.state_dict()
+        assert all(torch.equal(value, position[name]) for name, value in ahead.state_dict().items())
+        if number == 7:
+            state = ahead.state_dict()
+        elif number > 7:
+            expected.append(one)
+    resumed = StreamedSequences(recordings, 3, 20, seed=1)
+    for again in (resumed, ahead):  # new, and moved back
+        again.load_state_dict(state)
+        for batch in expected:
+            sequence = again.next()
+            assert sequence.observations is not None
+            assert torch.equal(sequence.observations["tty_chars"], batch.observations["tty_chars"])
+            assert sequence.actions is not None
+            assert torch.equal(sequence.actions, batch.actions)
+
+
+def test_a_recording_that_cannot_be_read_ends_the_learning_with_its_name(
+    recordings: Recordings, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(recordings.folder, copy)
+    broken = index_recordings(copy, tmp_path / "games.db", ALL_GAMES)
+    for path in copy.rglob("*.ttyrec*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"\.ttyrec"):
+        StreamedSequences(broken, 2, 8, seed=0).next()
 
 
 class CountingGames:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from torch.nn import functional
 
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
 from fpc.core.metric_log import MetricLog
+from fpc.core.prefetch import Prefetched
 from fpc.core.seeds import rng_of
 from fpc.domains.nethack.config import CloneOptions
 from fpc.domains.nethack.frames import Games
@@ -80,16 +82,17 @@ def clone(
     else:
         initialise_policy_bias(network, actions)
     saved = time.monotonic()
-    while session.update < session.updates:
-        loss = session.learn()
-        if held_out.games and session.is_due(MEASUREMENTS):
-            measures = measure(network, held_out)
-            session.log.add(session.steps, **measures)
-            report(session.steps, measures)
-        report(session.steps, {"training_cross_entropy": loss})
-        if time.monotonic() - saved >= checkpoint_seconds:
-            session.save(state)
-            saved = time.monotonic()
+    with closing(session.streams):
+        while session.update < session.updates:
+            loss = session.learn()
+            if held_out.games and session.is_due(MEASUREMENTS):
+                measures = measure(network, held_out)
+                session.log.add(session.steps, **measures)
+                report(session.steps, measures)
+            report(session.steps, {"training_cross_entropy": loss})
+            if time.monotonic() - saved >= checkpoint_seconds:
+                session.save(state)
+                saved = time.monotonic()
     if checkpoint is None or checkpoint.step < session.update:
         session.save(state)
     network.eval()
@@ -125,7 +128,7 @@ class Cloning:
         self, network: NetHackNetwork, games: Games, options: CloneOptions, updates: int, seed: int
     ) -> None:
         self.network, self.options, self.updates = network, options, updates
-        self.streams = GameStreams(games, options.streams, options.sequence_length, seed)
+        self.streams = Prefetched(GameStreams(games, options.streams, options.sequence_length, seed))
         self.optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
         self.state = network.initial_state(options.streams)
         self.log, self.update = MetricLog(), 0

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors
+from fpc.core.prefetch import Prefetched
 from fpc.domains.finetuning import EXPERT
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, count_steps
@@ -123,7 +124,7 @@ class StoredSequences:
 
 
 class StreamedSequences:
-    """Sequences of raw observations, read from recordings; the caller computes pi*'s outputs.
+    """Sequences of raw observations, read from recordings ahead of use; the caller computes pi*'s outputs.
 
     Raises:
         ValueError: the first game alone exceeds the limit.
@@ -134,7 +135,7 @@ class StreamedSequences:
     ) -> None:
         if limit is not None:
             source = source.selected(_within(count_steps(source), limit))
-        self.streams = GameStreams(source, streams, sequence_length, seed)
+        self.streams = Prefetched(GameStreams(source, streams, sequence_length, seed))
 
     def next(self) -> ExpertSequence:
         """The next ``T`` steps of each stream."""
