@@ -29,9 +29,7 @@ CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 NAME = "Pretended GPU"
 COPIES = ("aten::copy_", "aten::_to_copy", "aten::set_")
 INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_")
-HELPERS_IN_PYTHON = (
-    "one_hot",
-)  # makes tensors of its own on its argument's device, out of sight of the modes
+OUT_OF_SIGHT = ("one_hot",)  # makes tensors of its own on its argument's device, out of sight of the modes
 
 
 class DeviceMismatch(RuntimeError):
@@ -104,11 +102,6 @@ class _Functions(TorchFunctionMode):
         if name in ("tensor", "as_tensor") and _is_cuda(kwargs.get("device")):
             device = kwargs.pop("device")
             return _to(func(*args, **kwargs), device)
-        if name in HELPERS_IN_PYTHON:
-            on_gpu = _refuse_mixture(name, _tensors((args, kwargs)))
-            with _disable_current_modes():
-                out = func(*args, **kwargs)
-            return _mark(out, on_gpu)
         return func(*args, **kwargs)
 
 
@@ -164,6 +157,18 @@ class _OnlyInTraining(torch.autograd.Function):
         raise RuntimeError("cudnn RNN backward can only be called in training mode")
 
 
+def _whole(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A function that makes tensors on its argument's device by C++, which takes that for the CPU."""
+
+    def checked(*args: Any, **kwargs: Any) -> torch.Tensor:
+        on_gpu = _refuse_mixture(function.__name__, _tensors((args, kwargs)))
+        with _disable_current_modes():
+            out = function(*args, **kwargs)
+        return _mark(out, on_gpu)  # type: ignore[no-any-return]
+
+    return checked
+
+
 def _cudnn_lstm(forward: Callable[..., Any]) -> Callable[..., Any]:
     """``nn.LSTM.forward`` with the rules of cuDNN."""
 
@@ -197,6 +202,8 @@ def pretended_cuda() -> Iterator[list[str | None]]:
             lambda value: CUDA if is_on_gpu(value) else base.device.__get__(value)
         ),
         (torch.Tensor, "is_cuda"): property(is_on_gpu),
+        (torch.nn.functional, "one_hot"): _whole(torch.nn.functional.one_hot),
+        (torch.nn.utils.rnn, "pad_sequence"): _whole(torch.nn.utils.rnn.pad_sequence),
         (torch.nn.LSTM, "forward"): _cudnn_lstm(torch.nn.LSTM.forward),
         (torch.cuda, "_lazy_init"): lambda: None,
         (torch.cuda, "init"): initialise,

@@ -14,7 +14,7 @@ from fpc.core.files import write_tensors
 from fpc.learners.appo.job import Job
 from fpc.learners.appo.train import devices_of
 from tests.learners.appo_job import job, streamed_games
-from tests.learners.test_appo import run, same
+from tests.learners.test_appo import kill_after, run, same
 from tests.learners.test_rnd_learner import rnd_job
 from tests.pretended_cuda import NAME, pretended_cuda
 
@@ -114,6 +114,16 @@ def test_training_from_scratch(
     with pretended_cuda():
         two_rounds(work, make, tmp_path / "gpu", "cuda")
     assert devices_of(make(tmp_path / "gpu")) == [NAME]
+
+
+def test_a_kill_changes_nothing(tmp_path: Path, games: dict[str, Any]) -> None:
+    pi_star = weights_of(job(tmp_path), tmp_path / "pi_star.safetensors")
+    given = with_method("behavioral_cloning", games, pi_star) | {"steps": 256, "device": "cuda"}
+    killed = job(tmp_path / "killed", **given)
+    assert kill_after(killed, 96) < 256
+    with pretended_cuda():
+        resumed, undisturbed = run(killed), run(job(tmp_path / "undisturbed", **given))
+    assert same(resumed.policy, undisturbed.policy)
 
 
 @pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])

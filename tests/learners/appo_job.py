@@ -121,6 +121,11 @@ def start(work: Job) -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
-    from fpc.learners.appo.train import train_job
+    from contextlib import nullcontext
 
-    train_job(Job.of(json.loads(sys.argv[1])), lambda step, total, **measures: None)
+    from fpc.learners.appo.train import train_job
+    from tests.pretended_cuda import pretended_cuda
+
+    given = Job.of(json.loads(sys.argv[1]))
+    with pretended_cuda() if given.device == "cuda" else nullcontext():
+        train_job(given, lambda step, total, **measures: None)

@@ -69,6 +69,13 @@ def device_name(device: torch.device) -> str:
     return device.type if device.type != "cuda" else str(torch.cuda.get_device_name(device))
 
 
+def release_gpu_memory() -> None:
+    """Give memory that this process keeps for later tensors back to other processes on its GPU."""
+    import torch
+
+    torch.cuda.empty_cache()  # nothing without CUDA
+
+
 def inspect_gpu() -> GPUFacts:
     """The facts about this machine's GPU.
 

@@ -111,6 +111,7 @@ class Domain(ABC, Generic[ExperimentT]):
 
     name: ClassVar[str]
     learner: ClassVar[Learner[Any]]  # what it provides determines which methods can run
+    gpu_phases: ClassVar[frozenset[str]] = frozenset()  # that run on ``run.device``; the others use CPUs only
 
     @abstractmethod
     def pretrain(self, experiment: ExperimentT, run: Run) -> None:

@@ -20,6 +20,7 @@ from fpc.config.experiment import Experiment
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
 from fpc.figures.catalogue import figure_entry, figure_names
+from fpc.lineage.artifact import RUN_PHASES
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
@@ -73,6 +74,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
         _check_methods(configuration, name, origin)
         _check_fit(configuration, name, origin)
     _check_figures(configuration, origin)
+    _check_devices(configuration, origin)
     return configuration
 
 
@@ -238,4 +240,17 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
                 raise ConfigError(
                     at + f"{name} reads experiment '{experiment}', which is not configured "
                     f"(configured: {listed}). Remove {name}, or use a variant that declares it."
+                )
+
+
+def _check_devices(configuration: Configuration, origin: Origin) -> None:
+    """Check that only phases that can use a GPU ask for one."""
+    for name in sorted({section.domain for section in configuration.experiments.values()}):
+        possible = load_domain(name).gpu_phases
+        for phase in RUN_PHASES:
+            if configuration.plan.device(name, phase) == "cuda" and phase not in possible:
+                can = ", ".join(known for known in RUN_PHASES if known in possible) or "none"
+                raise ConfigError(
+                    _at(("plan", "jobs", name, phase, "gpus"), origin)
+                    + f"{phase} of {name} runs on CPUs only; set it to 0. Phases that can use a GPU: {can}."
                 )

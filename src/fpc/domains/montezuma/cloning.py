@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fpc.core.device import Device
 from fpc.core.metric_log import MetricLog
 from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
@@ -25,6 +26,7 @@ def clone(
     demonstrations: Path,
     seed: int,
     report: Callable[..., None],
+    device: Device = "cpu",
 ) -> tuple[MontezumaNetwork, MetricLog]:
     """Train a network on the demonstrations' actions by cross-entropy; returns it with its losses.
 
@@ -42,13 +44,13 @@ def clone(
             f"{demonstrations}: no demonstration continues in room {room}; enlarge pretrain.expert"
         )
     states = States([states_of(experiment, item) for item in known])
-    network = MontezumaNetwork.seeded(experiment.network, experiment.environment, seed)
+    network = MontezumaNetwork.seeded(experiment.network, experiment.environment, seed).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     generator = torch.Generator().manual_seed(seed)
     log = MetricLog()
     for update in range(options.updates):
         indices = torch.randint(len(states.actions), (options.batch_size,), generator=generator)
-        observations, actions = states.at(indices)
+        observations, actions = (part.to(device) for part in states.at(indices))
         logits = network.logits(network.encode(observations))
         loss = F.cross_entropy(logits, actions)
         optimizer.zero_grad()

@@ -22,6 +22,7 @@ class Montezuma(PiStarDomain[MontezumaExperiment]):
 
     name: ClassVar[str] = "montezuma"
     learner: ClassVar[Learner[Any]] = APPO()
+    gpu_phases: ClassVar[frozenset[str]] = frozenset({"pretrain", "collect", "finetune", "evaluate"})
 
     def pretrain(self, experiment: MontezumaExperiment, run: Run) -> None:
         """The expert's start states and demonstrations, and ``policy.safetensors``."""

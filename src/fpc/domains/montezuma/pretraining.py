@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fpc.core.device import Device
+from fpc.core.device import Device, device_name
 from fpc.core.files import read_tensors, write_table, write_tensors, write_with
 from fpc.core.metric_log import MetricLog
 from fpc.core.torch_settings import configure_torch
@@ -128,7 +128,9 @@ def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     if table.exists() and (run.output / POLICY).exists():
         return pd.read_parquet(table)
     assert options is not None  # guaranteed by the configuration
-    network, log = clone(experiment, options, run.output / DEMONSTRATIONS, run.seed, run.report)
+    demonstrations = run.output / DEMONSTRATIONS
+    network, log = clone(experiment, options, demonstrations, run.seed, run.report, run.device)
+    run.note_device(device_name(network.device))
     write_tensors(run.output / POLICY, network.state_dict())
     found = log.table(run.seed)
     write_table(table, found)

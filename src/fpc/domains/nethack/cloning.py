@@ -56,7 +56,7 @@ def clone(
     """Fit ``network`` to the actions in ``games``, resuming from the newest checkpoint in ``state``, if any.
 
     Args:
-        network: trained in place and left in evaluation mode.
+        network: trained in place, on its device, and left in evaluation mode.
         games: training games.
         held_out: games to measure on; may be empty.
         actions: how often each action is taken in ``games``; their sum is the number of steps, which

@@ -20,6 +20,7 @@ class NetHack(PiStarDomain[NetHackExperiment]):
 
     name: ClassVar[str] = "nethack"
     learner: ClassVar[Learner[Any]] = APPO()
+    gpu_phases: ClassVar[frozenset[str]] = frozenset({"pretrain", "collect", "finetune", "evaluate"})
 
     def pretrain(self, experiment: NetHackExperiment, run: Run) -> None:
         """Write ``policy.safetensors``, ``critic.safetensors``, ``training.parquet`` and the cloned games."""

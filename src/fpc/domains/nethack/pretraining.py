@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fpc.core.device import device_name, release_gpu_memory
 from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import seed_of
@@ -93,7 +94,8 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     games, held_out = read_game_list(run.output / GAMES_FILE)
     training_games = games.selected([game for game in games.games if game not in held_out])
     actions = _actions(training_games, run.state / ACTIONS)
-    network = NetHackNetwork.seeded(experiment.network, seeds["network"])
+    network = NetHackNetwork.seeded(experiment.network, seeds["network"]).to(run.device)
+    run.note_device(device_name(network.policy.weight.device))
     found = clone(
         network,
         training_games,
@@ -107,6 +109,8 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     )
     found["seed"] = run.seed
     write_tensors(run.output / POLICY, network.state_dict())
+    del network
+    release_gpu_memory()  # for the critic's training, in other processes
     write_table(table, found)
     return found
 

@@ -19,6 +19,7 @@ class RoboticSequence(PiStarDomain[RoboticSequenceExperiment]):
 
     name: ClassVar[str] = "robotic_sequence"
     learner: ClassVar[Learner[Any]] = SAC()
+    gpu_phases: ClassVar[frozenset[str]] = frozenset({"finetune"})
 
     def pretrain(self, experiment: RoboticSequenceExperiment, run: Run) -> None:
         """``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``."""

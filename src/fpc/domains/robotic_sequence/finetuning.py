@@ -26,7 +26,7 @@ def finetune(experiment: RoboticSequenceExperiment, method: str, chosen: MethodO
     work = Finetuning.of(run, method, chosen, options.steps)
     expert, teacher = None, None
     if work.needs(Need.EXPERT_DATA, Need.REPLAY_BUFFER):
-        expert = ExpertDataset.read(run.parents["collect"] / EXPERT)
+        expert = ExpertDataset.read(run.parents["collect"] / EXPERT).on(run.device)
     if work.needs(Need.TEACHER):
         teacher = read_tensors(run.parents["pretrain"] / POLICY)
 

@@ -39,9 +39,13 @@ def activations_of(options: SACOptions) -> list[Callable[[Tensor], Tensor]]:
 
 def glorot_(weight: Tensor, generator: torch.Generator | None) -> None:
     """Fill ``[..., rows, columns]`` in place, each matrix by its own Glorot-uniform bound."""
-    bound = (6.0 / (weight.shape[-1] + weight.shape[-2])) ** 0.5
-    with torch.no_grad():
-        weight.uniform_(-bound, bound, generator=generator)
+    fill_uniformly(weight, (6.0 / (weight.shape[-1] + weight.shape[-2])) ** 0.5, generator)
+
+
+@torch.no_grad()
+def fill_uniformly(weight: Tensor, bound: float, generator: torch.Generator | None) -> None:
+    """Fill in place from [-bound, bound], drawn on the CPU: the same numbers on every device."""
+    weight.copy_(torch.empty(weight.shape).uniform_(-bound, bound, generator=generator))
 
 
 def stage_of(observations: Tensor, stages: int) -> Tensor:
@@ -184,9 +188,8 @@ class Critics(nn.Module):
     def reset_heads(self, generator: torch.Generator | None) -> None:
         """Give every stage a newly initialised head in both critics."""
         bound = (6.0 / (self.head_weight.shape[1] + 1)) ** 0.5
-        with torch.no_grad():
-            self.head_weight.uniform_(-bound, bound, generator=generator)
-            self.head_bias.zero_()
+        fill_uniformly(self.head_weight, bound, generator)
+        nn.init.zeros_(self.head_bias)
 
     def network_parameters(self) -> dict[str, nn.Parameter]:
         """Parameters of the two networks, without the temperatures."""

@@ -40,5 +40,5 @@ class SACSpecification(Specification):
     # Options for the environment's reset at the start of an episode, by its number.
     episode_options: Callable[[int], dict[str, Any]] | None = None
     teacher: Weights | None = None  # pi*'s actor
-    expert: ExpertData | None = None
+    expert: ExpertData | None = None  # with batches on ``device``
     stop: Callable[[], bool] | None = None  # asked between episodes; True ends training early

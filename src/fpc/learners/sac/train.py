@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
+from fpc.core.device import device_name
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import generators_of, short_seed_of
 from fpc.core.torch_settings import configure_torch
@@ -62,8 +63,9 @@ class Session:
         sizes = sizes_of(self.environment, specification.stages)
         rng = self.generators["initialisation"]
         self.shape = (*sizes, specification.stages, self.options)
-        self.actor, self.critics = Actor(*self.shape, rng), Critics(*self.shape, rng)
-        targets, updates = Critics(*self.shape), self.generators["updates"]
+        device = specification.device
+        self.actor, self.critics = Actor(*self.shape, rng).to(device), Critics(*self.shape, rng).to(device)
+        targets, updates = Critics(*self.shape).to(device), self.generators["updates"]
         self.updater = Updater(self.actor, self.critics, targets, self.options, updates, self.method)
         self.buffer = ReplayBuffer(self.options.buffer_size, *sizes)
         self.log = MetricLog()
@@ -97,7 +99,7 @@ class Session:
         temperatures = torch.full_like(self.critics.log_temperature, self.options.initial_temperature).log()
         if critic is not None:
             known = list(self.specification.known_stages)
-            temperatures[known] = critic["log_temperature"][known]
+            temperatures[known] = critic["log_temperature"][known].to(temperatures)
         with torch.no_grad():
             self.critics.log_temperature.copy_(temperatures)
 
@@ -107,7 +109,7 @@ class Session:
         if self.specification.teacher is not None:
             teacher = Actor(*self.shape)
             teacher.load_state_dict(dict(self.specification.teacher))
-            teacher.requires_grad_(False)
+            teacher.requires_grad_(False).to(self.specification.device)
         expert, rng = self.specification.expert, self.generators["retention"]
         return RetentionContext(self.actor, teacher, expert, self.buffer, rng, run_dimensions=0)
 
@@ -206,6 +208,7 @@ def train(specification: SACSpecification) -> Trained:
     """
     configure_torch()
     session = Session(specification)
+    specification.on_device(device_name(session.critics.head_bias.device))
     checkpoint = load_checkpoint(specification.state)
     if checkpoint is not None:
         session.restore(checkpoint)
