@@ -40,10 +40,30 @@ RECORDED_PACKAGES = (
 DISTRIBUTIONS = {"PIL": "pillow"}  # where it has another name than the module
 
 
+# A difference whose text depends on no one's git settings: configured programs, prefixes, order, context.
+DIFFERENCE = (
+    *("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false", "diff"),
+    *("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-relative"),
+    *("--no-indent-heuristic", "--diff-algorithm=myers", "--unified=3", "--inter-hunk-context=0"),
+    *("--src-prefix=a/", "--dst-prefix=b/", "-O/dev/null"),
+)
+
+
 def _git(*arguments: str) -> bytes | None:
+    # A hook of another repository, and anyone's shell, may point git elsewhere (GIT_DIR, GIT_INDEX_FILE,
+    # ...). The configuration in the environment stays: it may declare the checkout safe to use.
+    inherited = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GIT_") or key.startswith("GIT_CONFIG_")
+    }
     try:
         return subprocess.run(
-            ["git", "-C", str(SOURCE), *arguments], capture_output=True, check=True, timeout=30
+            ["git", "-C", str(SOURCE), *arguments],
+            env=inherited | {"GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            check=True,
+            timeout=30,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
@@ -51,12 +71,18 @@ def _git(*arguments: str) -> bytes | None:
 
 @cache
 def repository() -> dict[str, str]:
-    """Commit, and the digest of uncommitted changes to tracked source and configuration if any."""
+    """Commit, and the digest of uncommitted changes to tracked source and configuration if any.
+
+    Empty outside a checkout, also if the project lies in a folder of another repository.
+    """
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None or Path(os.fsdecode(top.removesuffix(b"\n"))).resolve() != SOURCE.parent:
+        return {}
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {}
     found = {"commit": commit.decode().strip()}
-    difference = _git("diff", "HEAD", "--", ":/src", ":/configs", ":/workflow")
+    difference = _git(*DIFFERENCE, "HEAD", "--", ":/src", ":/configs", ":/workflow")
     if difference:
         found["uncommitted_sha256"] = hashlib.sha256(difference).hexdigest()
     return found
