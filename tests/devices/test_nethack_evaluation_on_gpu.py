@@ -9,12 +9,12 @@ import torch
 
 from fpc.core.device import Device
 from fpc.core.files import write_tensors
-from fpc.domains.nethack.divergence import divergence
+from fpc.domains.nethack.divergence import Divergence
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, Planned, new_episodes
 from tests.domains.nethack.random_games import NETWORK, task
-from tests.domains.nethack.test_evaluation import games_of_expert
+from tests.domains.nethack.test_evaluation import games_of_expert, screens
 from tests.pretended_cuda import pretended_cuda
 
 BATCH = 8  # also the padding on the CPU, so that both round alike
@@ -44,8 +44,8 @@ def test_games_are_those_of_the_cpu(policy: Path) -> None:
 
 
 def test_the_divergence_is_that_of_the_cpu(policy: Path) -> None:
-    data = games_of_expert(150)
-    expected = divergence(load_policy(policy, NETWORK), data, limit=100)
+    data = {name: value for name, value in games_of_expert(150).items() if name != "features"} | screens(150)
+    expected = Divergence(data, 4).rows(load_policy(policy, NETWORK), lambda: None)
     with pretended_cuda():
-        found = divergence(load_policy(policy, NETWORK, "cuda"), data, limit=100)
-    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+        assert Divergence(data, 4).rows(load_policy(policy, NETWORK, "cuda"), lambda: None) == expected
+    assert {row["group"] for row in expected} == {"close", "far"}

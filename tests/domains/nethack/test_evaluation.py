@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,15 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_tensors
-from fpc.domains.nethack.divergence import divergence, divergence_rows, games_in, read_divergence_data
+from fpc.domains.nethack.divergence import (
+    Divergence,
+    divergence,
+    divergence_rows,
+    games_in,
+    read_divergence_data,
+    shortened,
+    with_features,
+)
 from fpc.domains.nethack.domain import DOMAIN
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate, evaluate_pi_star
@@ -217,31 +226,62 @@ def test_games_walked_side_by_side_have_the_divergence_of_each_alone() -> None:
 
 def test_the_divergence_is_measured_on_the_first_steps_of_each_game() -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert()
-    whole, values = divergence(network, data), divergence(network, data, limit=4)
-    walked = [0, 1, 2, 3, 5, 6, 7, 8]
-    assert values.isnan().nonzero().flatten().tolist() == [4, 9, 10, 11]
-    assert values[walked].numpy() == pytest.approx(whole[walked].numpy(), rel=1e-5)
-    rows = {(row["group"], row["episode"]): row["value"] for row in divergence_rows(data, values, 4, limit=4)}
+    short = shortened(data, 4)
+    assert short["starts"].nonzero().flatten().tolist() == [0, 4]
+    assert short["depth"].tolist() == [1, 1, 1, 1, 1, 1, 2, 4]
+    whole, values = divergence(network, data), divergence(network, short)
+    assert values.numpy() == pytest.approx(whole[[0, 1, 2, 3, 5, 6, 7, 8]].numpy(), rel=1e-5)
+    rows = {(row["group"], row["episode"]): row["value"] for row in divergence_rows(short, values, 4)}
     assert set(rows) == {("close", 0), ("close", 1), ("far", 1)}
-    assert rows["far", 1] == pytest.approx(whole[8].item(), rel=1e-5)  # of steps 8 to 10, one is walked
-    assert [row["group"] for row in divergence_rows(data, values, 4, limit=3)] == ["close", "close"]
+    assert rows["far", 1] == pytest.approx(whole[8].item(), rel=1e-5)  # of steps 8 to 10, one is left
+    assert all(torch.equal(value, data[name]) for name, value in shortened(data, None).items())
+
+
+def test_an_encoder_that_stays_frozen_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {name: value for name, value in games_of_expert().items() if name != "features"} | screens(12)
+    policies = [NetHackNetwork.seeded(NETWORK, seed) for seed in (0, 0, 1)]
+    with torch.no_grad():
+        policies[1].core.weight_hh_l0 += 0.5  # what is trained
+    alone = [Divergence(data, 4).rows(network, lambda: None) for network in policies]
+    assert alone[0] != alone[1]
+    encoded: list[NetHackNetwork] = []
+    plain = NetHackNetwork.encode
+
+    def counted(network: NetHackNetwork, observations: Mapping[str, Tensor]) -> Tensor:
+        encoded.append(network)
+        return plain(network, observations)
+
+    monkeypatch.setattr(NetHackNetwork, "encode", counted)
+    measured = Divergence(data, 4)
+    assert [measured.rows(network, lambda: None) for network in policies] == alone
+    assert encoded == [policies[0], policies[2]]
+
+
+def screens(steps: int) -> dict[str, Tensor]:
+    """Observations."""
+    generator = torch.Generator().manual_seed(1)
+
+    def drawn(least: int, most: int, *shape: int) -> Tensor:
+        return torch.randint(least, most, (steps, *shape), generator=generator, dtype=torch.uint8)
+
+    return {
+        "tty_chars": drawn(32, 127, 24, 80),
+        "tty_colors": drawn(0, 16, 24, 80),
+        "tty_cursor": drawn(1, 21, 2),
+        "previous_action": drawn(0, 121, 1),
+    }
 
 
 def test_observations_and_their_features_give_the_same_divergence(tmp_path: Path) -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0).eval(), games_of_expert()
-    generator = torch.Generator().manual_seed(1)
-    seen = {
-        "tty_chars": torch.randint(32, 127, (12, 24, 80), generator=generator, dtype=torch.uint8),
-        "tty_colors": torch.randint(0, 16, (12, 24, 80), generator=generator, dtype=torch.uint8),
-        "tty_cursor": torch.randint(1, 21, (12, 2), generator=generator, dtype=torch.uint8),
-        "previous_action": torch.randint(0, 121, (12, 1), generator=generator, dtype=torch.uint8),
-    }
+    seen = screens(12)
     with torch.inference_mode():
         data["features"] = network.encode(seen)
     observed = {name: data[name] for name in ("outputs", "starts", "depth")} | seen
     write_tensors(tmp_path / "divergence.safetensors", observed)
     read = read_divergence_data(tmp_path / "divergence.safetensors")
-    assert divergence(network, read).numpy() == pytest.approx(divergence(network, data).numpy(), rel=1e-4)
+    found = divergence(network, with_features(network, read))
+    assert found.numpy() == pytest.approx(divergence(network, data).numpy(), rel=1e-4)
 
 
 def test_broken_divergence_data_are_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fpc.learners.recurrence import unroll
 
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 MEASURE = "kl_divergence"
+_ENCODE_AT_ONCE = 1024
 _STEPS_AT_ONCE = 64  # of each game; bounds memory, as the recurrent state is carried over
 
 
@@ -51,44 +52,65 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
     return has_weights(network.state_dict(), encoder)
 
 
-def games_in(data: dict[str, Tensor], limit: int | None = None) -> list[tuple[int, int]]:
-    """First index of each game and the index after its last, or after its first ``limit`` steps.
-
-    The first game may lack its mark.
-    """
+def games_in(data: Mapping[str, Tensor]) -> list[tuple[int, int]]:
+    """First index of each game and the index after its last; the first game may lack its mark."""
     starts = data["starts"].bool()
-    games = pairwise(sorted({0, *starts.nonzero().flatten().tolist(), len(starts)}))
-    return [(begin, end if limit is None else min(end, begin + limit)) for begin, end in games]
+    return list(pairwise(sorted({0, *starts.nonzero().flatten().tolist(), len(starts)})))
+
+
+def shortened(data: Mapping[str, Tensor], limit: int | None) -> dict[str, Tensor]:
+    """The first ``limit`` steps of each game; None: all."""
+    if limit is None:
+        return dict(data)
+    kept = torch.cat([torch.arange(begin, min(end, begin + limit)) for begin, end in games_in(data)])
+    return {name: value[kept] for name, value in data.items()}
 
 
 @torch.inference_mode()
-def divergence(
-    network: NetHackNetwork,
-    data: dict[str, Tensor],
-    limit: int | None = None,
-    alive: Callable[[], None] = lambda: None,
-) -> Tensor:
-    """KL(pi* || policy) in nats at each step, float32 [N]; all games are walked side by side.
+def with_features(
+    network: NetHackNetwork, data: Mapping[str, Tensor], alive: Callable[[], None] = lambda: None
+) -> dict[str, Tensor]:
+    """The data with features of the network's encoder, float32 [N, hidden] on the CPU, for observations.
 
     Args:
         network: left in eval mode.
         data: see ``read_divergence_data``.
-        limit: number of steps of each game that are walked; NaN at the others. None: all.
+        alive: called now and then, to show that the work goes on.
+    """
+    network.eval()
+    device, found = network.policy.weight.device, []
+    for begin in range(0, len(data["starts"]), _ENCODE_AT_ONCE):
+        seen = {name: data[name][begin : begin + _ENCODE_AT_ONCE].to(device) for name in OBSERVATIONS}
+        found.append(network.encode(seen).cpu())
+        alive()
+    others = {name: value for name, value in data.items() if name not in OBSERVATIONS}
+    return others | {"features": torch.cat(found)}
+
+
+@torch.inference_mode()
+def divergence(
+    network: NetHackNetwork, data: Mapping[str, Tensor], alive: Callable[[], None] = lambda: None
+) -> Tensor:
+    """KL(pi* || policy) in nats at each step, float32 [N], on the CPU; all games are walked side by side.
+
+    Args:
+        network: left in eval mode.
+        data: see ``read_divergence_data``, with features.
         alive: called now and then, to show that the walk goes on.
     """
     network.eval()
-    found = torch.full((len(data["starts"]),), torch.nan)
-    games = games_in(data, limit)
+    device = network.policy.weight.device
+    found = torch.zeros(len(data["starts"]))
+    games = games_in(data)
     state = network.initial_state(len(games))
     while games:
         parts = [slice(begin, min(begin + _STEPS_AT_ONCE, end)) for begin, end in games]
-        features = torch.split(_features(network, data, parts), [part.stop - part.start for part in parts])
-        padded = torch.nn.utils.rnn.pad_sequence(list(features))
-        starts = padded.new_zeros(padded.shape[:2], dtype=torch.bool)  # the initial state is already zero
-        outputs, state = unroll(network.core, padded, starts, state)
+        padded = torch.nn.utils.rnn.pad_sequence([data["features"][part].float() for part in parts])
+        starts = torch.zeros(padded.shape[:2], dtype=torch.bool)  # the initial state is already zero
+        outputs, state = unroll(network.core, padded.to(device), starts.to(device), state)
         own = F.log_softmax(network.policy(outputs), dim=-1)
         for row, part in enumerate(parts):
-            pi_star = F.log_softmax(data["outputs"][part].to(own.device).float(), dim=-1)
+            pi_star = F.log_softmax(data["outputs"][part].to(device).float(), dim=-1)
             of_game = own[: part.stop - part.start, row]
             found[part] = F.kl_div(of_game, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu()
         left = [row for row, (part, (_, end)) in enumerate(zip(parts, games, strict=True)) if part.stop < end]
@@ -98,30 +120,18 @@ def divergence(
     return found
 
 
-def _features(network: NetHackNetwork, data: dict[str, Tensor], parts: list[slice]) -> Tensor:
-    """The LSTM's inputs at these steps, one part after the other."""
-    device = network.policy.weight.device
-    if "features" in data:
-        return torch.cat([data["features"][part] for part in parts]).to(device).float()
-    seen = {name: torch.cat([data[name][part] for part in parts]).to(device) for name in OBSERVATIONS}
-    return network.encode(seen)
-
-
-def divergence_rows(
-    data: dict[str, Tensor], values: Tensor, far_level: int, limit: int | None = None
-) -> list[dict[str, Any]]:
+def divergence_rows(data: Mapping[str, Tensor], values: Tensor, far_level: int) -> list[dict[str, Any]]:
     """One row per game and group: the mean over steps on level 1, or at ``far_level`` and deeper.
 
-    A game without walked steps in a group has no row for it.
+    A game without steps in a group has no row for it.
 
     Args:
         data: see ``read_divergence_data``.
         values: the divergence at each step, float32 [N].
         far_level: the Far group's least depth.
-        limit: as for ``divergence``.
     """
     rows = []
-    for number, (begin, end) in enumerate(games_in(data, limit)):
+    for number, (begin, end) in enumerate(games_in(data)):
         depth, of_game = data["depth"][begin:end], values[begin:end]
         groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
         for probe, group, chosen in groups:
@@ -129,3 +139,32 @@ def divergence_rows(
                 names = {"probe": probe, "group": group, "episode": number, "measure": MEASURE}
                 rows.append(names | {"value": float(of_game[chosen].mean())})
     return sorted(rows, key=lambda row: str(row["group"]))
+
+
+class Divergence:
+    """Measures networks on the same games; encodes observations again only for another encoder.
+
+    Args:
+        data: see ``read_divergence_data``.
+        far_level: the Far group's least depth.
+    """
+
+    def __init__(self, data: dict[str, Tensor], far_level: int) -> None:
+        self.data, self.far_level = data, far_level
+        self.games = len(games_in(data))
+        self._encoded: tuple[NetHackNetwork, dict[str, Tensor]] | None = None
+
+    @property
+    def needs_encoder_of_pi_star(self) -> bool:
+        """Whether the data are features of pi*'s encoder, which are those of no other."""
+        return "features" in self.data
+
+    def rows(self, network: NetHackNetwork, alive: Callable[[], None]) -> list[dict[str, Any]]:
+        """See ``divergence_rows``; ``alive`` is called now and then, to show that the work goes on."""
+        data = self.data if self.needs_encoder_of_pi_star else self._features(network, alive)
+        return divergence_rows(data, divergence(network, data, alive), self.far_level)
+
+    def _features(self, network: NetHackNetwork, alive: Callable[[], None]) -> dict[str, Tensor]:
+        if self._encoded is None or not same_encoder(network, self._encoded[0]):
+            self._encoded = (network, with_features(network, self.data, alive))
+        return self._encoded[1]

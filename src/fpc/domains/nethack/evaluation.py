@@ -30,13 +30,7 @@ from fpc.domains.evaluation import (
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.domains.nethack.divergence import (
-    divergence,
-    divergence_rows,
-    games_in,
-    read_divergence_data,
-    same_encoder,
-)
+from fpc.domains.nethack.divergence import Divergence, read_divergence_data, same_encoder, shortened
 from fpc.domains.nethack.environment import SOKOBAN
 from fpc.domains.nethack.parallel_rollout import Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
@@ -103,7 +97,10 @@ class Probes:
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
         self.final = self._request(counts.final, FINAL, experiment.evaluate.max_steps)
         data = run.parents["collect"] / "divergence.safetensors"
-        self.data = read_divergence_data(data) if data.exists() else None
+        self.divergence: Divergence | None = None
+        if data.exists():
+            games = shortened(read_divergence_data(data), experiment.evaluate.divergence_steps)
+            self.divergence = Divergence(games, experiment.collect.far_level)
 
     @contextmanager
     def playing(self, wanted: Mapping[str, Wanted]) -> Iterator[Callable[[Milestone], Measured]]:
@@ -126,7 +123,7 @@ class Probes:
 
     def episodes(self, step: int) -> int:
         """Number of games played and walked with the milestone at ``step``."""
-        walked = 0 if self.data is None else len(games_in(self.data))
+        walked = 0 if self.divergence is None else self.divergence.games
         return Wanted(Path(), self.requests_at(step)).count + walked
 
     def requests_at(self, step: int) -> dict[str, Request]:
@@ -172,17 +169,15 @@ class Probes:
 
         Stored features of pi*'s encoder cannot be used for a network with a different encoder.
         """
-        if self.data is None:
+        if self.divergence is None:
             return []
-        experiment, played = self.experiment, Wanted(Path(), self.requests_at(milestone.step)).count
-        network = load_policy(milestone.weights, experiment.network, self.run.device)
-        if "features" in self.data:
+        network = load_policy(milestone.weights, self.experiment.network, self.run.device)
+        if self.divergence.needs_encoder_of_pi_star:
             original = self.run.parents["pretrain"] / POLICY
-            if not same_encoder(network, load_policy(original, experiment.network, self.run.device)):
+            if not same_encoder(network, load_policy(original, self.experiment.network, self.run.device)):
                 return []
-        limit = experiment.evaluate.divergence_steps
-        values = divergence(network, self.data, limit, lambda: milestone.report(played))
-        return divergence_rows(self.data, values, experiment.collect.far_level, limit)
+        played = Wanted(Path(), self.requests_at(milestone.step)).count
+        return self.divergence.rows(network, lambda: milestone.report(played))
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
         """One row for each deeper level reached; empty for milestones without ``final`` games."""
