@@ -17,6 +17,7 @@ from sample_factory.utils.gpu_utils import (
 )
 
 from fpc.learners.appo.settings import settings
+from fpc.learners.appo.train import TrainingFailed
 from fpc.learners.appo.visible_gpu import VISIBLE, begin_on_gpu, numbered_gpu
 from tests.learners.appo_job import job
 from tests.learners.test_appo import run
@@ -85,6 +86,20 @@ def test_a_serial_training_initialises_cuda_with_the_name(
         run(job(tmp_path, steps=32, trainable="all", device="cuda"))
     assert initialised == [NAMES[1]]
     assert os.environ[VISIBLE] == NAMES[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.version.cuda is not None, reason="torch is built for GPUs")
+def test_processes_of_an_asynchronous_training_begin_with_cuda_or_end_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Torch's CPU build refuses in the processes that use the GPU, before anything else there."""
+    asynchronous = {"asynchronous": True, "workers": 1, "environments_per_worker": 4, "splits": 2}
+    with pytest.raises(TrainingFailed, match="one of its processes died"):
+        run(job(tmp_path, steps=32, trainable="all", device="cuda", appo=asynchronous))
+    said = capfd.readouterr().err
+    assert "in begin_on_gpu" in said
+    assert "Torch not compiled with CUDA enabled" in said
 
 
 def test_a_training_on_cpus_reads_no_name_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from fpc.core.errors import did_you_mean
 from fpc.retention.interface import RetentionMethod
 
 # Modules that define no method; some of them import torch.
-SUPPORT = frozenset({"interface", "losses", "fisher", "expert_data", "registry"})
+SUPPORT = frozenset({"interface", "losses", "fisher", "batch_fisher", "expert_data", "registry"})
 
 
 def _method_of(module_name: str) -> type[RetentionMethod] | None:
