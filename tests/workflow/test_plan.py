@@ -63,6 +63,8 @@ def test_a_measured_speed_replaces_the_assumed_one_and_is_named(project: Path) -
     found = after["nethack", "finetune"]
     # 25 runs of 500M steps, on one GPU each
     assert (found.source, found.seconds, found.gpu_seconds) == ("measured", 25 * 62_500, 25 * 62_500)
+    cores = paper.plan.resources("nethack", "finetune").cpus
+    assert found.core_seconds == 25 * 62_500 * cores
     assert after["montezuma", "finetune"] == before["montezuma", "finetune"]
     text = plan_text(paper, measured)
     assert "  measured nethack (pretrain, finetune): NVIDIA H100, EPYC 9654, 12 cores, 2026-05-01" in text
@@ -137,6 +139,14 @@ def copied(project: Path, scale: str) -> None:
     (project / "configs" / f"{scale}.yaml").write_bytes((ROOT / "tests" / f"{scale}.yaml").read_bytes())
 
 
+WORKERS = """
+experiments:
+  nethack:
+    finetune:
+      appo: {asynchronous: true, workers: 2, environments_per_worker: 4, splits: 2}
+"""
+
+
 @pytest.mark.parametrize(
     ("scale", "experiment"),
     [("laptop", "robotic_sequence"), ("dungeon", "nethack"), ("temple", "montezuma")],
@@ -146,14 +156,21 @@ def test_measuring_trains_for_a_while_publishes_nothing_and_is_what_the_plan_use
 ) -> None:
     if scale != "laptop":
         copied(project, scale)
-    finished = fpc(project, "measure", "--scale", scale, "--experiment", experiment, "--seconds", "3")
+    chosen = ["--scale", scale]
+    if (
+        scale == "dungeon"
+    ):  # as at `paper`: the sampler, the policy and the learner are processes of their own
+        (project / "configs" / "variants" / "workers.yaml").write_text(WORKERS, encoding="utf-8")
+        chosen += ["--variant", "workers"]
+    finished = fpc(project, "measure", *chosen, "--experiment", experiment, "--seconds", "3")
     assert finished.returncode == 0, finished.stderr
     assert [path.name for path in (project / "results").iterdir()] == [".speeds"]
-    assert sorted(path.name for path in (project / "results" / ".speeds").iterdir()) == [f"{scale}.json"]
-    found = read_json(speeds_file(scale))[experiment]["finetune"]
+    label = "+".join(chosen[1::2])
+    assert [path.name for path in (project / "results" / ".speeds").iterdir()] == [f"{label}.json"]
+    found = read_json(speeds_file(label))[experiment]["finetune"]
     assert found["steps_per_second"] == pytest.approx(found["steps"] / found["seconds"], rel=0.15)
     assert (found["device"], found["cores"]) == ("cpu", len(os.sched_getaffinity(0)))
-    plan = fpc(project, "plan", "--scale", scale)
+    plan = fpc(project, "plan", *chosen)
     assert re.search(rf"^{experiment} +finetune .* measured$", plan.stdout, re.MULTILINE)
 
 

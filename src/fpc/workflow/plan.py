@@ -34,6 +34,7 @@ class PhasePlan:
     steps: int  # of one run; environment steps, or updates where no environment is stepped
     seconds: float  # process seconds of all runs
     gpu_seconds: float
+    core_seconds: float  # with the cores that the jobs request
     source: str  # of the seconds: a key of SOURCES
     origin: str  # in words: hardware and date
     disk: Part
@@ -70,6 +71,7 @@ def _phase_plan(
     own = [row for row in chosen if row.method == PI_STAR]
     others = [row for row in chosen if row.method != PI_STAR]
     made = measured_seconds(chosen)
+    request = configuration.plan.resources(section.domain, phase)
     seconds = _seconds(others, steps, speed)
     if own:
         seconds += _seconds(own, _counted(domain.pi_star_steps(section)), speed)
@@ -81,7 +83,8 @@ def _phase_plan(
         len(made),
         steps,
         seconds,
-        seconds * configuration.plan.resources(section.domain, phase).gpus,
+        seconds * request.gpus,
+        seconds * request.cpus,
         "runs" if made else speed.source,
         "" if made else speed.origin,
         phase_part(configuration, experiment, phase, chosen),
@@ -108,9 +111,9 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
         f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8} "
         f"{'GPU hours':>9} {'GB':>7} {'files':>7}  from"
     )
-    total, on_gpus = (
-        sum(getattr(plan, name) for plan in plans) / 3600 for name in ("seconds", "gpu_seconds")
-    )
+    total = sum(plan.seconds for plan in plans) / 3600
+    on_gpus = sum(plan.gpu_seconds for plan in plans) / 3600
+    on_cores = sum(plan.core_seconds for plan in plans) / 3600
     processes = configuration.plan.processes
     return "\n".join(
         [
@@ -119,7 +122,7 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
             *map(_line, plans),
             f"figures, claims and report: {jobs - sum(plan.runs for plan in plans)} jobs",
             f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} in parallel; "
-            f"of these {on_gpus:.2f} GPU hours",
+            f"of these {on_gpus:.2f} GPU hours; {on_cores:.2f} core hours as jobs request them",
             *_origins(plans),
             *disk_lines(parts(configuration, cuda=on_gpus > 0)),
         ]
