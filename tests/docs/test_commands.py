@@ -105,3 +105,14 @@ def test_the_trial_is_six_jobs_with_the_papers_sizes() -> None:
     assert planned.returncode == 0, planned.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.stdout + planned.stderr, re.MULTILINE))
     assert jobs == {"pretrain": "2", "collect": "2", "finetune": "2", "total": "6"}
+
+
+def test_speeds_are_measured_with_the_cores_and_memory_of_the_jobs() -> None:
+    text = CLUSTER.read_text(encoding="utf-8")
+    found = re.findall(r"^srun (.*) fpc measure --scale paper --experiment (\w+)$", text, re.MULTILINE)
+    assert [name for _, name in found] == ["nethack", "montezuma", "robotic_sequence"]
+    for options, name in found:
+        request = load("paper").plan.resources(name, "finetune")
+        words = [f"--cpus-per-task={request.cpus}", f"--mem={request.mem_mb // 1000}G"]
+        assert set(words) <= set(options.split()), f"{name}: {words}"
+        assert ("--gpus=1" in options.split()) == (request.gpus == 1)
