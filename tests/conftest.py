@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import fpc.retention
 from fpc.retention import registry
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ["MPLBACKEND"] = "agg"  # a notebook's kernel may name one that is not installed here
 
 
 @pytest.fixture

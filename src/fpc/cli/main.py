@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +137,7 @@ def main() -> None:
     A run stopped by a signal exits with 128 plus the signal's number.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are small; runs are parallel instead
+    _ignore_own_matplotlib()
     interruption.install()
     try:
         app()
@@ -154,6 +156,16 @@ def main() -> None:
         if type(error) is ValueError:
             raise
         _exit(error, 1)
+
+
+def _ignore_own_matplotlib() -> None:
+    """Keep a person's settings of matplotlib from ending a run as it draws, perhaps after days of training.
+
+    A notebook's kernel names a backend that may not be installed here, and a file may not be readable.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    if (found := find_spec("matplotlib")) is not None and found.origin is not None:
+        os.environ["MATPLOTLIBRC"] = str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
 
 
 def _exit(error: Exception | str, code: int) -> None:

@@ -26,6 +26,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from fpc.core import tables
 from fpc.core.files import canonical_json, write_text, write_with
+from fpc.core.plotting import own_settings
 from fpc.figures.embedded import csv_text
 from fpc.figures.interface import FigureSettings
 from fpc.retention.registry import load_method
@@ -76,8 +77,8 @@ class Look(NamedTuple):
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Context manager that applies the common style."""
-    with mpl.rc_context(THEME):
+    """Context manager that applies the common style, over matplotlib's defaults."""
+    with own_settings(THEME):
         yield
 
 

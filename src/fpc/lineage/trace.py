@@ -149,7 +149,10 @@ def draw(found: Mapping[Path, Ancestor], output: Path) -> None:
     if output.suffix == ".dot":
         write_text(output, _dot(boxes, arrows, caption))
     else:
-        _plot(boxes, arrows, caption, output)
+        from fpc.core.plotting import own_settings
+
+        with own_settings():
+            _plot(boxes, arrows, caption, output)
 
 
 def _box_of(ancestor: Ancestor) -> tuple[str, ...]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fpc.core.files import write_with
 from fpc.domains.montezuma.rooms import ROOM_OF_RAM, grid_position
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # A room in cells of eight pixels: x from 0 to 159, y from 120 (its floor) to 255.
 WIDE, LOW, HIGH = 20, 15, 32
@@ -37,15 +35,18 @@ def rooms(visits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["room", "row", "column", "counts"])
 
 
-def draw_rooms(visits: pd.DataFrame) -> Figure:
-    """Draw the pyramid of rooms with all visits; ``visits`` has the columns room, x, y, visits."""
+def draw_rooms(visits: pd.DataFrame, path: Path) -> None:
+    """Draw the pyramid of rooms with all visits as PNG; ``visits`` has the columns room, x, y, visits."""
     from matplotlib.figure import Figure
 
     from fpc.core.grid_map import draw_grid_map
+    from fpc.core.plotting import own_settings
 
-    figure = Figure(figsize=(6.75, 3.4), layout="constrained")
-    draw_grid_map(figure.subplots(), rooms(visits), float(visits["visits"].max()) if len(visits) else 1.0)
-    return figure
+    most = float(visits["visits"].max()) if len(visits) else 1.0
+    with own_settings():
+        figure = Figure(figsize=(6.75, 3.4), layout="constrained")
+        draw_grid_map(figure.subplots(), rooms(visits), most)
+        write_with(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
 
 
 def frames(attempts: pd.DataFrame) -> pd.DataFrame:

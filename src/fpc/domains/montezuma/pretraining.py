@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from fpc.core.device import Device, device_name
-from fpc.core.files import read_tensors, write_table, write_tensors, write_with
+from fpc.core.files import read_tensors, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import POLICY, TRAINING, run_fields
@@ -91,10 +91,7 @@ def _find_room(experiment: MontezumaExperiment, run: Run) -> None:
         found = play_expert(experiment, run)
     write_table(run.output / EXPLORATION, found.progress)
     write_table(run.output / VISITS, found.visits)
-    figure = draw_rooms(found.visits)
-    write_with(
-        run.output / ROOMS, lambda path: figure.savefig(path, format="png", metadata={"Software": None})
-    )
+    draw_rooms(found.visits, run.output / ROOMS)
     write_table(run.output / FIRST_VISITS, found.first_visits)
     replays = found.replays()
     write_demonstrations(run.output / DEMONSTRATIONS, demonstrations_of(replays, options.demonstrations))
