@@ -24,7 +24,7 @@ Device = Literal["cpu", "cuda"]
 # Oldest Linux driver of a CUDA version's minor versions (NVIDIA, "CUDA Compatibility").
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 DRIVER = Path("/proc/driver/nvidia/version")
-PROBE_SECONDS = 120.0
+PROBE_SECONDS = 600.0  # importing torch takes minutes on a slow network file system
 WITHOUT_GPU = "To train without a GPU, which takes far longer, set plan.jobs.<domain>.<phase>.gpus to 0."
 
 
