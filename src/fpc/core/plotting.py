@@ -15,6 +15,8 @@ NOT_STYLE = ("backend", "backend_fallback", "interactive", "toolbar")
 @contextmanager
 def own_settings(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Context manager: matplotlib's defaults, whatever a ``matplotlibrc`` says, with ``changes``."""
-    defaults = {key: value for key, value in mpl.rcParamsDefault.items() if key not in NOT_STYLE}
-    with mpl.rc_context({**defaults, **(changes or {})}):
+    settings: dict[Any, Any] = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault}
+    settings = {key: value for key, value in settings.items() if key not in NOT_STYLE}
+    settings |= changes or {}
+    with mpl.rc_context(settings):
         yield
