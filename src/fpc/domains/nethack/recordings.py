@@ -15,6 +15,7 @@ from fpc.core.files import digest_of
 from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.frames import Reader
 from fpc.domains.nethack.ttyrec import RecordingReader
+from fpc.domains.nethack.ttyrec_file import check_version
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Recordings:
         """Read a game from its first step.
 
         Raises:
-            ValueError: a file is missing or truncated.
+            ValueError: a file is missing, truncated, damaged or not of this version.
         """
         paths = [self.folder / name for name in self.by_game[game].files]
         return RecordingReader(paths, self.version, game + 1)  # to the converter, 0 means no game
@@ -65,7 +66,7 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
         source: ``role``, ``race``, ``alignment`` (at the start of the game) and ``games``, the maximum.
 
     Raises:
-        ValueError: there are no recordings, or the filter leaves none.
+        ValueError: there are no recordings, they lack scores, or the filter leaves none.
     """
     _build_database(folder, database)
     with contextlib.closing(nle.dataset.db.connect(str(database))) as connection:
@@ -84,6 +85,7 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
         raise ValueError(
             f"{folder}: no recording of a finished game; delete the folder to record games again"
         )
+    check_version(folder, versions[0])
     chosen = [row for row in games if source is None or _matches(row[1:4], source)]
     if not chosen:
         assert source is not None
@@ -127,7 +129,7 @@ def _build_database(folder: Path, database: Path) -> None:
                     str(folder.resolve() / dataset), dataset.as_posix(), str(temporary)
                 )
         temporary.replace(database)
-    except AssertionError as error:
+    except (AssertionError, ValueError, LookupError) as error:
         raise ValueError(f"{folder}: nle.dataset cannot read the recordings: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,6 @@ Recordings need some care:
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,32 +23,13 @@ import numpy as np
 
 from fpc.domains.nethack.action_space import actions_of
 from fpc.domains.nethack.frames import COLUMNS, ROWS, Frames
+from fpc.domains.nethack.ttyrec_file import AGAIN, check_version, checked
 
 AHEAD = 128  # minimum number of frames decoded at a time
 LOOKAHEAD = 48  # frames held back until the game is known to continue; more than there are final screens
 SPACE, ESCAPE = 32, 27
 QUIT = (0x80 | ord("q"), ord("y"))
 MORE = b"--More--"
-END_OF_BZ2 = 0x177245385090  # 48 bits, followed by a 32-bit checksum and up to 7 zero bits
-
-
-def check_recording(path: Path) -> None:
-    """Check that a recording exists and is complete; the decoder would read a truncated one as a short game.
-
-    Raises:
-        ValueError: the file is missing or truncated.
-    """
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, io.SEEK_END)
-            file.seek(max(0, size - 12))
-            tail = int.from_bytes(file.read(), "big")
-    except OSError as error:
-        raise ValueError(f"{path}: the recording cannot be read ({error.strerror}); restore it") from error
-    if not any((tail >> (32 + shift)) & (2**48 - 1) == END_OF_BZ2 for shift in range(8)):
-        raise ValueError(
-            f"{path}: the recording is truncated (its bz2 stream has no end); fetch or record it again"
-        )
 
 
 class RecordingReader:
@@ -58,7 +38,8 @@ class RecordingReader:
     def __init__(self, paths: Sequence[Path], version: int, game: int) -> None:
         self._paths, self._game = list(paths), game
         self._converter = nle.dataset.Converter(ROWS, COLUMNS, version)
-        self._part = -1
+        check_version(self._paths[0], version)
+        self._part, self._keys = -1, 0  # keys: recorded in this file, and not yet decoded
         self._open_next()
         self._buffer = _Buffer(0)
         self._begin = self._end = 0  # bounds of the frames in the buffer not yet returned
@@ -70,7 +51,8 @@ class RecordingReader:
         """The next ``count`` steps; fewer at the end of the game.
 
         Raises:
-            ValueError: no action presses a recorded key, or a file is missing or truncated.
+            ValueError: no action presses a recorded key, or a file is missing, truncated, damaged, not of
+                this version or not decoded to its end.
         """
         while not self._complete and self._end - self._begin < count + LOOKAHEAD:
             self._fill(max(count, AHEAD) + LOOKAHEAD)
@@ -83,8 +65,8 @@ class RecordingReader:
         self._part += 1
         if self._part == len(self._paths):
             return False
-        check_recording(self._paths[self._part])
-        self._converter.load_ttyrec(str(self._paths[self._part]), gameid=self._game, part=self._part)
+        with checked(self._paths[self._part]) as (file, self._keys):
+            self._converter.load_ttyrec(str(file), gameid=self._game, part=self._part)
         return True
 
     def _fill(self, wanted: int) -> None:
@@ -93,9 +75,14 @@ class RecordingReader:
         self._begin, self._end = 0, self._end - self._begin
         while self._end < wanted and not self._complete:
             remaining = self._converter.convert(*self._buffer.from_frame(self._end, wanted))
+            self._keys -= wanted - remaining - self._end
             self._end = wanted - remaining
-            if remaining and not self._open_next():
-                self._complete = True
+            if not remaining:
+                continue
+            if self._keys:
+                path = self._paths[self._part]
+                raise ValueError(f"{path}: decoded without its last {self._keys} steps; {AGAIN}")
+            self._complete = not self._open_next()
         if not self._decoded:
             self._decoded = True
             self._begin = self._buffer.leading(self._end)
