@@ -138,12 +138,12 @@ def test_a_run_that_another_process_takes_over_keeps_its_state(monkeypatch: pyte
 
     for close in ("publish", "forget"):
         taken.clear()
-        monkeypatch.setattr("fpc.workflow.run.FileLock", Lock if close == "publish" else FileLock)
+        monkeypatch.setattr("fpc.workflow.run_lock.FileLock", Lock if close == "publish" else FileLock)
         with open_run(ROW, section, []) as run:
             (run.output / "file.txt").write_text("made", encoding="utf-8")
         if close == "forget":
             run.state.mkdir(parents=True)
-            monkeypatch.setattr("fpc.workflow.run.FileLock", Lock)
+            monkeypatch.setattr("fpc.workflow.run_lock.FileLock", Lock)
             forget(ROW, section, [])
         assert (run.state / "checkpoint").read_text(encoding="utf-8") == "of the other"
         with pytest.raises(RunError, match="another process is working"), open_run(ROW, section, []):

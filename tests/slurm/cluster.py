@@ -1,5 +1,8 @@
 """A real Slurm cluster of one node on this machine, on loopback, with accounting; stopped at the end.
 
+It has a partition `cpu`, the default, and a partition `gpu`, whose node has a GPU in name only: Slurm grants,
+binds and counts it, but it is a null device.
+
 By hand, as root: ``python -m tests.slurm.cluster COMMAND ARGUMENT ...`` runs a command beside it.
 """
 
@@ -9,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -152,6 +156,8 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
+GresTypes=gpu
+AccountingStorageTRES=gres/gpu
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=2
 AccountingStorageType=accounting_storage/slurmdbd
@@ -166,10 +172,13 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.out
 SlurmdLogFile={folder}/slurmd.out
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} {memory} State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} {memory} Gres=gpu:fake:1 Feature=fakes State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
     )
+    os.mknod(folder / "gpu0", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Type=fake File={folder}/gpu0\n")
     accounting = folder / "slurmdbd.conf"
     accounting.write_text(
         f"""AuthType=auth/munge
@@ -196,7 +205,7 @@ def _start_slurm(stack: ExitStack, folder: Path) -> None:
     _daemon(stack, folder, "slurmctld", ["slurmctld", "-D", "-i"])
     _wait("slurmctld", lambda: works("scontrol", "ping"), folder)
     _daemon(stack, folder, "slurmd", ["slurmd", "-D"])
-    idle = 'test "$(sinfo --noheader --format=%T)" = idle'
+    idle = 'test "$(sinfo --noheader --partition=cpu --format=%T)" = idle'
     _wait("slurmd", lambda: works("sh", "-c", idle), folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 METHODS = ("scratch", "vanilla", "behavioral_cloning")
 RUN = Path("results/queue/robotic_sequence")
+QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -33,17 +35,18 @@ def prepared(folder: Path) -> Path:
     for name in ("configs", "workflow"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True)
     shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copy(ROOT / "tests" / "slurm" / "queue.yaml", folder / "configs")
+    for file in (ROOT / "tests" / "slurm").glob("*.yaml"):
+        shutil.copy(file, folder / "configs")
     (folder / "slurm").symlink_to("workflow/profiles/slurm")
     return folder
 
 
-def snakemake(project: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Prints to ``driver.txt``."""
+def snakemake(project: Path, *arguments: str, scale: str = "queue", **extra: str) -> subprocess.Popen[bytes]:
+    """Prints to ``driver.txt``; ``extra`` are environment variables."""
     settings = environment(project) | {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
-    words = [BIN / "snakemake", *arguments, "--config", "scale=queue"]
+    words = [BIN / "snakemake", *arguments, "--config", f"scale={scale}"]
     with (project / "driver.txt").open("w") as file:
-        return subprocess.Popen(words, cwd=project, env=settings, stdout=file, stderr=file)
+        return subprocess.Popen(words, cwd=project, env=settings | extra, stdout=file, stderr=file)
 
 
 def said(*command: str) -> str:
@@ -94,19 +97,23 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Disturber, str]]:
-    """The disturbed chain through Slurm: project, disturber, and the driver's output."""
-    project = prepared(tmp_path_factory.mktemp("slurm"))
+def running() -> Iterator[Path]:
+    """The cluster runs; the folder of its logs."""
     try:
-        with cluster():
-            yield disturbed_chain(project)
+        with cluster() as folder:
+            yield folder
     except CannotStart as reason:
         pytest.skip(f"no Slurm here: {reason}")
 
 
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory, running: Path) -> tuple[Path, Disturber, str]:
+    """The disturbed chain through Slurm: project, disturber, and the driver's output."""
+    return disturbed_chain(prepared(tmp_path_factory.mktemp("slurm")))
+
+
 def disturbed_chain(project: Path) -> tuple[Path, Disturber, str]:
-    quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
-    quick += ["--group-components", "small_evaluate=2"]  # the node has two cores
+    quick = [*QUICK, "--group-components", "shared_evaluate=2"]  # the node has two cores
     disturber = Disturber(project)
     driver = snakemake(project, "--profile", "slurm", *quick)
     deadline = time.monotonic() + 700
@@ -133,6 +140,8 @@ def test_every_phase_ran_as_a_slurm_job(slurm: tuple[Path, Disturber, str]) -> N
     figure = read(project / "results/queue/figures/figure_7.manifest.json")
     assert "slurm_job" in figure.details["machine"]
     assert (project / "results/queue/report.html").exists()
+    done = {job for made in jobs.values() for job in made}
+    assert {accounted(job)["Partition"] for job in done} == {"cpu"}
 
 
 def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
@@ -151,10 +160,18 @@ def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
         assert details["machine"]["slurm_job"] != job, method
 
 
+FIELDS = ("JobID", "State", "Partition", "Account", "QOS", "AllocCPUS", "ReqMem", "Timelimit", "AllocTRES")
+
+
+def accounted(job: str) -> dict[str, str]:
+    """What the accounting says about a job."""
+    words = ["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}"]
+    (line,) = said(*words, f"--format={','.join(FIELDS)},Constraints").splitlines()
+    return dict(zip((*FIELDS, "Constraints"), line.split("|"), strict=True))
+
+
 def state_of(job: str) -> str:
-    return said(
-        "sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={job}"
-    ).strip()
+    return accounted(job)["State"]
 
 
 def test_results_are_those_of_an_undisturbed_serial_run(
@@ -183,3 +200,80 @@ def test_the_queue_is_empty_and_the_efficiency_was_reported(slurm: tuple[Path, D
     assert jobs <= {job.split(".")[0] for job in table["JobID"]}
     assert (table["Elapsed_sec"] > 60).any()  # the trainings
     assert (table["CPU Efficiency (%)"] > 0).any()
+
+
+TRAINED = "results/trial/apple_retrieval/finetune/vanilla/seed_{}/manifest.json"
+CARD = "results/trial/montezuma/pretrain/seed_0/manifest.json"
+# In the place of fpc: says what a job is given; kills the second training once, after the first is published.
+STAND_IN = f"""#!/bin/sh
+echo "GPU ${{CUDA_VISIBLE_DEVICES:-none}}, processes $FPC_PROCESSES"
+case "$*" in *finetune*seeds=seed_1*)
+  if [ ! -e killed ]; then
+    until [ -e {TRAINED.format(0)} ]; do sleep 0.5; done
+    sleep 3
+    cp {TRAINED.format(0)} first.json
+    touch killed
+    kill -9 $$
+  fi;;
+esac
+exec {BIN}/fpc "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory, running: Path) -> tuple[Path, str]:
+    """A job that asks for a GPU, and two trainings that share a job: project, and the driver's output."""
+    project = prepared(tmp_path_factory.mktemp("trial"))
+    (project / "bin").mkdir()
+    (project / "bin/fpc").write_text(STAND_IN)
+    (project / "bin/fpc").chmod(0o755)
+    path = f"{project}/bin:{BIN}:{os.environ['PATH']}"
+    words = [CARD, TRAINED.format(0), TRAINED.format(1)]
+    words += ["--profile", "slurm", *QUICK, "--group-components", "shared_finetune=2"]
+    driver = snakemake(project, *words, scale="trial", PATH=path, FPC_IMAGE=str(project))
+    driver.wait(400)
+    return project, (project / "driver.txt").read_text()
+
+
+CARD_JOB = "rule_pretrain/montezuma"
+SHARED_JOB = "group_shared_finetune"
+
+
+def jobs_of(text: str, what: str) -> list[str]:
+    """The Slurm jobs that the driver submitted for a rule or group, known by the path of their logs."""
+    return [job for job, log in re.findall(r"SLURM jobid (\d+) \(log: (.*)\)", text) if what in log]
+
+
+def test_a_gpu_job_requests_what_the_configuration_says_and_is_given_it(trial: tuple[Path, str]) -> None:
+    project, text = trial
+    job = accounted(jobs_of(text, CARD_JOB)[0])
+    assert (job["Partition"], job["Account"], job["QOS"]) == ("gpu", "root", "normal")
+    assert (job["Constraints"], job["AllocCPUS"], job["ReqMem"]) == ("fakes", "2", "800M")
+    assert "gres/gpu=1" in job["AllocTRES"]
+    log = (project / "results/.logs/trial/montezuma/pretrain/seed_0.log").read_text()
+    assert log.startswith("GPU 0, processes 2\n")
+
+
+def test_a_job_that_cannot_succeed_is_submitted_once(trial: tuple[Path, str]) -> None:
+    """There is no real GPU."""
+    project, text = trial
+    (job,) = jobs_of(text, CARD_JOB)
+    assert state_of(job) == "FAILED"
+    log = (project / "results/.logs/trial/montezuma/pretrain/seed_0.log").read_text()
+    assert "fpc: plan.jobs.montezuma.pretrain.gpus asks for a GPU, but " in log
+    assert "asks for a GPU, but " in text, "the driver shows it"
+
+
+def test_trainings_that_share_a_job_request_what_they_need_together(trial: tuple[Path, str]) -> None:
+    _, text = trial
+    for job in map(accounted, jobs_of(text, SHARED_JOB)):
+        assert (job["AllocCPUS"], job["ReqMem"], job["Timelimit"]) == ("2", "1400M", "00:20:00")
+        assert job["Partition"] == "cpu"
+
+
+def test_what_a_failed_job_has_published_is_kept(trial: tuple[Path, str]) -> None:
+    project, text = trial
+    first, second = jobs_of(text, SHARED_JOB)
+    made = [read(project / TRAINED.format(seed)).details for seed in (0, 1)]
+    assert (project / TRAINED.format(0)).read_bytes() == (project / "first.json").read_bytes()
+    assert [details["machine"]["slurm_job"] for details in made] == [first, second]

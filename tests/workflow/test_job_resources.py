@@ -49,16 +49,19 @@ def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose trainings of one domain request a GPU, with Slurm options."""
     copy_project(tmp_path, "tiny")
     (tmp_path / "slurm").symlink_to("workflow/profiles/slurm")
-    with (tmp_path / "configs" / "tiny.yaml").open("a", encoding="utf-8") as file:
-        file.write(
-            """plan:
+    file = tmp_path / "configs" / "tiny.yaml"
+    text = file.read_text(encoding="utf-8").replace("[figure_9]", "[figure_6]")
+    file.write_text(
+        text
+        + """plan:
   slurm: {cpu: {partition: cores}, gpu: {partition: cards, constraint: nvlink, gpu_model: a100}}
   job: {qos: short}
   jobs:
-    two_state_mdp:
+    montezuma:
       finetune: {runtime: 1440, mem_mb: 40000, cpus: 12, gpus: 1, account: vision}
-"""
-        )
+""",
+        encoding="utf-8",
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -66,7 +69,7 @@ def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("queues")
 def test_requests_have_the_names_that_the_plugin_understands() -> None:
     configuration = load("tiny")
-    assert job_resources(configuration, "finetune", "two_state_mdp") == {
+    assert job_resources(configuration, "finetune", "montezuma") == {
         "runtime": 1440,
         "mem_mb": 40000,
         "cpus_per_task": 12,
@@ -102,7 +105,7 @@ def printed_resources(project: Path, phase: str, experiment: str, *arguments: st
 
 
 def test_snakemake_is_told_what_the_configuration_requests(queues: Path) -> None:
-    trained = printed_resources(queues, "finetune", "two_state_mdp")
+    trained = printed_resources(queues, "finetune", "montezuma")
     assert {"cpus_per_task=12", "mem_mb=40000", "gpu=1", "gpu_model=a100"} <= trained
     assert {"slurm_partition=cards", "slurm_account=vision", "constraint=nvlink"} <= trained
     assert "slurm_extra=--signal=TERM@120" in trained
@@ -111,7 +114,7 @@ def test_snakemake_is_told_what_the_configuration_requests(queues: Path) -> None
 def test_options_of_the_profile_hold_where_the_configuration_has_none(queues: Path) -> None:
     """Other jobs of the phase have an account, which this one has not."""
     extra = ["--default-resources", "slurm_account='guests'", "slurm_extra='--signal=TERM@120'"]
-    drawn = printed_resources(queues, "figure", "two_state_mdp", *extra)
+    drawn = printed_resources(queues, "figure", "montezuma", *extra)
     assert {"slurm_account=guests", "slurm_partition=cores", "qos=short"} <= drawn
 
 

@@ -1,4 +1,5 @@
 # The configuration, the run table, and the functions that look up jobs' inputs in it.
+import os
 import sys
 import time
 from pathlib import Path
@@ -9,11 +10,16 @@ from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
 from fpc.workflow.inputs import missing_note
 from fpc.workflow.run_table import closing_row, rows
+from fpc.workflow.slurm_groups import side_by_side
 from snakemake.exceptions import WorkflowError
 from snakemake.jobs import GroupJob, Job
 from snakemake.settings.types import DeploymentMethod
 
+if group_command := side_by_side(sys.argv[1:], os.environ):
+    os.execvp(group_command[0], group_command)
+
 STARTED = time.time()
+adapter.set_job_settings(config)
 CONFIGURATION = adapter.prepare(config.get("scale", "demo"), config.get("variant"))
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label
@@ -105,16 +111,17 @@ def resources(phase):
     return {name: requested(phase, name) for name in sorted(names)}
 
 
-def small(wildcards):
-    """Group of a run that needs only `plan.job`: the profile says how many such runs share a cluster job.
+def shared(phase):
+    """Group function of a phase: the profile says how many runs of a group share a cluster job.
 
     pi*'s evaluation is in none: it is a parent of the others, and a group's connected runs are never parted.
     """
-    if wildcards.method == PI_STAR:
-        return None
-    asked = adapter.job_resources(CONFIGURATION, "evaluate", wildcards.experiment)
-    usual = adapter.job_resources(CONFIGURATION, "evaluate")
-    return "small_evaluate" if asked == usual else None
+
+    def group(wildcards):
+        shares = adapter.is_shared(CONFIGURATION, phase, wildcards.experiment)
+        return f"shared_{phase}" if shares and wildcards.method != PI_STAR else None
+
+    return group
 
 
 def figure_inputs(wildcards):

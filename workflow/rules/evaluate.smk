@@ -1,14 +1,15 @@
 rule evaluate:
     input:
         run_inputs("evaluate"),
+    # Neither removed before a run nor after its failure: another run of its group may have failed.
     output:
-        f"{RESULTS}/{{experiment}}/evaluate/{{method}}/{{seeds}}/manifest.json",
+        update(f"{RESULTS}/{{experiment}}/evaluate/{{method}}/{{seeds}}/manifest.json"),
     log:
         f"{LOGS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.log",
     benchmark:
         f"{BENCHMARKS}/{{experiment}}/evaluate/{{method}}/{{seeds}}.tsv"
     group:
-        small
+        shared("evaluate")
     threads: requested("evaluate", "cpus_per_task")
     resources:
         **resources("evaluate"),

@@ -38,8 +38,12 @@ def digest_of(value: Any) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that replaces ``path`` if the block ends without an error.
+
+    Args:
+        path: the file.
+        durable: also on disk when the block ends; otherwise a power cut may lose it, or leave it empty.
 
     Raises:
         OSError: the file cannot be written, for example because the disk is full; the error names ``path``.
@@ -50,11 +54,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-        fsync_folder(path.parent)
+        if durable:
+            fsync_folder(path.parent)
     except OSError as error:
         if error.errno is not None:  # otherwise it has its own message
             error.filename = str(path)
@@ -72,15 +78,15 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
-    with atomic_path(path) as temporary:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write UTF-8 text atomically; ``durable`` as in ``atomic_path``."""
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically, keys in the given order."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write indented JSON atomically, keys in the given order; ``durable`` as in ``atomic_path``."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", durable=durable)
 
 
 def read_json(path: Path) -> Any:

@@ -50,10 +50,23 @@ class JobResources(GPUOptions):
         description="GPUs; above 0 networks run on one, at 0 on CPUs, whatever the machine has."
     )
 
+    shared: bool = Field(
+        default=False,
+        description="Whether several such runs share a cluster job, side by side, as many as the profile's "
+        "`group-components` says (`finetune` and `evaluate` only); with one core, no GPU and the Slurm "
+        "options of `plan.slurm.cpu`.",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.gpu_model is not None and not self.gpus:
             raise ValueError("gpu_model is set, but gpus is 0; request GPUs, or remove gpu_model")
+        own = [name for name in SLURM_OPTIONS if getattr(self, name) is not None]
+        if self.shared and (self.cpus > 1 or self.gpus or own):
+            raise ValueError(
+                "shared is true, but runs share a job only if cpus is 1, gpus is 0 and there are no Slurm "
+                f"options of their own ({', '.join(own) or 'none here'})"
+            )
         return self
 
     def completed(self, slurm: SlurmSection) -> JobResources:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from fpc.core.device import Device
 from fpc.core.files import digest_of, sha256_of, write_json
@@ -28,10 +28,9 @@ from fpc.lineage.signing import signature_of
 from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
+from fpc.workflow.run_lock import LEASE_FILE, LOCK_FILE, acquired
 
 RUNS = RESULTS / ".runs"
-HEARTBEAT_SECONDS = 1.0
-LOCK_FILE = "lock"
 STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continued
 
 
@@ -60,10 +59,13 @@ class Run:
     checkpoint_seconds: float = field(
         default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
     )
+    heartbeat_seconds: float = field(
+        default_factory=lambda: float(os.environ.get("FPC_HEARTBEAT_SECONDS", "1"))
+    )
     _devices: set[str] = field(default_factory=set)
     _started: float = field(default_factory=time.monotonic)
     _first_step: int | None = None
-    _last: tuple[float, int] = (0.0, 0)
+    _last: tuple[float, int] = (float("-inf"), 0)  # when the last report was written, and the last step
     _bar: Any = None
 
     @property
@@ -79,7 +81,7 @@ class Run:
             attempts.note(self.state.parent, devices=sorted(self._devices))
 
     def report(self, step: int, total: int, **metrics: float) -> None:
-        """Report progress; cheap enough to call every episode (written at most once a second)."""
+        """Report progress; cheap enough to call every episode (written every ``heartbeat_seconds``)."""
         now = time.monotonic()
         if self._first_step is None:
             self._first_step = step if self.attempt > 1 else 0
@@ -87,7 +89,7 @@ class Run:
         self._show(step, total, metrics)
         written, _ = self._last
         self._last = (written, step)
-        if now - written < HEARTBEAT_SECONDS and step < total:
+        if now - written < self.heartbeat_seconds and step < total:
             return
         self._last = (now, step)
         progress = {
@@ -98,7 +100,7 @@ class Run:
             "metrics": {name: float(value) for name, value in metrics.items()},
             "process": os.getpid(),
         }
-        write_json(self.state.parent / "progress.json", progress)
+        write_json(self.state.parent / "progress.json", progress, durable=False)
         if metrics:
             events.append(self.output, step, metrics)
 
@@ -175,9 +177,8 @@ def open_run(
         parents={parent.phase: parent.folder for parent in parents},
         device=device,
     )
-    lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock = acquired(folder)
     except Timeout as error:
         raise RunError(
             f"{folder}: another process is working on this run ({attempts.holder(folder)}); "
@@ -215,9 +216,8 @@ def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
     folder = RUNS / run_digest(row, digest_of(section), parents)
     if not folder.exists():
         return
-    lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock = acquired(folder)
     except Timeout:
         return  # the process that holds it is about to do this
     _empty(folder)
@@ -226,8 +226,13 @@ def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Empty a run's folder while its lock is held; the lock file goes last, or another process takes it."""
+    """Empty a run's folder while its lock is held; the lock file goes last, or another process takes it.
+
+    A lease removes its own file at its release.
+    """
     for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
+        if path.name == LEASE_FILE:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

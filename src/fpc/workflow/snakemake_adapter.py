@@ -44,6 +44,8 @@ RESOURCES = {
     "constraint": "constraint",
     "gpu_model": "gpu_model",
 }
+# Key of `--config`, which a profile may set -> environment variable of the jobs; neither affects results.
+SETTINGS = {"checkpoint_seconds": "FPC_CHECKPOINT_SECONDS", "heartbeat_seconds": "FPC_HEARTBEAT_SECONDS"}
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 
 
@@ -74,6 +76,25 @@ def prepare(scale: str, variant: str | None) -> Configuration:
         _write_section(path, table.section(group[0]), [outdated[row] for row in group if row in outdated])
     fresh.digests.save()
     return configuration
+
+
+def set_job_settings(settings: Mapping[str, Any]) -> None:
+    """Hand what ``--config`` says about saving to the jobs, through the environment, which wins itself.
+
+    A value that is not a positive number ends the process with code 2 and one message.
+    """
+    for name, variable in SETTINGS.items():
+        if name not in settings:
+            continue
+        try:
+            valid = float(settings[name]) > 0
+        except (TypeError, ValueError):
+            valid = False
+        if not valid:
+            print(f"fpc: --config {name} must be a positive number, not {settings[name]!r}", file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(2)  # as in prepare
+        os.environ.setdefault(variable, str(settings[name]))
 
 
 def section_file(row: Row) -> Path:
@@ -116,6 +137,11 @@ def resource_names(configuration: Configuration, phase: str) -> set[str]:
     """Snakemake's names of the resources that some job of a phase requests."""
     experiments = list(configuration.experiments) if phase in RUN_PHASES else [None]
     return {name for experiment in experiments for name in job_resources(configuration, phase, experiment)}
+
+
+def is_shared(configuration: Configuration, phase: str, experiment: str) -> bool:
+    """Whether runs of a phase share cluster jobs."""
+    return _asked(configuration, phase, experiment).shared
 
 
 def _asked(configuration: Configuration, phase: str, experiment: str | None) -> JobResources:
