@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -15,6 +17,7 @@ from fpc.core.files import (
     digest_of,
     read_tensors,
     sha256_of,
+    write_table,
     write_tensors,
     write_text,
 )
@@ -33,6 +36,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         fail()
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_new_files_follow_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "table.json", "{}")
+        write_tensors(tmp_path / "policy.safetensors", {"weight": torch.zeros(2)})
+        write_table(tmp_path / "table.parquet", pd.DataFrame({"step": [1]}))
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "table.json": mode,
+        "policy.safetensors": mode,
+        "table.parquet": mode,
+    }
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:

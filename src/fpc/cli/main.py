@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from fpc.cli.versions import record
 from fpc.core import interruption, logs
 from fpc.core.checkpoint import NoUsableCheckpoint
 from fpc.core.errors import ConfigError, unknown
+from fpc.core.file_errors import remedy_of
 from fpc.domains.registry import domain_commands
 from fpc.lineage.manifest import ManifestError
 from fpc.workflow.run import RunError
@@ -44,7 +44,6 @@ audit.command()(sign)
 app.command()(record)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 Name = Annotated[str, typer.Option(help="Name of the figure, such as figure_7.")]
 
 
@@ -148,10 +147,9 @@ def main() -> None:
     except ConfigError as error:
         _exit(error, 2)
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if (message := remedy_of(error)) is None:
             raise
-        where = error.filename or error.filename2 or Path.cwd()
-        _exit(f"{where}: {error.strerror}; make room, then run the same command again to resume", 1)
+        _exit(message, 1)
     except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
         if type(error) is ValueError:
             raise

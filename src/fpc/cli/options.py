@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from fpc.core.errors import ConfigError, unknown
 from fpc.lineage.artifact import Row, parse_seeds, seeds_name
+from fpc.lineage.places import project_path
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
 from fpc.workflow.run_table import experiment_rows
@@ -66,9 +66,6 @@ def in_project(path: Path) -> Path:
     Raises:
         ConfigError: it is outside the current folder, where no manifest's parents would be found.
     """
-    here = Path.cwd()
-    # First without following links: results/ may be a link to another disk.
-    for candidate in (Path(os.path.normpath(here / path)), path.resolve()):
-        if candidate.is_relative_to(here):
-            return candidate.relative_to(here)
-    raise ConfigError(f"{path} is outside this project; run the command in the project it belongs to")
+    if (found := project_path(path)) is None:
+        raise ConfigError(f"{path} is outside this project; run the command in the project it belongs to")
+    return found

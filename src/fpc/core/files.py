@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ def digest_of(value: Any) -> str:
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that replaces ``path`` if the block ends without an error.
 
+    The file's permissions follow from the umask and the folder's default ACL, as those of any new file do.
+
     Args:
         path: the file.
         durable: also on disk when the block ends; otherwise a power cut may lose it, or leave it empty.
@@ -49,15 +52,15 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         OSError: the file cannot be written, for example because the disk is full; the error names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         yield temporary
         if durable:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(stat.S_IMODE(mode))  # safetensors puts a file with mode 0600 in its place
         temporary.replace(path)
         if durable:
             fsync_folder(path.parent)

@@ -18,10 +18,11 @@ from typing import Any
 from fpc.core.files import digest_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
-from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, Row, is_heavy
+from fpc.lineage.artifact import FIGURE_SUFFIXES, Row, is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.places import real_folder
 from fpc.lineage.project import Project
 from fpc.lineage.sections import changed
 from fpc.lineage.verdict import Check, Verdict, named
@@ -137,9 +138,7 @@ def leads_outside(file: Path, folder: Path) -> bool:
         target = file.resolve()
     except (OSError, RuntimeError):  # a loop of links
         return True
-    home = RESULTS.resolve()  # may itself be a link to another disk
-    inside = home / folder.relative_to(RESULTS) if folder.is_relative_to(RESULTS) else Path.cwd() / folder
-    return not any(target.is_relative_to(root) for root in (inside, cache_folder()))
+    return not any(target.is_relative_to(root) for root in (real_folder(folder), cache_folder()))
 
 
 def cache_folder() -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from fpc.figures.embedded import read_source
 from fpc.lineage.ancestry import manifest_of
 from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.places import project_path
 
 Match = Literal["identical", "same data", "other data", "unknown data"]
 """A copy of a figure compared with the one here; ``unknown data``: the one here cannot be read."""
@@ -37,9 +37,9 @@ def locate(path: Path) -> Location:
         ConfigError: there is no such file, or it belongs to no artifact.
         ManifestError: it is a copy of a figure that is not here.
     """
-    here = Path(os.path.normpath(Path.cwd() / path))
-    if here.is_relative_to(Path.cwd() / RESULTS):
-        return Location(manifest_of(here.relative_to(Path.cwd())))
+    here = project_path(path)
+    if here is not None and here.is_relative_to(RESULTS):
+        return Location(manifest_of(here))
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise ConfigError(f"{path} {what}; give an artifact, its manifest or one of its files")

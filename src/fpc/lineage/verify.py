@@ -12,6 +12,7 @@ from fpc.lineage.artifact import RESULTS
 from fpc.lineage.digests import Digests
 from fpc.lineage.freshness import NOT_MADE, Freshness, Inheritance, judged
 from fpc.lineage.manifest import Manifest, ManifestError
+from fpc.lineage.places import may_be_linked
 from fpc.lineage.project import Project
 from fpc.lineage.signing import signature_of
 from fpc.lineage.verdict import Check, Finding, Verdict
@@ -147,7 +148,18 @@ def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
 
 
 def _wrong_link(link: Path, root: Path) -> str | None:
-    """Why a link is not allowed: DVC links only files, and a link to a parent folder would never end."""
+    """Why a link is not allowed: DVC links only files, and a link to a parent folder would never end.
+
+    The folder of an experiment may be a link to another disk.
+    """
+    if may_be_linked(link) and link.is_dir() and _is_elsewhere(link.resolve()):
+        return None
     if checks.leads_outside(link, root):
         return "it is a link out of the results"
     return "it is a link to a folder" if link.is_dir() else None
+
+
+def _is_elsewhere(folder: Path) -> bool:
+    """Whether a folder is outside the results, and does not contain the project."""
+    project = Path.cwd()
+    return not (folder.is_relative_to(RESULTS.resolve()) or project.is_relative_to(folder))

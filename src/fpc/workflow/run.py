@@ -2,7 +2,7 @@
 
 A run's state and output are in ``results/.runs/<digest>/``, keyed by configuration section and parents, so
 the same command finds them again and another configuration never does. Publishing moves the output, with
-its manifest, to the artifact's folder and removes the state.
+its manifest, to the artifact's folder (:mod:`fpc.workflow.publishing`) and removes the state.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from typing import Any
 from filelock import Timeout
 
 from fpc.core.device import Device
+from fpc.core.file_errors import check_writable
 from fpc.core.files import digest_of, sha256_of, write_json
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
-from fpc.lineage.signing import signature_of
 from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
+from fpc.workflow.publishing import replace_files, replace_folder
 from fpc.workflow.run_lock import LEASE_FILE, LOCK_FILE, acquired
 
 RUNS = RESULTS / ".runs"
@@ -163,8 +164,11 @@ def open_run(
 
     Raises:
         RunError: a parent is missing, another process holds the run, or a parent was replaced meanwhile.
+        ConfigError: the artifact's folder is on a disk that is not there.
+        OSError: nothing can be written there.
     """
     made_from = _manifest_digests(parents)
+    check_writable(row.folder.parent)  # not after all the training
     folder = RUNS / _folder_name(row, digest_of(section), made_from)
     run = Run(
         scale=row.label,
@@ -190,8 +194,9 @@ def open_run(
             needed.mkdir(parents=True, exist_ok=True)
         origin.repository()  # now, because the code may be replaced during the run
         code = origin.code_of(entry_points(row, section))
-        for leftover in folder.rglob(".*.tmp"):  # from a write that was killed
-            leftover.unlink()
+        for pattern in (".*.tmp", ".tmp*"):  # from a write that was killed: our names, and safetensors'
+            for leftover in folder.rglob(pattern):
+                leftover.unlink()
         begun = attempts.begin(folder, row)
         run.attempt = len(begun)
         yield run
@@ -294,26 +299,6 @@ def _publish(
     )
     write_json(run.output / row.manifest.name, statement)
     if row.name is None:
-        _replace_folder(run.output, row.folder)
+        replace_folder(run.output, row.folder)
     else:
-        _replace_files(run.output, row)
-
-
-def _replace_folder(output: Path, target: Path) -> None:
-    """Replace ``target`` by ``output``; the old folder is kept until the new one is in place."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    retired = output.parent / "retired"
-    shutil.rmtree(retired, ignore_errors=True)
-    if target.exists():
-        target.rename(retired)
-    output.rename(target)
-
-
-def _replace_files(output: Path, row: Row) -> None:
-    """Move files into a folder shared with other rows; the manifest comes last."""
-    row.folder.mkdir(parents=True, exist_ok=True)
-    row.manifest.unlink(missing_ok=True)
-    signature_of(row.manifest).unlink(missing_ok=True)
-    names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
-    for name in names:
-        (output / name).replace(row.folder / name)
+        replace_files(run.output, row)

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from fpc.core.errors import ConfigError
-from fpc.core.files import write_text
+from fpc.core.file_errors import check_writable, remedy_of
+from fpc.core.files import write_bytes, write_text
 from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
 from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
@@ -31,6 +32,7 @@ from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
 
 SECTIONS = RESULTS / ".sections"
+SNAKEMAKE = Path(".snakemake")
 TICK = 0.01  # seconds
 # Snakemake's name of a resource, as its Slurm plugin understands it -> ours.
 RESOURCES = {
@@ -52,15 +54,28 @@ LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 def prepare(scale: str, variant: str | None) -> Configuration:
     """The validated configuration; also writes section files and sets file times.
 
-    An invalid configuration or DVC file ends the process with code 2 and one message; nothing is made.
+    An invalid configuration or DVC file ends the process with code 2 and one message, and so does a checkout
+    in which nothing can be written; nothing is made.
     """
     try:
         configuration = load(scale, variant)
-        table = RunTable(configuration)
-        fresh = freshness(table)
+        _prepare(RunTable(configuration))
+        return configuration
     except ConfigError as error:
-        print(f"fpc: {error}", file=sys.stderr, flush=True)
-        os._exit(2)  # Snakemake would turn any exception into code 1 and a traceback
+        message = str(error)
+    except OSError as error:
+        if (found := remedy_of(error)) is None:
+            raise
+        message = found
+    print(f"fpc: {message}", file=sys.stderr, flush=True)
+    os._exit(2)  # Snakemake would turn any exception into code 1 and a traceback
+
+
+def _prepare(table: RunTable) -> None:
+    """Write section files and set file times."""
+    for folder in (SNAKEMAKE, SECTIONS, RESULTS / table.label):
+        check_writable(folder)  # Snakemake's own error is a traceback
+    fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
     for row in table.rows():  # parents before children
@@ -75,7 +90,6 @@ def prepare(scale: str, variant: str | None) -> Configuration:
     for path, group in _sections(table.rows()).items():
         _write_section(path, table.section(group[0]), [outdated[row] for row in group if row in outdated])
     fresh.digests.save()
-    return configuration
 
 
 def set_job_settings(settings: Mapping[str, Any]) -> None:
@@ -196,7 +210,12 @@ def _restore_times(manifest: Manifest, finished: float) -> None:
 
 def _set_time(path: Path, seconds: float) -> None:
     with suppress(FileNotFoundError):  # a job may be replacing it
-        if abs(path.stat().st_mtime - seconds) > 0.001:
+        if abs(path.stat().st_mtime - seconds) <= 0.001:
+            return
+        try:
+            os.utime(path, (seconds, seconds))
+        except PermissionError:  # another member of a group made it, and only the owner may set a file's time
+            write_bytes(path, path.read_bytes())
             os.utime(path, (seconds, seconds))
 
 

@@ -1,0 +1,68 @@
+"""Where the project's folders are: itself, its results and parts of these may be reached through links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpc.lineage.artifact import RESULTS
+
+LINKED_DEPTH = 2  # levels below results/ that may be links to another disk: a scale, and an experiment in it
+
+
+def real_folder(folder: Path) -> Path:
+    """Where a folder is, following only the links that may lead to another disk.
+
+    Args:
+        folder: a folder, relative to the project.
+    """
+    if not folder.is_relative_to(RESULTS):
+        return Path.cwd() / folder
+    parts = folder.relative_to(RESULTS).parts
+    return RESULTS.joinpath(*parts[:LINKED_DEPTH]).resolve().joinpath(*parts[LINKED_DEPTH:])
+
+
+def may_be_linked(folder: Path) -> bool:
+    """Whether a folder of the results may be a link to another disk."""
+    return folder.is_relative_to(RESULTS) and len(folder.relative_to(RESULTS).parts) <= LINKED_DEPTH
+
+
+def project_path(path: Path) -> Path | None:
+    """A path as the run table writes it: relative to the project, below ``results/`` if it leads there.
+
+    Args:
+        path: of a file or folder, named through whatever links.
+
+    Returns:
+        None if it is outside the project, which is the current folder.
+    """
+    # First without following links: a file of the results may be a link into DVC's cache.
+    given = (Path(os.path.normpath(Path.cwd() / path)), path.resolve())
+    found = [inside for place in given if (inside := _inside(place)) is not None]
+    return next((inside for inside in found if inside.is_relative_to(RESULTS)), found[0] if found else None)
+
+
+def _inside(path: Path) -> Path | None:
+    if path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    for home in _homes():
+        for folder in (path, *path.parents):
+            if _same(folder, home):
+                return home / path.relative_to(folder)
+    return None
+
+
+def _homes() -> Iterator[Path]:
+    """The project, its results and the links in these."""
+    yield Path()
+    yield RESULTS
+    for depth in range(1, LINKED_DEPTH + 1):
+        yield from (folder for folder in RESULTS.glob("/".join("*" * depth)) if folder.is_symlink())
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

@@ -1,0 +1,74 @@
+"""Moves what a run made to its artifact's folder, which may be on another disk."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+from fpc.core.files import atomic_path
+from fpc.lineage.artifact import Row
+from fpc.lineage.signing import signature_of
+
+
+def replace_folder(output: Path, target: Path) -> None:
+    """Replace ``target`` by ``output``; the old folder is kept until the new one is in place.
+
+    If they are on different disks, ``output`` is copied beside ``target`` first and stays where it is.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _exchange(output, target, output.parent / "retired")
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = target.with_name(f".{target.name}.new")
+        try:
+            _copy_folder(output, copy)
+            _exchange(copy, target, target.with_name(f".{target.name}.old"))
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+
+def replace_files(output: Path, row: Row) -> None:
+    """Move files into a folder shared with other rows; the manifest comes last."""
+    row.folder.mkdir(parents=True, exist_ok=True)
+    row.manifest.unlink(missing_ok=True)
+    signature_of(row.manifest).unlink(missing_ok=True)
+    names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
+    for name in names:
+        _move_file(output / name, row.folder / name)
+
+
+def _exchange(new: Path, target: Path, retired: Path) -> None:
+    """Move ``new`` to ``target``, and an old ``target`` out of the way; all are on one disk."""
+    shutil.rmtree(retired, ignore_errors=True)
+    if target.exists():
+        target.rename(retired)
+    new.rename(target)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _copy_folder(folder: Path, copy: Path) -> None:
+    """Copy a folder and have the copy on the disk."""
+    shutil.rmtree(copy, ignore_errors=True)
+    for path in sorted(folder.rglob("*")):
+        target = copy / path.relative_to(folder)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            _copy_file(path, target)
+
+
+def _copy_file(file: Path, target: Path) -> None:
+    with atomic_path(target) as copy:
+        shutil.copyfile(file, copy)
+
+
+def _move_file(file: Path, target: Path) -> None:
+    try:
+        file.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_file(file, target)
