@@ -13,13 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import read_json
 from fpc.domains.nethack import downloads
 from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.downloads import DownloadError, download, unpack
-from fpc.domains.nethack.external_inputs import INPUTS, LOCK, ExternalFile, ExternalInput, fetch, require
+from fpc.domains.nethack.external_inputs import (
+    INPUTS,
+    LOCK,
+    RECORDINGS,
+    ExternalFile,
+    ExternalInput,
+    fetch,
+    require,
+)
 from fpc.domains.nethack.sources import externals_of
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
@@ -281,6 +290,87 @@ def test_a_manually_downloaded_file_is_checked_and_pinned_like_the_others(host: 
     (tmp_path / "mine").write_bytes(b"evil")
     with pytest.raises(DownloadError, match="refused"):
         fetch("one", given={"x": tmp_path / "mine"}, inputs=inputs)
+
+
+def weights(**tensors: float) -> bytes:
+    stream = io.BytesIO()
+    torch.save({"model_state_dict": {key: torch.tensor(value) for key, value in tensors.items()}}, stream)
+    return stream.getvalue()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
+PAGE = b"\n<!DOCTYPE html>\n<html><title>Google Drive - Virus scan warning</title></html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("games.zip", b"x", "not a readable zip file"),
+        ("games.zip", b"", "an empty file"),
+        ("games.zip", PAGE, "a web page"),
+        ("games.zip", archive(**{"photos/1.jpg": b"1"}), r"no \*\.ttyrec\*\.bz2 in this zip file"),
+        ("model_115.tar", b"x", "not a checkpoint of torch"),
+        ("model_115.tar", b"", "an empty file"),
+        ("model_115.tar", PAGE, "a web page"),
+        ("model_115.tar", LFS, "a Git LFS pointer"),
+        ("model_115.tar", bytes(5000), "a file of zeros"),
+        ("model_115.tar", weights(a=1.0)[:-100], "a truncated file"),
+        ("model_115.tar", archive(**{"a/1": b"1"}), "a zip file without a checkpoint"),
+        ("model_flags.tar", PAGE, "a web page"),
+    ],
+)
+def test_a_file_is_looked_into_before_it_is_pinned(
+    host: Host, tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
+    right = archive(**{"d/nle.1.0.ttyrec3.bz2": b"1"}) if name == "games.zip" else weights(a=1.0)
+    zipped = name == "games.zip"
+    file = ExternalFile(f"{host.address}/{name}", name, unpack=zipped, holds=RECORDINGS if zipped else "*")
+    inputs = {"one": ExternalInput("one", "One.", "none", (file,))}
+    mine = tmp_path / name
+    mine.write_bytes(content)
+    host.files[f"/{name}"] = content or b"<html>"
+    for given in ({name: mine}, None):
+        with pytest.raises(DownloadError, match=problem if given or content else "web page"):
+            fetch("one", given=given, inputs=inputs)
+        assert not LOCK.exists()
+        assert not (Path("data/external/one") / name).exists()
+    mine.write_bytes(right)
+    fetch("one", given={name: mine}, inputs=inputs)
+    assert read_json(LOCK)["one"][name]["sha256"] == sha256(right)
+    require("one", inputs)
+
+
+def test_a_zip_file_with_one_damaged_byte_is_not_pinned(host: Host, tmp_path: Path) -> None:
+    member = bytes(range(256)) * 40
+    content = bytearray(archive(**{"d/nle.1.0.ttyrec3.bz2": member}))
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DownloadError, match=r"a\.zip: not a readable zip file"):
+        fetch("games", given={"a.zip": tmp_path / "a.zip"}, inputs=games(host))
+    assert not LOCK.exists()
+
+
+def test_a_given_file_that_is_not_there_or_not_the_pinned_one_is_not_ignored(
+    host: Host, tmp_path: Path
+) -> None:
+    inputs = games(host)
+    with pytest.raises(DownloadError, match=r"a\.zip does not exist; give the downloaded file"):
+        fetch("games", given={"a.zip": tmp_path / "a.zip"}, inputs=inputs)
+    with pytest.raises(DownloadError, match="is a folder"):
+        fetch("games", given={"a.zip": tmp_path}, inputs=inputs)
+    fetch("games", inputs=inputs)
+    (tmp_path / "a.zip").write_bytes(b"other")
+    with pytest.raises(DownloadError, match="was refused"):
+        fetch("games", given={"a.zip": tmp_path / "a.zip"}, inputs=inputs)
+
+
+def test_a_repository_may_have_empty_files(host: Host) -> None:
+    inputs = {"saves": ExternalInput("saves", "Saves.", "none", repository="lab/saves")}
+    listing = {"id": "lab/saves", "sha": "c" * 40, "siblings": [{"rfilename": "git.diff"}]}
+    host.files["/api/models/lab/saves"] = json.dumps(listing).encode()
+    host.kinds["/api/models/lab/saves"] = "application/json"
+    host.files[f"/lab/saves/resolve/{'c' * 40}/git.diff"] = b""
+    assert (fetch("saves", inputs=inputs, endpoint=host.address) / "git.diff").read_bytes() == b""
 
 
 def test_a_repository_is_listed_once_and_then_pinned(host: Host) -> None:

@@ -6,6 +6,10 @@ import logging
 import shutil
 import stat
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from time import sleep
 
@@ -20,6 +24,8 @@ ATTEMPTS = 5
 TIMEOUT = (10, 60)  # seconds: to connect, and between two chunks
 LARGEST_RATIO = 100  # of unpacked to packed size; recordings hardly compress, saved games about tenfold
 SMALLEST_LIMIT = 10 << 20
+# Damaged; compressed in a way that zipfile does not know; encrypted.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 class DownloadError(ValueError):
@@ -161,6 +167,38 @@ def unpack(archive: Path, folder: Path) -> int:
         DownloadError: not a zip file; a member is a link or special file, or its path is absolute or has
             ``..``, a backslash or a drive; the unpacked size is implausibly large.
     """
+    with _opened(archive) as (opened, members):
+        for member in members:
+            target = folder / member.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # zipfile stops at the declared size, which was checked, and verifies the CRC.
+            with opened.open(member) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, CHUNK)
+        return len(members)
+
+
+def check_archive(archive: Path, pattern: str) -> None:
+    """Check that ``unpack`` would unpack a zip file, by reading all of it, and that it has what we need.
+
+    Args:
+        archive: the zip file.
+        pattern: shell pattern that the path of at least one member matches.
+
+    Raises:
+        DownloadError: see ``unpack``; or no member matches.
+    """
+    with _opened(archive) as (opened, members):
+        if not any(fnmatchcase(member.filename, pattern) for member in members):
+            raise DownloadError(f"{archive}: no {pattern} in this zip file, so it is another one")
+        for member in members:
+            with opened.open(member) as source:
+                while source.read(CHUNK):
+                    pass
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A zip file and its files, none of which is unsafe."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
@@ -169,14 +207,8 @@ def unpack(archive: Path, folder: Path) -> int:
             limit = max(LARGEST_RATIO * archive.stat().st_size, SMALLEST_LIMIT)
             if sum(member.file_size for member in members) > limit:
                 raise DownloadError(f"{archive}: unpacks to more than {limit} bytes; the archive was refused")
-            for member in members:
-                target = folder / member.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                # zipfile stops at the declared size, which was checked above, and verifies the CRC.
-                with opened.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file, CHUNK)
-            return len(members)
-    except zipfile.BadZipFile as error:
+            yield opened, members
+    except UNREADABLE as error:
         raise DownloadError(f"{archive}: not a readable zip file ({error}); download it again") from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -16,8 +17,16 @@ from typing import Any
 from filelock import FileLock
 
 from fpc.core.errors import ConfigError, unknown
+from fpc.core.file_kinds import not_a_checkpoint, placeholder
 from fpc.core.files import read_json, write_json
-from fpc.domains.nethack.downloads import DownloadError, check_file, check_inside, download, unpack
+from fpc.domains.nethack.downloads import (
+    DownloadError,
+    check_archive,
+    check_file,
+    check_inside,
+    download,
+    unpack,
+)
 
 EXTERNAL = Path("data/external")
 LOCK = Path("configs/external.lock.json")
@@ -26,13 +35,17 @@ DONE = "fetched.json"
 
 @dataclass(frozen=True)
 class ExternalFile:
-    """One file: its address, its local name, and whether it is a zip file to unpack and remove."""
+    """One file: its address, its local name, and whether it is a zip file to unpack and remove.
+
+    ``holds`` is a shell pattern: a zip file without such a member is another one.
+    """
 
     url: str
     name: str
     size: int | None = None
     sha256: str | None = None
     unpack: bool = False
+    holds: str = "*"
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,8 @@ class ExternalInput:
 
 NETHACK_LICENCE = "NetHack General Public License"
 NOT_STATED = "not stated by the publisher; check before redistributing"
+RECORDINGS = "*.ttyrec*.bz2"
+CHECKPOINTS = ("model_115.tar", "*.pth")
 _NLD = "https://dl.fbaipublicfiles.com/nld"
 _DRIVE = "https://drive.google.com/uc?export=download&confirm=t&id="
 
@@ -63,7 +78,10 @@ INPUTS: Mapping[str, ExternalInput] = {
             NETHACK_LICENCE,
             tuple(
                 ExternalFile(
-                    f"{_NLD}/nld-aa/nld-aa-dir-a{letter}.zip", f"nld-aa-dir-a{letter}.zip", unpack=True
+                    f"{_NLD}/nld-aa/nld-aa-dir-a{letter}.zip",
+                    f"nld-aa-dir-a{letter}.zip",
+                    unpack=True,
+                    holds=RECORDINGS,
                 )
                 for letter in ascii_lowercase[:16]
             ),
@@ -72,7 +90,14 @@ INPUTS: Mapping[str, ExternalInput] = {
             "nld_aa_taster",
             "A random subset of NLD-AA, 1.6 GB.",
             NETHACK_LICENCE,
-            (ExternalFile(f"{_NLD}/nld-aa-taster/nld-aa-taster.zip", "nld-aa-taster.zip", unpack=True),),
+            (
+                ExternalFile(
+                    f"{_NLD}/nld-aa-taster/nld-aa-taster.zip",
+                    "nld-aa-taster.zip",
+                    unpack=True,
+                    holds=RECORDINGS,
+                ),
+            ),
         ),
         ExternalInput(
             "tuyls_lstm",
@@ -177,10 +202,13 @@ def _fetch_file(name: str, file: ExternalFile, folder: Path, given: Path | None)
     size, sha256 = pin.get("bytes") or file.size, pin.get("sha256") or file.sha256
     done = _done(folder)
     target = folder / file.name
+    if given is not None:
+        _check_given(file, given)
+        check_file(given, str(given), size=size, sha256=sha256)
     if sha256 is not None and done.get(file.name) == sha256 and (file.unpack or target.exists()):
         return
     if given is not None:
-        check_file(given, str(given), size=size, sha256=sha256)
+        _check_usable(file, given)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(given, target)
         sha256 = check_file(target, str(given), size=size, sha256=sha256)
@@ -188,11 +216,47 @@ def _fetch_file(name: str, file: ExternalFile, folder: Path, given: Path | None)
         check_file(target, str(target), size=size, sha256=sha256, remove=True)
     else:
         sha256 = download(file.url, target, size=size, sha256=sha256)
+        if not pin.get("sha256") and target.stat().st_size:  # a repository may well have empty files
+            _check_download(file, target)
     _pin(name, {file.name: {"url": file.url, "bytes": target.stat().st_size, "sha256": sha256}})
     if file.unpack:
         unpack(target, folder)
         target.unlink()
     write_json(folder / DONE, {**_done(folder), file.name: sha256})
+
+
+def _check_given(file: ExternalFile, given: Path) -> None:
+    if not given.is_file():
+        what = "is a folder" if given.is_dir() else "does not exist"
+        raise DownloadError(f"{given} {what}; give the downloaded file {file.name}")
+
+
+def _check_download(file: ExternalFile, target: Path) -> None:
+    try:
+        _check_usable(file, target)
+    except DownloadError:
+        target.unlink()
+        raise
+
+
+def _check_usable(file: ExternalFile, path: Path) -> None:
+    """Look into a file before its content is pinned: every later fetch must yield the same.
+
+    Raises:
+        DownloadError: it is a web page or another placeholder, or not a zip file or checkpoint as it should.
+    """
+    checkpoint = any(fnmatchcase(file.name, pattern) for pattern in CHECKPOINTS)
+    try:
+        found = not_a_checkpoint(path) if checkpoint else placeholder(path)
+    except OSError as error:
+        raise DownloadError(f"{path}: cannot be read ({error.strerror})") from error
+    if found is not None:
+        raise DownloadError(
+            f"{path} is {found}, so it was not taken for {file.name}; download {file.url} again, by hand "
+            "if need be, and pass the file with --file"
+        )
+    if file.unpack:
+        check_archive(path, file.holds)
 
 
 def _pin(name: str, entries: Mapping[str, dict[str, Any]]) -> None:
