@@ -65,8 +65,8 @@ def test_the_chain_makes_figure_claims_and_report(made: Path) -> None:
         assert (results / name).stat().st_size > 100
     for name in ("claims.json", "claims.md", "claims.manifest.json", "report.html", "report.manifest.json"):
         assert (results / name).stat().st_size > 100
-    for kind in (".logs", ".benchmarks"):
-        files = list((made / "results" / kind / "tiny").rglob("*.*"))
+    for kind, ending in ((".logs", "log"), (".logs", "log.code"), (".benchmarks", "tsv")):
+        files = list((made / "results" / kind / "tiny").rglob(f"*.{ending}"))
         assert len(files) == 7, files  # one per job
     audit = subprocess.run(
         [BIN / "fpc", "audit", "verify"], cwd=made, capture_output=True, text=True, check=False
