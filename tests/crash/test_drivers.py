@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -93,6 +95,29 @@ def test_two_drivers_do_not_work_in_the_same_folder(tmp_path: Path) -> None:
     code, output = first.finish()
     assert code == 0, output
     assert read(project / MANIFEST).details["metadata"]["attempts"] == 1
+
+
+def test_a_closed_terminal_saves_and_leaves_no_lock(tmp_path: Path) -> None:
+    """Its shell ends, and all that it started get SIGHUP and cannot print any more."""
+    project = prepared(tmp_path, steps=4800)
+    terminal, inner = pty.openpty()
+    words = ["--profile", "workflow/profiles/local", "--config", "scale=small", "--", MANIFEST]
+    driver = subprocess.Popen(
+        ["setsid", "--ctty", "sh", "-c", '"$@"; exit', "sh", BIN / "snakemake", *words],
+        cwd=project, env=settings(project), stdin=inner, stdout=inner, stderr=inner,
+    )  # fmt: skip
+    os.close(inner)
+    trainer(project)
+    started = psutil.Process(driver.pid).children(recursive=True)
+    os.close(terminal)
+    driver.wait(60)
+    assert psutil.wait_procs(started, 60)[1] == []
+    (record,) = project.glob("results/.runs/*/run.json")
+    assert read_json(record)["attempts"][0]["how"] == "stopped by SIGHUP"
+    code, output = Driver(project).finish()
+    assert code == 0, output
+    metadata = read(project / MANIFEST).details["metadata"]
+    assert (metadata["attempts"], metadata["steps"]) == (2, 4800)
 
 
 def fpc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

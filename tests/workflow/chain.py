@@ -14,7 +14,8 @@ BIN = Path(sys.executable).parent
 
 def environment(project: Path, source: Path | None = None) -> dict[str, str]:
     """Environment of a command in ``project``, with this checkout's package or the one in ``source``."""
-    package = {} if source is None else {"PYTHONPATH": str(source)}
+    paths = [str(source), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    package = {} if source is None else {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1", **package}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.dvc_lock import record_weights
 
+from fpc.core import interruption
 from fpc.workflow.failures import allowed_retries, exit_code, failure_text, log_of
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import rows
@@ -150,17 +151,23 @@ def test_a_job_is_told_its_cores(project: Path) -> None:
     assert (project / "told").read_text() == "2 1\n", finished.stderr
 
 
-def test_a_stopped_command_leaves_its_own_code(tmp_path: Path) -> None:
-    """SIGTERM goes to all processes of a job; the shell waits for the command, which saves first."""
+@pytest.mark.parametrize("number", interruption.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("shell_name", ["bash", "dash"])
+def test_a_stopped_command_leaves_its_own_code(
+    tmp_path: Path, number: signal.Signals, shell_name: str
+) -> None:
+    """The signal goes to all processes of a job; the shell waits for the command, which saves first."""
     script = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "job.sh"
-    saves = "trap 'sleep 0.3; echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done"
+    saves = (
+        f"trap 'sleep 0.3; echo saved; exit 143' {number.name[3:]}; echo ready; while :; do sleep 0.05; done"
+    )
     command = f'FPC_BIN=/usr/bin; . {script}; logged {tmp_path}/log sh -c "{saves}"'
-    shell = subprocess.Popen(["bash", "-euc", command], start_new_session=True)
+    shell = subprocess.Popen([shell_name, "-euc", command], start_new_session=True)
     deadline = time.monotonic() + 10
     while "ready" not in ((tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.killpg(shell.pid, signal.SIGTERM)
+    os.killpg(shell.pid, number)
     assert shell.wait(10) == 143
     assert (tmp_path / "log").read_text().endswith("saved\n")
     assert (tmp_path / "log.code").read_text() == "143\n"

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from fpc.workflow import snakemake_adapter as adapter
+from fpc.core import interruption
 from fpc.workflow.failures import exit_code, allowed_retries
 from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
@@ -17,6 +18,9 @@ from snakemake.settings.types import DeploymentMethod
 
 if group_command := side_by_side(sys.argv[1:], os.environ):
     os.execvp(group_command[0], group_command)
+
+# Snakemake itself waits for its jobs only at SIGINT and SIGTERM.
+interruption.pass_on_warnings()
 
 STARTED = time.time()
 adapter.set_job_settings(config)

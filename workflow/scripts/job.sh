@@ -9,12 +9,12 @@
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
 
 # logged LOG COMMAND ...: run a command with its output in LOG, and keep its exit code in LOG.code. Where that file is
-# missing, the command did not end by itself. The trap lets the shell outlive a SIGTERM that the whole job gets: fpc saves
-# its run first.
+# missing, the command did not end by itself. The trap lets the shell outlive the signals that the whole job gets (a
+# cluster's warning, a closed terminal): fpc saves its run first.
 logged() {
   log=$1 code=0
   shift
-  trap : INT TERM
+  trap : INT TERM HUP USR1 USR2 XCPU
   rm -f "$log.code"
   "$@" > "$log" 2>&1 || code=$?
   echo "$code" > "$log.code"

@@ -87,7 +87,8 @@ class Run:
         if self._first_step is None:
             self._first_step = step if self.attempt > 1 else 0
             self.resumed_from = self._first_step or None
-        self._show(step, total, metrics)
+        with suppress(OSError):  # the terminal was closed
+            self._show(step, total, metrics)
         written, _ = self._last
         self._last = (written, step)
         if now - written < self.heartbeat_seconds and step < total:
@@ -123,8 +124,9 @@ class Run:
 
     def close(self) -> None:
         """Finish the progress bar."""
-        if self._bar is not None:
-            self._bar.close()
+        with suppress(OSError):
+            if self._bar is not None:
+                self._bar.close()
 
 
 def run_digest(row: Row, section_digest: str, parents: list[Row]) -> str:
