@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
@@ -27,7 +31,7 @@ from fpc.lineage.trace import draw
 from fpc.workflow.loader import load
 from fpc.workflow.phases.finetune import finetune
 
-from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, rewrite
+from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings, rewrite
 
 pytestmark = pytest.mark.usefixtures("chain")
 SVG = FIGURE.folder / "figure_9.svg"
@@ -164,6 +168,65 @@ def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
     alone.write_text("\n".join([*lines[:-1], lines[-1].replace(",", ",1", 1)]) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match="altered: its rows are not those it was written with"):
         read_source(alone)
+
+
+def saved_again(separator: str, line_end: str, encoding: str, quoting: Literal[0, 1, 2]) -> bytes:
+    """The figure's CSV as another program saves it."""
+    with SVG.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator, lineterminator=line_end, quoting=quoting).writerows(rows)
+    return text.getvalue().encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("separator", "line_end", "encoding", "quoting"),
+    [
+        (",", "\n", "utf-8-sig", csv.QUOTE_MINIMAL),
+        (",", "\r\n", "utf-8", csv.QUOTE_MINIMAL),
+        (";", "\r\n", "utf-8-sig", csv.QUOTE_MINIMAL),
+        ("\t", "\r\n", "utf-16", csv.QUOTE_MINIMAL),
+        (",", "\n", "utf-8", csv.QUOTE_ALL),
+    ],
+)
+def test_a_csv_that_a_spreadsheet_saved_again_has_the_same_rows(
+    separator: str, line_end: str, encoding: str, quoting: Literal[0, 1, 2], tmp_path: Path
+) -> None:
+    alone = tmp_path / "figure.csv"
+    alone.write_bytes(saved_again(separator, line_end, encoding, quoting))
+    assert read_source(alone) == read_source(SVG)
+    finished = audit("trace", str(alone))
+    assert finished.exit_code == 0, finished.output
+    assert "only the form of the file differs" in finished.output
+    assert json.loads(audit("trace", str(alone), "--json").output)["match"] == "same rows"
+    text = alone.read_bytes().decode(encoding)
+    changed = re.sub(r"0\.(\d)", r"1.\1", text, count=1)
+    assert changed != text
+    alone.write_bytes(changed.encode(encoding))
+    with pytest.raises(ValueError, match="altered: its rows are not those"):
+        read_source(alone)
+
+
+def test_a_csv_in_another_encoding_or_with_decimal_commas_says_what_to_do(tmp_path: Path) -> None:
+    alone = tmp_path / "figure.csv"
+    alone.write_bytes("größe,source\n1,fpc\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="save it as CSV in UTF-8"):
+        read_source(alone)
+    alone.write_bytes(saved_again(";", "\n", "utf-8", csv.QUOTE_MINIMAL).replace(b".", b","))
+    with pytest.raises(ValueError, match="such as with a decimal comma"):
+        read_source(alone)
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda text: b"\xef\xbb\xbf" + text, lambda text: text.replace(b"\n", b"\r\n")]
+)
+def test_a_csv_in_the_results_that_was_saved_again_is_named_as_that(
+    convert: Callable[[bytes], bytes],
+) -> None:
+    path = SVG.with_suffix(".csv")
+    path.write_bytes(convert(path.read_bytes()))
+    (reason, *_) = findings()[FIGURE.manifest].reasons
+    assert reason.endswith(f"only its line ends or byte-order mark do; git checkout -- {path}")
 
 
 def test_something_other_than_a_figure_is_one_error(tmp_path: Path) -> None:

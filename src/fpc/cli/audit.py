@@ -149,7 +149,8 @@ def trace(
     A copy of a figure (SVG, PNG or CSV) from outside the results is traced by the metadata embedded in it.
 
     Exit code 0: nothing is wrong (files may be missing). 1: something is stale, unverified or tampered, has
-    no manifest, or the copy is not byte for byte the figure in the results. 2: wrong usage.
+    no manifest, or the copy is not the figure in the results: an image byte for byte, a CSV row for row.
+    2: wrong usage.
     """
     from fpc.lineage import trace as traces
     from fpc.lineage.digests import Digests
@@ -166,7 +167,7 @@ def trace(
     else:
         lines = [*location.words, traces.tree_text(location.manifest, found, findings)]
         typer.echo("\n".join([*lines, *([f"drawn: {picture}"] if picture else [])]))
-    same = location.match in (None, "identical")
+    same = location.match in (None, "identical", "same rows")
     raise typer.Exit(0 if same and traces.is_sound(found, findings) else 1)
 
 

@@ -6,10 +6,13 @@ the CSV has both in its column ``source``.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SOURCE = "source"
+SEPARATORS = (",", ";", "\t")
 _IN_CSV = re.compile(r"(?P<command>fpc figure .+) sha256:(?P<digest>[0-9a-f]{64})")
 _IN_SVG = re.compile(r"<dc:description>(.*?)</dc:description>", re.DOTALL)
 
@@ -75,22 +79,41 @@ def _of_png(path: Path) -> tuple[str, str]:
 
 
 def _of_csv(path: Path) -> tuple[str, str]:
-    import csv
-
-    with path.open(encoding="utf-8", newline="") as file:
-        lines_read = [row for row in csv.reader(file, strict=False) if row]
-    if len(lines_read) < 2 or lines_read[0][-1] != SOURCE:
+    header, *rows = _rows(path)
+    if not rows or header[-1:] != [SOURCE]:
         raise KeyError(SOURCE)
-    rows = lines_read[1:]
-    match = _IN_CSV.fullmatch(rows[0][-1])
+    source = rows[0][-1]
+    match = _IN_CSV.fullmatch(source)
     if match is None:
         raise KeyError(SOURCE)
-    # Every row ends with the same unquoted text; without it, the content is what was hashed.
-    ending = f",{rows[0][-1]}"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    text = "".join(
-        f"{line.removesuffix(ending)}\n" for line in [lines[0].removesuffix(f",{SOURCE}"), *lines[1:]]
-    )
-    if hashlib.sha256(text.encode()).hexdigest() != match["digest"]:
-        raise ValueError(f"{path}: altered: its rows are not those it was written with")
+    # Without the last column, the content is what was hashed, however the file separates and quotes.
+    lines = StringIO(newline="")
+    csv.writer(lines, lineterminator="\n").writerows(row[:-1] for row in [header, *rows])
+    same = all(row[-1] == source for row in rows)
+    if not same or hashlib.sha256(lines.getvalue().encode()).hexdigest() != match["digest"]:
+        raise ValueError(
+            f"{path}: altered: its rows are not those it was written with (a spreadsheet may have rounded "
+            "numbers, or written them in its own way, such as with a decimal comma)"
+        )
     return match["command"], match["digest"]
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Rows of a CSV as written here or saved again by a spreadsheet, which may change more than the data.
+
+    A byte-order mark, UTF-16, CR LF, semicolons or tabs as separators, and other quotes are all read.
+
+    Raises:
+        ValueError: the text is in another encoding.
+    """
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8; save it as CSV in UTF-8") from error
+    header = text.partition("\n")[0].rstrip("\r").replace('"', "")
+    separator = header.removesuffix(SOURCE)[-1:]
+    if separator not in SEPARATORS:
+        raise KeyError(SOURCE)
+    return [row for row in csv.reader(StringIO(text, newline=""), delimiter=separator or ",") if row]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigParserError
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -20,14 +20,15 @@ from fpc.lineage import origin
 from fpc.lineage.ancestry import is_inside
 from fpc.lineage.artifact import FIGURE_SUFFIXES, Row, is_heavy
 from fpc.lineage.digests import Digests
+from fpc.lineage.dvc_cache import cache_folder
 from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.places import real_folder
 from fpc.lineage.project import Project
 from fpc.lineage.sections import changed
-from fpc.lineage.verdict import Check, Verdict, named
+from fpc.lineage.verdict import Check, Verdict, named, unreadable
 
-DVC = Path(".dvc")
+TEXTS = (".csv", ".json", ".md", ".html", ".svg", ".txt")
 HEADER_LIMIT = 100_000_000  # bytes, of the header of a safetensors file
 
 
@@ -85,29 +86,18 @@ def files(
         under_link: from :func:`fpc.lineage.file_status.under_link`.
         recorded: whether DVC has a record of a missing file, see :func:`fpc.lineage.dvc_lock.holds`.
     """
-    folder = manifest.path.parent
-    prefix = str(folder)  # making a Path takes longer than a file's stat
     absent = []
     for item in manifest.statement["subject"]:
-        name = item["name"]
-        if not is_inside(name):
-            yield Verdict.TAMPERED, f"{name} lies outside the artifact's folder"
-            continue
-        file = f"{prefix}/{name}"
-        status = status_of(file, follow=False)
-        if status is not None and (S_ISLNK(status.st_mode) or under_link(file.rpartition("/")[0])):
-            if leads_outside(Path(file), folder):
-                yield Verdict.TAMPERED, f"{name} is a link out of the artifact's folder"
-                continue
-            status = status_of(file)
-        if status is None:
-            absent.append(name)
-        elif not S_ISREG(status.st_mode):
-            yield Verdict.TAMPERED, f"{name} is not a file"
-        elif (wrong := _other_content(file, status, item, digests)) is not None:
-            yield Verdict.TAMPERED, f"{name} is not the file that was made ({wrong} differs)"
-        elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
-            yield Verdict.TAMPERED, f"{name} does not contain weights (no safetensors header)"
+        try:
+            status = _status(manifest.path.parent, item["name"], under_link)
+            if status is None:
+                absent.append(item["name"])
+            else:
+                yield from _content(manifest.path.parent, status, item, digests)
+        except TamperedError as error:
+            yield Verdict.TAMPERED, str(error)
+        except OSError as error:
+            yield unreadable(item["name"], error)
     fetchable = [name for name in absent if recorded(manifest, name)]
     yield from _not_here(Verdict.ABSENT, fetchable, "; dvc pull fetches what is recorded")
     lost = [name for name in absent if name not in fetchable]
@@ -119,6 +109,50 @@ def files(
 def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:
     if names:
         yield verdict, f"{named(names)} {'is' if len(names) == 1 else 'are'} not here{remedy}"
+
+
+class TamperedError(Exception):
+    """A file is not where, or what, a file of the artifact may be; the text says how."""
+
+
+def _status(folder: Path, name: str, under_link: Callable[[str], bool]) -> os.stat_result | None:
+    """Status of a file of an artifact, following links into its folder or DVC's cache; None if not here.
+
+    Raises:
+        TamperedError: it lies elsewhere.
+        OSError: a folder on the way cannot be read.
+    """
+    if not is_inside(name):
+        raise TamperedError(f"{name} lies outside the artifact's folder")
+    file = f"{folder}/{name}"  # making a Path takes longer than a file's stat
+    status = status_of(file, follow=False)
+    if status is None or not (S_ISLNK(status.st_mode) or under_link(file.rpartition("/")[0])):
+        return status
+    if leads_outside(Path(file), folder):
+        raise TamperedError(
+            f"{name} is a link out of the artifact's folder; if it leads into a cache of DVC, say so: "
+            "dvc cache dir --local <its folder>"
+        )
+    return status_of(file)
+
+
+def _content(folder: Path, status: os.stat_result, item: Mapping[str, Any], digests: Digests) -> Check:
+    name, file = item["name"], f"{folder}/{item['name']}"
+    if not S_ISREG(status.st_mode):
+        yield Verdict.TAMPERED, f"{name} is not a file"
+    elif (wrong := _other_content(file, status, item, digests)) is not None:
+        text = f"{name} is not the file that was made ({wrong} differs)"
+        if name.endswith(TEXTS) and _is_converted(Path(file), item["digest"]["sha256"]):
+            text += f": only its line ends or byte-order mark do; git checkout -- {file}"
+        yield Verdict.TAMPERED, text
+    elif name.endswith(".safetensors") and not is_safetensors(Path(file)):
+        yield Verdict.TAMPERED, f"{name} does not contain weights (no safetensors header)"
+
+
+def _is_converted(file: Path, digest: str) -> bool:
+    """Whether a text was saved again by a program that changes line ends or adds a byte-order mark."""
+    content = file.read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
+    return hashlib.sha256(content).hexdigest() == digest
 
 
 def _other_content(
@@ -141,17 +175,6 @@ def leads_outside(file: Path, folder: Path) -> bool:
     return not any(target.is_relative_to(root) for root in (real_folder(folder), cache_folder()))
 
 
-def cache_folder() -> Path:
-    """DVC's cache: ``.dvc/cache``, or the folder that its configuration names."""
-    settings = ConfigParser()
-    try:
-        settings.read(DVC / name for name in ("config", "config.local"))
-        folder = settings.get("cache", "dir", fallback="cache")
-    except ConfigParserError:
-        folder = "cache"
-    return (DVC / folder).resolve()
-
-
 def is_safetensors(file: Path) -> bool:
     """Whether a file begins like safetensors: with the length of a JSON object, then that object.
 
@@ -172,10 +195,14 @@ def parents(manifest: Manifest, digests: Digests) -> Check:
     for uri, digest in manifest.parents.items():
         if not is_inside(uri):
             yield Verdict.TAMPERED, f"parent {uri} lies outside the project"
-        elif (status := status_of(uri)) is None or not S_ISREG(status.st_mode):
-            yield Verdict.STALE, f"parent {uri} is not here"
-        elif digests.sha256(uri, status) != digest:
-            yield _other_parent(manifest, Path(uri))
+            continue
+        try:
+            if (status := status_of(uri)) is None or not S_ISREG(status.st_mode):
+                yield Verdict.STALE, f"parent {uri} is not here"
+            elif digests.sha256(uri, status) != digest:
+                yield _other_parent(manifest, Path(uri))
+        except OSError as error:
+            yield unreadable(f"parent {uri}", error)
 
 
 def _other_parent(manifest: Manifest, parent: Path) -> tuple[Verdict, str]:

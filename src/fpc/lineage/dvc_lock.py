@@ -14,7 +14,7 @@ from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
-from fpc.lineage.verdict import Check, Finding, Verdict
+from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
 
 DVC_LOCK = Path("dvc.lock")
 WEIGHTS = Path("weights")
@@ -140,5 +140,11 @@ def folders(root: Path, recorded: Mapping[Path, list[Output]], digests: Digests)
     for item in (item for items in recorded.values() for item in items):
         if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(root):
             continue  # ``check`` covers those with a manifest
-        if item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5:
+        try:
+            differs = item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5
+        except OSError as error:
+            verdict, reason = unreadable("it", error)
+            yield Finding(item.path, verdict, (reason,))
+            continue
+        if differs:
             yield Finding(item.path, Verdict.STALE, (f"{item.source} records different content; {REMEDY}",))

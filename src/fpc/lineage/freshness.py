@@ -17,9 +17,9 @@ from fpc.lineage.ancestry import is_inside
 from fpc.lineage.artifact import Row
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import is_file, status_of, under_link
-from fpc.lineage.manifest import Manifest, ManifestError, read
+from fpc.lineage.manifest import Manifest, ManifestError, UnreadableManifest, read
 from fpc.lineage.project import Project
-from fpc.lineage.verdict import Check, Finding, Verdict
+from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
 
 NOT_MADE = "it has not been made"
 
@@ -95,21 +95,26 @@ class Freshness:
     def manifest(self, path: Path) -> Manifest | ManifestError:
         """The manifest, or why it cannot be read."""
         if path not in self._manifests:
-            status = status_of(str(path))  # taken before reading: the result is cached under this status
             try:
+                status = status_of(str(path))  # taken before reading: the result is cached under this status
                 manifest = read(path)
                 find = partial(checks.altered, manifest)
                 self._alterations[path] = self.digests.once(path, "alteration", find, status)
                 self._manifests[path] = manifest
             except ManifestError as error:
                 self._manifests[path] = error
-            except (OSError, RecursionError) as error:
+            except OSError as error:
+                _, reason = unreadable("the manifest", error)
+                self._manifests[path] = UnreadableManifest(reason)
+            except RecursionError as error:
                 self._manifests[path] = ManifestError(f"{path}: cannot be checked ({error})")
         return self._manifests[path]
 
     def own(self, path: Path) -> Finding:
         """The finding of an artifact on its own, without its ancestors."""
         manifest = self.manifest(path)
+        if isinstance(manifest, UnreadableManifest):
+            return Finding(path, Verdict.UNVERIFIED, (str(manifest),))
         if isinstance(manifest, ManifestError):
             if not path.exists() and not path.is_symlink():
                 return Finding(path, Verdict.MISSING, (NOT_MADE,))
@@ -146,11 +151,17 @@ class Freshness:
 
 
 def judged(finding: Finding, found: Iterator[tuple[Verdict, str]]) -> Finding:
-    """A finding with the results of checks; tampered if they cannot read the artifact."""
+    """A finding with the results of checks."""
+    return finding.with_reasons(_until_unreadable(found))
+
+
+def _until_unreadable(found: Iterator[tuple[Verdict, str]]) -> Check:
     try:
-        return finding.with_reasons(list(found))
-    except (OSError, RecursionError) as error:
-        return Finding(finding.artifact, Verdict.TAMPERED, (f"it cannot be checked: {error}",))
+        yield from found
+    except OSError as error:
+        yield unreadable("it", error)
+    except RecursionError as error:
+        yield Verdict.TAMPERED, f"it cannot be checked: {error}"
 
 
 def freshness(project: Project) -> Freshness:

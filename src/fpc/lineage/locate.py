@@ -16,8 +16,12 @@ from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.places import project_path
 
-Match = Literal["identical", "same data", "other data", "unknown data"]
-"""A copy of a figure compared with the one here; ``unknown data``: the one here cannot be read."""
+Match = Literal["identical", "same rows", "same data", "other data", "unknown data"]
+"""A copy of a figure compared with the one here.
+
+``same rows``: a CSV saved again, whose rows were compared; ``same data``: an image that says so; ``unknown
+data``: the figure here cannot be read.
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Ma
     except ValueError as error:
         words = f"It is not the file that the manifest names, and its data cannot be compared: {error}."
         return "unknown data", words
+    if same and path.suffix == ".csv":
+        words = f"Its rows are those of {own}; only the form of the file differs (such as line ends)."
+        return "same rows", words
     if same:
         words = f"It says that it shows the data of {own}, but its bytes differ (other code, or altered)."
         return "same data", words

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fpc.core.file_errors import remedy_of
 from fpc.core.files import digest_of, sha256_of
 from fpc.lineage import origin
 from fpc.lineage.manifest_schema import parse
@@ -21,6 +22,10 @@ BUILD_TYPE = "urn:fpc:phase:v1"
 
 class ManifestError(ValueError):
     """A manifest is missing, unreadable or not one of this project."""
+
+
+class UnreadableManifest(ManifestError):
+    """A manifest is there, or may be, but cannot be read, which says nothing about its content."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ def read(path: Path) -> Manifest:
     """Read a manifest and check its structure.
 
     Raises:
+        UnreadableManifest: the system does not let it be read.
         ManifestError: it is missing, not JSON or not a manifest of this project.
     """
     try:
@@ -161,7 +167,7 @@ def read(path: Path) -> Manifest:
             raise ManifestError(f"{path}: cannot be read ({'not a file' if path.exists() else 'not here'})")
         statement = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UnreadableManifest(f"the manifest cannot be read: {remedy_of(error) or error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the whole"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from fpc.core.file_errors import remedy_of
+
 SHOWN = 3  # names listed in a reason
 
 
@@ -18,7 +20,7 @@ class Verdict(StrEnum):
     BEHIND = "behind"  # only code or environment changed since
     MISSING = "missing"  # not made, or files named by the manifest are gone
     STALE = "stale"  # configuration or an input changed since
-    UNVERIFIED = "unverified"  # a file that no manifest names
+    UNVERIFIED = "unverified"  # it cannot be known: no manifest names a file, or one cannot be read
     TAMPERED = "tampered"  # content does not match the manifest
 
 
@@ -59,11 +61,20 @@ class Finding:
         if not wrong or self.verdict == Verdict.TAMPERED:
             return self
         reasons = tuple(f"parent {parent.artifact} is {parent.verdict}" for parent in wrong)
-        missing = all(parent.verdict == Verdict.MISSING for parent in wrong)
-        verdict = Verdict.MISSING if missing else Verdict.STALE
+        found = {parent.verdict for parent in wrong}
+        verdict = Verdict.STALE
+        if found <= {Verdict.MISSING, Verdict.UNVERIFIED}:
+            verdict = max(found, key=SEVERITY.__getitem__)
         if SEVERITY[verdict] <= SEVERITY[self.verdict]:
             return replace(self, reasons=self.reasons + reasons)
         return Finding(self.artifact, verdict, reasons + self.reasons, inherited=self.is_current)
+
+
+def unreadable(name: object, error: OSError) -> tuple[Verdict, str]:
+    """The verdict on something that cannot be read, which says nothing about its content."""
+    if isinstance(error, FileNotFoundError):  # a job is replacing it
+        return Verdict.MISSING, f"{name} is not here any more"
+    return Verdict.UNVERIFIED, f"{name} cannot be read: {remedy_of(error) or error}"
 
 
 def named(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from fpc.lineage.manifest import Manifest, ManifestError
 from fpc.lineage.places import may_be_linked
 from fpc.lineage.project import Project
 from fpc.lineage.signing import signature_of
-from fpc.lineage.verdict import Check, Finding, Verdict
+from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
 
 Signature = Callable[[Path], str | None]
 """Says what is wrong with the signature of a manifest; None if it is valid."""
@@ -126,25 +126,32 @@ def verify(
 
 
 def _walk(path: Path) -> tuple[list[Path], list[str], list[Finding]]:
-    """Manifests and other files below a path; links out of it or to folders are findings, not followed."""
+    """Manifests and other files below a path, and findings.
+
+    Findings are folders that cannot be read, and links out of the path or to folders, which are not followed.
+    """
     if path.is_file():
         return ([path], [], []) if path.name.endswith("manifest.json") else ([], [str(path)], [])
     manifests: list[str] = []
     files: list[str] = []
-    links: list[Finding] = []
+    problems: list[Finding] = []
     waiting = [str(path)]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_symlink() and (reason := _wrong_link(Path(entry.path), path)) is not None:
-                    links.append(Finding(Path(entry.path), Verdict.TAMPERED, (reason,)))
-                elif not entry.is_dir():
-                    (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
-                else:
-                    waiting.append(entry.path)
-    return [Path(name) for name in sorted(manifests)], sorted(files), links
+        try:
+            with os.scandir(folder := waiting.pop()) as entries:
+                found = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            verdict, words = unreadable("the folder", error)
+            problems.append(Finding(Path(folder), verdict, (words,)))
+            continue
+        for entry in found:
+            if entry.is_symlink() and (reason := _wrong_link(Path(entry.path), path)) is not None:
+                problems.append(Finding(Path(entry.path), Verdict.TAMPERED, (reason,)))
+            elif not entry.is_dir():
+                (manifests if entry.name.endswith("manifest.json") else files).append(entry.path)
+            else:
+                waiting.append(entry.path)
+    return [Path(name) for name in sorted(manifests)], sorted(files), problems
 
 
 def _wrong_link(link: Path, root: Path) -> str | None:

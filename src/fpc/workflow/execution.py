@@ -25,14 +25,17 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     """Do the work of a row and publish it; does nothing if the row is current.
 
     Raises:
-        RunError: a parent is missing, not current, or lacks files that the work reads; or a third-party
-            input is missing, which a run never downloads itself.
+        RunError: what is there cannot be read; a parent is missing, not current, or lacks files that the
+            work reads; or a third-party input is missing, which a run never downloads itself.
         NoUsableGPU: the plan asks for a GPU for this phase, and there is none that can be used.
     """
     table = RunTable(configuration)
     fresh = freshness(table)
     section, made_from = table.section(row), table.parents(row)
-    if fresh.of(row).is_current:
+    found = fresh.of(row)
+    if found.verdict == Verdict.UNVERIFIED and not found.inherited:
+        raise RunError(f"{row.folder}: {found.reasons[0]}")
+    if found.is_current:
         logger.info("%s is up to date; delete %s to make it again", row.title, row.manifest)
         forget(row, section, made_from)
         return
@@ -98,6 +101,8 @@ def _remedy(fresh: Freshness, row: Row) -> str:
             return f"fetch it (dvc pull), or delete {row.manifest} and make it again: {command(row)}"
         case Verdict.MISSING:
             return f"fetch the files of {row.folder} (dvc pull), or make it again: {command(row)}"
+        case Verdict.UNVERIFIED:
+            return f"make all files of {row.folder} readable"
         case Verdict.STALE:
             scale, variant = scale_and_variant(row.label)
             chosen = f"scale={scale}" + (f" variant={variant}" if variant else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from fpc.core.errors import ConfigError, unknown
 from fpc.lineage.artifact import RESULTS, Row, command, scale_and_variant
 from fpc.lineage.freshness import Freshness, freshness
+from fpc.lineage.verdict import Finding, Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales
 from fpc.workflow.run import RUNS
@@ -30,17 +31,25 @@ def explain_text(path: Path) -> str:
     configuration, row = row_of(path)
     table = RunTable(configuration)
     fresh = freshness(table)
-    found, made = fresh.of(row), row.manifest.exists()
-    verdict = "is done" if found.is_current else "would be made again" if made else "would be made"
+    found = fresh.of(row)
+    verdict = _words(found, row)
     lines = [f"{row.title} ({configuration.label}) {verdict}.", *(f"- {reason}" for reason in found.reasons)]
     lines += _waiting_for(fresh, table.parents(row)) if not found.is_current else ()
     lines += [line for state in states_of(fresh, table, [row]) for line in _open(state)]
     if found.is_current:
         lines.append("Its files, configuration section and parents match its manifest.")
-    else:
+    elif found.verdict != Verdict.UNVERIFIED:
         lines.append(f"To make it: {command(row)}")
     fresh.digests.save()
     return "\n".join(lines)
+
+
+def _words(found: Finding, row: Row) -> str:
+    if found.is_current:
+        return "is done"
+    if found.verdict == Verdict.UNVERIFIED:
+        return "cannot be judged"
+    return "would be made again" if row.manifest.exists() else "would be made"
 
 
 def row_of(path: Path) -> tuple[Configuration, Row]:

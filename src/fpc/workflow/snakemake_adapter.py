@@ -24,7 +24,7 @@ from fpc.core.files import write_bytes, write_text
 from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
 from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
-from fpc.lineage.verdict import Finding
+from fpc.lineage.verdict import Finding, Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.job_resources import JobResources
@@ -81,6 +81,8 @@ def _prepare(table: RunTable) -> None:
     for row in table.rows():  # parents before children
         manifest = fresh.manifest(row.manifest)
         found = fresh.of(row)
+        if found.verdict == Verdict.UNVERIFIED:  # making it again would replace what is perhaps right
+            raise ConfigError(f"{found.artifact}: {found.reasons[0]}")
         if found.is_current and isinstance(manifest, Manifest):
             finished[row] = _time(manifest, [finished[parent] for parent in table.parents(row)])
             _restore_times(manifest, finished[row])
