@@ -86,6 +86,37 @@ def test_a_figure_is_drawn_again_byte_for_byte_by_its_rule_alone(clone: Path, na
         assert (clone / path).read_bytes() == committed.read_bytes(), path
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Content of each file below a folder that is not git's."""
+    names = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(".git/")}
+
+
+ATTRIBUTES = """\
+*.csv text eol=crlf
+*.json ident
+*.svg filter=mine
+*.md working-tree-encoding=UTF-16
+"""
+
+
+@pytest.mark.parametrize("setting", ["autocrlf=true", "autocrlf=input", "eol=crlf", "attributesFile"])
+def test_no_setting_of_git_changes_a_file(setting: str, tmp_path: Path) -> None:
+    """A repository of this checkout's results, as someone with this setting checks it out."""
+    origin, out = tmp_path / "origin", tmp_path / "out"
+    shutil.copytree(ROOT / FIGURES, origin / FIGURES)
+    for name in ("README.md", ".gitattributes"):
+        shutil.copy(ROOT / name, origin / name)
+    (tmp_path / "attributes").write_text(ATTRIBUTES, encoding="utf-8")
+    git(origin, "init", "--quiet")
+    git(origin, "add", ".")
+    chosen = f"core.{setting}" + (f"={tmp_path / 'attributes'}" if "=" not in setting else "")
+    options = ("-c", chosen, "-c", "filter.mine.smudge=sed s/a/b/")
+    git(origin, *options, "checkout-index", "--all", f"--prefix={out}/")
+    assert len(contents(out)) > 20
+    assert contents(out) == contents(origin)
+
+
 def test_a_clone_that_converts_line_endings_is_no_other(converted: Path) -> None:
     """Manifests hold the digests of files as they are committed."""
     assert git(converted, "config", "core.autocrlf") == b"true\n"
