@@ -131,16 +131,19 @@ def test_an_altered_figure_and_an_altered_table_are_not_vouched_for() -> None:
     assert found[str(PRETRAIN.manifest)]["verdict"] == "verified"
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".png", ".csv"])
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".csv", ".CSV"])
 def test_a_copy_of_a_figure_is_traced(suffix: str, tmp_path: Path) -> None:
     alone = tmp_path / f"from_a_talk{suffix}"
-    shutil.copy(SVG.with_suffix(suffix), alone)
+    shutil.copy(SVG.with_suffix(suffix.lower()), alone)
     finished = audit("trace", str(alone))
     assert finished.exit_code == 0
     assert json.loads(audit("trace", str(alone), "--json").output)["match"] == "identical"
     output = finished.output
     assert "made by `fpc figure --scale=tiny --name=figure_9`, plotted data sha256 " in output
-    assert f"It is the file that the manifest of {SVG.with_suffix(suffix)} names, byte for byte." in output
+    assert (
+        f"It is the file that the manifest of {SVG.with_suffix(suffix.lower())} names, byte for byte."
+        in output
+    )
     assert "pretrain two_state_mdp seed 0" in output
     table = pd.read_csv(SVG.with_suffix(".csv"), float_precision="round_trip").drop(columns="source")
     assert read_source(alone)[1] == content_digest(table)

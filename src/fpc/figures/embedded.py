@@ -46,7 +46,7 @@ def read_source(path: Path) -> tuple[str, str]:
     Raises:
         ValueError: it is not a figure of this project, or a CSV whose rows were altered.
     """
-    reader = {".svg": _of_svg, ".png": _of_png, ".csv": _of_csv}.get(path.suffix)
+    reader = {".svg": _of_svg, ".png": _of_png, ".csv": _of_csv}.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path}: give a figure's .svg, .png or .csv")
     try:

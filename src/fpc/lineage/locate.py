@@ -84,7 +84,7 @@ def _source(path: Path) -> tuple[str, str]:
 
 def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Match, str]:
     """Whether the file, or at least its data, matches the figure here; also in words."""
-    own = row.folder / f"{row.name}{path.suffix}"
+    own = row.folder / f"{row.name}{path.suffix.lower()}"
     if manifest.subjects.get(own.name) == sha256_of(path):
         return "identical", f"It is the file that the manifest of {own} names, byte for byte."
     try:
@@ -92,7 +92,7 @@ def _compared(path: Path, digest: str, row: Row, manifest: Manifest) -> tuple[Ma
     except ValueError as error:
         words = f"It is not the file that the manifest names, and its data cannot be compared: {error}."
         return "unknown data", words
-    if same and path.suffix == ".csv":
+    if same and own.suffix == ".csv":
         words = f"Its rows are those of {own}; only the form of the file differs (such as line ends)."
         return "same rows", words
     if same:
