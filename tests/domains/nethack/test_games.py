@@ -95,6 +95,37 @@ def test_games_are_filtered_by_character(folder: Path, recordings: Recordings, t
         index_recordings(tmp_path, tmp_path / "d.db")
 
 
+def test_a_folder_whose_name_is_a_pattern_is_read(
+    folder: Path, recordings: Recordings, tmp_path: Path
+) -> None:
+    place = tmp_path / "games [1]" / "every*"
+    shutil.copytree(folder, place)
+    found = index_recordings(place, tmp_path / "state [2]" / "games.db")
+    assert [found.by_game[game].files for game in found.games] == [
+        recordings.by_game[game].files for game in recordings.games
+    ]
+    log = min(place.rglob("*.xlogfile"))
+    log.parent.rename(log.parent.with_name("day [1]"))
+    with pytest.raises(ValueError, match=r"day \[1\]/nle.*rename it without any of"):
+        index_recordings(place, tmp_path / "games.db")
+
+
+def test_a_list_of_games_without_its_recordings_is_named(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "games"
+    shutil.copytree(folder, place)
+    log = min(place.rglob("*.xlogfile"))
+    for path in log.parent.glob("*.bz2"):
+        path.rename(path.with_name(path.name.replace("ttyrec3", "ttyrec4")))
+    first = next(log.parent.glob("*.bz2"))
+    shutil.copy(first, first.with_name(first.name.replace("ttyrec4", "ttyrec3")))
+    with pytest.raises(ValueError, match=r"several versions beside it \(ttyrec3, ttyrec4\)"):
+        index_recordings(place, tmp_path / "games.db")
+    for path in log.parent.glob("*.bz2"):
+        path.unlink()
+    with pytest.raises(ValueError, match=rf"{log.name}: no recordings .* beside it; fetch or copy"):
+        index_recordings(place, tmp_path / "games.db")
+
+
 def test_streams_read_every_game_once_before_repeating_any(recordings: Recordings) -> None:
     lengths = count_steps(recordings)
     streams = GameStreams(recordings, 3, 16, seed=5)

@@ -139,10 +139,21 @@ def test_a_file_without_weights_is_refused(tmp_path: Path, content: Any, reason:
     assert reason in refused(saved(tmp_path, content))
 
 
-def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<html>quota exceeded</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer"),
+        (b"", "an empty file"),
+        (b"what is this", "not a checkpoint of torch"),
+    ],
+)
+def test_a_file_that_is_not_a_checkpoint_is_called_by_its_name(
+    tmp_path: Path, content: bytes, kind: str
+) -> None:
     path = tmp_path / "checkpoint.tar"
-    path.write_bytes(b"<html>quota exceeded</html>")
-    assert "was not read" in refused(path)
+    path.write_bytes(content)
+    assert refused(path).startswith(f"{path} is {kind}")
     assert "is not a file" in refused(tmp_path / "absent.tar")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fpc.core.file_kinds import not_a_checkpoint
 from fpc.core.files import read_tensors, sha256_of, write_json, write_tensors, write_with
 from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.encoders import COLUMNS, MAP_ROWS
@@ -65,12 +66,16 @@ def import_policy(
         sha256: expected digest of the checkpoint.
 
     Raises:
-        PolicyFileError: the digest differs, the file cannot be read without running code, it has no
-            weights, or the weights do not fit the network (all differences are listed).
+        PolicyFileError: it is no checkpoint, the digest differs, the file cannot be read without running
+            code, it has no weights, or the weights do not fit the network (all differences are listed).
     """
     _needs_suffix(output)
     if not checkpoint.is_file():
         raise PolicyFileError(f"{checkpoint} is not a file; give the published checkpoint")
+    if (found := not_a_checkpoint(checkpoint)) is not None:
+        raise PolicyFileError(
+            f"{checkpoint} is {found}; give the published checkpoint (fpc fetch tuyls_lstm)"
+        )
     digest = sha256_of(checkpoint)
     if sha256 is not None and digest != sha256.lower():
         raise PolicyFileError(
@@ -80,7 +85,7 @@ def import_policy(
     dropped = tuple(name for name in DROPPED if state.pop(name, None) is not None)
     check_weights(checkpoint, state, options)
     write_tensors(output, {key: value.clone() for key, value in state.items()})
-    found = Provenance(
+    provenance = Provenance(
         checkpoint.name,
         digest,
         checkpoint.stat().st_size,
@@ -89,8 +94,8 @@ def import_policy(
         sum(value.numel() for value in state.values()),
         sha256_of(output),
     )
-    write_json(output.with_suffix(".json"), asdict(found))
-    return found
+    write_json(output.with_suffix(".json"), asdict(provenance))
+    return provenance
 
 
 def export_policy(policy: Path, output: Path, options: NetworkOptions) -> str:

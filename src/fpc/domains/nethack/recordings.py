@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nle.dataset
 
@@ -115,21 +117,45 @@ def _character_filter(source: SourceOptions) -> dict[str, str]:
 def _build_database(folder: Path, database: Path) -> None:
     """Build the index of ``nle.dataset``, with one data set per parent folder of recording folders."""
     logs = sorted(path.relative_to(folder) for path in folder.rglob("*.xlogfile"))
-    datasets = {path.parent.parent for path in logs if not any(part.startswith(".") for part in path.parts)}
-    if not datasets:
+    logs = [path for path in logs if not any(part.startswith(".") for part in path.parts)]
+    if not logs:
         raise ValueError(f"{folder}: no recordings found (no <name>/nle.<process>.xlogfile)")
+    for log in logs:
+        _check_recordings_of(folder / log)
+    datasets = {log.parent.parent for log in logs}
     database.parent.mkdir(parents=True, exist_ok=True)
     temporary = database.with_name(f".{database.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:
         nle.dataset.db.create(str(temporary))
-        with contextlib.redirect_stdout(io.StringIO()):
-            for dataset in sorted(datasets):
-                nle.dataset.add_nledata_directory(
-                    str(folder.resolve() / dataset), dataset.as_posix(), str(temporary)
-                )
+        # NLE takes the path for a pattern, in which brackets mean something else: it gets a link instead.
+        with contextlib.redirect_stdout(io.StringIO()), TemporaryDirectory(prefix="fpc-") as links:
+            for number, dataset in enumerate(sorted(datasets)):
+                link = Path(links) / str(number)
+                link.symlink_to(folder.resolve() / dataset)
+                nle.dataset.add_nledata_directory(str(link), dataset.as_posix(), str(temporary))
         temporary.replace(database)
     except (AssertionError, ValueError, LookupError) as error:
         raise ValueError(f"{folder}: nle.dataset cannot read the recordings: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_recordings_of(log: Path) -> None:
+    """Check that there are recordings beside a list of games, all of one version.
+
+    Raises:
+        ValueError: there are none or of several versions, or NLE cannot read the folder's name.
+    """
+    if glob.has_magic(log.parent.name) or glob.has_magic(log.name):
+        raise ValueError(f"{log}: NLE cannot read this folder; rename it without any of * ? [ ]")
+    pattern = f"{log.stem}.*.ttyrec*.bz2"
+    names = [path.name for path in log.parent.glob(pattern)]
+    versions = sorted({name.rpartition("ttyrec")[2].partition(".")[0] for name in names})
+    if not versions:
+        raise ValueError(
+            f"{log}: no recordings ({pattern}) beside it; fetch or copy the folder again, or delete this file"
+        )
+    if len(versions) > 1:
+        listed = ", ".join(f"ttyrec{version}" for version in versions)
+        raise ValueError(f"{log}: recordings of several versions beside it ({listed}); keep one version")
