@@ -39,8 +39,8 @@ def unpacked(folder: Path) -> Path:
     return folder
 
 
-def recorded(project: Path, **variables: str) -> dict[str, str]:
-    """What a manifest made by this copy of the project says of its repository."""
+def said(project: Path, **variables: str) -> tuple[dict[str, str], str]:
+    """What a manifest made by this copy of the project says of its repository, and the warnings."""
     code = "import json; from fpc.lineage.origin import repository; print(json.dumps(repository()))"
     finished = subprocess.run(
         [sys.executable, "-c", code],
@@ -51,7 +51,12 @@ def recorded(project: Path, **variables: str) -> dict[str, str]:
         check=True,
     )
     found: dict[str, str] = json.loads(finished.stdout)
-    return found
+    return found, finished.stderr
+
+
+def recorded(project: Path, **variables: str) -> dict[str, str]:
+    """What a manifest made by this copy of the project says of its repository."""
+    return said(project, **variables)[0]
 
 
 @pytest.fixture
@@ -109,3 +114,26 @@ def test_uncommitted_changes_have_one_digest_whatever_the_settings_of_git(
     ):
         git(project, "config", "--file", str(settings), key, value)
     assert recorded(project, GIT_CONFIG_GLOBAL=str(settings)) == plain
+
+
+def test_a_commit_that_git_cannot_tell_is_missed_aloud(checkout: tuple[Path, str], tmp_path: Path) -> None:
+    project, commit = checkout
+    assert said(project) == ({"commit": commit}, "")
+    found, warning = said(project, PATH=str(tmp_path))
+    assert (found, warning.count("\n")) == ({}, 1)
+    assert "do not say from which commit: git is not installed" in warning
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to someone else")
+def test_a_checkout_of_another_user_says_how_git_may_read_it(
+    checkout: tuple[Path, str], tmp_path: Path
+) -> None:
+    project, commit = checkout
+    own = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
+    for path in (project, *project.rglob("*")):
+        os.chown(path, 61_001, 61_001)
+    found, warning = said(project, **own)
+    assert (found, warning.count("\n")) == ({}, 1)
+    assert f"run: git config --global --add safe.directory {project}" in warning
+    (tmp_path / "gitconfig").write_text(f"[safe]\n\tdirectory = {project}\n", encoding="utf-8")
+    assert said(project, **own) == ({"commit": commit}, "")

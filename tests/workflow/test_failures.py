@@ -83,6 +83,31 @@ def test_a_broken_record_of_dvc_ends_with_code_2_and_one_message(project: Path) 
     assert not (project / "results").exists()
 
 
+def test_the_conflicts_of_a_merge_are_called_so(project: Path) -> None:
+    """What git itself leaves in the file; `git checkout dvc.lock` is refused then, `--ours` is not."""
+
+    def git(*words: str, ok: bool = True) -> int:
+        who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        return subprocess.run(["git", *who, *words], check=ok, capture_output=True).returncode
+
+    git("init", "-q", "-b", "two")
+    for branch in ("two", "one"):
+        git("checkout", "-q", "--orphan", branch, ok=False)
+        Path("dvc.lock").write_text(f"schema: '2.0'\nstages: {{}} # {branch}\n", encoding="utf-8")
+        git("add", "dvc.lock")
+        git("commit", "-qm", branch)
+    git("checkout", "-q", "two")
+    assert git("merge", "--allow-unrelated-histories", "one", ok=False) == 1
+    words = [SNAKEMAKE.with_name("fpc"), "status", "--scale", "tiny"]
+    finished = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert "dvc.lock: has the conflicts of a merge" in finished.stderr
+    assert git("checkout", "dvc.lock", ok=False) != 0
+    assert git("checkout", "--ours", "dvc.lock") == 0
+    finished = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+
 @pytest.mark.parametrize(
     ("codes", "allowed"),
     [

@@ -83,8 +83,20 @@ def read_record(source: Path) -> Record:
 
 
 def _unreadable(source: Path, error: Exception) -> ConfigError:
+    if _is_unmerged(source):
+        return ConfigError(
+            f"{source}: has the conflicts of a merge; keep one side (git checkout --ours {source}) and run "
+            "fpc record after the merge, as docs/how-to/versions.md says (Merge two branches)"
+        )
     what = "DVC file" if source.suffix == ".dvc" else "DVC lock file"
     return ConfigError(f"{source}: not a {what} ({error}); restore it: git checkout {source}")
+
+
+def _is_unmerged(source: Path) -> bool:
+    try:
+        return any(line.startswith(b"<<<<<<< ") for line in source.read_bytes().splitlines())
+    except OSError:
+        return False
 
 
 def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]], digests: Digests) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +20,7 @@ from typing import Any
 from fpc.core.files import sha256_of
 from fpc.lineage.closure import closure
 
+logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
 REQUIREMENTS = Path("requirements.lock")
@@ -65,8 +68,28 @@ def _git(*arguments: str) -> bytes | None:
             check=True,
             timeout=30,
         ).stdout
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError) as error:
+        if (SOURCE.parent / ".git").exists():
+            _warn(error)
         return None
+
+
+@cache
+def _warn_once(reason: str) -> None:
+    logger.warning("manifests made now do not say from which commit: %s", reason)
+
+
+def _warn(error: OSError | subprocess.SubprocessError) -> None:
+    """Say once why git cannot tell the commit of what is a checkout."""
+    if isinstance(error, FileNotFoundError):
+        _warn_once("git is not installed")
+    elif isinstance(error, subprocess.CalledProcessError):
+        said = error.stderr.decode(errors="replace").strip()
+        owner = "dubious ownership" in said
+        mend = f"git config --global --add safe.directory {shlex.quote(str(SOURCE.parent))}"
+        _warn_once(f"the checkout belongs to another user; run: {mend}" if owner else said.partition("\n")[0])
+    else:
+        _warn_once(str(error))
 
 
 @cache
