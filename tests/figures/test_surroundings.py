@@ -49,6 +49,14 @@ def other_font(folder: Path) -> None:
     font.save(folder / "DejaVuSans.ttf")
 
 
+def test_settings_in_the_folder_that_matplotlib_cannot_read_are_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_bytes("# für\n".encode("latin-1"))
+    finished = subprocess.run([FPC, "status"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("fpc: matplotlibrc: matplotlib could not read this file")
+    assert finished.stderr.endswith("remove or rename it\n")
+
+
 def test_a_figure_is_drawn_as_committed_whatever_surrounds_it(tmp_path: Path) -> None:
     project = committed(tmp_path / "project")
     (project / "matplotlibrc").write_text(SETTINGS, encoding="utf-8")

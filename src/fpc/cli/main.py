@@ -159,8 +159,14 @@ def main() -> None:
 def _ignore_own_matplotlib() -> None:
     """Keep a person's settings of matplotlib from ending a run as it draws, perhaps after days of training.
 
-    A notebook's kernel names a backend that may not be installed here, and a file may not be readable.
+    A notebook's kernel names a backend that may not be installed here, and a file may not be readable. That
+    in the current folder, which matplotlib reads whatever else is named, is refused at once.
     """
+    try:
+        if (here := Path("matplotlibrc")).is_file():
+            here.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _exit(f"matplotlibrc: matplotlib could not read this file ({error}); remove or rename it", 2)
     os.environ["MPLBACKEND"] = "agg"
     if (found := find_spec("matplotlib")) is not None and found.origin is not None:
         os.environ["MATPLOTLIBRC"] = str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
