@@ -16,6 +16,7 @@ from fpc.workflow.explain import explain_text
 from fpc.workflow.loader import load
 from fpc.workflow.phases.pretrain import pretrain
 from fpc.workflow.run import RunError
+from fpc.workflow.status import run_states
 
 from .conftest import CHAIN, COLLECT, EVALUATE, FIGURE, FINETUNE, PRETRAIN, findings
 
@@ -81,6 +82,8 @@ def test_what_cannot_be_read_is_not_made_again() -> None:
         with pytest.raises(RunError, match=r"policy\.safetensors cannot be read: .*Permission denied"):
             pretrain(load("tiny"), "two_state_mdp", (0,))
         text = explain_text(PRETRAIN.folder)
+        states = {item.row: item.state for item in run_states(load("tiny"))}
+    assert {states[row] for row in CHAIN} == {"unverified"}
     assert "cannot be judged" in text
     assert "To make it" not in text
     assert PRETRAIN.manifest.read_bytes() == before

@@ -166,6 +166,8 @@ def read(path: Path) -> Manifest:
         if not path.is_file():  # opening a pipe would block
             raise ManifestError(f"{path}: cannot be read ({'not a file' if path.exists() else 'not here'})")
         statement = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:  # a job is replacing it
+        raise ManifestError(f"{path}: cannot be read (not here)") from error
     except OSError as error:
         raise UnreadableManifest(f"the manifest cannot be read: {remedy_of(error) or error}") from error
     except ValidationError as error:

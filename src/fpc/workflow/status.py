@@ -12,7 +12,8 @@ from typing import Any
 from fpc.core.files import digest_of, read_json
 from fpc.lineage.artifact import Row
 from fpc.lineage.freshness import Freshness, freshness
-from fpc.lineage.manifest import ManifestError
+from fpc.lineage.manifest import ManifestError, UnreadableManifest
+from fpc.lineage.verdict import Finding, Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.run import RUNS, RunError, run_digest
 from fpc.workflow.run_table import RunTable
@@ -26,7 +27,7 @@ class RunState:
     """What is known of one row."""
 
     row: Row
-    state: str  # waiting, running, interrupted, failed, done, stale
+    state: str  # waiting, running, interrupted, failed, done, stale, unverified (it cannot be read)
     step: int | None = None
     total: int | None = None
     steps_per_second: float | None = None
@@ -90,20 +91,31 @@ def _run_name(table: RunTable, row: Row) -> str | None:
 def _present_state(fresh: Freshness, row: Row, folder: Path | None) -> RunState:
     manifest = fresh.manifest(row.manifest)
     if isinstance(manifest, ManifestError):
-        unmade = "stale" if row.manifest.exists() else "waiting"
-        return RunState(row, unmade) if folder is None else _open_state(row, folder)
+        return RunState(row, _unmade(row, manifest)) if folder is None else _open_state(row, folder)
     metadata = manifest.details["metadata"]
     open_state = None if folder is None else _open_state(row, folder, since=metadata["finishedOn"])
     if open_state is not None and open_state.state != "waiting":
         return open_state
     return RunState(
         row,
-        "done" if fresh.of(row).is_current else "stale",
+        _made(fresh.of(row)),
         step=metadata.get("steps"),
         total=metadata.get("steps"),
         steps_per_second=metadata.get("steps_per_second"),
         attempts=metadata.get("attempts"),
     )
+
+
+def _unmade(row: Row, error: ManifestError) -> str:
+    if isinstance(error, UnreadableManifest):
+        return "unverified"
+    return "stale" if row.manifest.exists() else "waiting"
+
+
+def _made(found: Finding) -> str:
+    if found.verdict == Verdict.UNVERIFIED:
+        return "unverified"
+    return "done" if found.is_current else "stale"
 
 
 def _open_state(row: Row, folder: Path, since: str = "") -> RunState:
