@@ -44,6 +44,9 @@ audit.command()(sign)
 app.command()(record)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
+# Old lines of a shell's profile, which would end a run or give it another ROM: how MuJoCo renders (we render
+# nothing with it), and a folder of ROMs (ours comes with ale-py).
+OF_OTHER_PROJECTS = ("MUJOCO_GL", "PYOPENGL_PLATFORM", "ALE_ROMS_DIR")
 Name = Annotated[str, typer.Option(help="Name of the figure, such as figure_7.")]
 
 
@@ -137,6 +140,8 @@ def main() -> None:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are small; runs are parallel instead
     _ignore_own_matplotlib()
+    for name in OF_OTHER_PROJECTS:
+        os.environ.pop(name, None)
     interruption.install()
     try:
         app()
