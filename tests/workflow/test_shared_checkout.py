@@ -80,3 +80,15 @@ def test_without_permission_nothing_is_begun(shared: Path) -> None:
     for reading, code in (("status", 0), ("plan", 0), ("audit verify", 3), ("config check", 0)):
         finished = run(BOB, shared, "022", "fpc", *reading.split(), "--scale=tiny")
         assert (finished.returncode, finished.stderr) == (code, ""), finished.stderr + finished.stdout
+
+
+def test_what_sudo_left_says_how_to_get_it_back(shared: Path) -> None:
+    for folder in ("results", "results/tiny"):
+        (shared / folder).mkdir()
+    finished = run(ALICE, shared, "022", *PRETRAIN)
+    assert (finished.returncode, finished.stderr.count("\n")) == (1, 1), finished.stderr
+    assert (
+        "results/tiny belongs to root; work in a clone of your own or, if a command with sudo made it"
+        in finished.stderr
+    )
+    assert finished.stderr.endswith(f"sudo chown -R {ALICE}:{GROUP} {shared}\n")

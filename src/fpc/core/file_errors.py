@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shlex
 from pathlib import Path
 
 from fpc.core.errors import ConfigError
@@ -40,6 +41,11 @@ def _permission(path: Path) -> str:
         return "ask its owner for permission"
     if owner == os.geteuid():
         return f"give yourself permission (chmod u+rwX {found})"
+    if owner == 0:
+        return (
+            f"{found} belongs to root; work in a clone of your own or, if a command with sudo made it, run: "
+            f"sudo chown -R {os.geteuid()}:{os.getegid()} {shlex.quote(str(Path.cwd()))}"
+        )
     return (
         f"{found} belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}; "
         "docs/how-to/share-a-checkout.md says how to share a checkout"
