@@ -86,6 +86,16 @@ def test_paths_through_links(chain: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("chain")
+def test_what_is_behind_a_link_is_not_recorded_and_nothing_is_written(tmp_path: Path) -> None:
+    assert run("config", "stages", "--scale", "tiny")[0] == 0
+    Path("results/tiny").rename(tmp_path / "disk")
+    Path("results/tiny").symlink_to(tmp_path / "disk")
+    finished = CliRunner().invoke(app, ["record", "--scale", "tiny"])
+    assert "results/tiny is a link, and git and DVC record nothing behind one" in str(finished.exception)
+    assert not Path("weights").exists()
+
+
+@pytest.mark.usefixtures("chain")
 def test_a_folder_on_a_disk_that_is_not_there() -> None:
     Path("results/tiny").rename("elsewhere")
     Path("results/tiny").symlink_to("/nowhere/tiny")

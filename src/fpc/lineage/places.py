@@ -28,6 +28,12 @@ def may_be_linked(folder: Path) -> bool:
     return folder.is_relative_to(RESULTS) and len(folder.relative_to(RESULTS).parts) <= LINKED_DEPTH
 
 
+def links_of(label: str) -> list[Path]:
+    """The folders of a scale's results, and those above them, that are links to elsewhere."""
+    home = RESULTS / label
+    return [folder for folder in (RESULTS, home, *sorted(home.glob("*"))) if folder.is_symlink()]
+
+
 def project_path(path: Path) -> Path | None:
     """A path as the run table writes it: relative to the project, below ``results/`` if it leads there.
 

@@ -31,6 +31,7 @@ from fpc.lineage.artifact import Row, is_heavy
 from fpc.lineage.dvc_lock import MANIFESTS, WEIGHTS, Record, read_record
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.manifest import Manifest, read
+from fpc.lineage.places import links_of
 from fpc.lineage.signing import signature_of
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.dvc_pipeline import PIPELINE, recorded_scales, stage_name, write_pipeline
@@ -44,11 +45,17 @@ def record(configuration: Configuration) -> list[str]:
     """Record the results of a scale; returns a summary, line by line.
 
     Raises:
-        ConfigError: ``dvc.yaml`` has no stages of this scale, or a DVC file cannot be read.
+        ConfigError: ``dvc.yaml`` has no stages of this scale, a DVC file cannot be read, or the results are
+            behind a link.
         RunError: DVC refuses, or something was left out because it, or something it was made from, does
             not match its manifest or the current configuration. Everything else is recorded.
     """
     check_scale(configuration)
+    if links := links_of(configuration.label):
+        raise ConfigError(
+            f"{links[0]} is a link, and git and DVC record nothing behind one; replace it by the folder "
+            "itself (link results/.runs or DVC's cache to another disk instead)"
+        )
     write_pipeline()
     groups = targets(configuration)
     left_out = unsound(configuration, groups)
