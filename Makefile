@@ -15,6 +15,20 @@ export OMP_NUM_THREADS ?= 1
 TORCH_METADATA = $(VENV)/lib/python3.11/site-packages/torch-*.dist-info/METADATA
 IS_CUDA = grep -qs '^Requires-Dist: nvidia' $(TORCH_METADATA)
 
+# A misspelt variable would be ignored, and another scale made.
+VARIABLES := SCALE VARIANT CORES TORCH PYTHON SERVICE UPGRADE REMOTE ENDPOINT OMP_NUM_THREADS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(VARIABLES),$(GIVEN)),)
+$(error unknown variable $(filter-out $(VARIABLES),$(GIVEN)); allowed are $(VARIABLES))
+endif
+ifneq ($(words $(SCALE)),1)
+$(error SCALE is '$(SCALE)'; give the name of one scale: SCALE=demo, laptop or paper)
+endif
+ifneq ($(words $(CORES)),1)
+$(error CORES is '$(CORES)'; give one number: CORES=2)
+endif
+# Recipes read these from the environment, in quotes, so that no shell takes them apart.
+export SCALE VARIANT CORES
 ifeq ($(filter $(TORCH),auto cpu cuda),)
 $(error TORCH is '$(TORCH)'; allowed are auto, cpu and cuda)
 endif
@@ -32,6 +46,9 @@ help: ## list the targets
 # TORCH=auto takes torch's CPU build if the registry has it. The CUDA build needs more libraries. To pip the two builds
 # are one version, so the other one is removed first.
 $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
+	@here=$$(pwd -P); case "$$here" in *[:\"\$$\`\\{}]*) bad=1;; *[!A-Za-z0-9_./+-]*) test $${#here} -gt 90 && bad=1;; esac; \
+	  test -z "$$bad" || { printf '%s\n' "$$here: commands cannot be installed in a folder with : \" \$$ \` \\ { or }" \
+	  "in its path, nor with other special characters in a long one; clone into another folder"; exit 2; }
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Python 3.11 is needed (apt-get install python3.11-venv, or PYTHON=/path/to/python3.11)"; exit 2; }; \
@@ -53,8 +70,9 @@ $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproje
 
 setup: $(STAMP) ## install the locked environment into .venv; TORCH=auto (default), cpu or cuda
 
-reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper
-	@$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)
+reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper, and VARIANT=...
+	@$(BIN)/snakemake --profile workflow/profiles/local --cores "$$CORES" \
+	  --config scale="$$SCALE" $(if $(VARIANT),variant="$$VARIANT")
 
 test: setup ## all tests
 	@$(BIN)/pytest
@@ -71,10 +89,10 @@ bench: setup ## speed of the hot paths (a few minutes)
 	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
 
 plan: setup ## runs, steps and hours of SCALE
-	@$(BIN)/fpc plan --scale=$(SCALE)
+	@$(BIN)/fpc plan --scale="$$SCALE" $(if $(VARIANT),--variant="$$VARIANT")
 
 status: setup ## state of every run of SCALE
-	@$(BIN)/fpc status --scale=$(SCALE)
+	@$(BIN)/fpc status --scale="$$SCALE" $(if $(VARIANT),--variant="$$VARIANT")
 
 audit: setup ## check every artifact against its manifest
 	@$(BIN)/fpc audit verify

@@ -45,6 +45,8 @@ def test_every_phase_has_help(verb: str) -> None:
         (["--experiment=robotic", "--method=ewc"], ["unknown experiment", "robotic_sequence"]),
         (["--experiment=robotic_sequence", "--method=ewc", "--seeds=99"], ["no finetune run with seeds 99"]),
         (["--experiment=robotic_sequence", "--method=ewc", "--seeds=x"], ["--seeds=x", "0-19"]),
+        (["--experiment=robotic_sequence", "--method=ewc", "--seeds=0-"], ["--seeds=0-", "0-19"]),
+        (["--experiment=robotic_sequence", "--method=ewc", "--seeds=3-1"], ["--seeds=3-1", "0-19"]),
         (["--experiment=robotic_sequence", "--method=ewc", "--scale=papr"], ["Did you mean 'paper'?"]),
     ],
 )

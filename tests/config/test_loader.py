@@ -121,7 +121,7 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             ["broken.yaml", "nethack.network", "must be odd"],
         ),
         ("figure: {resamples: many}", ["broken.yaml", "figure.resamples", "'many'"]),
-        ("experiments: {a-b: {extends: robotic_sequence}}", ["broken.yaml", "experiments.a-b", "letters"]),
+        ("experiments: {all: {extends: robotic_sequence}}", ["broken.yaml", "experiments.all", "taken"]),
         (
             "experiments: {robotic_sequence: {environment: {stages: [hamer, push-wall]}}}",
             ["broken.yaml", "robotic_sequence.environment.stages", "Did you mean 'hammer'?"],

@@ -1,5 +1,6 @@
 # The configuration, the run table, and the functions that look up jobs' inputs in it.
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from fpc.workflow import snakemake_adapter as adapter
 from fpc.core import interruption
 from fpc.workflow.failures import exit_code, allowed_retries
+from fpc.core.errors import UserError
 from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row, parse_seeds
 from fpc.workflow.inputs import missing_note
@@ -23,13 +25,14 @@ if group_command := side_by_side(sys.argv[1:], os.environ):
 interruption.pass_on_warnings()
 
 STARTED = time.time()
+CONFIGURATION = adapter.prepare(config, sys.argv if workflow.is_main_process else ())
 adapter.set_job_settings(config)
-CONFIGURATION = adapter.prepare(config.get("scale", "demo"), config.get("variant"))
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label
 RESULTS = f"results/{LABEL}"
 LOGS = f"results/.logs/{LABEL}"
 BENCHMARKS = f"results/.benchmarks/{LABEL}"
+# Unquoted, as every name in a rule's command: fpc.config.names allows nothing that a shell takes apart.
 SCALE = f"--scale={CONFIGURATION.scale}" + (
     f" --variant={CONFIGURATION.variant}" if CONFIGURATION.variant else ""
 )
@@ -39,8 +42,9 @@ if workflow.is_main_process and (note := missing_note(CONFIGURATION)):
     print(f"note: {note}", file=sys.stderr)
 
 
-# The file explains what it prepares.
-shell.prefix(f'FPC_BIN="{Path(sys.executable).parent}"; . workflow/scripts/job.sh; ')
+# The file explains what it prepares. Snakemake formats the prefix, so braces are doubled.
+PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+shell.prefix(f"FPC_PYTHON={PYTHON}; . workflow/scripts/job.sh; ")
 
 
 # Only with --software-deployment-method apptainer.
@@ -73,7 +77,7 @@ Job.restart_times = GroupJob.restart_times = property(restart_times)
 
 
 wildcard_constraints:
-    experiment=r"[\w.]+",
+    experiment=r"[\w.-]+",
     method=r"\w+",
     seeds=r"seeds?_[\d-]+",
     figure=r"\w+",
@@ -143,7 +147,7 @@ def check_inputs(jobs):
     wanted = [(job.wildcards_dict.get("experiment"), job.rule.name) for job in jobs]
     try:
         adapter.check_inputs(CONFIGURATION, wanted)
-    except ValueError as error:
+    except UserError as error:
         raise WorkflowError(str(error))
 
 

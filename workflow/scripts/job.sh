@@ -1,8 +1,10 @@
 # Read by the shell of every job, as rules/common.smk says; POSIX, because an image may have no bash.
 
-# Jobs call this environment's `fpc`, even if it is not activated; in a container they call the image's, although the
-# checkout with its .venv is mounted there too.
-[ -n "${FPC_IMAGE:-}" ] || export PATH="$FPC_BIN:$PATH"
+# Jobs run the `fpc` of this environment, by its Python, wherever that lies; PATH could not name a folder with a colon.
+# In a container they run the image's, although the checkout with its .venv is mounted there too.
+fpc() {
+  if [ -n "${FPC_IMAGE:-}" ]; then command fpc "$@"; else "$FPC_PYTHON" -P -m fpc "$@"; fi
+}
 
 # Snakemake gives numeric libraries all cores of a job. Runs use them through processes instead (FPC_PROCESSES), and
 # their numbers must not depend on how many there are.

@@ -16,12 +16,10 @@ from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.versions import record
 from fpc.core import interruption, logs
-from fpc.core.checkpoint import NoUsableCheckpoint
-from fpc.core.errors import ConfigError, unknown
+from fpc.core.errors import ConfigError, UserError, unknown
 from fpc.core.file_errors import remedy_of
 from fpc.domains.registry import domain_commands
-from fpc.lineage.manifest import ManifestError
-from fpc.workflow.run import RunError
+from fpc.workflow.checkout import require_checkout
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,12 +45,15 @@ app.add_typer(config, name="config")
 # Old lines of a shell's profile, which would end a run or give it another ROM: how MuJoCo renders (we render
 # nothing with it), and a folder of ROMs (ours comes with ale-py).
 OF_OTHER_PROJECTS = ("MUJOCO_GL", "PYOPENGL_PLATFORM", "ALE_ROMS_DIR")
+ELSEWHERE = {"--help", "keygen"}  # what can be asked for in any folder
 Name = Annotated[str, typer.Option(help="Name of the figure, such as figure_7.")]
 
 
 @app.callback()
 def _setup(verbose: Annotated[bool, typer.Option(help="Show debugging messages.")] = False) -> None:
     logs.configure(verbose)
+    if not ELSEWHERE & set(sys.argv):
+        require_checkout()
 
 
 @app.command()
@@ -149,16 +150,12 @@ def main() -> None:
         if (number := interruption.received()) is None:
             raise
         _exit(f"stopped by {number.name}; run the same command again to resume", 128 + number)
-    except ConfigError as error:
-        _exit(error, 2)
+    except UserError as error:
+        _exit(error, error.exit_code)
     except OSError as error:
         if (message := remedy_of(error)) is None:
             raise
         _exit(message, 1)
-    except (RunError, NoUsableCheckpoint, ManifestError, ValueError) as error:
-        if type(error) is ValueError:
-            raise
-        _exit(error, 1)
 
 
 def _ignore_own_matplotlib() -> None:

@@ -30,7 +30,7 @@ Seeds = Annotated[str, typer.Option(help="One seed (3), or the group that one ru
 
 def load_configuration(scale: str, variant: str | None) -> Configuration:
     """The validated configuration."""
-    return load(scale, variant or None)
+    return load(scale, variant)
 
 
 def check_run(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fpc.core.errors import UserError
 from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_tensors
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 KEPT = 2
 
 
-class NoUsableCheckpoint(RuntimeError):
+class NoUsableCheckpoint(UserError):
     """Checkpoints exist but none can be read; starting over would silently discard training."""
 
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from fpc.core.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,7 +30,7 @@ PROBE_SECONDS = 600.0  # importing torch takes minutes on a slow network file sy
 WITHOUT_GPU = "To train without a GPU, which takes far longer, set plan.jobs.<domain>.<phase>.gpus to 0."
 
 
-class NoUsableGPU(ValueError):
+class NoUsableGPU(UserError):
     """A phase asks for a GPU that cannot be used; the text says why and how to mend it."""
 
 

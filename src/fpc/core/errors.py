@@ -1,24 +1,50 @@
-"""Clear messages for configuration errors: file, key, allowed values and how to fix it."""
+"""Errors that a person can cause, and clear messages for them: file, key, allowed values, how to fix it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 
 from fpc.core.renamed import RENAMED
 
+SECTION_EXPECTED = (
+    "dict_type",
+    "model_type",
+    "model_attributes_type",
+)  # pydantic's words for it name a class
+LONGEST_VALUE = 80  # characters of a value that a message shows
 
-class ConfigError(ValueError):
-    """The configuration is invalid; the message says where and how to fix it."""
+
+class UserError(Exception):
+    """What a person can cause and mend; the command line prints the message alone, without a traceback.
+
+    Errors of the program itself (a wrong shape, say) have other types and keep their traceback.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(UserError, ValueError):
+    """The configuration or an option is invalid; the message says where and how to fix it.
+
+    It is a ValueError because pydantic turns those of validators into findings with their key.
+    """
+
+    exit_code = 2
+
+
+class DataError(UserError, ValueError):
+    """A file that is read cannot be used: damaged, incomplete, or of other sizes than the configuration's."""
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """' Did you mean ...?' with the closest allowed word, or an empty string."""
-    near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    folded = {other.casefold(): other for other in allowed}
+    near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.5)
+    return f" Did you mean '{folded[near[0]]}'?" if near else ""
 
 
 def unknown(kind: str, word: str, allowed: Iterable[str]) -> str:
@@ -45,6 +71,25 @@ def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel
     return model
 
 
+def _wrong_value(kind: str, message: str, value: Any) -> str:
+    """What pydantic says, and the value in brief: a section's own check names the values that do not fit."""
+    message = message.removeprefix("Value error, ")
+    if kind in SECTION_EXPECTED:
+        message = "must have keys and values"
+    if value is None:
+        return f"{message} (found nothing); give it a value, or remove the key."
+    if isinstance(value, Mapping):
+        own_check = kind in ("value_error", "assertion_error")
+        return (
+            f"{message}." if own_check else f"{message} (found keys: {_brief(', '.join(map(str, value)))})."
+        )
+    return f"{message} (found {_brief(repr(value))})."
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple[str, ...], str]]:
     """(key path, message) for each pydantic error; the message says what is wrong and what is allowed."""
     findings = []
@@ -57,7 +102,6 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple
         elif item["type"] == "missing":
             text = "is missing; give it a value."
         else:
-            value = item.get("input")
-            text = f"{item['msg']} (found {value!r})."
+            text = _wrong_value(item["type"], item["msg"], item.get("input"))
         findings.append((location, text))
     return findings

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fpc.core.errors import DataError
+
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
@@ -93,8 +95,15 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a readable JSON file ({error})") from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -116,23 +125,38 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Read safetensors; with ``sha256``, reject a file whose content differs.
 
     Raises:
-        ValueError: the digest differs, or the file is not safetensors.
+        DataError: the digest differs, or the file is not safetensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if sha256 is not None and (found := sha256_of(path)) != sha256:
-        raise ValueError(f"{path}: sha256 is {found[:12]}..., its manifest says {sha256[:12]}...")
+        raise DataError(f"{path}: sha256 is {found[:12]}..., its manifest says {sha256[:12]}...")
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
+        raise DataError(f"{path}: not a readable safetensors file ({error})") from error
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet (zstd), atomically."""
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table from parquet.
+
+    Raises:
+        DataError: the file is not parquet.
+    """
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        return pd.read_parquet(path)
+    except ArrowException as error:
+        raise DataError(f"{path}: not a readable parquet file ({error})") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

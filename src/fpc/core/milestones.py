@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpc.core.errors import DataError
 from fpc.core.files import write_tensors
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def find_milestones(folder: Path) -> dict[int, Path]:
     """Paths of the weights by environment step, in ascending order.
 
     Raises:
-        ValueError: there are no milestones.
+        DataError: there are no milestones.
     """
     found = {
         int(path.stem.removeprefix("step_")): path
         for path in (folder / "milestones").glob("step_*.safetensors")
     }
     if not found:
-        raise ValueError(f"{folder}/milestones holds no step_<n>.safetensors; run finetune again")
+        raise DataError(f"{folder}/milestones holds no step_<n>.safetensors; run finetune again")
     return dict(sorted(found.items()))

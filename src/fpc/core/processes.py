@@ -13,6 +13,7 @@ from functools import cache
 from multiprocessing.connection import wait
 from typing import Any
 
+from fpc.core.errors import ConfigError
 from fpc.core.interruption import SIGNALS
 
 PROCESSES = "FPC_PROCESSES"  # does not affect results, so it is not in the configuration
@@ -25,11 +26,11 @@ def processes_wanted(otherwise: int = 1) -> int:
         otherwise: the number if the variable is not set.
 
     Raises:
-        ValueError: the value is not a positive integer.
+        ConfigError: the value is not a positive integer.
     """
     text = os.environ.get(PROCESSES, str(otherwise))
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{PROCESSES} must be an integer of at least 1, not {text!r}")
+        raise ConfigError(f"{PROCESSES} must be an integer of at least 1, not {text!r}")
     return int(text)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fpc.core.files import write_table
+from fpc.core.files import read_table, write_table
 from fpc.core.milestones import find_milestones
 from fpc.core.tables import EPISODES, NO_START, PI_STAR, episodes_table
 from fpc.domains.interface import Run
@@ -63,7 +63,7 @@ def evaluate_milestones(
         pi_star: used where the run has the parent ``evaluate``, which is pi*'s measurement.
 
     Raises:
-        ValueError: the fine-tuned run left no milestones.
+        DataError: the fine-tuned run left no milestones.
     """
     milestones = find_milestones(run.parents["finetune"])
     unmeasured = unmeasured_milestones(run, pi_star)
@@ -85,7 +85,7 @@ def unmeasured_milestones(run: Run, pi_star: PiStar | None = None) -> dict[int, 
     """Step and weights of each milestone that has to be measured: neither done before nor pi* itself.
 
     Raises:
-        ValueError: the fine-tuned run left no milestones.
+        DataError: the fine-tuned run left no milestones.
     """
     return {
         step: path
@@ -120,11 +120,10 @@ def _is_pi_star(run: Run, weights: Path, pi_star: PiStar | None) -> bool:
 
 def _pi_star_tables(run: Run, pi_star: PiStar) -> Measured:
     """pi*'s tables with this run's method and seed."""
-    import pandas as pd
 
     found = {}
     for path in sorted(run.parents["evaluate"].glob("*.parquet")):
-        table = pi_star.keep(path.stem, pd.read_parquet(path))
+        table = pi_star.keep(path.stem, read_table(path))
         own = {"method": run.method, "seed": run.seed}
         found[path.stem] = table.assign(**{name: own[name] for name in own if name in table})
     return found
@@ -187,7 +186,7 @@ def _join(run: Run, steps: Sequence[int], order: Sequence[str]) -> None:
     names = {path.name for step in steps for path in _folder(run, step).glob("*.parquet")}
     for name in sorted(names):
         parts = [path for step in steps if (path := _folder(run, step) / name).exists()]
-        table = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+        table = pd.concat([read_table(part) for part in parts], ignore_index=True)
         if order and name == f"{EPISODES}.parquet":
             table = table.sort_values(list(order), ignore_index=True)
         write_table(run.output / name, table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from fpc.config.experiment import Experiment
 from fpc.core.device import Device
+from fpc.core.errors import UserError
 from fpc.domains.footprint import TABLES, Footprint
 from fpc.learners.interface import Learner
 from fpc.retention.interface import MethodOptions
@@ -94,7 +95,7 @@ class Trial:
     phases: tuple[str, ...]  # those whose work is of this kind
 
 
-class UnacceptablePolicy(ValueError):
+class UnacceptablePolicy(UserError):
     """pi* is not good enough to be fine-tuned; the text says what is wrong and how to mend it."""
 
 

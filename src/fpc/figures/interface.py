@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from fpc.core.errors import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 PAPER_LEVEL = 0.90  # the paper's figures show means with 90 % intervals
 
 
-class MissingData(ValueError):
+class MissingData(UserError):
     """Raised if the tables hold nothing that the figure shows."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ RESULTS = Path("results")
 RUN_PHASES = ("pretrain", "collect", "finetune", "evaluate")
 PHASES = (*RUN_PHASES, "figure", "claims", "report")
 FIGURE_SUFFIXES = (".svg", ".png", ".csv")
+SEEDS = re.compile(r"(?:seeds?_)?([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: the text is none of these.
     """
-    first, _, last = text.removeprefix("seeds_").removeprefix("seed_").partition("-")
-    seeds = tuple(range(int(first), int(last or first) + 1))
+    found = SEEDS.fullmatch(text)
+    seeds = () if found is None else tuple(range(int(found[1]), int(found[2] or found[1]) + 1))
     if not seeds:
         raise ValueError(f"'{text}' contains no seed")
     return seeds

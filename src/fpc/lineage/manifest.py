@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fpc.core.errors import UserError
 from fpc.core.file_errors import remedy_of
 from fpc.core.files import digest_of, sha256_of
 from fpc.lineage import origin
@@ -20,7 +21,7 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:fpc:phase:v1"
 
 
-class ManifestError(ValueError):
+class ManifestError(UserError):
     """A manifest is missing, unreadable or not one of this project."""
 
 
@@ -175,8 +176,6 @@ def read(path: Path) -> Manifest:
         key = ".".join(map(str, first["loc"])) or "the whole"
         raise ManifestError(f"{path}: not a manifest of this project ({key}: {first['msg']})") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, ManifestError):
-            raise
         raise ManifestError(f"{path}: not a manifest of this project ({error})") from error
     manifest = Manifest(path, statement)
     if statement.get("_type") != STATEMENT or manifest.definition["buildType"] != BUILD_TYPE:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from fpc.core.errors import ConfigError
+from fpc.core.errors import ConfigError, UserError
 from fpc.core.files import canonical_json, write_text
 from fpc.lineage.manifest import read
 
@@ -28,7 +28,7 @@ PASSPHRASE = "FPC_KEY_PASSPHRASE"
 AskPassphrase = Callable[[], str]
 
 
-class SigningError(ValueError):
+class SigningError(UserError):
     """A key cannot be made or read; the text names the file and how to fix it."""
 
 

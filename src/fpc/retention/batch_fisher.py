@@ -9,6 +9,7 @@ import torch
 
 from fpc.core import interruption
 from fpc.core.checkpoint import load_checkpoint, save_checkpoint, selected
+from fpc.core.errors import ConfigError
 from fpc.retention.interface import outputs_from
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def batch_fisher(
     Raises:
         Interrupted: a deferred signal was received; the sums are saved.
         NoUsableCheckpoint: sums were saved, but cannot be read.
-        ValueError: there are no batches, or a single one if F is wanted for another size.
+        ConfigError: there are no batches, or a single one if F is wanted for another size.
     """
     needed = 1 if relative_size == 1 else 2
     if batches < needed:
-        raise ValueError(f"the Fisher information needs at least {needed} batches, but got {batches}")
+        raise ConfigError(f"the Fisher information needs at least {needed} batches, but got {batches}")
     sums = _Sums(policy, sampler)
     if preparation is None:
         for _ in range(batches):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from fpc.config.base import Fraction, NonNegativeFloat, PositiveInt
 from fpc.core.checkpoint import selected
+from fpc.core.errors import ConfigError
 from fpc.retention.interface import (
     ExpertSampler,
     MethodOptions,
@@ -72,7 +73,7 @@ class BehavioralCloning(RetentionMethod):
         """Weighted mean loss over a batch of expert states, ``[*runs]``.
 
         Raises:
-            ValueError: the target is the expert's action, and the data have none.
+            ConfigError: the target is the expert's action, and the data have none.
         """
         from fpc.retention import losses
 
@@ -84,7 +85,7 @@ class BehavioralCloning(RetentionMethod):
         elif expert.actions is not None:
             loss = losses.cross_entropy(batch.student, expert.actions, outputs)
         else:
-            raise ValueError(
+            raise ConfigError(
                 "target: expert_action needs the expert's actions, which the expert data do not contain; "
                 "set target: pi_star"
             )

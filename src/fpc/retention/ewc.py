@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, model_validator
 
 from fpc.config.base import NonNegativeFloat, PositiveInt
+from fpc.core.errors import ConfigError, DataError
 from fpc.retention.interface import (
     ExpertData,
     MethodOptions,
@@ -106,12 +107,12 @@ class EWC(RetentionMethod):
         batches = self.options.fisher_batches
         if batches is not None:
             if self.run_dimensions:
-                raise ValueError("fisher_batches does not support runs trained side by side; set it to null")
+                raise ConfigError("fisher_batches does not support runs trained side by side; set it to null")
             size = self.options.fisher_samples
             relative_size = size / (self.options.coefficient_batch or size)
             return batch_fisher(student, sampler, batches, relative_size, context.preparation)
         if isinstance(student, RecurrentPolicy):
-            raise ValueError("EWC on a recurrent policy needs the option fisher_batches")
+            raise ConfigError("EWC on a recurrent policy needs the option fisher_batches")
         floor = self.options.fisher_floor if self.options.floor_samples else 0.0
         observations = sampler.sample_observations()
         return diagonal_fisher(
@@ -139,13 +140,13 @@ class EWC(RetentionMethod):
         """Restore anchors and Fisher information.
 
         Raises:
-            ValueError: their shape does not match the policy's parameters.
+            DataError: their shape does not match the policy's parameters.
         """
         self.run_dimensions = context.run_dimensions
         parameters = self._flat_parameters(context.student)
         self.anchors, self.fisher = (state[name].to(parameters.device) for name in ("anchors", "fisher"))
         if parameters.shape != self.anchors.shape:
-            raise ValueError(
+            raise DataError(
                 f"the stored EWC anchors have shape {tuple(self.anchors.shape)}, "
                 f"the policy's parameters {tuple(parameters.shape)}: the checkpoint is of another policy"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fpc.core.errors import ConfigError, DataError
 from fpc.core.files import read_tensors
 from fpc.retention.interface import ExpertBatch
 
@@ -34,26 +35,26 @@ class ExpertDataset:
         device: where batches of states are put: the policy's. The data themselves stay where they are.
 
     Raises:
-        ValueError: a tensor is missing or empty, or the numbers of states differ.
+        DataError: a tensor is missing or empty, or the numbers of states differ.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device | str = "cpu") -> None:
         if missing := [name for name in STATES if name not in tensors]:
-            raise ValueError(
+            raise DataError(
                 f"expert data lacks {', '.join(missing)}; it contains {', '.join(sorted(tensors))}"
             )
         self.tensors, self.device = dict(tensors), device
         self.size = self.tensors["observations"].shape[-2]
         lengths = {name: value.shape[self._axis(name)] for name, value in self.tensors.items()}
         if self.size == 0 or set(lengths.values()) != {self.size}:
-            raise ValueError(f"all expert tensors must hold the same number (>= 1) of states, got {lengths}")
+            raise DataError(f"all expert tensors must hold the same number (>= 1) of states, got {lengths}")
 
     @classmethod
     def read(cls, path: Path, sha256: str | None = None) -> ExpertDataset:
         """Read ``expert.safetensors``.
 
         Raises:
-            ValueError: the digest is not ``sha256``, or the content is invalid.
+            DataError: the digest is not ``sha256``, or the content is invalid.
         """
         return cls(read_tensors(path, sha256))
 
@@ -72,10 +73,10 @@ class ExpertDataset:
         """The first ``size`` states; states are stored in random order.
 
         Raises:
-            ValueError: there are fewer than ``size`` states.
+            ConfigError: there are fewer than ``size`` states.
         """
         if not 1 <= size <= self.size:
-            raise ValueError(
+            raise ConfigError(
                 f"memory_size is {size}, but the expert data holds {self.size} states: "
                 "lower memory_size or collect more"
             )

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
+from fpc.core.errors import ConfigError
 from fpc.retention.interface import SquashedPolicy
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ def diagonal_fisher(
 
     Raises:
         TypeError: the policy is not an ``nn.Module``, so its parameters cannot be substituted.
-        ValueError: ``squashed``, but the policy does not squash its outputs.
+        ConfigError: ``squashed``, but the policy does not squash its outputs.
     """
     if not isinstance(policy, nn.Module):
         raise TypeError(f"the Fisher information needs a policy that is an nn.Module, not {type(policy)}")
     if squashed and not isinstance(policy, SquashedPolicy):
-        raise ValueError("this policy's actions are its outputs themselves; set EWC's squashed_mean: false")
+        raise ConfigError("this policy's actions are its outputs themselves; set EWC's squashed_mean: false")
     anchored = dict(policy.anchored_parameters())
     observations = observations.detach()
     estimate = _Estimate(policy, samples_at_once, floor, squashed)

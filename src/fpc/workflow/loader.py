@@ -7,38 +7,44 @@ are merged key by key; any other value replaces the previous one.
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from fpc.config.experiment import Experiment
+from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
 from fpc.figures.catalogue import figure_entry, figure_names
 from fpc.lineage.artifact import RUN_PHASES
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
+from fpc.workflow.checkout import require_checkout
 from fpc.workflow.configuration import Configuration, Root
+from fpc.workflow.yaml_files import read_mapping
 
 CONFIGS = Path("configs")
 BASE = "paper"
+MOST_FINDINGS = 8  # that one message lists
+RESERVED = ("figures", "all")  # folders beside those of experiments
 Origin = dict[tuple[str, ...], str]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def scales(folder: Path = CONFIGS) -> list[str]:
     """Names of the scales that have a file."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    return _names(folder)
 
 
 def variants(folder: Path = CONFIGS) -> list[str]:
     """Names of the variants that have a file."""
-    return sorted(path.stem for path in (folder / "variants").glob("*.yaml"))
+    return _names(folder / "variants")
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml") if is_name(path.stem))
 
 
 def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS) -> Configuration:
@@ -51,8 +57,9 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     merged: dict[str, Any] = {}
     origin: Origin = {}
     for path in files:
-        _merge(merged, _read(path), str(path), (), origin)
-    merged["experiments"] = _resolved(merged.get("experiments") or {}, origin)
+        _merge(merged, read_mapping(path), str(path), (), origin)
+    if isinstance(sections := merged.get("experiments"), dict):
+        merged["experiments"] = _resolved(sections, origin)
     root: Root = _validated(Root, merged, (), origin)
     if root.scale != scale:
         raise ConfigError(
@@ -79,26 +86,27 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
 
 
 def _files(scale: str, variant: str | None, folder: Path) -> list[Path]:
-    if scale not in scales(folder):
-        raise ConfigError(f"{folder}: {unknown('scale', scale, scales(folder))}")
+    if folder == CONFIGS:
+        require_checkout()
+    _check_choice("scale", scale, folder)
     files = [folder / f"{BASE}.yaml"]
     if scale != BASE:
         files.append(folder / f"{scale}.yaml")
     if variant is not None:
-        if variant not in variants(folder):
-            raise ConfigError(f"{folder / 'variants'}: {unknown('variant', variant, variants(folder))}")
+        _check_choice("variant", variant, folder / "variants")
         files.append(folder / "variants" / f"{variant}.yaml")
     return files
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: must contain a mapping of keys to values")
-    return content
+def _check_choice(kind: str, name: str, folder: Path) -> None:
+    allowed = _names(folder)
+    if name in allowed:
+        return
+    if not name:
+        raise ConfigError(f"the name of the {kind} is empty; give one of: {', '.join(allowed)}")
+    if "/" not in name and (file := folder / f"{name}.yaml").exists():
+        raise ConfigError(f"{str(file)!r}: {RULE}; rename the file")
+    raise ConfigError(f"{folder}: {unknown(kind, name, allowed)}")
 
 
 def _merge(
@@ -127,11 +135,12 @@ def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
         parent = own.pop("extends", None)
         if parent is not None:
             key = ("experiments", name, "extends")
-            if parent not in experiments or parent in (*seen, name):
+            if not isinstance(parent, str) or parent not in experiments or parent in (*seen, name):
                 others = [other for other in experiments if other not in (*seen, name)]
                 raise ConfigError(_at(key, origin) + unknown("experiment", str(parent), others))
             base: dict[str, Any] = {}
-            _merge(base, resolve(parent, (*seen, name)), "", (), {})
+            inherited = resolve(parent, (*seen, name))
+            _merge(base, inherited if isinstance(inherited, Mapping) else {}, "", (), {})
             _merge(base, own, "", (), {})
             own = base
         done[name] = own
@@ -153,13 +162,15 @@ def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Orig
         return model.model_validate(value)
     except ValidationError as error:
         lines = [_at((*at, *path), origin) + text for path, text in describe(error, model)]
+        if len(lines) > MOST_FINDINGS:
+            lines[MOST_FINDINGS:] = [f"... and {len(lines) - MOST_FINDINGS} more"]
         raise ConfigError("\n".join(lines)) from error
 
 
 def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
     at = ("experiments", name)
-    if not re.fullmatch(r"[\w.]+", name):
-        raise ConfigError(_at(at, origin) + "an experiment's name may contain only letters, digits, _ and .")
+    if not is_name(name) or name in RESERVED:
+        raise ConfigError(_at(at, origin) + f"{RULE}; {' and '.join(RESERVED)} are taken. Rename it.")
     domain = value.get("domain")
     if domain not in domain_names():
         raise ConfigError(_at((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))

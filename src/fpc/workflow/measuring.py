@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 from fpc.core import interruption
 from fpc.core.device import Device, inspect_gpu
-from fpc.core.errors import ConfigError, unknown
+from fpc.core.errors import ConfigError, UserError, unknown
 from fpc.core.files import read_json, write_json
 from fpc.domains.registry import load_domain
 from fpc.lineage import origin
@@ -141,7 +141,7 @@ def measure(
         domain = configuration.experiments[name].domain
         try:
             device = device_of(configuration, Row(configuration.label, "finetune", name, METHOD, (0,)))
-        except ValueError as error:
+        except UserError as error:
             yield name, domain, str(error)
             continue
         with TemporaryDirectory(prefix="fpc-measure-") as folder:

@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
 from fpc.core.device import Device
+from fpc.core.errors import ConfigError, UserError
 from fpc.core.file_errors import check_writable
 from fpc.core.files import digest_of, sha256_of, write_json
 from fpc.lineage import manifest as manifests
@@ -35,8 +37,19 @@ RUNS = RESULTS / ".runs"
 STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continued
 
 
-class RunError(RuntimeError):
+class RunError(UserError):
     """A run cannot start; the text names the file and how to fix it."""
+
+
+def _seconds(variable: str, default: str) -> float:
+    text = os.environ.get(variable, default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ConfigError(f"{variable} must be a number of seconds, such as {default}, not {text!r}")
+    return seconds
 
 
 @dataclass
@@ -57,12 +70,8 @@ class Run:
     attempt: int = 1  # from 1; later attempts resume from the state of the previous one
     resumed_from: int | None = None
     # At most this much training is lost if killed; it does not affect results, so it is not configuration.
-    checkpoint_seconds: float = field(
-        default_factory=lambda: float(os.environ.get("FPC_CHECKPOINT_SECONDS", "60"))
-    )
-    heartbeat_seconds: float = field(
-        default_factory=lambda: float(os.environ.get("FPC_HEARTBEAT_SECONDS", "1"))
-    )
+    checkpoint_seconds: float = field(default_factory=partial(_seconds, "FPC_CHECKPOINT_SECONDS", "60"))
+    heartbeat_seconds: float = field(default_factory=partial(_seconds, "FPC_HEARTBEAT_SECONDS", "1"))
     _devices: set[str] = field(default_factory=set)
     _started: float = field(default_factory=time.monotonic)
     _first_step: int | None = None

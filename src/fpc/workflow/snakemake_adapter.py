@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fpc.core.errors import ConfigError
+from fpc.core.errors import ConfigError, UserError
 from fpc.core.file_errors import check_writable, remedy_of
 from fpc.core.files import write_bytes, write_text
 from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
@@ -30,6 +30,7 @@ from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.job_resources import JobResources
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
+from fpc.workflow.snakemake_options import check_folder, check_given_once, choices
 
 SECTIONS = RESULTS / ".sections"
 SNAKEMAKE = Path(".snakemake")
@@ -51,24 +52,32 @@ SETTINGS = {"checkpoint_seconds": "FPC_CHECKPOINT_SECONDS", "heartbeat_seconds":
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
 
 
-def prepare(scale: str, variant: str | None) -> Configuration:
+def prepare(config: Mapping[str, Any], words: Sequence[str] = ()) -> Configuration:
     """The validated configuration; also writes section files and sets file times.
 
-    An invalid configuration or DVC file ends the process with code 2 and one message, and so does a checkout
-    in which nothing can be written; nothing is made.
+    A wrong choice, configuration or DVC file ends the process with one message, and so does a checkout in
+    which nothing can be written; nothing is made.
+
+    Args:
+        config: Snakemake's ``config``: what was chosen on the command line.
+        words: the command's words, in the process that a person started.
     """
+    code = 2
     try:
-        configuration = load(scale, variant)
+        check_folder(Path.cwd())
+        check_given_once(words)
+        chosen = choices(config, tuple(SETTINGS))
+        configuration = load(chosen.get("scale", "demo"), chosen.get("variant"))
         _prepare(RunTable(configuration))
         return configuration
-    except ConfigError as error:
-        message = str(error)
+    except UserError as error:
+        message, code = str(error), error.exit_code
     except OSError as error:
         if (found := remedy_of(error)) is None:
             raise
         message = found
     print(f"fpc: {message}", file=sys.stderr, flush=True)
-    os._exit(2)  # Snakemake would turn any exception into code 1 and a traceback
+    os._exit(code)  # Snakemake would turn any exception into code 1 and a traceback
 
 
 def _prepare(table: RunTable) -> None:
@@ -229,10 +238,10 @@ def check_inputs(configuration: Configuration, jobs: Iterable[tuple[str | None, 
         jobs: experiment (None if it has none) and phase of each job to run.
 
     Raises:
-        ValueError: some are missing; the text lists them all, with the commands that get them.
+        UserError: some are missing; the text lists them all, with the commands that get them.
     """
     if missing := missing_inputs(configuration, jobs):
-        raise ValueError(missing_text(f"scale {configuration.label}", missing))
+        raise UserError(missing_text(f"scale {configuration.label}", missing))
 
 
 def closing_message(configuration: Configuration) -> str:

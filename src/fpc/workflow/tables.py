@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
-from fpc.core.files import sha256_of
+from fpc.core.errors import UserError
+from fpc.core.files import read_table, sha256_of
 from fpc.core.tables import TABLES, join, with_identity
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.configuration import Configuration
 
 
-class TableError(ValueError):
+class TableError(UserError):
     """A table is missing or does not match its manifest."""
 
 
@@ -36,7 +37,7 @@ def read_row(configuration: Configuration, row: Row, names: Collection[str]) -> 
         if not path.exists() or sha256_of(path) != digest:
             raise TableError(f"{path} is missing or altered; make it again: delete {row.manifest}")
         found[name] = with_identity(
-            pd.read_parquet(path),
+            read_table(path),
             domain=configuration.experiments[row.experiment].domain,
             experiment=row.experiment,
             method=row.method,

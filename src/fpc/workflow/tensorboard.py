@@ -35,16 +35,14 @@ def from_table(output: Path) -> None:
 
     Wall times are the steps, so that the file depends on the table alone.
     """
-    import pandas as pd
-
-    from fpc.core.files import atomic_path
+    from fpc.core.files import atomic_path, read_table
 
     table = output / TABLE
     if not table.exists():
         shutil.rmtree(output / FOLDER, ignore_errors=True)
         return
     with atomic_path(output / FILE) as temporary, temporary.open("wb") as file:
-        _write(file, _rows(pd.read_parquet(table)))
+        _write(file, _rows(read_table(table)))
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Row]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fpc.core.errors import UserError
 from fpc.domains.nethack.cloning import clone, measure, split, updates_of
 from fpc.domains.nethack.config import CloneOptions
 from fpc.domains.nethack.games import LoadedGames, count_actions, read_game
@@ -176,5 +177,5 @@ def test_outputs_follow_from_the_features_as_stored() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match=r"lower pretrain\.clone\.learning_rate"):
+    with pytest.raises(UserError, match=r"lower pretrain\.clone\.learning_rate"):
         run(chosen_games([30] * 5), options(passes=20.0, learning_rate=1e30), tmp_path)

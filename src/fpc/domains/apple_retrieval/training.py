@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from fpc.core.errors import DataError
 from fpc.core.files import read_tensors, write_json, write_table, write_tensors
 from fpc.core.milestones import write_milestone
 from fpc.domains.apple_retrieval.config import AppleRetrievalExperiment, ReinforceSection
@@ -143,10 +144,10 @@ def spread(values: Tensor, grid: Grid) -> Tensor:
     """Values ``[K, ...]`` of pi* for each run of the grid, repeated where all seeds share one pi*.
 
     Raises:
-        ValueError: the values do not match the run's seeds.
+        DataError: the values do not match the run's seeds.
     """
     conditions, seeds = len(grid.environment.conditions), len(grid.seeds)
     by_condition = values.reshape(conditions, -1, *values.shape[1:])
     if by_condition.shape[1] not in (1, seeds):
-        raise ValueError(f"pi* was trained with {by_condition.shape[1]} seeds, but this run has {seeds}")
+        raise DataError(f"pi* was trained with {by_condition.shape[1]} seeds, but this run has {seeds}")
     return by_condition.expand(-1, seeds, *[-1] * (values.dim() - 1)).reshape(-1, *values.shape[1:])

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fpc.core.device import Device
+from fpc.core.errors import ConfigError
 from fpc.core.metric_log import MetricLog
 from fpc.domains.montezuma.config import CloneOptions, MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
@@ -31,7 +32,7 @@ def clone(
     """Train a network on the demonstrations' actions by cross-entropy; returns it with its losses.
 
     Raises:
-        ValueError: no demonstration continues after entering the room.
+        ConfigError: no demonstration continues after entering the room.
     """
     room = experiment.environment.room
     known = [
@@ -40,7 +41,7 @@ def clone(
         if item.room_entries.get(room, len(item.actions)) < len(item.actions)
     ]
     if not known:
-        raise ValueError(
+        raise ConfigError(
             f"{demonstrations}: no demonstration continues in room {room}; enlarge pretrain.expert"
         )
     states = States([states_of(experiment, item) for item in known])

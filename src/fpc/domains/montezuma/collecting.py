@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.device import device_name
+from fpc.core.errors import ConfigError
 from fpc.core.files import write_tensors
 from fpc.core.seeds import rng_of
 from fpc.core.torch_settings import configure_torch
@@ -62,7 +63,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     ``game_starts.json`` holds the states at which fine-tuned games begin.
 
     Raises:
-        ValueError: pi*'s games had fewer states than ``collect.states``.
+        ConfigError: pi*'s games had fewer states than ``collect.states``.
     """
     configure_torch()
     pi_star = run.parents["pretrain"]
@@ -81,7 +82,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     sampler = torch.Generator().manual_seed(int(generator.integers(2**62)))
     _play(network, players, options.trajectories, reservoir, sampler, run)
     if reservoir.seen < options.states:
-        raise ValueError(
+        raise ConfigError(
             f"{options.trajectories} games of pi* had {reservoir.seen} states, fewer than collect.states = "
             f"{options.states}; lower it, or raise collect.trajectories or collect.max_steps"
         )

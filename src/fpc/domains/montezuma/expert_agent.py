@@ -6,7 +6,8 @@ from collections import Counter
 
 import pandas as pd
 
-from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
+from fpc.core.errors import UserError
+from fpc.core.files import read_json, read_table, read_tensors, write_json, write_table, write_tensors
 from fpc.domains.finetuning import run_fields
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.archive import (
@@ -29,7 +30,7 @@ CHECKS = "expert_checks.json"  # step -> measured returns, in the run's state
 _PLAY, _CONFIRM = 5501, 5503  # distinguish these games from others with the same seed
 
 
-class TargetNotReached(ValueError):
+class TargetNotReached(UserError):
     """The agent's budget is spent, but its return is below the target."""
 
 
@@ -49,7 +50,7 @@ def play_expert(experiment: MontezumaExperiment, run: Run) -> Exploration:
     network = network_with(experiment.network, experiment.environment, read_tensors(weights), run.device)
     episodes = [Episode((run.seed, _PLAY, number)) for number in range(options.trajectories)]
     records = play(network, experiment.environment, episodes)
-    return exploration_of([bytes(record.actions) for record in records], run.seed, pd.read_parquet(table))
+    return exploration_of([bytes(record.actions) for record in records], run.seed, read_table(table))
 
 
 def trained_agent(experiment: MontezumaExperiment, options: PPORNDOptions, run: Run) -> Trained:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from fpc.core.errors import ConfigError
 from fpc.domains.finetuning import EXPERT
 from fpc.domains.montezuma.config import EnvironmentOptions, MontezumaExperiment, NetworkOptions
 from fpc.domains.montezuma.emulator import Emulator
@@ -41,13 +42,13 @@ def starts_in(path: Path, room: int) -> list[StartState]:
     """Start states in one room.
 
     Raises:
-        ValueError: there are none.
+        ConfigError: there are none.
     """
     states = read_start_states(path)
     found = [state for state in states if state.room == room]
     if not found:
         known = sorted({state.room for state in states})
-        raise ValueError(
+        raise ConfigError(
             f"{path}: no start state in room {room}, only in {known}; set environment.room to one of "
             "these, or let the expert search longer (pretrain.expert)"
         )
@@ -61,7 +62,7 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
     been in Far, which would otherwise be close by (the way back leads into the room as well).
 
     Raises:
-        ValueError: there are none, or a replay leads elsewhere.
+        ConfigError: there are none, or a replay leads elsewhere.
     """
     assert options.start_room is not None  # asked by the caller
     emulator = Emulator(options.frame_skip)
@@ -71,7 +72,7 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
         if rooms[-2:-1] != [options.start_room] and options.room not in rooms:
             found.append(state)
     if not found:
-        raise ValueError(
+        raise ConfigError(
             f"{path}: no trajectory enters room {options.start_room} without having been in room "
             f"{options.room}; set environment.start_room to a room before it, or let the expert search "
             "longer (pretrain.expert)"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from fpc.core.device import Device, device_name
-from fpc.core.files import read_tensors, write_table, write_tensors
+from fpc.core.files import read_table, read_tensors, write_table, write_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import POLICY, TRAINING, run_fields
@@ -45,7 +45,7 @@ def pretrain(experiment: MontezumaExperiment, run: Run) -> None:
     (``probe_random_success``) and their difference (``probe_gain_over_random``).
 
     Raises:
-        ValueError: the expert never reached the room.
+        ConfigError: the expert never reached the room.
         UnacceptablePolicy: pi* knows the room little better than a random policy.
     """
     configure_torch()
@@ -103,7 +103,7 @@ def _trained(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     """Train pi* with APPO and RND on games that start in the room."""
     table, options = run.state / TRAINED, experiment.pretrain
     if table.exists() and (run.output / POLICY).exists():
-        return pd.read_parquet(table)
+        return read_table(table)
     specification = specification_of(
         experiment,
         options.appo,
@@ -123,7 +123,7 @@ def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
     """Clone the expert's actions from the room on."""
     table, options = run.state / TRAINED, experiment.pretrain.clone
     if table.exists() and (run.output / POLICY).exists():
-        return pd.read_parquet(table)
+        return read_table(table)
     assert options is not None  # guaranteed by the configuration
     demonstrations = run.output / DEMONSTRATIONS
     network, log = clone(experiment, options, demonstrations, run.seed, run.report, run.device)

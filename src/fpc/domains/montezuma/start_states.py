@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fpc.core.errors import DataError
 from fpc.core.files import read_json, write_json
 from fpc.domains.montezuma.emulator import ACTIONS, Emulator, rom_digest
 from fpc.domains.montezuma.rooms import RAM_OF_ROOM, room_number
@@ -41,7 +42,7 @@ def replay(emulator: Emulator, start: StartState) -> int:
     """Bring ``emulator`` to the start state; returns the previous room (our number), or 0 if there was none.
 
     Raises:
-        ValueError: the actions led to another state.
+        DataError: the actions led to another state.
     """
     rooms = rooms_on_the_way(emulator, start)
     return next((room for room in reversed(rooms) if room != rooms[-1]), 0)
@@ -51,7 +52,7 @@ def rooms_on_the_way(emulator: Emulator, start: StartState) -> list[int]:
     """Bring ``emulator`` to the start state; returns the room (our number) before and after every action.
 
     Raises:
-        ValueError: the actions led to another state.
+        DataError: the actions led to another state.
     """
     emulator.reset()
     rooms = [room_number(emulator.ram_room)]
@@ -60,7 +61,7 @@ def rooms_on_the_way(emulator: Emulator, start: StartState) -> list[int]:
         rooms.append(room_number(emulator.ram_room))
     found = emulator.digest()
     if found != start.digest:
-        raise ValueError(
+        raise DataError(
             f"start state in room {start.room}, seed {start.seed}: after {len(start.actions)} actions the "
             f"RAM's digest is {found[:12]}..., not {start.digest[:12]}...; the file was altered or made with "
             "another version of ale-py: run pretrain again"
@@ -86,12 +87,12 @@ def read_start_states(path: Path) -> list[StartState]:
     """Read ``start_states.json``.
 
     Raises:
-        ValueError: the file was made with another ROM, or a field is missing or has the wrong type.
+        DataError: the file was made with another ROM, or a field is missing or has the wrong type.
     """
     found = []
     for where, row in _rows(path, "states", {"room": int, "seed": int, "actions": str, "digest": str}):
         if row["room"] not in RAM_OF_ROOM:
-            raise ValueError(f"{where}.room is {row['room']}; rooms are 1 to 24. Run pretrain again")
+            raise DataError(f"{where}.room is {row['room']}; rooms are 1 to 24. Run pretrain again")
         found.append(StartState(row["room"], row["seed"], _actions(where, row["actions"]), row["digest"]))
     return found
 
@@ -115,7 +116,7 @@ def read_demonstrations(path: Path) -> list[Demonstration]:
     """Read ``demonstrations.json``.
 
     Raises:
-        ValueError: the file was made with another ROM, or a field is missing or has the wrong type.
+        DataError: the file was made with another ROM, or a field is missing or has the wrong type.
     """
     kinds = {"seed": int, "actions": str, "digest": str, "room_entries": dict, "score": float}
     return [
@@ -142,9 +143,9 @@ def _rows(path: Path, name: str, kinds: Mapping[str, type]) -> list[tuple[str, d
     """Validated rows of a file, each with its location for error messages."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
-        raise ValueError(f"{path}: `{name}` must be a list; run pretrain again")
+        raise DataError(f"{path}: `{name}` must be a list; run pretrain again")
     if content.get("rom") != rom_digest():
-        raise ValueError(
+        raise DataError(
             f"{path}: made with another ROM of Montezuma's Revenge ({str(content.get('rom'))[:12]}..., here "
             f"{rom_digest()[:12]}...); install the locked ale-py, or run pretrain again"
         )
@@ -152,11 +153,11 @@ def _rows(path: Path, name: str, kinds: Mapping[str, type]) -> list[tuple[str, d
     for number, row in enumerate(content[name]):
         where = f"{path}: {name}[{number}]"
         if not isinstance(row, dict) or row.keys() != kinds.keys():
-            raise ValueError(f"{where} must have the fields {', '.join(kinds)}; run pretrain again")
+            raise DataError(f"{where} must have the fields {', '.join(kinds)}; run pretrain again")
         for field, kind in kinds.items():
             if type(row[field]) is not kind:
                 value = repr(row[field])[:50]
-                raise ValueError(f"{where}.{field} must be {kind.__name__}, not {value}; run pretrain again")
+                raise DataError(f"{where}.{field} must be {kind.__name__}, not {value}; run pretrain again")
         rows.append((where, row))
     return rows
 
@@ -165,9 +166,9 @@ def _actions(where: str, text: str) -> tuple[int, ...]:
     try:
         actions = tuple(bytes.fromhex(text))
     except ValueError as error:
-        raise ValueError(
+        raise DataError(
             f"{where}.actions must be hexadecimal digits ({error}); run pretrain again"
         ) from error
     if any(action >= ACTIONS for action in actions):
-        raise ValueError(f"{where}.actions must be below {ACTIONS}; run pretrain again")
+        raise DataError(f"{where}.actions must be below {ACTIONS}; run pretrain again")
     return actions

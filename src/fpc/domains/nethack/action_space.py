@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from nle import nethack
 
+from fpc.core.errors import DataError
+
 KEYS: tuple[int, ...] = tuple(int(action) for action in nethack.ACTIONS)
 ACTION_COUNT = len(KEYS)
 UNKNOWN = -1
@@ -25,7 +27,7 @@ def action_of(key: int) -> int:
     """Index of the first action that presses ``key``.
 
     Raises:
-        ValueError: no action presses it.
+        DataError: no action presses it.
     """
     return int(actions_of(np.array([key]))[0])
 
@@ -36,7 +38,7 @@ def actions_of(keys: np.ndarray, where: str = "the recording") -> np.ndarray:
     If several actions press the same key, the first is returned; they are equivalent.
 
     Raises:
-        ValueError: no action presses a key; ``where`` names the source of the keys in the message.
+        DataError: no action presses a key; ``where`` names the source of the keys in the message.
     """
     codes = np.asarray(keys).astype(np.int64)
     inside = (codes >= 0) & (codes < len(ACTION_OF_KEY))
@@ -44,7 +46,7 @@ def actions_of(keys: np.ndarray, where: str = "the recording") -> np.ndarray:
     if (actions == UNKNOWN).any():
         unknown = sorted({int(code) for code in codes[actions == UNKNOWN]})
         shown = ", ".join(map(_display_name, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
-        raise ValueError(
+        raise DataError(
             f"{where}: mismatched action space: none of the {ACTION_COUNT} actions (nle.nethack.ACTIONS) "
             f"presses key {shown}; leave that game out, or record it with these actions"
         )

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fpc.core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, selected
+from fpc.core.errors import UserError
 from fpc.core.metric_log import MetricLog
 from fpc.core.prefetch import Prefetched
 from fpc.core.seeds import rng_of
@@ -72,7 +73,7 @@ def clone(
         and, on held-out games, ``cross_entropy`` (nats), ``accuracy`` and ``perplexity``.
 
     Raises:
-        FloatingPointError: the loss is not finite.
+        UserError: the loss is not finite.
         NoUsableCheckpoint: checkpoints exist, but none can be read.
     """
     session = Cloning(network, games, options, updates_of(sum(actions), options), seed)
@@ -162,7 +163,7 @@ class Cloning:
         self.update += 1
         value = loss.item()
         if not math.isfinite(value):
-            raise FloatingPointError(
+            raise UserError(
                 f"cloning: the loss is {value} after {self.update} updates; "
                 "lower pretrain.clone.learning_rate"
             )

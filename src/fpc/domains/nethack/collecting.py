@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.device import device_name
+from fpc.core.errors import ConfigError
 from fpc.core.files import write_table, write_tensors
 from fpc.core.seeds import seed_of
 from fpc.core.torch_settings import configure_torch
@@ -54,7 +55,7 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
       (episode, turn, depth) of the games that our player played to find them.
 
     Raises:
-        ValueError: the games are unusable, or the expert never reaches the Far level.
+        DataError: the games are unusable, or the expert never reaches the Far level.
     """
     configure_torch()
     seeds = {use: seed_of(run.seed, 100 + number) for number, use in enumerate(SEED_USES)}
@@ -118,7 +119,7 @@ class Replay:
         """Write ``expert.safetensors`` from the first games, up to the configured number of steps.
 
         Raises:
-            ValueError: the first game alone has more steps.
+            ConfigError: the first game alone has more steps.
         """
         limit, kept, total = self.experiment.collect.transitions, [], 0
         for _, outputs in replay_games(self.network, games, features_dtype=torch.float16):
@@ -128,7 +129,7 @@ class Replay:
             kept.append(outputs)
             self.run.report(total, limit)
         if not kept:
-            raise ValueError(
+            raise ConfigError(
                 f"collect.transitions is {limit}, fewer than the steps of the expert's first game; raise it"
             )
         write_tensors(self.run.output / EXPERT, _tensors(GameOutputs.joined(kept), torch.float16))
@@ -197,7 +198,7 @@ def _expert_games(experiment: NetHackExperiment, run: Run, seed: int) -> list[Ga
 
 def _check_entries(options: CollectOptions, entries: int, games: int) -> None:
     if options.level.count and not entries:
-        raise ValueError(
+        raise ConfigError(
             f"the expert reached level {options.far_level} in none of {games} games; "
             "lower collect.far_level, or raise collect.level.max_games or collect.max_steps"
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fpc.core.errors import DataError
 from fpc.core.files import read_tensors
 from fpc.domains.evaluation import has_weights
 from fpc.domains.nethack.network import NetHackNetwork
@@ -31,17 +32,17 @@ def read_divergence_data(path: Path) -> dict[str, Tensor]:
         uint8 [N, ...].
 
     Raises:
-        ValueError: a tensor is missing, or the lengths differ.
+        DataError: a tensor is missing, or the lengths differ.
     """
     tensors = read_tensors(path)
     inputs = OBSERVATIONS if OBSERVATIONS[0] in tensors else ("features",)
     needed = ("outputs", "starts", "depth", *inputs)
     missing = [name for name in needed if name not in tensors]
     if missing:
-        raise ValueError(f"{path}: missing tensor {', '.join(missing)}; run collect again")
+        raise DataError(f"{path}: missing tensor {', '.join(missing)}; run collect again")
     if len({len(tensors[name]) for name in needed}) != 1:
         lengths = ", ".join(f"{name} {len(tensors[name])}" for name in needed)
-        raise ValueError(f"{path}: tensors must have one row per step, not {lengths}; run collect again")
+        raise DataError(f"{path}: tensors must have one row per step, not {lengths}; run collect again")
     return {name: tensors[name] for name in needed}
 
 

@@ -16,6 +16,7 @@ from time import sleep
 import requests
 import urllib3
 
+from fpc.core.errors import UserError
 from fpc.core.files import fsync_folder, sha256_of
 
 LOGGER = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ SMALLEST_LIMIT = 10 << 20
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
-class DownloadError(ValueError):
+class DownloadError(UserError):
     """A file cannot be obtained or is not the expected one; the message says what to do."""
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fpc.core.errors import ConfigError
+
 COLUMNS = 80
 CHARACTERS = 256
 COLOURS = 128
@@ -150,7 +152,7 @@ class ScreenEncoder(nn.Module):
             )
             height, width, in_channels = (height - 1) // 2, (width - 1) // 2, out_channels
         if height < 1:
-            raise ValueError(
+            raise ConfigError(
                 f"network.screen_channels has {len(channels)} blocks; the map is too small for more than 4"
             )
         self.conv_net = nn.Sequential(*blocks)

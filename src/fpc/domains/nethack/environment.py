@@ -16,6 +16,7 @@ import numpy as np
 from nle import nethack
 from nle.env.base import NLE
 
+from fpc.core.errors import DataError
 from fpc.core.seeds import seed_of, short_seeds_of
 from fpc.domains.nethack.action_space import ACTION_COUNT, KEYS
 from fpc.domains.nethack.config import EnvironmentOptions
@@ -134,7 +135,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         """Begin a game: from ``options["start"]`` (a StartState), of ``seed``, or else the stream's next one.
 
         Raises:
-            ValueError: the start state cannot be reached.
+            DataError: the start state cannot be reached.
         """
         if seed is not None:
             self._stream, self._episode = (seed,), 0
@@ -155,12 +156,12 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         """Begin the game of ``seed``, press ``keys`` (key codes) and count metrics from there on.
 
         Raises:
-            ValueError: the game ended before all keys were pressed.
+            DataError: the game ended before all keys were pressed.
         """
         self._begin(seed)
         for number, key in enumerate(keys):
             if self._press(key):
-                raise ValueError(f"the game of seed {seed} ended after {number + 1} of {len(keys)} keys")
+                raise DataError(f"the game of seed {seed} ended after {number + 1} of {len(keys)} keys")
         self._start_counting(previous_action)
 
     def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -208,7 +209,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         """Replay the game of a snapshot and return its last observation.
 
         Raises:
-            ValueError: the game took a different course, e.g. under another version of NLE.
+            DataError: the game took a different course, e.g. under another version of NLE.
         """
         self._stream = tuple(int(word) for word in snapshot["stream"])
         self._episode = int(snapshot["episode"])
@@ -217,7 +218,7 @@ class NetHackEnvironment(gymnasium.Env[dict[str, np.ndarray], int]):
         for action in np.asarray(snapshot["actions"], dtype=np.uint8).tolist():
             self._play(action)
         if digest_of_screen(*self.screen()) != snapshot["digest"]:
-            raise ValueError(
+            raise DataError(
                 f"the game of seed {self._seed} took a different course after {len(self._actions)} "
                 "actions; continue with the version of nle and the configuration of the snapshot"
             )

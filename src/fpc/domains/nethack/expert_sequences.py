@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fpc.core.errors import ConfigError, DataError
 from fpc.core.files import read_tensors
 from fpc.core.prefetch import Prefetched
 from fpc.domains.finetuning import EXPERT
@@ -48,13 +49,13 @@ def open_sequences(
         limit: use only the first games, up to this many steps in total.
 
     Raises:
-        ValueError: the folder has no expert sequences, or the first game alone exceeds the limit.
+        DataError: the folder has no expert sequences, or the first game alone exceeds the limit.
     """
     stored, games = Path(folder) / EXPERT, Path(folder) / GAMES_FILE
     if stored.exists():
         return StoredSequences(read_tensors(stored), streams, sequence_length, seed, limit)
     if not games.exists():
-        raise ValueError(f"{folder}: contains neither {EXPERT} nor {GAMES_FILE}; run collect again")
+        raise DataError(f"{folder}: contains neither {EXPERT} nor {GAMES_FILE}; run collect again")
     recordings, _ = read_game_list(games)
     return StreamedSequences(recordings, streams, sequence_length, seed, limit)
 
@@ -71,7 +72,7 @@ class StoredSequences:
         limit: use only the first games, up to this many steps in total.
 
     Raises:
-        ValueError: a tensor is missing, lengths differ, or the first game alone exceeds the limit.
+        DataError: a tensor is missing, lengths differ, or the first game alone exceeds the limit.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class StoredSequences:
         lengths = {name: len(tensors[name]) if name in tensors else 0 for name in STORED}
         if len(set(lengths.values())) != 1 or not lengths["starts"]:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ValueError(f"{EXPERT} must hold equally long tensors, not {shown}; run collect again")
+            raise DataError(f"{EXPERT} must hold equally long tensors, not {shown}; run collect again")
         self.tensors, self.sequence_length = dict(tensors), sequence_length
         beginnings = sorted({0, *tensors["starts"].nonzero().flatten().tolist(), lengths["starts"]})
         self._games = dict(enumerate(pairwise(beginnings)))
@@ -119,7 +120,7 @@ class StoredSequences:
         return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue exactly from ``state_dict``; raises ValueError for a state of other data."""
+        """Continue exactly from ``state_dict``; raises DataError for a state of other data."""
         self.order.load_state_dict(state)
 
 
@@ -127,7 +128,7 @@ class StreamedSequences:
     """Sequences of raw observations, read from recordings ahead of use; the caller computes pi*'s outputs.
 
     Raises:
-        ValueError: the first game alone exceeds the limit.
+        ConfigError: the first game alone exceeds the limit.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class StreamedSequences:
         return self.streams.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue exactly from ``state_dict``; raises ValueError for a state of other data."""
+        """Continue exactly from ``state_dict``; raises DataError for a state of other data."""
         self.streams.load_state_dict(state)
 
 
@@ -161,5 +162,5 @@ def _within(steps: Mapping[int, int], limit: int | None) -> list[int]:
         games.append(game)
     if not games:
         first = next(iter(steps.values()), 0)
-        raise ValueError(f"memory_size is {limit}, but the expert's first game has {first} steps; raise it")
+        raise ConfigError(f"memory_size is {limit}, but the expert's first game has {first} steps; raise it")
     return games

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.core.errors import ConfigError, DataError
 from fpc.core.seeds import rng_of
 from fpc.domains.nethack.action_space import ACTION_COUNT
 from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
@@ -33,12 +34,12 @@ class GameOrder:
     A stream that has finished its game takes the next one in the order.
 
     Raises:
-        ValueError: there are no games.
+        DataError: there are no games.
     """
 
     def __init__(self, games: Sequence[int], streams: int, seed: int) -> None:
         if not games:
-            raise ValueError("no games to read sequences from")
+            raise DataError("no games to read sequences from")
         self.games, self.seed = list(games), seed
         self.taken = 0  # games assigned to streams so far
         self.current = [NO_GAME] * streams
@@ -61,13 +62,13 @@ class GameOrder:
         """Restore a state from ``state_dict``.
 
         Raises:
-            ValueError: the state has another number of streams, or unknown games.
+            DataError: the state has another number of streams, or unknown games.
         """
         current = state["games"].tolist()
         if len(current) != len(self.current):
-            raise ValueError(f"the state has {len(current)} streams, not {len(self.current)}")
+            raise DataError(f"the state has {len(current)} streams, not {len(self.current)}")
         if unknown := set(current) - {NO_GAME, *self.games}:
-            raise ValueError(f"the state has unknown games: {sorted(unknown)[:5]}")
+            raise DataError(f"the state has unknown games: {sorted(unknown)[:5]}")
         self.taken, self.current, self.read = int(state["taken"]), current, state["read"].tolist()
 
 
@@ -77,7 +78,7 @@ class GameStreams:
     The first step of each game is marked, so that a recurrent state can be zeroed there.
 
     Raises:
-        ValueError: there are no games, or all are empty.
+        DataError: there are no games, or all are empty.
     """
 
     def __init__(self, source: Games, streams: int, sequence_length: int, seed: int) -> None:
@@ -102,7 +103,7 @@ class GameStreams:
         """Continue exactly from ``state_dict``; only the current games are read again.
 
         Raises:
-            ValueError: the state has another number of streams, or unknown games.
+            DataError: the state has another number of streams, or unknown games.
         """
         self.order.load_state_dict(state)
         for stream, game in enumerate(self.order.current):
@@ -112,7 +113,7 @@ class GameStreams:
             while reader is not None and remaining > 0:
                 count = len(reader.read(min(remaining, 256)))
                 if not count:
-                    raise ValueError(f"game {game} has fewer steps than when the state was taken")
+                    raise DataError(f"game {game} has fewer steps than when the state was taken")
                 remaining -= count
 
     def _read(self, stream: int, into: dict[str, np.ndarray]) -> None:
@@ -131,7 +132,7 @@ class GameStreams:
                 self._readers[stream] = None
                 empty = 0 if count else empty + 1
             if empty > 2 * len(self.source.games):
-                raise ValueError(f"all {len(self.source.games)} games are without a single step")
+                raise DataError(f"all {len(self.source.games)} games are without a single step")
 
 
 def _empty_frames(shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -193,7 +194,7 @@ def read_game(source: Games, game: int) -> Frames:
     """Read a whole game.
 
     Raises:
-        ValueError: its recording cannot be read.
+        DataError: its recording cannot be read.
     """
     names = [field.name for field in fields(Frames)]
     parts = [
@@ -206,7 +207,7 @@ def count_steps(source: Games) -> dict[int, int]:
     """Number of steps of each game.
 
     Raises:
-        ValueError: a recording cannot be read.
+        DataError: a recording cannot be read.
     """
     return {game: sum(map(len, _chunks(source.open(game)))) for game in source.games}
 
@@ -215,7 +216,7 @@ def count_actions(source: Games) -> list[int]:
     """How often each of the 121 actions is taken over all games.
 
     Raises:
-        ValueError: a recording cannot be read.
+        DataError: a recording cannot be read.
     """
     counts = np.zeros(ACTION_COUNT, np.int64)
     for game in source.games:
@@ -233,7 +234,7 @@ def load_all(source: Games, limit: int) -> LoadedGames:
     """Load whole games, in order, until the next would exceed ``limit`` steps; empty games are skipped.
 
     Raises:
-        ValueError: no game fits, or a recording cannot be read.
+        DataError: no game fits, or a recording cannot be read.
     """
     parts: list[dict[str, np.ndarray]] = []
     beginnings: dict[int, int] = {}
@@ -248,7 +249,7 @@ def load_all(source: Games, limit: int) -> LoadedGames:
             parts.append({field.name: getattr(frames, field.name) for field in fields(frames)})
             total += len(frames)
     if not parts:
-        raise ValueError(f"no game fits within {limit} steps; allow more transitions")
+        raise ConfigError(f"no game fits within {limit} steps; allow more transitions")
     depths = np.concatenate([dungeon_depths(part["tty_chars"][:, -1]) for part in parts])
     # Field by field, so that memory holds at most one field twice.
     joined = {

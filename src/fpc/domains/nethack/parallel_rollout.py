@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fpc.core.device import Device, device_name
+from fpc.core.errors import DataError
 from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool, processes_wanted
 from fpc.core.torch_settings import configure_torch
@@ -55,16 +56,16 @@ def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> 
     """Load the network onto ``device`` from a safetensors file; tensors with unknown names are ignored.
 
     Raises:
-        ValueError: a tensor is missing or has the wrong shape; the message names the first one.
+        DataError: a tensor is missing or has the wrong shape; the message names the first one.
     """
     tensors = read_tensors(path)
     network = NetHackNetwork(options)
     own = network.state_dict()
     for name, value in own.items():
         if name not in tensors:
-            raise ValueError(f"{path}: missing tensor {name}; regenerate the file with this configuration")
+            raise DataError(f"{path}: missing tensor {name}; regenerate the file with this configuration")
         if tensors[name].shape != value.shape:
-            raise ValueError(
+            raise DataError(
                 f"{path}: {name} has shape {tuple(tensors[name].shape)}, the configured network needs "
                 f"{tuple(value.shape)}; regenerate the file with this configuration"
             )

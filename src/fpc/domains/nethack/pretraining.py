@@ -11,7 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from fpc.core.device import device_name, release_gpu_memory
-from fpc.core.files import read_json, read_tensors, sha256_of, write_json, write_table, write_tensors
+from fpc.core.errors import DataError
+from fpc.core.files import (
+    read_json,
+    read_table,
+    read_tensors,
+    sha256_of,
+    write_json,
+    write_table,
+    write_tensors,
+)
 from fpc.core.metric_log import MetricLog
 from fpc.core.seeds import seed_of
 from fpc.core.torch_settings import configure_torch
@@ -55,7 +64,7 @@ def pretrain(experiment: NetHackExperiment, run: Run) -> None:
     - ``games.json`` (recipe `clone`): where the expert's games are; our own expert's are in ``games/``.
 
     Raises:
-        ValueError: the games or the published weights are unusable.
+        DataError: the games or the published weights are unusable.
     """
     configure_torch()
     options = experiment.pretrain
@@ -79,7 +88,7 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     source = experiment.pretrain.source
     table = run.state / CLONED
     if table.exists() and (run.output / POLICY).exists():
-        return pd.read_parquet(table)
+        return read_table(table)
     if not (run.output / GAMES_FILE).exists():
         games = obtain_games(
             source,
@@ -130,10 +139,10 @@ def _copy_published(path: Path, experiment: NetHackExperiment, run: Run) -> None
     """Copy imported weights after checking their keys and shapes against the experiment's network.
 
     Raises:
-        ValueError: the file is missing, or its weights do not fit the network.
+        DataError: the file is missing, or its weights do not fit the network.
     """
     if not path.exists():
-        raise ValueError(
+        raise DataError(
             f"pretrain.published: {path} is missing; create it with: fpc import-policy <weights> {path}"
         )
     digest = sha256_of(path)
@@ -155,7 +164,7 @@ def _critic(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
     table = run.state / CRITIC_TABLE
     if not (table.exists() and (run.output / CRITIC).exists()):
         write_table(table, pretrain_critic(experiment, run.output / POLICY, run.output / CRITIC, run))
-    return pd.read_parquet(table)
+    return read_table(table)
 
 
 def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:

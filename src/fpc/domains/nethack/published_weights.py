@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fpc.core.errors import UserError
 from fpc.core.file_kinds import not_a_checkpoint
 from fpc.core.files import read_tensors, sha256_of, write_json, write_tensors, write_with
 from fpc.domains.nethack.config import NetworkOptions
@@ -27,7 +28,7 @@ DROPPED = ("reward_sum", "reward_m2", "reward_count")
 Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
-class PolicyFileError(ValueError):
+class PolicyFileError(UserError):
     """A file of weights is unusable; the message says why and what to do."""
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import nle.dataset
 
+from fpc.core.errors import DataError
 from fpc.core.files import digest_of
 from fpc.domains.nethack.config import SourceOptions
 from fpc.domains.nethack.frames import Reader
@@ -45,7 +46,7 @@ class Recordings:
         """Read a game from its first step.
 
         Raises:
-            ValueError: a file is missing, truncated, damaged or not of this version.
+            DataError: a file is missing, truncated, damaged or not of this version.
         """
         paths = [self.folder / name for name in self.by_game[game].files]
         return RecordingReader(paths, self.version, game + 1)  # to the converter, 0 means no game
@@ -68,7 +69,7 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
         source: ``role``, ``race``, ``alignment`` (at the start of the game) and ``games``, the maximum.
 
     Raises:
-        ValueError: there are no recordings, they lack scores, or the filter leaves none.
+        DataError: there are no recordings, they lack scores, or the filter leaves none.
     """
     _build_database(folder, database)
     with contextlib.closing(nle.dataset.db.connect(str(database))) as connection:
@@ -82,11 +83,9 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
         ).fetchall()
         versions = [row[0] for row in connection.execute("SELECT DISTINCT ttyrec_version FROM roots")]
     if len(versions) > 1:
-        raise ValueError(f"{folder}: recordings of different versions of ttyrec: {versions}; separate them")
+        raise DataError(f"{folder}: recordings of different versions of ttyrec: {versions}; separate them")
     if not games:
-        raise ValueError(
-            f"{folder}: no recording of a finished game; delete the folder to record games again"
-        )
+        raise DataError(f"{folder}: no recording of a finished game; delete the folder to record games again")
     check_version(folder, versions[0])
     chosen = [row for row in games if source is None or _matches(row[1:4], source)]
     if not chosen:
@@ -94,7 +93,7 @@ def index_recordings(folder: Path, database: Path, source: SourceOptions | None 
         shown = ", ".join(f"{name}={value}" for name, value in _character_filter(source).items())
         counts = Counter("-".join(row[1:4]) for row in games)
         found = ", ".join(f"{name} ({count} games)" for name, count in sorted(counts.items()))
-        raise ValueError(f"{folder}: no game matches the filter {shown}; available: {found}")
+        raise DataError(f"{folder}: no game matches the filter {shown}; available: {found}")
     files: dict[int, tuple[str, ...]] = {}
     for game, dataset, path in parts:
         files[game] = (*files.get(game, ()), (Path(dataset) / path).as_posix())
@@ -119,7 +118,7 @@ def _build_database(folder: Path, database: Path) -> None:
     logs = sorted(path.relative_to(folder) for path in folder.rglob("*.xlogfile"))
     logs = [path for path in logs if not any(part.startswith(".") for part in path.parts)]
     if not logs:
-        raise ValueError(f"{folder}: no recordings found (no <name>/nle.<process>.xlogfile)")
+        raise DataError(f"{folder}: no recordings found (no <name>/nle.<process>.xlogfile)")
     for log in logs:
         _check_recordings_of(folder / log)
     datasets = {log.parent.parent for log in logs}
@@ -136,7 +135,7 @@ def _build_database(folder: Path, database: Path) -> None:
                 nle.dataset.add_nledata_directory(str(link), dataset.as_posix(), str(temporary))
         temporary.replace(database)
     except (AssertionError, ValueError, LookupError) as error:
-        raise ValueError(f"{folder}: nle.dataset cannot read the recordings: {error}") from error
+        raise DataError(f"{folder}: nle.dataset cannot read the recordings: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -145,17 +144,17 @@ def _check_recordings_of(log: Path) -> None:
     """Check that there are recordings beside a list of games, all of one version.
 
     Raises:
-        ValueError: there are none or of several versions, or NLE cannot read the folder's name.
+        DataError: there are none or of several versions, or NLE cannot read the folder's name.
     """
     if glob.has_magic(log.parent.name) or glob.has_magic(log.name):
-        raise ValueError(f"{log}: NLE cannot read this folder; rename it without any of * ? [ ]")
+        raise DataError(f"{log}: NLE cannot read this folder; rename it without any of * ? [ ]")
     pattern = f"{log.stem}.*.ttyrec*.bz2"
     names = [path.name for path in log.parent.glob(pattern)]
     versions = sorted({name.rpartition("ttyrec")[2].partition(".")[0] for name in names})
     if not versions:
-        raise ValueError(
+        raise DataError(
             f"{log}: no recordings ({pattern}) beside it; fetch or copy the folder again, or delete this file"
         )
     if len(versions) > 1:
         listed = ", ".join(f"ttyrec{version}" for version in versions)
-        raise ValueError(f"{log}: recordings of several versions beside it ({listed}); keep one version")
+        raise DataError(f"{log}: recordings of several versions beside it ({listed}); keep one version")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from nle import nethack
 
+from fpc.core.errors import ConfigError
 from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import SOKOBAN, SOKOBAN_DUNGEON, NetHackEnvironment
@@ -26,7 +27,7 @@ def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> li
     arrives where it would in a normal game, at experience level 1. Seeds for which this fails are skipped.
 
     Raises:
-        ValueError: too many seeds fail.
+        ConfigError: too many seeds fail.
     """
     player = NetHackEnvironment(environment, wizard=True)
     states: list[StartState] = []
@@ -40,7 +41,7 @@ def sokoban_states(environment: EnvironmentOptions, seed: int, count: int) -> li
     finally:
         player.close()
     if len(states) < count:
-        raise ValueError(
+        raise ConfigError(
             f"only {len(states)} of {tries} games reached Sokoban, but {count} are needed; "
             "lower collect.sokoban.count, or set it to 0"
         )

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpc.core.errors import DataError
 from fpc.core.files import read_json, write_json
 from fpc.core.seeds import seed_of
 from fpc.domains.nethack.config import EnvironmentOptions, SourceOptions
@@ -41,7 +42,7 @@ def obtain_games(
         report: called with the number of completed games.
 
     Raises:
-        ValueError: there are no such games.
+        DataError: there are no such games.
         DownloadError: the recordings were not fetched; the message says how to fetch them.
     """
     if source.kind == "expert":
@@ -107,7 +108,7 @@ def read_game_list(path: Path) -> tuple[Recordings, list[int]]:
     """Read ``games.json``: the recordings, and the numbers of the held-out games.
 
     Raises:
-        ValueError: the file is not a list of games, or the recordings are missing.
+        DataError: the file is not a list of games, or the recordings are missing.
     """
     try:
         content = read_json(path)
@@ -119,11 +120,11 @@ def read_game_list(path: Path) -> tuple[Recordings, list[int]]:
         }
         version = int(content["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise DataError(
             f"{path}: not a list of recorded games ({error}); regenerate this artifact"
         ) from error
     if not folder.is_dir():
-        raise ValueError(
+        raise DataError(
             f"{path}: the recordings should be in {folder}, which does not exist; fetch them again"
         )
     return Recordings(folder, version, recordings), held_out

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fpc.core.errors import DataError
 from fpc.domains.nethack.action_space import KEYS
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
@@ -17,7 +18,7 @@ def replay(environment: NetHackEnvironment, start: StartState) -> dict[str, np.n
     """Bring ``environment`` to the start state and return its observation.
 
     Raises:
-        ValueError: the replay reached a different screen, or the environment is in the other mode.
+        DataError: the replay reached a different screen, or the environment is in the other mode.
     """
     observation, _ = environment.reset(options={"start": start})
     return observation
@@ -48,7 +49,7 @@ def entry_states(
     """At most ``count`` first entries to ``depth`` (probe ``level_<depth>``), in the order of the games.
 
     Raises:
-        ValueError: a game's actions lead elsewhere when replayed.
+        DataError: a game's actions lead elsewhere when replayed.
     """
     player = NetHackEnvironment(environment)
     states: list[StartState] = []
@@ -59,7 +60,7 @@ def entry_states(
                 keys = tuple(KEYS[action] for action in actions)
                 states.append(capture(player, f"level_{depth}", game.seed, keys))
                 if (reached := player.metrics.depth) < depth:
-                    raise ValueError(
+                    raise DataError(
                         f"{states[-1].name}: the expert's {len(keys)} actions lead to level {reached}; "
                         "its games were recorded with another version of nle; play them again"
                     )

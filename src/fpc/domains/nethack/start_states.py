@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fpc.core.errors import DataError
 from fpc.core.files import read_json, write_json
 from fpc.domains.nethack.action_space import ACTION_OF_KEY
 
@@ -56,10 +57,10 @@ class StartState:
             )
 
     def check_screen(self, screen: Screen) -> None:
-        """Raise ValueError if the screen differs from the recorded one."""
+        """Raise DataError if the screen differs from the recorded one."""
         found = digest_of_screen(*screen)
         if found != self.digest:
-            raise ValueError(
+            raise DataError(
                 f"{self.name}: after {len(self.keys)} keys the screen's digest is {found[:12]}..., not "
                 f"{self.digest[:12]}...; the file was altered, or written with another version of nle; "
                 "run collect again"
@@ -85,12 +86,12 @@ def read_start_states(path: Path) -> list[StartState]:
     """Read ``start_states.json``.
 
     Raises:
-        ValueError: a field is missing or has the wrong type; the message names file, state and field.
+        DataError: a field is missing or has the wrong type; the message names file, state and field.
     """
     content = read_json(path)
     rows = content.get("states") if isinstance(content, dict) else None
     if not isinstance(rows, list):
-        raise ValueError(f"{path}: `states` must be a list of start states; run collect again")
+        raise DataError(f"{path}: `states` must be a list of start states; run collect again")
     return [_parse(path, number, row) for number, row in enumerate(rows)]
 
 
@@ -109,17 +110,17 @@ def _parse(path: Path, number: int, row: Any) -> StartState:
     where = f"{path}: states[{number}]"
     if not isinstance(row, dict) or row.keys() != _FIELD_TYPES.keys():
         found = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-        raise ValueError(
+        raise DataError(
             f"{where} must have the fields {', '.join(_FIELD_TYPES)}, not {found}; run collect again"
         )
     for field, expected in _FIELD_TYPES.items():
         if type(row[field]) is not expected:
             value = repr(row[field])[:50]
-            raise ValueError(f"{where}.{field} must be {expected.__name__}, not {value}; run collect again")
+            raise DataError(f"{where}.{field} must be {expected.__name__}, not {value}; run collect again")
     if row["seed"] < 0:
-        raise ValueError(f"{where}.seed must not be negative, but is {row['seed']}; run collect again")
+        raise DataError(f"{where}.seed must not be negative, but is {row['seed']}; run collect again")
     try:
         keys = tuple(bytes.fromhex(row["keys"]))
     except ValueError as error:
-        raise ValueError(f"{where}.keys must be hexadecimal digits ({error}); run collect again") from error
+        raise DataError(f"{where}.keys must be hexadecimal digits ({error}); run collect again") from error
     return StartState(row["probe"], row["seed"], keys, row["digest"], row["wizard"])

@@ -21,6 +21,7 @@ from pathlib import Path
 import nle.dataset
 import numpy as np
 
+from fpc.core.errors import DataError
 from fpc.domains.nethack.action_space import actions_of
 from fpc.domains.nethack.frames import COLUMNS, ROWS, Frames
 from fpc.domains.nethack.ttyrec_file import AGAIN, check_version, checked
@@ -51,7 +52,7 @@ class RecordingReader:
         """The next ``count`` steps; fewer at the end of the game.
 
         Raises:
-            ValueError: no action presses a recorded key, or a file is missing, truncated, damaged, not of
+            DataError: no action presses a recorded key, or a file is missing, truncated, damaged, not of
                 this version or not decoded to its end.
         """
         while not self._complete and self._end - self._begin < count + LOOKAHEAD:
@@ -81,7 +82,7 @@ class RecordingReader:
                 continue
             if self._keys:
                 path = self._paths[self._part]
-                raise ValueError(f"{path}: decoded without its last {self._keys} steps; {AGAIN}")
+                raise DataError(f"{path}: decoded without its last {self._keys} steps; {AGAIN}")
             self._complete = not self._open_next()
         if not self._decoded:
             self._decoded = True

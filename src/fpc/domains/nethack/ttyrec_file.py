@@ -13,6 +13,8 @@ from pathlib import Path
 from struct import Struct
 from tempfile import NamedTemporaryFile
 
+from fpc.core.errors import DataError
+
 VERSION = 3
 ENDING = f".ttyrec{VERSION}.bz2"
 FRAME = Struct("<iiiB")  # seconds, microseconds, length of the data that follow, channel
@@ -28,10 +30,10 @@ def check_version(name: object, version: int) -> None:
     """Check that recordings are of the version that has scores.
 
     Raises:
-        ValueError: they are of another one.
+        DataError: they are of another one.
     """
     if version != VERSION:
-        raise ValueError(
+        raise DataError(
             f"{name}: recorded as ttyrec version {version or 1}, but only version {VERSION} (*{ENDING}) has "
             f"scores; {NEWER}"
         )
@@ -42,7 +44,7 @@ def checked(path: Path) -> Iterator[tuple[Path, int]]:
     """A complete and valid recording: the file to decode (of one bz2 stream), and its number of keys.
 
     Raises:
-        ValueError: the file is missing, truncated, damaged or not a ttyrec3.
+        DataError: the file is missing, truncated, damaged or not a ttyrec3.
     """
     content, streams = _decompressed(path)
     keys = _keys(path, content)
@@ -59,7 +61,7 @@ def _decompressed(path: Path) -> Content:
     try:
         packed = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: the recording cannot be read ({error.strerror}); restore it") from error
+        raise DataError(f"{path}: the recording cannot be read ({error.strerror}); restore it") from error
     parts, streams = [], 0
     while packed or not streams:
         decompressor = bz2.BZ2Decompressor()
@@ -67,9 +69,9 @@ def _decompressed(path: Path) -> Content:
             parts.append(decompressor.decompress(packed))
         except (OSError, ValueError) as error:
             found = "is damaged" if packed.startswith(b"BZh") else "is damaged, or not bz2"
-            raise ValueError(f"{path}: the recording {found} ({error}); {AGAIN}") from error
+            raise DataError(f"{path}: the recording {found} ({error}); {AGAIN}") from error
         if not decompressor.eof:
-            raise ValueError(f"{path}: the recording is truncated (its bz2 stream has no end); {AGAIN}")
+            raise DataError(f"{path}: the recording is truncated (its bz2 stream has no end); {AGAIN}")
         packed, streams = decompressor.unused_data, streams + 1
     return b"".join(parts), streams
 
@@ -79,21 +81,21 @@ def _keys(path: Path, content: bytes) -> int:
     position, keys, scored = 0, 0, False
     while position < len(content):
         if position + FRAME.size > len(content):
-            raise ValueError(f"{path}: the recording is truncated (in a frame's header); {AGAIN}")
+            raise DataError(f"{path}: the recording is truncated (in a frame's header); {AGAIN}")
         _, _, length, channel = FRAME.unpack_from(content, position)
         if channel > SCORE or length < 0 or LENGTHS.get(channel, length) != length:
-            raise ValueError(
+            raise DataError(
                 f"{path}: not a valid ttyrec{VERSION} (byte {position}: channel {channel}, {length} bytes): "
                 f"damaged, or of another version; {NEWER}"
             )
         position += FRAME.size + length
         if channel == KEY:
             if not scored:
-                raise ValueError(
+                raise DataError(
                     f"{path}: no score before key {keys}, so it is older than ttyrec{VERSION}; {NEWER}"
                 )
             keys += 1
         scored = channel == SCORE or (scored and channel == OUTPUT)
     if position > len(content):
-        raise ValueError(f"{path}: the recording is truncated (in a frame); {AGAIN}")
+        raise DataError(f"{path}: the recording is truncated (in a frame); {AGAIN}")
     return keys

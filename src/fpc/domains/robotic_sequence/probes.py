@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fpc.core.errors import DataError
 from fpc.core.seeds import short_seeds_of
 from fpc.domains.robotic_sequence.config import EnvironmentOptions
 from fpc.domains.robotic_sequence.environment import Observation, RoboticSequence, probe_names
@@ -60,7 +61,7 @@ def run_probe(
     """Rows (probe, group, start, episode, measure, value) of episodes from the start states in turn.
 
     Raises:
-        ValueError: a seed no longer leads to its start state.
+        DataError: a seed no longer leads to its start state.
     """
     rows = []
     for episode in range(episodes):
@@ -68,7 +69,7 @@ def run_probe(
         seed, digest = starts["seeds"][start], starts["observation_sha256"][start]
         observation, _ = environment.reset(seed=seed, options={"stages": probe.stages})
         if observation_digest(observation) != digest:
-            raise ValueError(
+            raise DataError(
                 f"{probe.name}: seed {seed} leads to a different start state than when it was collected "
                 "(another version of Meta-World or MuJoCo?); run collect again"
             )

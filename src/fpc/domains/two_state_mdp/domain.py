@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fpc.core.errors import ConfigError
 from fpc.domains.finetuning import EXPERT, POLICY, TRAINING, run_fields
 from fpc.domains.interface import Domain, Run
 from fpc.domains.two_state_mdp.config import CloningGap, Rewards, TwoStateMDPExperiment
@@ -72,7 +73,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
         """Gradient ascent on v0 from pi*.
 
         Raises:
-            ValueError: the method does not start from pi*.
+            ConfigError: the method does not start from pi*.
         """
         import numpy as np
 
@@ -81,7 +82,7 @@ class TwoStateMDP(Domain[TwoStateMDPExperiment]):
         from fpc.domains.two_state_mdp.mdp import gaps_by_name, value_from_s0
 
         if not load_method(method).pretrained:
-            raise ValueError(
+            raise ConfigError(
                 f"two_state_mdp has no '{method}', which trains from scratch: the paper only fine-tunes pi*. "
                 "Remove two_state_mdp from that method's entry under `methods`."
             )

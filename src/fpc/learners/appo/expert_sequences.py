@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.checkpoint import selected
+from fpc.core.errors import ConfigError
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy, Sequences
 from fpc.retention.interface import ExpertBatch
 
@@ -55,10 +56,10 @@ class ExpertSequences:
         The generator's seed determines the order of the games; nothing is drawn from the generator.
 
         Raises:
-            ValueError: ``size`` is not a multiple of the sequence length.
+            ConfigError: ``size`` is not a multiple of the sequence length.
         """
         if size % self.length:
-            raise ValueError(
+            raise ConfigError(
                 f"a batch of {size} expert steps is not a multiple of the sequence length {self.length}"
             )
         seed = generator.initial_seed()

@@ -19,6 +19,7 @@ from torch import Tensor
 from fpc.core import interruption
 from fpc.core.checkpoint import Checkpoint, NoUsableCheckpoint, load_checkpoint, save_checkpoint, selected
 from fpc.core.device import device_name
+from fpc.core.errors import UserError
 from fpc.core.files import read_tensors, write_json
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import write_milestone
@@ -287,7 +288,7 @@ class RetentionLearner(Learner):  # type: ignore[misc]
             kl_loss = kl_loss + penalty
         total = float((policy_loss + value_loss + kl_loss).detach())
         if not math.isfinite(total):
-            raise FloatingPointError(f"the loss is {total} at {self.env_steps} steps; lower learning_rate")
+            raise UserError(f"the loss is {total} at {self.env_steps} steps; lower learning_rate")
         if self.train_step % MEASURE_EVERY == 0:
             self._measure(distribution, value_loss, penalty)
         return distribution, policy_loss, exploration_loss, kl_old, kl_loss, value_loss, summaries

@@ -18,6 +18,7 @@ from sample_factory.algo.sampling.sampler import SerialSampler
 from torch import Tensor
 
 from fpc.core.checkpoint import selected
+from fpc.core.errors import DataError
 
 
 class ResumableRolloutWorker(RolloutWorker):  # type: ignore[misc]
@@ -82,11 +83,11 @@ def restore(env_runners: Any, tensors: Mapping[str, Tensor], state: Mapping[str,
     """Restore what ``capture`` recorded; games are replayed from their seeds.
 
     Raises:
-        ValueError: the number of environments changed, or a replayed game diverges.
+        DataError: the number of environments changed, or a replayed game diverges.
     """
     actors = _actors(env_runners)
     if len(actors) != len(state["games"]):
-        raise ValueError(
+        raise DataError(
             f"the checkpoint has {len(state['games'])} environments, the configuration {len(actors)}"
         )
     for index, (actor, game) in enumerate(zip(actors, state["games"], strict=True)):

@@ -16,7 +16,8 @@ from sample_factory.envs.env_utils import register_env
 from sample_factory.utils.utils import log as sample_factory_log
 
 from fpc.core import interruption
-from fpc.core.checkpoint import NoUsableCheckpoint, load_checkpoint, selected
+from fpc.core.checkpoint import load_checkpoint, selected
+from fpc.core.errors import UserError
 from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from fpc.learners.interface import Report
 
 
-class TrainingFailed(RuntimeError):
+class TrainingFailed(UserError):
     """Sample Factory stopped before the training budget was used up."""
 
 
@@ -109,7 +110,7 @@ def _run(job: Job, report: Report) -> None:
     if isinstance(runner, ParallelRetentionRunner):
         runner.write()
     cause = runner.failure()
-    if isinstance(cause, NoUsableCheckpoint | OSError):
+    if isinstance(cause, UserError | OSError):
         raise cause
     if status == ExperimentStatus.INTERRUPTED:
         raise KeyboardInterrupt

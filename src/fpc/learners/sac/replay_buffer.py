@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fpc.core.errors import ConfigError
+
 FIELDS = ("observation", "action", "reward", "next_observation", "terminated")
 
 
@@ -63,7 +65,7 @@ class ReplayBuffer:
         if self.size:
             raise ValueError("transitions of pi* must be added before the replay buffer is filled")
         if count >= self.capacity:
-            raise ValueError(
+            raise ConfigError(
                 f"{count} transitions of pi* leave no room in a replay buffer of {self.capacity}; "
                 "raise buffer_size or lower the memory of the method"
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fpc.core.errors import UserError
 from fpc.core.files import sha256_of
 from fpc.lineage import origin
 from fpc.lineage.ancestry import ancestry, is_inside
@@ -23,7 +24,7 @@ ConfigurationFiles = Callable[[str], Iterable[Path]]
 """The files from which the configuration of a results label is read."""
 
 
-class CrateError(ValueError):
+class CrateError(UserError):
     """Nothing can be exported; the text names the file and how to fix it."""
 
 
