@@ -6,6 +6,7 @@ min_version("9.0")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/slurm.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/finetune.smk"
@@ -44,7 +45,9 @@ rule figures:
 
 # Not called in a dry run, which needs no data; jobs check their own inputs again.
 onstart:
-    check_inputs(workflow.dag.needrun_jobs())
+    needed = list(workflow.dag.needrun_jobs())
+    check_inputs(needed)
+    start_slurm(needed)
 
 
 onsuccess:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,39 +15,14 @@ import psutil
 import pytest
 
 from fpc.lineage.manifest import read
-from tests.workflow.chain import environment
 
 from .cluster import CannotStart, cluster
+from .project import BIN, limit, prepared, said, snakemake, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 METHODS = ("scratch", "vanilla", "behavioral_cloning")
 RUN = Path("results/queue/robotic_sequence")
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-def prepared(folder: Path) -> Path:
-    """A project like a fresh clone, with the link through which ``--profile slurm`` is found."""
-    for name in ("configs", "workflow"):
-        shutil.copytree(ROOT / name, folder / name, symlinks=True)
-    shutil.copy(ROOT / "Snakefile", folder)
-    for file in (ROOT / "tests" / "slurm").glob("*.yaml"):
-        shutil.copy(file, folder / "configs")
-    (folder / "slurm").symlink_to("workflow/profiles/slurm")
-    return folder
-
-
-def snakemake(project: Path, *arguments: str, scale: str = "queue", **extra: str) -> subprocess.Popen[bytes]:
-    """Prints to ``driver.txt``; ``extra`` are environment variables."""
-    settings = environment(project) | {"FPC_CHECKPOINT_SECONDS": "2", "PATH": f"{BIN}:{os.environ['PATH']}"}
-    words = [BIN / "snakemake", *arguments, "--config", f"scale={scale}"]
-    with (project / "driver.txt").open("w") as file:
-        return subprocess.Popen(words, cwd=project, env=settings | extra, stdout=file, stderr=file)
-
-
-def said(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 class Disturber:
@@ -277,3 +249,93 @@ def test_what_a_failed_job_has_published_is_kept(trial: tuple[Path, str]) -> Non
     made = [read(project / TRAINED.format(seed)).details for seed in (0, 1)]
     assert (project / TRAINED.format(0)).read_bytes() == (project / "first.json").read_bytes()
     assert [details["machine"]["slurm_job"] for details in made] == [first, second]
+
+
+def refused(project: Path, *arguments: str) -> str:
+    """What the driver says about jobs that Slurm does not take."""
+    driver = snakemake(
+        project, CARD, TRAINED.format(0), *QUICK, "--profile", "slurm", *arguments, scale="trial"
+    )
+    assert driver.wait(100) == 1
+    text = (project / "driver.txt").read_text()
+    assert "has been submitted" not in text
+    return text[text.index("WorkflowError") :]
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "wrong", "words"),
+    [
+        ("account", "root", "visoin", "The given account visoin appears to be invalid"),
+        ("partition", "gpu", "gpus", "invalid partition specified: gpus"),
+        ("qos", "normal", "long", "Invalid qos specification"),
+        ("constraint", "fakes", "nvlink", "Invalid feature specification"),
+        ("gpu_model", "fake", "a100", "Requested node configuration is not available"),
+    ],
+)
+def test_options_that_slurm_refuses_are_named_before_anything_is_submitted(
+    tmp_path: Path, running: Path, key: str, right: str, wrong: str, words: str
+) -> None:
+    project = prepared(tmp_path)
+    file = project / "configs/trial.yaml"
+    content = file.read_text()
+    assert content.count(f"{key}: {right}") == 1
+    file.write_text(content.replace(f"{key}: {right}", f"{key}: {wrong}"))
+    text = refused(project)
+    assert "Slurm refuses jobs; nothing was submitted." in text
+    assert f"pretrain montezuma: {words}" in text
+    assert f"plan.slurm.gpu.{key} ({wrong})" in text
+    assert "finetune" not in text, "its options are right"
+
+
+def test_more_cores_than_a_node_has_are_refused(tmp_path: Path, running: Path) -> None:
+    text = refused(prepared(tmp_path), "--set-resources", "pretrain:cpus_per_task=500")
+    assert "cpus_per_task (500; from --set-resources, --default-resources or the profile)" in text
+
+
+# In the place of fpc: says when it is warned.
+WARNED = """#!/bin/sh
+trap 'echo $(($(date +%s) - start)) > warned; exit 143' TERM
+start=$(date +%s)
+sleep 300 & wait
+"""
+
+
+def test_a_job_is_warned_whatever_options_are_given_and_one_that_slurm_refuses_later_is_not_repeated(
+    tmp_path: Path, running: Path
+) -> None:
+    """While the first job runs, its user loses the right to submit more."""
+    project = prepared(tmp_path)
+    (project / "bin").mkdir()
+    (project / "bin/fpc").write_text(WARNED)
+    (project / "bin/fpc").chmod(0o755)
+    path = f"{project}/bin:{BIN}:{os.environ['PATH']}"
+    words = [TRAINED.format(0), "--profile", "slurm", *QUICK, "--set-resources", "pretrain:runtime=3"]
+    words += ["--default-resources", "slurm_extra='--nice=5'"]
+    driver = snakemake(project, *words, scale="trial", PATH=path, FPC_IMAGE=str(project))
+    try:
+        wait_for(lambda: "has been submitted" in (project / "driver.txt").read_text())
+        limit("MaxSubmitJobs", "0")
+        assert driver.wait(200) == 1
+    finally:
+        limit("MaxSubmitJobs", "-1")
+    assert int((project / "warned").read_text()) < 100, (
+        "120 seconds before 3 minutes, or up to a minute earlier"
+    )
+    text = (project / "driver.txt").read_text()
+    counts = [text.count(what) for what in ("has been submitted", "Trying to restart", "SLURM sbatch failed")]
+    assert counts == [1, 1, 1]
+
+
+def test_a_job_that_will_never_start_is_told(tmp_path: Path, running: Path) -> None:
+    """Slurm takes a job that exceeds its user's limits, and holds it for ever."""
+    project = prepared(tmp_path)
+    limit("MaxWall", "10")
+    try:
+        driver = snakemake(project, TRAINED.format(0), "--profile", "slurm", *QUICK, scale="trial")
+        text = project / "driver.txt"
+        wait_for(lambda: "AssocMaxWallDurationPerJobLimit; if it is a limit" in text.read_text())
+        driver.send_signal(signal.SIGINT)
+        driver.wait(60)
+    finally:
+        limit("MaxWall", "-1")
+    assert said("squeue", "--noheader") == ""

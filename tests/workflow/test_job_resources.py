@@ -108,12 +108,11 @@ def test_snakemake_is_told_what_the_configuration_requests(queues: Path) -> None
     trained = printed_resources(queues, "finetune", "montezuma")
     assert {"cpus_per_task=12", "mem_mb=40000", "gpu=1", "gpu_model=a100"} <= trained
     assert {"slurm_partition=cards", "slurm_account=vision", "constraint=nvlink"} <= trained
-    assert "slurm_extra=--signal=TERM@120" in trained
 
 
 def test_options_of_the_profile_hold_where_the_configuration_has_none(queues: Path) -> None:
     """Other jobs of the phase have an account, which this one has not."""
-    extra = ["--default-resources", "slurm_account='guests'", "slurm_extra='--signal=TERM@120'"]
+    extra = ["--default-resources", "slurm_account='guests'"]
     drawn = printed_resources(queues, "figure", "montezuma", *extra)
     assert {"slurm_account=guests", "slurm_partition=cores", "qos=short"} <= drawn
 

@@ -64,7 +64,9 @@ if (
 
 
 def restart_times(job):
-    """How often a failed job may start again (`--retries`): not at all after an error of its own."""
+    """How often a failed job may start again (`--retries`): not at all after an error of its own, or Slurm's refusal."""
+    if job in REFUSED:
+        return 0
     members = job.jobs if job.is_group() else [job]
     codes = [
         exit_code(Path(name), STARTED) for member in members for name in member.log

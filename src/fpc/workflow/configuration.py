@@ -14,7 +14,7 @@ from fpc.core.device import Device
 from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
 from fpc.retention.interface import MethodOptions
-from fpc.workflow.job_resources import JobResources, SlurmSection
+from fpc.workflow.job_resources import SLURM_OPTIONS, JobResources, SlurmSection
 
 
 class FigureSection(Section):
@@ -69,6 +69,20 @@ class PlanSection(Section):
     def resources(self, domain: str | None, phase: str) -> JobResources:
         """What a job of a phase requests, with the Slurm options of `slurm` where it has none."""
         return self.jobs.get(domain or "", {}).get(phase, self.job).completed(self.slurm)
+
+    def key_of(self, domain: str | None, phase: str, name: str) -> str:
+        """The configuration's key that gives what a job of a phase requests, or would give it if set.
+
+        Args:
+            domain: domain of the job; None if it belongs to none.
+            phase: the phase.
+            name: a field of :class:`JobResources`.
+        """
+        own = self.jobs.get(domain or "", {}).get(phase)
+        request = own or self.job
+        if name in SLURM_OPTIONS and getattr(request, name) is None:
+            return f"plan.slurm.{'gpu' if request.gpus else 'cpu'}.{name}"
+        return f"plan.jobs.{domain}.{phase}.{name}" if own else f"plan.job.{name}"
 
     def device(self, domain: str | None, phase: str) -> Device:
         """Where a phase's networks run, wherever it runs: on a GPU if its job requests one."""

@@ -10,6 +10,18 @@ from fpc.config.base import NonNegativeInt, PositiveInt, Section
 
 Word = Annotated[str, Field(min_length=1)]
 SLURM_OPTIONS = ("partition", "account", "qos", "constraint", "gpu_model")
+# Snakemake's name of a resource, as its Slurm plugin understands it -> ours.
+RESOURCES = {
+    "runtime": "runtime",
+    "mem_mb": "mem_mb",
+    "cpus_per_task": "cpus",
+    "gpu": "gpus",
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "qos": "qos",
+    "constraint": "constraint",
+    "gpu_model": "gpu_model",
+}
 
 
 class SlurmOptions(Section):

@@ -27,7 +27,7 @@ from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Finding, Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import missing_inputs, missing_text
-from fpc.workflow.job_resources import JobResources
+from fpc.workflow.job_resources import RESOURCES, JobResources
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
 from fpc.workflow.snakemake_options import check_folder, check_given_once, choices
@@ -35,18 +35,6 @@ from fpc.workflow.snakemake_options import check_folder, check_given_once, choic
 SECTIONS = RESULTS / ".sections"
 SNAKEMAKE = Path(".snakemake")
 TICK = 0.01  # seconds
-# Snakemake's name of a resource, as its Slurm plugin understands it -> ours.
-RESOURCES = {
-    "runtime": "runtime",
-    "mem_mb": "mem_mb",
-    "cpus_per_task": "cpus",
-    "gpu": "gpus",
-    "slurm_partition": "partition",
-    "slurm_account": "account",
-    "qos": "qos",
-    "constraint": "constraint",
-    "gpu_model": "gpu_model",
-}
 # Key of `--config`, which a profile may set -> environment variable of the jobs; neither affects results.
 SETTINGS = {"checkpoint_seconds": "FPC_CHECKPOINT_SECONDS", "heartbeat_seconds": "FPC_HEARTBEAT_SECONDS"}
 LONG_AGO = 1_000_000_000  # seconds; older than any artifact
