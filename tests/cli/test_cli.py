@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from fpc.core.errors import TEMPORARY
 from fpc.core.files import digest_of, read_json, sha256_of, write_json
 from fpc.lineage.artifact import PHASES, Row
 from fpc.lineage.manifest import read
 from fpc.workflow.loader import load
 from fpc.workflow.phases.pretrain import pretrain
-from fpc.workflow.run import RUNS, STATE_FORMAT, RunError, forget, open_run, run_digest
+from fpc.workflow.run import RUNS, STATE_FORMAT, RunError, RunHeld, forget, open_run, run_digest
 from fpc.workflow.run_table import section_of
 from fpc.workflow.status import run_states, status_text
 
@@ -115,9 +116,10 @@ def test_a_second_process_on_the_same_run_is_rejected() -> None:
 
     with open_run(ROW, section, []) as run:
         (run.output / "file.txt").write_text("made", encoding="utf-8")
-        with pytest.raises(RunError, match="another process is working"):
+        with pytest.raises(RunHeld, match="another process is working") as refused:
             again()
     assert (ROW.folder / "file.txt").read_text(encoding="utf-8") == "made"
+    assert refused.value.exit_code == TEMPORARY  # a cluster may start it again
 
 
 @pytest.mark.usefixtures("project")

@@ -90,8 +90,8 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
         ),
         ("experiments: {new: {domain: atari}}", ["broken.yaml", "experiments.new.domain", "two_state_mdp"]),
         (
-            "plan: {jobs: {robotic_sequence: {evaluate: {runtime: 9, mem_mb: 9, cpus: 1, gpus: 1}}}}",
-            ["broken.yaml", "plan.jobs.robotic_sequence.evaluate.gpus", "CPUs only", "use a GPU: finetune."],
+            "plan: {jobs: {robotic_sequence: {collect: {runtime: 9, mem_mb: 9, cpus: 1, gpus: 1}}}}",
+            ["broken.yaml", "plan.jobs.robotic_sequence.collect.gpus", "CPUs only", "use a GPU: finetune."],
         ),
         ("plan: {job: {gpus: 1}}", ["apple_retrieval", "CPUs only", "use a GPU: none."]),
         ("figure: {names: [figure_1]}", ["broken.yaml", "figure.names", "figure_10"]),

@@ -123,9 +123,12 @@ def start(work: Job) -> subprocess.Popen[bytes]:
 if __name__ == "__main__":
     from contextlib import nullcontext
 
+    import torch
+
     from fpc.learners.appo.train import train_job
     from tests.pretended_cuda import pretended_cuda
 
     given = Job.of(json.loads(sys.argv[1]))
-    with pretended_cuda() if given.device == "cuda" else nullcontext():
+    pretended = given.device == "cuda" and not torch.cuda.is_available()
+    with pretended_cuda() if pretended else nullcontext():
         train_job(given, lambda step, total, **measures: None)

@@ -6,12 +6,14 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.workflow.chain import environment
 
 from fpc.core.device import GPUFacts
+from fpc.workflow import check as checks
 from fpc.workflow.check import (
     Line,
     Room,
@@ -25,6 +27,7 @@ from fpc.workflow.check import (
     slurm_lines,
 )
 from fpc.workflow.job_resources import JobResources
+from fpc.workflow.loader import load
 from fpc.workflow.slurm_facts import Partition, SlurmFacts, inspect_slurm, parse_partitions
 
 BIN = Path(sys.executable).parent
@@ -89,6 +92,25 @@ def test_an_old_driver_and_failing_kernels_are_problems_with_their_reasons() -> 
     line = by_name(list(gpu_lines(volta, needed=True, elsewhere=True)))["kernels on the GPU"]
     assert (line.found, line.verdict) == ("fail", "problem")
     assert "compute capability 7.0" in line.mend
+
+
+def test_an_exclusive_gpu_is_a_problem() -> None:
+    lines = list(gpu_lines(GPUFacts(**A100.values() | {"exclusive": True}), needed=True, elsewhere=False))
+    line = by_name(lines)["kernels on the GPU"]
+    assert (line.found, line.verdict) == ("fail", "problem")
+    assert "EXCLUSIVE_PROCESS" in line.mend
+
+
+@pytest.mark.usefixtures("project")
+def test_on_a_node_with_a_driver_its_own_gpu_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm has GPUs elsewhere, but a container without them hides the one of this node."""
+    hidden = GPUFacts("2.13.0+cu130", "13.0", driver="580.82.07", container=True)
+    partitions = tuple(parse_partitions(SINFO))
+    monkeypatch.setattr(checks, "inspect_gpu", lambda: hidden)
+    monkeypatch.setattr(checks, "inspect_slurm", lambda: replace(inspect_slurm(), partitions=partitions))
+    line = by_name(checks.check(load("paper")))["GPU"]
+    assert line.verdict == "problem"
+    assert "--nv" in line.mend
 
 
 def test_room_is_bytes_and_files() -> None:

@@ -114,6 +114,7 @@ def test_the_conflicts_of_a_merge_are_called_so(project: Path) -> None:
         ([1], 0),  # an error of the program
         ([2], 0),
         ([127], 0),  # fpc is not installed
+        ([75], 3),  # one of its processes was killed, or the GPU failed
         ([143], 3),  # SIGTERM: it saved and stopped
         ([137], 3),  # SIGKILL
         ([None], 3),  # its node was lost, or it was cancelled before it started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +17,8 @@ from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.versions import record
 from fpc.core import interruption, logs
-from fpc.core.errors import ConfigError, UserError, unknown
-from fpc.core.file_errors import remedy_of
+from fpc.core.errors import TEMPORARY, ConfigError, UserError, unknown
+from fpc.core.file_errors import PASSING, remedy_of
 from fpc.domains.registry import domain_commands
 from fpc.workflow.checkout import require_checkout
 
@@ -137,7 +138,8 @@ def report(scale: Scale = "demo", variant: Variant = None) -> None:
 def main() -> None:
     """Entry point: exits with 2 on wrong usage and 1 if a run cannot be done, each with one message.
 
-    A run stopped by a signal exits with 128 plus the signal's number.
+    A run stopped by a signal exits with 128 plus the signal's number, and one that may succeed if repeated
+    with 75: one of its processes was killed, another process holds it, a network disk was away.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks are small; runs are parallel instead
     _ignore_own_matplotlib()
@@ -152,10 +154,12 @@ def main() -> None:
         _exit(f"stopped by {number.name}; run the same command again to resume", 128 + number)
     except UserError as error:
         _exit(error, error.exit_code)
+    except BrokenExecutor as error:
+        _exit(f"a process of this run was killed ({error}); the same command continues", TEMPORARY)
     except OSError as error:
         if (message := remedy_of(error)) is None:
             raise
-        _exit(message, 1)
+        _exit(message, TEMPORARY if error.errno in PASSING else 1)
 
 
 def _ignore_own_matplotlib() -> None:

@@ -15,6 +15,7 @@ SECTION_EXPECTED = (
     "model_type",
     "model_attributes_type",
 )  # pydantic's words for it name a class
+TEMPORARY = 75  # exit code (EX_TEMPFAIL): the same command may well succeed later, or on another node
 LONGEST_VALUE = 80  # characters of a value that a message shows
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fpc.core.errors import ConfigError
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM)
+PASSING = (errno.EIO, errno.ESTALE)  # a shared disk that was away may be back
 REMEDIES = {
     errno.ENOSPC: "make room, then run the same command again to resume",
     errno.EDQUOT: "make room, then run the same command again to resume",

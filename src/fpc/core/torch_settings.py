@@ -23,5 +23,8 @@ def configure_gpu() -> None:
     By default cuDNN's LSTM and convolutions round to TensorFloat-32, and matrix products do not. A learner
     runs the LSTM by cuDNN, acting runs it as matrix products: PPO's ratio would not be 1 at equal weights.
     """
+    torch.backends.cudnn.allow_tf32 = (
+        False  # the older name of the next setting: reading it raises if they differ
+    )
     torch.backends.cudnn.fp32_precision = "ieee"
     torch.backends.cuda.matmul.fp32_precision = "ieee"

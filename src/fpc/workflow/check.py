@@ -54,10 +54,13 @@ def check(configuration: Configuration) -> list[Line]:
     requests = job_requests(configuration)
     on_gpus = [request for request in requests if request.gpus]
     slurm = inspect_slurm()
-    elsewhere = any(partition.gpus for partition in slurm.partitions)
+    facts = inspect_gpu()
+    # On a node with a driver, or in a job, the GPU itself is what the check is about.
+    at_node = facts.driver is not None or "SLURM_JOB_ID" in os.environ
+    elsewhere = not at_node and any(partition.gpus for partition in slurm.partitions)
     return [
         python_line(sys.version_info[:3]),
-        *gpu_lines(inspect_gpu(), needed=bool(on_gpus), elsewhere=elsewhere),
+        *gpu_lines(facts, needed=bool(on_gpus), elsewhere=elsewhere),
         egl_line(ctypes.util.find_library("EGL")),
         open_files_line(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         *[line for room in rooms(parts(configuration, cuda=bool(on_gpus))) for line in room_lines(room)],
@@ -127,7 +130,7 @@ def gpu_lines(facts: GPUFacts, *, needed: bool, elsewhere: bool) -> Iterator[Lin
         "problem" if old and needed else "ok" if facts.driver or not needed else absent,
         str(problem) if old and needed else "" if facts.driver else above,
     )
-    ran = here and facts.error is None
+    ran = here and problem is None
     failing = here and not ran and needed
     yield Line(
         "kernels on the GPU",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fpc.core.errors import TEMPORARY
 from fpc.lineage.artifact import RESULTS, Row, command, seeds_name
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.status import run_states
@@ -45,15 +46,15 @@ def exit_code(log: Path, since: float) -> int | None:
 def allowed_retries(allowed: int, codes: Sequence[int | None]) -> int:
     """How often a failed job may be started again.
 
-    A time limit, a preemption, a lost node or a signal says nothing about the run, which continues from its
-    checkpoint. An error of the program itself (no GPU, a missing file, a crash) would come again.
+    A time limit, a lost node or a signal says nothing about the run, which continues from its checkpoint; nor
+    does the code ``TEMPORARY``. An error of the program itself (no GPU, a missing file) would come again.
 
     Args:
         allowed: the workflow's setting.
         codes: exit code of each of the job's commands, None where it did not end by itself.
     """
     failed = [code for code in codes if code != 0]
-    own_errors = [code for code in failed if code is not None and code < FIRST_SIGNAL]
+    own_errors = [code for code in failed if code is not None and code < FIRST_SIGNAL and code != TEMPORARY]
     return 0 if failed and own_errors == failed else allowed
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from filelock import Timeout
 
 from fpc.core.device import Device
-from fpc.core.errors import ConfigError, UserError
+from fpc.core.errors import TEMPORARY, ConfigError, UserError
 from fpc.core.file_errors import check_writable
 from fpc.core.files import digest_of, sha256_of, write_json
 from fpc.lineage import manifest as manifests
@@ -39,6 +39,12 @@ STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continue
 
 class RunError(UserError):
     """A run cannot start; the text names the file and how to fix it."""
+
+
+class RunHeld(RunError):
+    """Another process holds the run; the text names it."""
+
+    exit_code = TEMPORARY
 
 
 def _seconds(variable: str, default: str) -> float:
@@ -174,7 +180,8 @@ def open_run(
     """Lock the run's folder, yield the run, and publish its output if the block succeeds.
 
     Raises:
-        RunError: a parent is missing, another process holds the run, or a parent was replaced meanwhile.
+        RunError: a parent is missing, or was replaced meanwhile.
+        RunHeld: another process holds the run.
         ConfigError: the artifact's folder is on a disk that is not there.
         OSError: nothing can be written there.
     """
@@ -195,7 +202,7 @@ def open_run(
     try:
         lock = acquired(folder)
     except Timeout as error:
-        raise RunError(
+        raise RunHeld(
             f"{folder}: another process is working on this run ({attempts.holder(folder)}); "
             "wait for it, or stop it and run the same command again"
         ) from error

@@ -23,7 +23,8 @@ def acquired(folder: Path) -> BaseFileLock:
 
     It is a ``flock``, which the system releases when its holder dies. Where there is none, it is a file that
     the holder touches in intervals: another process may take it once it has seen no touch for
-    ``LEASE_SECONDS``. A holder that loses its file ends at once, since another process works on its run.
+    ``LEASE_SECONDS``. A holder that loses its file ends at once, since another process works on its run. In a
+    job of Slurm, a ``flock`` is waited for as well: NFS may keep that of a lost node for a while.
 
     Raises:
         filelock.Timeout: another process holds it.
@@ -31,7 +32,7 @@ def acquired(folder: Path) -> BaseFileLock:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK_FILE, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1.25 * LEASE_SECONDS if "SLURM_JOB_ID" in os.environ else 0)
         return lock
     except OSError as error:
         if error.errno not in NO_FLOCK:

@@ -17,7 +17,7 @@ from sample_factory.utils.utils import log as sample_factory_log
 
 from fpc.core import interruption
 from fpc.core.checkpoint import load_checkpoint, selected
-from fpc.core.errors import UserError
+from fpc.core.errors import TEMPORARY, UserError
 from fpc.core.files import read_json, read_tensors
 from fpc.core.metric_log import MetricLog
 from fpc.core.milestones import milestone_path
@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 
 class TrainingFailed(UserError):
     """Sample Factory stopped before the training budget was used up."""
+
+
+class ProcessDied(TrainingFailed):
+    """One of its processes was killed (memory, a crash of the simulator), or the GPU failed."""
+
+    exit_code = TEMPORARY
 
 
 def train(specification: APPOSpecification) -> Trained:
@@ -116,7 +122,9 @@ def _run(job: Job, report: Report) -> None:
         raise KeyboardInterrupt
     if status != ExperimentStatus.SUCCESS or cause is not None:
         where = Path(job.state) / "sample_factory" / "sf_log.txt"
-        raise TrainingFailed(
+        died = isinstance(runner, ParallelRetentionRunner) and runner.process_died
+        kind = ProcessDied if died or "CUDA error" in str(cause) else TrainingFailed
+        raise kind(
             f"Sample Factory stopped before {job.steps} steps ({cause or 'see its log'}; log: {where}); "
             "the same command continues from the last checkpoint"
         ) from cause
