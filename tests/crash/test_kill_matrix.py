@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from fpc.core.errors import TEMPORARY
 from fpc.core.files import read_json
 from fpc.lineage.manifest import Manifest, read
 
@@ -236,7 +237,7 @@ def test_a_second_writer_is_refused(undisturbed: Project, disturbed: Project) ->
     first = disturbed.start(seconds=1e9)
     wait_for_progress(disturbed, first)
     code, errors = disturbed.finish(disturbed.start())
-    assert code == 1
+    assert code == TEMPORARY
     assert f"another process is working on this run (process {first.pid})" in errors
     assert disturbed.finish(first)[0] == 0
     assert_same(disturbed, undisturbed, attempts=1)
