@@ -40,14 +40,18 @@ def as_another_user() -> Iterator[None]:
 @contextmanager
 def closed(path: Path) -> Iterator[None]:
     """A file or folder that others may not read, nor its owner if that is not root."""
-    mode = path.stat().st_mode
-    Path.cwd().chmod(0o755)
+    modes = {path: path.stat().st_mode}
+    for folder in (Path.cwd(), *Path.cwd().parents):  # pytest's own are its user's alone
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            modes[folder] = folder.stat().st_mode
+            folder.chmod(0o755)
     path.chmod(0)
     try:
         with as_another_user():
             yield
     finally:
-        path.chmod(mode)
+        for changed, mode in modes.items():
+            changed.chmod(mode)
 
 
 @pytest.mark.parametrize("name", ["policy.safetensors", "manifest.json", "."])

@@ -188,7 +188,9 @@ def test_a_stopped_command_leaves_its_own_code(
         f"trap 'sleep 0.3; echo saved; exit 143' {number.name[3:]}; echo ready; while :; do sleep 0.05; done"
     )
     command = f'. {script}; logged {tmp_path}/log sh -c "{saves}"'
-    shell = subprocess.Popen([shell_name, "-euc", command], start_new_session=True)
+    # No shell can trap what it inherits as ignored, and other tests may have left that so.
+    words = ["env", "--default-signal", shell_name, "-euc", command]
+    shell = subprocess.Popen(words, start_new_session=True)
     deadline = time.monotonic() + 10
     while "ready" not in ((tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""):
         assert time.monotonic() < deadline
