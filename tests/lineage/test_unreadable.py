@@ -30,6 +30,8 @@ def as_another_user() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
+    if not all(folder.stat().st_mode & 0o001 for folder in Path(__file__).parents):
+        pytest.skip("other users cannot reach this checkout, thus not import its modules")
     os.seteuid(NOBODY)
     try:
         yield
