@@ -25,10 +25,10 @@ def content(file: Path) -> Any:
 
 
 def test_schema_and_reference_are_in_step_with_the_types() -> None:
-    mend = "run `fpc config reference`"
-    assert (ROOT / SCHEMA).read_text(encoding="utf-8") == schema_text(), mend
+    remedy = "run `fpc config reference`"
+    assert (ROOT / SCHEMA).read_text(encoding="utf-8") == schema_text(), remedy
     assert json.loads(schema_text()) == schema()
-    assert (ROOT / REFERENCE).read_text(encoding="utf-8") == reference(), mend
+    assert (ROOT / REFERENCE).read_text(encoding="utf-8") == reference(), remedy
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,20 +9,14 @@ from pathlib import Path
 import pytest
 
 from fpc.workflow.speeds import speeds_file
+from tests.workflow.chain import command_in
 
 FPC = Path(sys.executable).parent / "fpc"
 PRETRAIN = ("pretrain", "--scale=tiny", "--experiment=two_state_mdp")
 
 
 def fpc(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [FPC, *words],
-        cwd=folder,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command_in(folder, "fpc", *words, **settings)
 
 
 def assert_one_message(finished: subprocess.CompletedProcess[str], code: int, words: str) -> None:

@@ -12,8 +12,7 @@ from torch import Tensor
 from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import write_tensors
 from fpc.learners.appo.job import Job
-from fpc.learners.appo.train import devices_of
-from tests.learners.appo_job import job, streamed_games
+from tests.learners.appo_job import devices_of, job, streamed_games
 from tests.learners.test_appo import kill_after, run, same
 from tests.learners.test_rnd_learner import rnd_job
 from tests.pretended_cuda import NAME, pretended_cuda

@@ -18,14 +18,13 @@ from fpc.core.files import read_tensors
 from fpc.core.torch_settings import configure_gpu
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.pretraining import pretrain
-from fpc.learners.appo.train import devices_of
 from fpc.learners.appo.visible_gpu import VISIBLE
 from tests.devices.test_appo_on_gpu import METHODS, games, states, weights_of, with_method
 from tests.devices.test_nethack_evaluation_on_gpu import BATCH, played, policy
 from tests.devices.test_phases_on_gpu import on_gpu
 from tests.domains.nethack import test_collecting as dungeon
 from tests.domains.nethack.random_games import NETWORK
-from tests.learners.appo_job import job
+from tests.learners.appo_job import devices_of, job
 from tests.learners.test_appo import kill_after, run, same
 from tests.learners.test_rnd_learner import rnd_job
 

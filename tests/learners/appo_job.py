@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fpc.core.checkpoint import load_checkpoint
 from fpc.domains.nethack.config import EnvironmentOptions
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.recordings import index_recordings
@@ -91,6 +92,12 @@ def job(folder: Path, *, appo: dict[str, Any] | None = None, **changes: Any) -> 
         "checkpoint_seconds": 0.0,
     }
     return Job(**{**values, **changes})
+
+
+def devices_of(work: Job) -> list[str]:
+    """Names of the devices that a job's learner has used, as its checkpoint has them."""
+    checkpoint = load_checkpoint(work.checkpoints)
+    return [] if checkpoint is None else checkpoint.state["devices"]
 
 
 class _VisitingEarly(NetHackEnvironment):

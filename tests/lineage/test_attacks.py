@@ -16,6 +16,7 @@ from fpc.cli.main import app
 from fpc.core.files import sha256_of
 from fpc.lineage.artifact import Row
 from fpc.lineage.digests import Digests
+from fpc.lineage.dvc_cache import _cache_folder
 from fpc.lineage.verdict import Verdict
 from fpc.lineage.verify import verify
 from fpc.workflow.loader import load
@@ -398,6 +399,7 @@ def test_a_dvc_cache_in_another_folder(tmp_path: Path) -> None:
     assert verdict(PRETRAIN) == Verdict.TAMPERED
     Path(".dvc").mkdir()
     Path(".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n", encoding="utf-8")
+    _cache_folder.cache_clear()  # as in the next command
     assert verdict(PRETRAIN) == Verdict.VERIFIED
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fpc.cli.main import app
+from fpc.lineage.dvc_cache import _cache_folder
 from fpc.lineage.verdict import Verdict
 from fpc.workflow.explain import explain_text
 from fpc.workflow.loader import load
@@ -119,6 +120,8 @@ def test_a_cache_of_dvc_that_its_configuration_elsewhere_names(
     assert "if it leads into a cache of DVC, say so: dvc cache dir --local" in found.reasons[0]
     (tmp_path / level).mkdir()
     (tmp_path / level / "config").write_text(f"[cache]\n    dir = {tmp_path / 'shared'}\n", encoding="utf-8")
+    _cache_folder.cache_clear()  # as in the next command
     assert findings()[PRETRAIN.manifest].verdict == Verdict.VERIFIED
     (tmp_path / level / "config").write_text("[cache\n", encoding="utf-8")
+    _cache_folder.cache_clear()
     assert findings()[PRETRAIN.manifest].verdict == Verdict.TAMPERED

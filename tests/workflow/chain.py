@@ -19,6 +19,21 @@ def environment(project: Path, source: Path | None = None) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(project / ".cache"), "OMP_NUM_THREADS": "1", **package}
 
 
+def command_in(
+    project: Path, command: str, *words: str | Path, timeout: float = 300, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of the environment (fpc, snakemake) in ``project``, whatever its exit code."""
+    return subprocess.run(
+        [BIN / command, *words],
+        cwd=project,
+        env=environment(project) | variables,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def copy_project(project: Path, scale: str) -> None:
     """Configuration and workflow of this checkout, with the scale ``tests/<scale>.yaml``."""
     for name in ("configs", "workflow"):
@@ -30,15 +45,7 @@ def copy_project(project: Path, scale: str) -> None:
 def run_chain(project: Path, scale: str) -> Path:
     """``results/<scale>`` after Snakemake on two cores; the scale is ``tests/<scale>.yaml``."""
     copy_project(project, scale)
-    finished = subprocess.run(
-        [BIN / "snakemake", "--cores", "2", "--config", f"scale={scale}"],
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
+    made = command_in(project, "snakemake", "--cores", "2", "--config", f"scale={scale}", timeout=500)
     logs = "\n".join(path.read_text() for path in (project / "results" / ".logs").rglob("*.log"))
-    assert finished.returncode == 0, finished.stderr[-3000:] + logs[-3000:]
+    assert made.returncode == 0, made.stderr[-3000:] + logs[-3000:]
     return project / "results" / scale

@@ -1,16 +1,15 @@
-"""`fpc check`: one line for each thing that a scale needs, with its verdict and how to mend it."""
+"""`fpc check`: one line for each thing that a scale needs, with its verdict and how to fix it."""
 
 from __future__ import annotations
 
 import json
 import resource
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.workflow.chain import environment
+from tests.workflow.chain import command_in
 
 from fpc.core.device import GPUFacts
 from fpc.workflow import check as checks
@@ -30,7 +29,6 @@ from fpc.workflow.job_resources import JobResources
 from fpc.workflow.loader import load
 from fpc.workflow.slurm_facts import Partition, SlurmFacts, inspect_slurm, parse_partitions
 
-BIN = Path(sys.executable).parent
 A100 = GPUFacts(
     "2.13.0+cu130",
     "13.0",
@@ -62,14 +60,14 @@ def test_a_gpu_whose_kernels_run_is_fine() -> None:
     assert [line.what for line in lines] == ["torch", "GPU", "NVIDIA driver", "kernels on the GPU"]
     assert by_name(lines)["GPU"].found == "1 x NVIDIA A100, 81000 MB"
     assert by_name(lines)["NVIDIA driver"].needed == "580 or newer"
-    assert all(line.mend == "" for line in lines)
+    assert all(line.remedy == "" for line in lines)
 
 
 def test_the_build_for_cpus_is_a_problem_only_where_a_gpu_is_needed() -> None:
     built = GPUFacts("2.13.0+cpu", None)
     assert is_fine(gpu_lines(built, needed=False, elsewhere=False))
     line = by_name(list(gpu_lines(built, needed=True, elsewhere=True)))["torch"]
-    assert (line.verdict, line.mend) == ("problem", "make setup TORCH=cuda")
+    assert (line.verdict, line.remedy) == ("problem", "make setup TORCH=cuda")
 
 
 def test_a_login_node_without_gpu_is_only_warned_of() -> None:
@@ -77,28 +75,28 @@ def test_a_login_node_without_gpu_is_only_warned_of() -> None:
     here = by_name(list(gpu_lines(login, needed=True, elsewhere=True)))
     assert is_fine(here.values())
     assert here["GPU"].verdict == here["kernels on the GPU"].verdict == "warning"
-    assert "srun --gpus=1 fpc check" in here["GPU"].mend
+    assert "srun --gpus=1 fpc check" in here["GPU"].remedy
     alone = by_name(list(gpu_lines(login, needed=True, elsewhere=False)))
     assert alone["GPU"].verdict == "problem"
-    assert "no NVIDIA driver" in alone["GPU"].mend
+    assert "no NVIDIA driver" in alone["GPU"].remedy
 
 
 def test_an_old_driver_and_failing_kernels_are_problems_with_their_reasons() -> None:
     old = GPUFacts("2.13.0+cu130", "13.0", driver="535.104.05", error="driver too old")
     line = by_name(list(gpu_lines(old, needed=True, elsewhere=True)))["NVIDIA driver"]
     assert line.verdict == "problem"
-    assert "535.104.05 is too old" in line.mend
+    assert "535.104.05 is too old" in line.remedy
     volta = GPUFacts(**A100.values() | {"capability": (7, 0), "error": "no kernel image", "name": "V100"})
     line = by_name(list(gpu_lines(volta, needed=True, elsewhere=True)))["kernels on the GPU"]
     assert (line.found, line.verdict) == ("fail", "problem")
-    assert "compute capability 7.0" in line.mend
+    assert "compute capability 7.0" in line.remedy
 
 
 def test_an_exclusive_gpu_is_a_problem() -> None:
     lines = list(gpu_lines(GPUFacts(**A100.values() | {"exclusive": True}), needed=True, elsewhere=False))
     line = by_name(lines)["kernels on the GPU"]
     assert (line.found, line.verdict) == ("fail", "problem")
-    assert "EXCLUSIVE_PROCESS" in line.mend
+    assert "EXCLUSIVE_PROCESS" in line.remedy
 
 
 @pytest.mark.usefixtures("project")
@@ -110,7 +108,7 @@ def test_on_a_node_with_a_driver_its_own_gpu_is_what_counts(monkeypatch: pytest.
     monkeypatch.setattr(checks, "inspect_slurm", lambda: replace(inspect_slurm(), partitions=partitions))
     line = by_name(checks.check(load("paper")))["GPU"]
     assert line.verdict == "problem"
-    assert "--nv" in line.mend
+    assert "--nv" in line.remedy
 
 
 def test_room_is_bytes_and_files() -> None:
@@ -118,7 +116,7 @@ def test_room_is_bytes_and_files() -> None:
     size, files = room_lines(room)
     assert (size.what, size.found, size.needed) == ("disk: results and 1 more", "5.0 GB free", "9.0 GB more")
     assert (size.verdict, files.verdict) == ("problem", "ok")
-    assert "results, .dvc/cache" in size.mend
+    assert "results, .dvc/cache" in size.remedy
     assert [line.verdict for line in room_lines(Room(("a",), 1, 1, 1, 2))] == ["ok", "problem"]
     assert len(list(room_lines(Room(("a",), 1, None, 1, 2)))) == 1  # some file systems do not count files
 
@@ -149,10 +147,16 @@ def test_jobs_must_fit_a_node_of_the_partition_they_are_sent_to() -> None:
     nodes = parse_partitions(SINFO.splitlines())
     assert request_line(nodes, request()).verdict == "ok"
     lost = request_line(nodes, request(gpus=1, cpus=12))
-    assert (lost.verdict, lost.mend) == ("problem", "set plan.slurm.gpu.partition to one of: gpu")
+    assert (lost.verdict, lost.remedy) == ("problem", "set plan.slurm.gpu.partition to one of: gpu")
     assert request_line(nodes, request(gpus=1, cpus=12, partition="gpu")).verdict == "ok"
+    v100 = request_line(nodes, request(gpus=1, partition="gpu", gpu_model="v100"))  # that partition is down
+    assert v100.verdict == "problem"
+    assert (v100.needed, "gpu: 64 cores, 512000 MB, 4 GPU a100" in v100.found) == (
+        "1 cores, 4000 MB, 1 GPU v100",
+        True,
+    )
     huge = request_line(nodes, request(gpus=1, cpus=65, partition="gpu"))
-    assert (huge.verdict, huge.mend) == ("problem", "lower cpus or mem_mb in plan.jobs")
+    assert (huge.verdict, huge.remedy) == ("problem", "lower cpus or mem_mb in plan.jobs")
     assert request_line(nodes, request(gpus=2, partition="old")).verdict == "problem"  # it is down
     facts = SlurmFacts("23.11.4", True, tuple(nodes))
     lines = list(slurm_lines(facts, [request(), request(gpus=1, partition="gpu")]))
@@ -187,7 +191,7 @@ def test_slurm_is_asked_without_failing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert inspect_slurm() == SlurmFacts(error="sinfo does not reach a controller: no route")
 
 
-def test_the_table_has_the_mend_below_the_line() -> None:
+def test_the_table_has_the_remedy_below_the_line() -> None:
     lines = [Line("torch", "2", "2", "ok"), Line("GPU", "none", "one", "problem", "buy one")]
     assert check_text("paper", lines).splitlines() == [
         "verdict  what   found                                 needed",
@@ -199,15 +203,8 @@ def test_the_table_has_the_mend_below_the_line() -> None:
 
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BIN / "fpc", "check", *arguments],
-        cwd=project,
-        env=environment(project) | {"CUDA_VISIBLE_DEVICES": "", "PATH": "/nowhere"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    """``fpc check`` where no GPU and no command of Slurm can be found."""
+    return command_in(project, "fpc", "check", *arguments, CUDA_VISIBLE_DEVICES="", PATH="/nowhere")
 
 
 def test_a_machine_without_gpu_and_slurm_can_run_demo_but_not_paper(project: Path) -> None:
@@ -223,7 +220,7 @@ def test_a_machine_without_gpu_and_slurm_can_run_demo_but_not_paper(project: Pat
         "found": "missing",
         "needed": "present",
         "verdict": "problem",
-        "mend": "fpc fetch nld_aa",
+        "remedy": "fpc fetch nld_aa",
     }
     assert lines["Slurm"]["found"] == "there is no command sinfo"
-    assert set(lines["Python"]) == {"what", "found", "needed", "verdict", "mend"}
+    assert set(lines["Python"]) == {"what", "found", "needed", "verdict", "remedy"}

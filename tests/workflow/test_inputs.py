@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.workflow.chain import environment
+from tests.workflow.chain import command_in
 
 from fpc.core.files import sha256_of, write_json
 from fpc.domains.nethack.config import SourceOptions
@@ -18,24 +16,11 @@ from fpc.domains.nethack.sources import obtain_games
 from fpc.workflow.inputs import missing_inputs, missing_text, needed_inputs, unmade_jobs
 from fpc.workflow.loader import load
 
-BIN = Path(sys.executable).parent
 COMMANDS = (
     "fpc fetch tuyls_lstm",
     "fpc import-policy data/external/tuyls_lstm/model_115.tar data/external/nethack_pi_star.safetensors",
     "fpc fetch nld_aa",
 )
-
-
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BIN / arguments[0], *arguments[1:]],
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def fetched(name: str) -> None:
@@ -57,7 +42,8 @@ def test_paper_needs_weights_and_recordings_and_the_small_scales_nothing(project
     assert tuple(command for item in missing for command in item.commands) == COMMANDS
     assert missing_inputs(paper, [("nethack", "evaluate"), ("montezuma", "finetune"), (None, "claims")]) == []
     for scale in ("demo", "laptop"):
-        assert not any(needed_inputs(load(scale)).values())
+        configuration = load(scale)
+        assert not any(needed_inputs(configuration, configuration.experiments).values())
 
 
 def test_each_input_that_arrives_is_no_longer_asked_for(project: Path) -> None:
@@ -90,7 +76,7 @@ def test_a_part_or_another_version_of_the_recordings_is_not_enough(project: Path
 
 
 def test_snakemake_stops_before_the_first_job_and_lists_all_missing_inputs(project: Path) -> None:
-    finished = run(project, "snakemake", "--cores", "1", "--config", "scale=paper")
+    finished = command_in(project, "snakemake", "--cores", "1", "--config", "scale=paper")
     assert finished.returncode == 1
     error = finished.stderr[finished.stderr.index("WorkflowError") :]
     assert all(error.count(f"    {command}\n") == 1 for command in COMMANDS)
@@ -104,21 +90,21 @@ def test_a_dry_run_and_the_plan_can_be_seen_without_the_data(project: Path) -> N
         ("snakemake", "--cores", "1", "--dry-run", "--quiet", "all", "--config", "scale=paper"),
         ("fpc", "plan", "--scale", "paper"),
     ):
-        finished = run(project, *command)
+        finished = command_in(project, *command)
         assert finished.returncode == 0, finished.stderr
         assert all(text in finished.stderr for text in COMMANDS)
 
 
 def test_the_other_domains_do_not_need_them(project: Path) -> None:
     target = "results/paper/two_state_mdp/pretrain/seed_0/manifest.json"
-    finished = run(project, "snakemake", "--cores", "1", target, "--config", "scale=paper")
+    finished = command_in(project, "snakemake", "--cores", "1", target, "--config", "scale=paper")
     assert finished.returncode == 0, finished.stderr
     assert (project / target).exists()
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "collect"])
 def test_a_phase_fails_at_once_with_the_commands(project: Path, phase: str) -> None:
-    finished = run(project, "fpc", phase, "--scale", "paper", "--experiment", "nethack")
+    finished = command_in(project, "fpc", phase, "--scale", "paper", "--experiment", "nethack")
     assert finished.returncode == 1
     assert finished.stderr.startswith(f"fpc: {phase} nethack seed_0 is to be made from")
     assert (COMMANDS[2] in finished.stderr) == (phase == "collect")

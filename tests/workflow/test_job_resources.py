@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tests.workflow.chain import copy_project, environment
+from tests.workflow.chain import BIN, copy_project, environment
 
 from fpc.core.errors import ConfigError
 from fpc.workflow.job_resources import JobResources, SlurmSection
 from fpc.workflow.loader import load
 from fpc.workflow.snakemake_adapter import job_resources, resource_names
 
-BIN = Path(sys.executable).parent
 SLURM = SlurmSection.model_validate(
     {"cpu": {"partition": "cpu"}, "gpu": {"partition": "gpu", "account": "vision", "gpu_model": "a100"}}
 )

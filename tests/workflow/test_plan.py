@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from tests.workflow.chain import ROOT, environment
+from tests.workflow.chain import ROOT, command_in
 
 from fpc.core.errors import ConfigError
-from fpc.core.files import read_json
+from fpc.core.files import read_json, write_json
 from fpc.domains.footprint import TABLES
 from fpc.domains.registry import load_domain
 from fpc.lineage.manifest import read
@@ -23,22 +22,13 @@ from fpc.workflow.measuring import speed_of_marks
 from fpc.workflow.plan import phase_plans, plan_text
 from fpc.workflow.speeds import MeasuredSpeed, read_speeds, speeds_file, write_speeds
 
-BIN = Path(sys.executable).parent
 H100 = MeasuredSpeed(
     8000.0, 960_000, 120.0, "NVIDIA H100", "EPYC 9654", 12, "2026-05-01T10:00:00+00:00", None
 )
 
 
-def fpc(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BIN / "fpc", *arguments],
-        cwd=project,
-        env=environment(project) | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def fpc(project: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return command_in(project, "fpc", *words, **variables)
 
 
 def test_the_start_up_is_not_counted() -> None:
@@ -71,6 +61,10 @@ def test_a_measured_speed_replaces_the_assumed_one_and_is_named(project: Path) -
     assert read_speeds("laptop") == {}
     speeds_file("paper").write_text('{"nethack": {"finetune": {"speed": 1}}}', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"results/.speeds/paper.json.*remove it and measure again"):
+        read_speeds("paper")
+    content = {"nethack": {"finetune": {**asdict(H100), "steps_per_second": "fast"}}}
+    write_json(speeds_file("paper"), content)
+    with pytest.raises(ConfigError, match=r"paper\.json: .*valid number.*remove it and measure again"):
         read_speeds("paper")
 
 

@@ -6,17 +6,16 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.workflow.chain import copy_project, environment
+from tests.workflow.chain import BIN, copy_project, environment
 
+from fpc.core.errors import UserError
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
 from fpc.workflow.slurm_submission import Submission, check_signal, check_submissions, is_final
 
-BIN = Path(sys.executable).parent
 ACCOUNT = "allocation failure: Invalid account or account/partition combination specified"
 CORES = "sbatch: error: CPU count per node can not be satisfied"
 NODES = f"{CORES}\\nallocation failure: Requested node configuration is not available"
@@ -63,7 +62,7 @@ def submission(words: str, code: int = 1, **changed: object) -> Submission:
 
 
 def test_a_refusal_has_the_words_of_slurm_and_the_keys_to_change(configuration: Configuration) -> None:
-    with pytest.raises(ValueError, match="nothing was submitted") as error:
+    with pytest.raises(UserError, match="nothing was submitted") as error:
         check_submissions(configuration, [submission(ACCOUNT), submission(NODES), submission("fine", 0)])
     assert str(error.value).splitlines()[1:] == [
         "finetune montezuma: Invalid account or account/partition combination specified",
@@ -81,7 +80,7 @@ def test_jobs_with_the_same_mistake_are_told_together(configuration: Configurati
     drawn = {"phase": "figure", "experiment": None, "resources": {"slurm_partition": "cores"}}
     words = "allocation failure: Invalid partition name specified"
     claimed = drawn | {"phase": "claims"}
-    with pytest.raises(ValueError, match="nothing was submitted") as error:
+    with pytest.raises(UserError, match="nothing was submitted") as error:
         check_submissions(configuration, [submission(words, **drawn), submission(words, **claimed)])
     assert str(error.value).splitlines()[1:] == [
         "claims, figure: Invalid partition name specified",
@@ -93,14 +92,14 @@ def test_an_option_of_the_command_line_is_not_looked_for_in_the_configuration(
     configuration: Configuration,
 ) -> None:
     given = submission("allocation failure: Invalid qos specification", resources={"qos": "long", "gpu": 1})
-    with pytest.raises(ValueError, match=r"change qos \(long; from --set-resources, --default-resources"):
+    with pytest.raises(UserError, match=r"change qos \(long; from --set-resources, --default-resources"):
         check_submissions(configuration, [given])
 
 
 def test_the_request_of_runs_that_share_a_job_is_that_of_each(configuration: Configuration) -> None:
     words = "allocation failure: Memory specification can not be satisfied"
     shared = submission(words, members=3, resources={"mem_mb": 120_000, "gpu": 3, "slurm_partition": "week"})
-    with pytest.raises(ValueError, match=r"mem_mb \(40000; 120000 for the 3 runs of a job, --group-comp"):
+    with pytest.raises(UserError, match=r"mem_mb \(40000; 120000 for the 3 runs of a job, --group-comp"):
         check_submissions(configuration, [shared])
 
 
@@ -115,7 +114,7 @@ def test_a_controller_that_does_not_answer_is_no_mistake_of_the_options(
     configuration: Configuration,
 ) -> None:
     words = "allocation failure: Unable to contact slurm controller (connect failure)"
-    with pytest.raises(ValueError, match="Slurm does not answer: Unable to contact slurm controller"):
+    with pytest.raises(UserError, match="Slurm does not answer: Unable to contact slurm controller"):
         check_submissions(configuration, [submission(words)])
 
 
@@ -155,7 +154,7 @@ def test_a_warning_that_runs_understand_is_left_alone(extra: str, variable: str)
     ],
 )
 def test_a_warning_that_would_not_save_runs_is_refused(extra: str, variable: str, said: str) -> None:
-    with pytest.raises(ValueError, match="Leave it out, and --signal=TERM@120 holds") as error:
+    with pytest.raises(UserError, match="Leave it out, and --signal=TERM@120 holds") as error:
         check_signal(extra, variable)
     assert said in str(error.value)
 

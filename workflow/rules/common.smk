@@ -26,7 +26,6 @@ interruption.pass_on_warnings()
 
 STARTED = time.time()
 CONFIGURATION = adapter.prepare(config, sys.argv if workflow.is_main_process else ())
-adapter.set_job_settings(config)
 TABLE = rows(CONFIGURATION)
 LABEL = CONFIGURATION.label
 RESULTS = f"results/{LABEL}"

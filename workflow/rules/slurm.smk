@@ -33,7 +33,7 @@ def start_slurm(jobs):
         waiting = slurm_submission.check_submissions(
             CONFIGURATION, [submission(executor, job) for job in submitted.values()]
         )
-    except ValueError as error:
+    except UserError as error:
         raise WorkflowError(str(error))
     if waiting:
         print(f"note: Slurm may keep jobs waiting.\n{waiting}", file=sys.stderr)

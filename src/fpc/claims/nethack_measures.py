@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import (
+    RATE,
     Runs,
     change,
     compare,
@@ -232,7 +233,7 @@ def pi_star_share(
     """Share of pi*'s own final games that ``chosen`` picks by their measure."""
     games = _pi_star_games(tables, measure)
     return Measurement(
-        chosen(games).astype(np.float64), note=f"{len(games):,} games", unit="game", limits=(0.0, 1.0)
+        chosen(games).astype(np.float64), note=f"{len(games):,} games", unit="game", limits=RATE
     )
 
 

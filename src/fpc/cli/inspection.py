@@ -34,7 +34,7 @@ def check_machine(
     variant: Variant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check this machine for a scale: GPU, driver, torch, disk, files, data, Slurm; each with its mend.
+    """Check this machine for a scale: GPU, driver, torch, disk, files, data, Slurm; each with its remedy.
 
     Exit code 0: nothing is a problem. 1: something is.
     """

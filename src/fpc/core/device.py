@@ -31,7 +31,7 @@ WITHOUT_GPU = "To train without a GPU, which takes far longer, set plan.jobs.<do
 
 
 class NoUsableGPU(UserError):
-    """A phase asks for a GPU that cannot be used; the text says why and how to mend it."""
+    """A phase asks for a GPU that cannot be used; the text says why and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def in_container() -> bool:
 
 
 def problem_of(facts: GPUFacts) -> str | None:
-    """Why a GPU cannot be used, and how to mend it; None if it can: kernels that ran are the last word."""
+    """Why a GPU cannot be used, and how to fix it; None if it can: kernels that ran are the last word."""
     if facts.count and facts.error is None:
         return _why_exclusive(facts) if facts.exclusive else None
     if facts.cuda is None:
@@ -118,10 +118,10 @@ def problem_of(facts: GPUFacts) -> str | None:
             f"torch {facts.torch} is built for CPUs only; install the build for GPUs with: "
             "make setup TORCH=cuda"
         )
-    if _is_too_old(facts):
+    if is_too_old(facts):
         return (
             f"the NVIDIA driver {facts.driver} is too old for torch {facts.torch}, which is built for CUDA "
-            f"{facts.cuda} and needs driver {_oldest_driver(facts)} or newer; use nodes with a newer driver, "
+            f"{facts.cuda} and needs driver {oldest_driver(facts)} or newer; use nodes with a newer driver, "
             "or ask the cluster's administrators"
         )
     return _why_none(facts) if facts.count == 0 else _why_failing(facts)
@@ -144,13 +144,15 @@ def require(device: Device, key: str) -> None:
         raise NoUsableGPU(f"{key} asks for a GPU, but {problem}. {WITHOUT_GPU}")
 
 
-def _oldest_driver(facts: GPUFacts) -> int | None:
+def oldest_driver(facts: GPUFacts) -> int | None:
+    """Oldest driver, by its first number, that works with torch's build; None if it is not known."""
     number = re.match(r"\d+", facts.cuda or "")
     return OLDEST_DRIVER.get(int(number.group())) if number else None
 
 
-def _is_too_old(facts: GPUFacts) -> bool:
-    oldest = _oldest_driver(facts)
+def is_too_old(facts: GPUFacts) -> bool:
+    """Whether the machine's driver is too old for torch's build."""
+    oldest = oldest_driver(facts)
     return facts.driver is not None and oldest is not None and int(facts.driver.split(".")[0]) < oldest
 
 

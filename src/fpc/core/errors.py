@@ -20,7 +20,7 @@ LONGEST_VALUE = 80  # characters of a value that a message shows
 
 
 class UserError(Exception):
-    """What a person can cause and mend; the command line prints the message alone, without a traceback.
+    """What a person can cause and fix; the command line prints the message alone, without a traceback.
 
     Errors of the program itself (a wrong shape, say) have other types and keep their traceback.
     """

@@ -24,13 +24,13 @@ REMEDIES = {
 
 
 def remedy_of(error: OSError) -> str | None:
-    """One line: the file, what is wrong, and the mend; None if the error is of another kind."""
+    """One line: the file, what is wrong, and the remedy; None if the error is of another kind."""
     number = error.errno
     if number not in REMEDIES and number not in NO_PERMISSION:
         return None
     path = Path(os.fsdecode(error.filename or error.filename2 or Path.cwd()))
-    mend = _permission(path) if number in NO_PERMISSION else REMEDIES[number]
-    return f"{path}: {error.strerror}; {mend}"
+    remedy = _permission(path) if number in NO_PERMISSION else REMEDIES[number]
+    return f"{path}: {error.strerror}; {remedy}"
 
 
 def _permission(path: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import torch
 
@@ -21,27 +22,25 @@ def facts_here() -> GPUFacts:
         driver=driver_version(),
         container=in_container(),
         visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
-    ).values()
+    )
     if torch.version.cuda is None:
-        return GPUFacts.of(known)
+        return known
     with warnings.catch_warnings(record=True) as said:  # torch warns of a driver that is too old
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
         error = str(said[-1].message).splitlines()[0] if said else None
-        return GPUFacts.of(known | {"error": error})
+        return replace(known, error=error)
     found, error = torch.cuda.get_device_properties(0), kernel_error()
-    return GPUFacts.of(
-        known
-        | {
-            "count": count,
-            "name": found.name,
-            "capability": (found.major, found.minor),
-            "memory_mb": found.total_memory // 2**20,
-            "architectures": torch.cuda.get_arch_list(),
-            "error": error,
-            "exclusive": error is None and not second_process_works(),
-        }
+    return replace(
+        known,
+        count=count,
+        name=found.name,
+        capability=(found.major, found.minor),
+        memory_mb=found.total_memory // 2**20,
+        architectures=tuple(torch.cuda.get_arch_list()),
+        error=error,
+        exclusive=error is None and not second_process_works(),
     )
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHECKPOINTS = 2  # kept of a run in progress: fpc.core.checkpoint
+# Times the weights that a checkpoint of APPO holds: they themselves, Adam's two moments, and EWC's anchor and
+# Fisher information (or a teacher).
+TRAINING_STATE = 5
 TABLES = 200_000  # bytes of a run's tables, rounded up from those of `laptop`
 
 

@@ -81,7 +81,7 @@ class NeededInput:
     path: Path  # where it is looked for
     phases: tuple[str, ...]  # phases that read it
     problem: str | None  # what is wrong with it; None if it is there
-    commands: tuple[str, ...] = ()  # what mends that, in this order
+    commands: tuple[str, ...] = ()  # what fixes that, in this order
     bytes: int = 0  # that it takes on the disk, about
     files: int = 0
     size_source: str = "not known"
@@ -96,7 +96,7 @@ class Trial:
 
 
 class UnacceptablePolicy(UserError):
-    """pi* is not good enough to be fine-tuned; the text says what is wrong and how to mend it."""
+    """pi* is not good enough to be fine-tuned; the text says what is wrong and how to fix it."""
 
 
 ExperimentT = TypeVar("ExperimentT", bound=Experiment, contravariant=True)

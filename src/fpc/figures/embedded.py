@@ -116,4 +116,4 @@ def _rows(path: Path) -> list[list[str]]:
     separator = header.removesuffix(SOURCE)[-1:]
     if separator not in SEPARATORS:
         raise KeyError(SOURCE)
-    return [row for row in csv.reader(StringIO(text, newline=""), delimiter=separator or ",") if row]
+    return [row for row in csv.reader(StringIO(text, newline=""), delimiter=separator) if row]

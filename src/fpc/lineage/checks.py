@@ -172,7 +172,7 @@ def leads_outside(file: Path, folder: Path) -> bool:
         target = file.resolve()
     except (OSError, RuntimeError):  # a loop of links
         return True
-    return not any(target.is_relative_to(root) for root in (real_folder(folder), cache_folder()))
+    return not (target.is_relative_to(real_folder(folder)) or target.is_relative_to(cache_folder()))
 
 
 def is_safetensors(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 DVC = Path(".dvc")
@@ -12,14 +13,19 @@ def cache_folder() -> Path:
 
     Without a setting, or if the configuration cannot be read, ``.dvc/cache``.
     """
+    return _cache_folder(Path.cwd())
+
+
+@cache
+def _cache_folder(project: Path) -> Path:
     from dvc.config import Config
     from dvc.exceptions import DvcException
 
     try:
-        settings = Config(dvc_dir=str(DVC), validate=False)
-        cache = settings.get("cache", {})
-        remote = settings.get("remote", {}).get(cache.get("local"), {})
-        folder = remote.get("url") or cache.get("dir") or DVC / "cache"
+        settings = Config(dvc_dir=str(project / DVC), validate=False)
+        options = settings.get("cache", {})
+        remote = settings.get("remote", {}).get(options.get("local"), {})
+        folder = remote.get("url") or options.get("dir") or DVC / "cache"
     except (DvcException, OSError):
         folder = DVC / "cache"
-    return Path(folder).resolve()
+    return (project / folder).resolve()

@@ -86,8 +86,10 @@ def _warn(error: OSError | subprocess.SubprocessError) -> None:
     elif isinstance(error, subprocess.CalledProcessError):
         said = error.stderr.decode(errors="replace").strip()
         owner = "dubious ownership" in said
-        mend = f"git config --global --add safe.directory {shlex.quote(str(SOURCE.parent))}"
-        _warn_once(f"the checkout belongs to another user; run: {mend}" if owner else said.partition("\n")[0])
+        remedy = f"git config --global --add safe.directory {shlex.quote(str(SOURCE.parent))}"
+        _warn_once(
+            f"the checkout belongs to another user; run: {remedy}" if owner else said.partition("\n")[0]
+        )
     else:
         _warn_once(str(error))
 
@@ -169,14 +171,15 @@ def machine(devices: Sequence[str] = ()) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": processor(),
         "device": ", ".join(devices) or ("cpu" if "torch" in sys.modules else None),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
     }
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _processor() -> str | None:
+def processor() -> str | None:
+    """Name of the processor's model."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -6,14 +6,13 @@ import ctypes.util
 import json
 import os
 import resource
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from fpc.core.device import OLDEST_DRIVER, GPUFacts, inspect_gpu, problem_of
+from fpc.core.device import GPUFacts, inspect_gpu, is_too_old, oldest_driver, problem_of
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.disk import Part, parts
 from fpc.workflow.inputs import needed_inputs
@@ -29,13 +28,13 @@ LEAST_OPEN_FILES = 1024
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that is needed, what was found, and how to mend it."""
+    """One thing that is needed, what was found, and how to fix it."""
 
     what: str
     found: str
     needed: str
     verdict: Verdict
-    mend: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,23 +69,18 @@ def check(configuration: Configuration) -> list[Line]:
 
 
 def job_requests(configuration: Configuration) -> list[JobResources]:
-    """What the jobs of a configuration request, each request once."""
-    found: dict[str, JobResources] = {}
-    used = used_experiments(configuration)
-    for row in rows(configuration):
-        if row.experiment in used:
-            domain = configuration.experiments[row.experiment].domain
-            request = configuration.plan.resources(domain, row.phase)
-            found[request.model_dump_json()] = request
-    return list(found.values())
+    """What the jobs of a configuration request, by domain and phase."""
+    domains = {name: section.domain for name, section in configuration.experiments.items()}
+    kinds = dict.fromkeys((domains.get(row.experiment or ""), row.phase) for row in rows(configuration))
+    return [configuration.plan.resources(domain, phase) for domain, phase in kinds]
 
 
 def python_line(version: tuple[int, ...]) -> Line:
     """Python's version."""
     found = ".".join(map(str, version))
     right = version[:2] == (3, 11)
-    mend = "" if right else "load or install Python 3.11, remove .venv, and run make setup again"
-    return Line("Python", found, "3.11", "ok" if right else "problem", mend)
+    remedy = "" if right else "load or install Python 3.11, remove .venv, and run make setup again"
+    return Line("Python", found, "3.11", "ok" if right else "problem", remedy)
 
 
 def gpu_lines(facts: GPUFacts, *, needed: bool, elsewhere: bool) -> Iterator[Line]:
@@ -117,12 +111,7 @@ def gpu_lines(facts: GPUFacts, *, needed: bool, elsewhere: bool) -> Iterator[Lin
     yield Line(
         "GPU", gpus, wanted, "ok" if here else absent, "" if here or not needed else on_node or str(problem)
     )
-    oldest = (
-        OLDEST_DRIVER.get(int((facts.cuda or "0").split(".")[0]))
-        if not for_cpus and _is_number(facts)
-        else None
-    )
-    old = facts.driver is not None and oldest is not None and int(facts.driver.split(".")[0]) < oldest
+    oldest, old = oldest_driver(facts), is_too_old(facts)
     yield Line(
         "NVIDIA driver",
         facts.driver or "none",
@@ -141,10 +130,6 @@ def gpu_lines(facts: GPUFacts, *, needed: bool, elsewhere: bool) -> Iterator[Lin
     )
 
 
-def _is_number(facts: GPUFacts) -> bool:
-    return (facts.cuda or "").split(".")[0].isdecimal()
-
-
 def egl_line(library: str | None) -> Line:
     """EGL: rendering MuJoCo without a display; no figure needs it."""
     found = library or "none"
@@ -158,8 +143,8 @@ def open_files_line(limit: int) -> Line:
     if not unlimited and limit < LEAST_OPEN_FILES:
         verdict = "problem"
     found = "no limit" if unlimited else str(limit)
-    mend = "" if verdict == "ok" else f"ulimit -n {OPEN_FILES} (in the shell that starts snakemake)"
-    return Line("open files", found, str(OPEN_FILES), verdict, mend)
+    remedy = "" if verdict == "ok" else f"ulimit -n {OPEN_FILES} (in the shell that starts snakemake)"
+    return Line("open files", found, str(OPEN_FILES), verdict, remedy)
 
 
 def rooms(found: Iterable[Part]) -> list[Room]:
@@ -174,7 +159,7 @@ def rooms(found: Iterable[Part]) -> list[Room]:
         result.append(
             Room(
                 tuple(part.name for part in group),
-                shutil.disk_usage(place).free,
+                status.f_bavail * status.f_frsize,
                 status.f_favail if status.f_files else None,
                 sum(part.bytes - part.made_bytes for part in group),
                 sum(part.files - part.made_files for part in group),
@@ -196,35 +181,23 @@ def room_lines(room: Room) -> Iterator[Line]:
     others = len(room.places) - 1
     name = room.places[0] + (f" and {others} more" if others else "")
     where = ", ".join(room.places)
-    mend = f"make room, or put one of these on another disk (a link): {where}"
+    remedy = f"make room, or put one of these on another disk (a link): {where}"
+
+    def line(what: str, found: str, needed: str, enough: bool) -> Line:
+        verdict: Verdict = "ok" if enough else "problem"
+        return Line(f"{what}: {name}", found, needed, verdict, "" if enough else remedy)
+
     enough = room.free_bytes >= room.needed_bytes
-    yield Line(
-        f"disk: {name}",
-        f"{room.free_bytes / GB:.1f} GB free",
-        f"{room.needed_bytes / GB:.1f} GB more",
-        "ok" if enough else "problem",
-        "" if enough else mend,
-    )
+    yield line("disk", f"{room.free_bytes / GB:.1f} GB free", f"{room.needed_bytes / GB:.1f} GB more", enough)
     if room.free_files is not None:
         enough = room.free_files >= room.needed_files
-        yield Line(
-            f"files: {name}",
-            f"{room.free_files:,} free",
-            f"{room.needed_files:,} more",
-            "ok" if enough else "problem",
-            "" if enough else mend,
-        )
+        yield line("files", f"{room.free_files:,} free", f"{room.needed_files:,} more", enough)
 
 
 def data_lines(configuration: Configuration) -> Iterator[Line]:
     """Third-party inputs: present, missing, or not the pinned content."""
-    used = used_experiments(configuration)
-    inputs = {
-        item.path: item
-        for name, group in needed_inputs(configuration).items()
-        if name in used
-        for item in group
-    }
+    groups = needed_inputs(configuration, used_experiments(configuration)).values()
+    inputs = {item.path: item for group in groups for item in group}
     for item in inputs.values():
         found = "present" if item.problem is None else item.problem
         verdict: Verdict = "ok" if item.problem is None else "problem"
@@ -236,35 +209,42 @@ def slurm_lines(facts: SlurmFacts, requests: Iterable[JobResources]) -> Iterator
     requests = list(requests)
     if facts.error is not None:
         serious = any(request.gpus for request in requests)
-        mend = "without Slurm, snakemake --cores N runs all jobs on this machine" if serious else ""
-        yield Line("Slurm", facts.error, "for --profile slurm", "warning" if serious else "ok", mend)
+        remedy = "without Slurm, snakemake --cores N runs all jobs on this machine" if serious else ""
+        yield Line("Slurm", facts.error, "for --profile slurm", "warning" if serious else "ok", remedy)
         return
     yield Line("Slurm", facts.version or "version unknown", "for --profile slurm", "ok")
     counted = "none" if facts.accounting is False else "slurmdbd" if facts.accounting else "unknown"
     yield Line("Slurm accounting", counted, "none (states come from squeue)", "ok")
-    asked = {(item.gpus, item.cpus, item.mem_mb, item.partition or ""): item for item in requests}
+    asked = {
+        (item.gpus, item.cpus, item.mem_mb, item.partition or "", item.gpu_model or ""): item
+        for item in requests
+    }
     for key in sorted(asked):
         yield request_line(facts.partitions, asked[key])
 
 
 def request_line(partitions: Iterable[Partition], request: JobResources) -> Line:
     """Whether a partition has a node on which such a job can run, and whether it would be sent there."""
-    size = {"cpus": request.cpus, "mem_mb": request.mem_mb, "gpus": request.gpus}
-    needed = f"{request.cpus} cores, {request.mem_mb} MB" + (f", {request.gpus} GPU" if request.gpus else "")
+    gpus = f", {_gpus(request)}" if request.gpus else ""
+    needed = f"{request.cpus} cores, {request.mem_mb} MB{gpus}"
     partitions = list(partitions)
-    fitting = list(dict.fromkeys(item.name for item in partitions if item.fits(**size)))
+    fitting = list(dict.fromkeys(item.name for item in partitions if item.fits(request)))
     chosen = request.partition or next((item.name for item in partitions if item.is_default), None)
     kind = "gpu" if request.gpus else "cpu"
     what = f"nodes for {'GPU' if request.gpus else 'CPU'} jobs"
     if not fitting:
         listed = "; ".join(
-            f"{item.name}: {item.cpus} cores, {item.memory_mb} MB, {item.gpus} GPU" for item in partitions
+            f"{item.name}: {item.cpus} cores, {item.memory_mb} MB, {_gpus(item)}" for item in partitions
         )
         return Line(what, listed or "no partition", needed, "problem", "lower cpus or mem_mb in plan.jobs")
     if chosen not in fitting:
-        mend = f"set plan.slurm.{kind}.partition to one of: {', '.join(fitting)}"
-        return Line(what, f"not in partition {chosen}", needed, "problem", mend)
+        remedy = f"set plan.slurm.{kind}.partition to one of: {', '.join(fitting)}"
+        return Line(what, f"not in partition {chosen}", needed, "problem", remedy)
     return Line(what, f"partition {chosen}", needed, "ok")
+
+
+def _gpus(place: Partition | JobResources) -> str:
+    return f"{place.gpus} GPU" + (f" {place.gpu_model}" if place.gpu_model else "")
 
 
 def is_fine(lines: Iterable[Line]) -> bool:
@@ -273,15 +253,15 @@ def is_fine(lines: Iterable[Line]) -> bool:
 
 
 def check_text(label: str, lines: list[Line]) -> str:
-    """A table, with how to mend what is not ok below each line."""
+    """A table, with how to fix what is not ok below each line."""
     head = ("verdict", "what", "found", "needed")
     table = [head, *((line.verdict, line.what, line.found, line.needed) for line in lines)]
     widths = [max(len(row[index]) for row in table) for index in range(2)] + [36]
     text = []
-    for row, mend in zip(table, ["", *(line.mend for line in lines)], strict=True):
+    for row, remedy in zip(table, ["", *(line.remedy for line in lines)], strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
         text.append("  ".join([*cells, row[3]]))
-        text += [f"         -> {mend}"] if mend else []
+        text += [f"         -> {remedy}"] if remedy else []
     counts = {verdict: sum(line.verdict == verdict for line in lines) for verdict in ("problem", "warning")}
     text.append(f"scale {label}: {counts['problem']} problems, {counts['warning']} warnings")
     return "\n".join(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fpc.domains.footprint import Footprint
@@ -63,26 +63,29 @@ def phase_part(configuration: Configuration, experiment: str, phase: str, chosen
     )
 
 
-def parts(configuration: Configuration, *, cuda: bool) -> list[Part]:
+def parts(
+    configuration: Configuration, *, cuda: bool, runs: Mapping[tuple[str, str], Part] | None = None
+) -> list[Part]:
     """Everything that a configuration puts on the disk.
 
     Args:
         configuration: the configuration of a scale.
         cuda: whether the environment has torch's CUDA build.
+        runs: ``phase_part`` of each experiment and phase, where it is known already.
     """
     table = rows(configuration)
-    runs = {
+    chosen = {
         (experiment, phase): [row for row in table if (row.experiment, row.phase) == (experiment, phase)]
         for experiment in used_experiments(configuration)
         for phase in RUN_PHASES
     }
-    artifacts = {key: phase_part(configuration, *key, chosen) for key, chosen in runs.items()}
+    artifacts = runs or {key: phase_part(configuration, *key, group) for key, group in chosen.items()}
     recorded = [part for (_, phase), part in artifacts.items() if phase in RECORDED]
     drawn = sum(row.experiment is None for row in table)
     size, files, source = ENVIRONMENT_CUDA if cuda else ENVIRONMENT
     return [
         _sum(RESULTS.as_posix(), artifacts.values(), drawn),
-        _state(configuration, runs),
+        _state(configuration, chosen),
         Part(
             ".dvc/cache",
             sum(part.bytes for part in recorded),
@@ -124,9 +127,8 @@ def _state(configuration: Configuration, runs: dict[tuple[str, str], list[Row]])
 
 def _inputs(configuration: Configuration) -> list[Part]:
     found: dict[str, Part] = {}
-    inputs = needed_inputs(configuration)
-    for name in used_experiments(configuration):
-        for item in inputs[name]:
+    for items in needed_inputs(configuration, used_experiments(configuration)).values():
+        for item in items:
             there = item.problem is None
             found[item.path.as_posix()] = Part(
                 item.path.as_posix(),

@@ -11,10 +11,10 @@ from fpc.workflow.configuration import Configuration
 from fpc.workflow.run_table import rows
 
 
-def needed_inputs(configuration: Configuration) -> dict[str, list[NeededInput]]:
+def needed_inputs(configuration: Configuration, experiments: Iterable[str]) -> dict[str, list[NeededInput]]:
     """Experiment -> the third-party inputs that its runs read, present or not."""
-    experiments = configuration.experiments.items()
-    return {name: load_domain(section.domain).needed_inputs(section) for name, section in experiments}
+    sections = {name: configuration.experiments[name] for name in experiments}
+    return {name: load_domain(section.domain).needed_inputs(section) for name, section in sections.items()}
 
 
 def missing_inputs(configuration: Configuration, jobs: Iterable[tuple[str | None, str]]) -> list[NeededInput]:
@@ -25,8 +25,9 @@ def missing_inputs(configuration: Configuration, jobs: Iterable[tuple[str | None
         jobs: experiment and phase of each job.
     """
     wanted = set(jobs)
+    experiments = sorted({experiment for experiment, _ in wanted if experiment is not None})
     found: dict[Path, NeededInput] = {}
-    for experiment, inputs in needed_inputs(configuration).items():
+    for experiment, inputs in needed_inputs(configuration, experiments).items():
         for item in inputs:
             if item.problem is not None and any((experiment, phase) in wanted for phase in item.phases):
                 found.setdefault(item.path, item)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from fpc.core import interruption
 from fpc.core.device import Device, inspect_gpu
 from fpc.core.errors import ConfigError, UserError, unknown
 from fpc.core.files import read_json, write_json
+from fpc.core.processes import usable_cores
 from fpc.domains.registry import load_domain
 from fpc.lineage import origin
 from fpc.lineage.artifact import Row
@@ -184,21 +184,12 @@ def _measured(
         steps,
         round(time_taken, 1),
         (inspect_gpu().name or "cuda") if device == "cuda" else "cpu",
-        processor(),
-        len(os.sched_getaffinity(0)),
+        origin.processor() or platform.machine(),
+        usable_cores(),
         datetime.now(UTC).isoformat(timespec="seconds"),
         origin.repository().get("commit"),
     )
     return dict.fromkeys(read_json(phases), found)
-
-
-def processor(file: Path = Path("/proc/cpuinfo")) -> str:
-    """Name of the processor's model."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.machine()
 
 
 def run_trial(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fpc.core.tables import PI_STAR
@@ -70,11 +70,12 @@ def _phase_plan(
     speed = speed_of(configuration.plan, measured, section.domain, phase)
     own = [row for row in chosen if row.method == PI_STAR]
     others = [row for row in chosen if row.method != PI_STAR]
-    made = measured_seconds(chosen)
+    own_made, others_made = measured_seconds(own), measured_seconds(others)
+    made = own_made + others_made
     request = configuration.plan.resources(section.domain, phase)
-    seconds = _seconds(others, steps, speed)
+    seconds = _seconds(len(others), others_made, steps, speed)
     if own:
-        seconds += _seconds(own, _counted(domain.pi_star_steps(section)), speed)
+        seconds += _seconds(len(own), own_made, _counted(domain.pi_star_steps(section)), speed)
     return PhasePlan(
         experiment,
         section.domain,
@@ -91,11 +92,11 @@ def _phase_plan(
     )
 
 
-def _seconds(chosen: list[Row], steps: int, speed: Speed) -> float:
-    """Expected seconds of runs alike: those of the runs made so far, else ``steps`` at the speed."""
-    if made := measured_seconds(chosen):
-        return len(chosen) * sum(made) / len(made)
-    return len(chosen) * steps / speed.steps_per_second if speed.steps_per_second else 0.0
+def _seconds(count: int, made: Sequence[float], steps: int, speed: Speed) -> float:
+    """Expected seconds of ``count`` runs alike: as those ``made`` so far, else ``steps`` at the speed."""
+    if made:
+        return count * sum(made) / len(made)
+    return count * steps / speed.steps_per_second if speed.steps_per_second else 0.0
 
 
 def _counted(work: Mapping[str, int]) -> int:
@@ -115,6 +116,7 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
     on_gpus = sum(plan.gpu_seconds for plan in plans) / 3600
     on_cores = sum(plan.core_seconds for plan in plans) / 3600
     processes = configuration.plan.processes
+    by_phase = {(plan.experiment, plan.phase): plan.disk for plan in plans}
     return "\n".join(
         [
             f"scale {configuration.label}: {jobs} jobs",
@@ -124,7 +126,7 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
             f"about {total:.2f} process hours, {total / processes:.2f} hours with {processes} in parallel; "
             f"of these {on_gpus:.2f} GPU hours; {on_cores:.2f} core hours as jobs request them",
             *_origins(plans),
-            *disk_lines(parts(configuration, cuda=on_gpus > 0)),
+            *disk_lines(parts(configuration, cuda=on_gpus > 0, runs=by_phase)),
         ]
     )
 

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fpc.workflow.job_resources import JobResources
+
 SECONDS = 20.0
 FORMAT = "%P|%a|%c|%m|%G"
 
@@ -24,9 +26,10 @@ class Partition:
     gpus: int  # of a node
     gpu_model: str | None = None
 
-    def fits(self, *, cpus: int, mem_mb: int, gpus: int) -> bool:
+    def fits(self, request: JobResources) -> bool:
         """Whether one node can run such a job."""
-        return self.is_up and self.cpus >= cpus and self.memory_mb >= mem_mb and self.gpus >= gpus
+        large = self.cpus >= request.cpus and self.memory_mb >= request.mem_mb and self.gpus >= request.gpus
+        return self.is_up and large and request.gpu_model in (None, self.gpu_model)
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,12 @@ def inspect_slurm() -> SlurmFacts:
     if shutil.which("sinfo") is None:
         return SlurmFacts(error="there is no command sinfo")
     version = _answer("sinfo", "--version")
+    number = None if isinstance(version, Failure) else version.split()[-1]
     listed = _answer("sinfo", "--noheader", f"--format={FORMAT}")
     if isinstance(listed, Failure):
-        number = None if isinstance(version, Failure) else version.split()[-1]
         return SlurmFacts(number, error=f"sinfo does not reach a controller: {listed.reason}")
     settings = _answer("scontrol", "show", "config")
     accounting = None if isinstance(settings, Failure) else _accounting(settings)
-    number = None if isinstance(version, Failure) else version.split()[-1]
     return SlurmFacts(number, accounting, tuple(parse_partitions(listed.splitlines())))
 
 

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fpc.core.errors import UserError
 from fpc.core.interruption import SIGNALS
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.job_resources import RESOURCES, SLURM_OPTIONS
@@ -86,7 +87,7 @@ def check_submissions(configuration: Configuration, submissions: Iterable[Submis
         What Slurm says that keeps jobs waiting, such as nodes that are down; empty if there is nothing.
 
     Raises:
-        ValueError: some are refused; the text lists them all with Slurm's words and the keys to change. Or
+        UserError: some are refused; the text lists them all with Slurm's words and the keys to change. Or
             Slurm is not here, or does not answer.
     """
     answers: dict[str, str] = {}
@@ -97,17 +98,17 @@ def check_submissions(configuration: Configuration, submissions: Iterable[Submis
             answers[item.command] = _answer(item.command) if item.command else ""
         words = item.error or answers[item.command]
         if SILENT.search(words):
-            raise ValueError(
+            raise UserError(
                 f"Slurm does not answer: {words}\nNothing was submitted. Repeat the command when its "
                 "controller answers (`scontrol ping`)."
             )
         if WAITING.search(words):
             waiting.setdefault(words, []).append(_title(item))
         elif words:
-            refused.setdefault((words, _mend(configuration, item, words)), []).append(_title(item))
+            refused.setdefault((words, _remedy(configuration, item, words)), []).append(_title(item))
     if refused:
-        parts = [f"{_listed(titles)}: {words}\n  {mend}" for (words, mend), titles in refused.items()]
-        raise ValueError("\n".join(["Slurm refuses jobs; nothing was submitted.", *parts]))
+        parts = [f"{_listed(titles)}: {words}\n  {remedy}" for (words, remedy), titles in refused.items()]
+        raise UserError("\n".join(["Slurm refuses jobs; nothing was submitted.", *parts]))
     return "\n".join(f"{_listed(titles)}: {words}" for words, titles in waiting.items())
 
 
@@ -135,9 +136,9 @@ def held_jobs(name: str) -> dict[str, list[str]]:
 
 
 def check_commands() -> None:
-    """Raise ValueError if Slurm's commands are missing; the text says what to do without them."""
+    """Raise UserError if Slurm's commands are missing; the text says what to do without them."""
     if missing := [name for name in COMMANDS if shutil.which(name) is None]:
-        raise ValueError(
+        raise UserError(
             f"there is no command {missing[0]} here: start this on a login node of a Slurm cluster; without "
             "Slurm, `snakemake --cores N` runs all jobs on this machine"
         )
@@ -165,7 +166,7 @@ def _title(item: Submission) -> str:
     return f"{item.phase} {item.experiment}" if item.experiment else item.phase
 
 
-def _mend(configuration: Configuration, item: Submission, words: str) -> str:
+def _remedy(configuration: Configuration, item: Submission, words: str) -> str:
     """The options that may be wrong, each with its value and where it is set."""
     if "slurm_extra" in words:
         return (
@@ -218,7 +219,7 @@ def check_signal(extra: str, variable: str) -> None:
         variable: value of ``SBATCH_SIGNAL``, which holds if ``extra`` has no ``--signal``.
 
     Raises:
-        ValueError: it is not; the text says what to write.
+        UserError: it is not; the text says what to write.
     """
     own = re.findall(r"--signal[=\s]+['\"]?([^\s'\"]*)", extra)
     value = own[-1] if own else variable
@@ -227,7 +228,7 @@ def check_signal(extra: str, variable: str) -> None:
     found = re.fullmatch(r"(?:R:)?(\w+)(?:@(\d+))?", value)
     if not (found and found.group(1).upper() in known and found.group(2) != "0"):
         saved = ", ".join(item.name for item in SIGNALS)
-        raise ValueError(
+        raise UserError(
             f"{where}, at which runs would not save before their time limit: all processes of a job need the "
             f"warning (no `B:`), by one of {saved}. Leave it out, and --signal={SIGNAL} holds"
         )

@@ -55,6 +55,7 @@ def prepare(config: Mapping[str, Any], words: Sequence[str] = ()) -> Configurati
         check_folder(Path.cwd())
         check_given_once(words)
         chosen = choices(config, tuple(SETTINGS))
+        _set_job_settings(config)
         configuration = load(chosen.get("scale", "demo"), chosen.get("variant"))
         _prepare(RunTable(configuration))
         return configuration
@@ -91,22 +92,21 @@ def _prepare(table: RunTable) -> None:
     fresh.digests.save()
 
 
-def set_job_settings(settings: Mapping[str, Any]) -> None:
+def _set_job_settings(settings: Mapping[str, Any]) -> None:
     """Hand what ``--config`` says about saving to the jobs, through the environment, which wins itself.
 
-    A value that is not a positive number ends the process with code 2 and one message.
+    Raises:
+        ConfigError: a value is not a positive number.
     """
     for name, variable in SETTINGS.items():
         if name not in settings:
             continue
         try:
-            valid = float(settings[name]) > 0
+            valid = 0 < float(settings[name]) < float("inf")
         except (TypeError, ValueError):
             valid = False
         if not valid:
-            print(f"fpc: --config {name} must be a positive number, not {settings[name]!r}", file=sys.stderr)
-            sys.stderr.flush()
-            os._exit(2)  # as in prepare
+            raise ConfigError(f"--config {name} must be a positive number, not {settings[name]!r}")
         os.environ.setdefault(variable, str(settings[name]))
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from fpc.core.errors import ConfigError
 from fpc.core.files import read_json, write_json
 from fpc.lineage.artifact import RESULTS, Row
@@ -63,14 +65,11 @@ def read_speeds(label: str) -> Speeds:
     if not path.exists():
         return {}
     try:
-        content = read_json(path)
-        return {
-            domain: {phase: MeasuredSpeed(**values) for phase, values in phases.items()}
-            for domain, phases in content.items()
-        }
-    except (ValueError, TypeError, AttributeError) as error:
+        return TypeAdapter(dict[str, dict[str, MeasuredSpeed]]).validate_python(read_json(path))
+    except ValueError as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ConfigError(
-            f"{path}: no file of measured speeds ({error}); remove it and measure again"
+            f"{path}: no file of measured speeds ({reason}); remove it and measure again"
         ) from error
 
 

@@ -15,7 +15,6 @@ from fpc.domains.nethack.divergence import (
     Divergence,
     divergence,
     divergence_rows,
-    games_in,
     read_divergence_data,
     shortened,
     with_features,
@@ -23,6 +22,7 @@ from fpc.domains.nethack.divergence import (
 from fpc.domains.nethack.domain import DOMAIN
 from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate, evaluate_pi_star
+from fpc.domains.nethack.games import bounds_of
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.sokoban import sokoban_states
@@ -219,7 +219,7 @@ def test_games_walked_side_by_side_have_the_divergence_of_each_alone() -> None:
     network, data = NetHackNetwork.seeded(NETWORK, 0), games_of_expert(300)
     data["starts"][[40, 41, 200]] = True  # games of 5, 35, 1, 159 and 100 steps, walked 64 steps at a time
     values = divergence(network, data)
-    for begin, end in games_in(data):
+    for begin, end in bounds_of(data["starts"]):
         alone = divergence(network, {name: value[begin:end] for name, value in data.items()})
         assert values[begin:end].numpy() == pytest.approx(alone.numpy(), rel=1e-4)
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from fpc.domains.footprint import CHECKPOINTS, TABLES, Footprint, tensor_bytes, trained
+from fpc.domains.footprint import CHECKPOINTS, TABLES, TRAINING_STATE, Footprint, tensor_bytes, trained
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.emulator import ACTIONS
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.learners.appo.rnd import RandomNetworkDistillation
-
-# With the weights: Adam's two moments, and EWC's anchor and Fisher information (or a teacher).
-CHECKPOINT = 5
 
 
 def footprint(experiment: MontezumaExperiment, phase: str) -> Footprint:
@@ -21,7 +18,7 @@ def footprint(experiment: MontezumaExperiment, phase: str) -> Footprint:
         weights = tensor_bytes(MontezumaNetwork(experiment.network, environment).state_dict())
         module = RandomNetworkDistillation(options.rnd, environment.screen_size, 1, 0)
         distillation = tensor_bytes(module.state_dict())
-    state = CHECKPOINT * weights + 3 * distillation  # with Adam's moments
+    state = TRAINING_STATE * weights + 3 * distillation  # with Adam's moments
     if phase == "pretrain":
         return Footprint(2 * weights + 5 * TABLES, 9, CHECKPOINTS * 2 * state)  # pi*, and the agent before it
     if phase == "collect":

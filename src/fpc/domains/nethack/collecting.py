@@ -113,7 +113,7 @@ class Replay:
     def __init__(self, experiment: NetHackExperiment, run: Run) -> None:
         self.experiment, self.run = experiment, run
         self.network = load_policy(run.parents["pretrain"] / POLICY, experiment.network, run.device)
-        run.note_device(device_name(self.network.policy.weight.device))
+        run.note_device(device_name(self.network.device))
 
     def write_stored(self, games: Recordings) -> None:
         """Write ``expert.safetensors`` from the first games, up to the configured number of steps.

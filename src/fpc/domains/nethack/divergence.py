@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from fpc.core.errors import DataError
 from fpc.core.files import read_tensors
 from fpc.domains.evaluation import has_weights
+from fpc.domains.nethack.games import bounds_of
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.learners.recurrence import unroll
 
@@ -53,17 +53,12 @@ def same_encoder(network: NetHackNetwork, other: NetHackNetwork) -> bool:
     return has_weights(network.state_dict(), encoder)
 
 
-def games_in(data: Mapping[str, Tensor]) -> list[tuple[int, int]]:
-    """First index of each game and the index after its last; the first game may lack its mark."""
-    starts = data["starts"].bool()
-    return list(pairwise(sorted({0, *starts.nonzero().flatten().tolist(), len(starts)})))
-
-
 def shortened(data: Mapping[str, Tensor], limit: int | None) -> dict[str, Tensor]:
     """The first ``limit`` steps of each game; None: all."""
     if limit is None:
         return dict(data)
-    kept = torch.cat([torch.arange(begin, min(end, begin + limit)) for begin, end in games_in(data)])
+    games = bounds_of(data["starts"])
+    kept = torch.cat([torch.arange(begin, min(end, begin + limit)) for begin, end in games])
     return {name: value[kept] for name, value in data.items()}
 
 
@@ -79,7 +74,7 @@ def with_features(
         alive: called now and then, to show that the work goes on.
     """
     network.eval()
-    device, found = network.policy.weight.device, []
+    device, found = network.device, []
     for begin in range(0, len(data["starts"]), _ENCODE_AT_ONCE):
         seen = {name: data[name][begin : begin + _ENCODE_AT_ONCE].to(device) for name in OBSERVATIONS}
         found.append(network.encode(seen).cpu())
@@ -100,9 +95,9 @@ def divergence(
         alive: called now and then, to show that the walk goes on.
     """
     network.eval()
-    device = network.policy.weight.device
+    device = network.device
     found = torch.zeros(len(data["starts"]))
-    games = games_in(data)
+    games = bounds_of(data["starts"])
     state = network.initial_state(len(games))
     while games:
         parts = [slice(begin, min(begin + _STEPS_AT_ONCE, end)) for begin, end in games]
@@ -132,7 +127,7 @@ def divergence_rows(data: Mapping[str, Tensor], values: Tensor, far_level: int) 
         far_level: the Far group's least depth.
     """
     rows = []
-    for number, (begin, end) in enumerate(games_in(data)):
+    for number, (begin, end) in enumerate(bounds_of(data["starts"])):
         depth, of_game = data["depth"][begin:end], values[begin:end]
         groups = (("level_1", "close", depth == 1), (f"level_{far_level}", "far", depth >= far_level))
         for probe, group, chosen in groups:
@@ -152,7 +147,7 @@ class Divergence:
 
     def __init__(self, data: dict[str, Tensor], far_level: int) -> None:
         self.data, self.far_level = data, far_level
-        self.games = len(games_in(data))
+        self.games = len(bounds_of(data["starts"]))
         self._encoded: tuple[NetHackNetwork, dict[str, Tensor]] | None = None
 
     @property

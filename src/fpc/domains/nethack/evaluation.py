@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
 from fpc.domains.nethack.divergence import Divergence, read_divergence_data, same_encoder, shortened
 from fpc.domains.nethack.environment import SOKOBAN
+from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
 from fpc.domains.nethack.saved_games import Request, SavedGames, Wanted
@@ -52,7 +54,7 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     options = experiment.evaluate
     counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
     probes = Probes(experiment, run, counts, {min(milestones), max(milestones)})
-    pi_star = PiStar(probes.is_pi_star, probes.own_starts)
+    pi_star = PiStar(cache(probes.is_pi_star), probes.own_starts)  # asked here and in the loop
     to_play = {
         str(step): Wanted(path, probes.requests_at(step))
         for step, path in unmeasured_milestones(run, pi_star).items()
@@ -106,11 +108,10 @@ class Probes:
     def playing(self, wanted: Mapping[str, Wanted]) -> Iterator[Callable[[Milestone], Measured]]:
         """Within the block, a function that measures a milestone; ``wanted`` holds all of them, by step."""
         options, run = self.experiment.evaluate, self.run
-        with Rollouts(self.experiment.network, options.batch, device=run.device) as rollouts:
+        network, batch = self.experiment.network, options.batch
+        with Rollouts(network, batch, device=run.device, on_device=run.note_device) as rollouts:
             games = SavedGames(rollouts, wanted, run.state / "games", run.checkpoint_seconds)
             yield lambda milestone: self._measure(milestone, games)
-            if rollouts.device_name is not None:
-                run.note_device(rollouts.device_name)
 
     def _measure(self, milestone: Milestone, games: SavedGames) -> Measured:
         """Rows of ``episodes``, and of ``dungeon`` for the ``final`` games."""
@@ -124,7 +125,10 @@ class Probes:
     def episodes(self, step: int) -> int:
         """Number of games played and walked with the milestone at ``step``."""
         walked = 0 if self.divergence is None else self.divergence.games
-        return Wanted(Path(), self.requests_at(step)).count + walked
+        return self._games(step) + walked
+
+    def _games(self, step: int) -> int:
+        return sum(len(request.episodes) for request in self.requests_at(step).values())
 
     def requests_at(self, step: int) -> dict[str, Request]:
         """The games of the milestone at ``step``, by probe."""
@@ -172,12 +176,14 @@ class Probes:
         if self.divergence is None:
             return []
         network = load_policy(milestone.weights, self.experiment.network, self.run.device)
-        if self.divergence.needs_encoder_of_pi_star:
-            original = self.run.parents["pretrain"] / POLICY
-            if not same_encoder(network, load_policy(original, self.experiment.network, self.run.device)):
-                return []
-        played = Wanted(Path(), self.requests_at(milestone.step)).count
+        if self.divergence.needs_encoder_of_pi_star and not same_encoder(network, self._pi_star):
+            return []
+        played = self._games(milestone.step)
         return self.divergence.rows(network, lambda: milestone.report(played))
+
+    @cached_property
+    def _pi_star(self) -> NetHackNetwork:
+        return load_policy(self.run.parents["pretrain"] / POLICY, self.experiment.network, self.run.device)
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
         """One row for each deeper level reached; empty for milestones without ``final`` games."""

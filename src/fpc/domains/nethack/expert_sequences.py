@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from fpc.core.files import read_tensors
 from fpc.core.prefetch import Prefetched
 from fpc.domains.finetuning import EXPERT
 from fpc.domains.nethack.frames import Games
-from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, count_steps
+from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, bounds_of, count_steps
 from fpc.domains.nethack.sources import GAMES_FILE, read_game_list
 
 STORED = ("features", "outputs", "actions", "starts", "depth")
@@ -88,8 +87,7 @@ class StoredSequences:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise DataError(f"{EXPERT} must hold equally long tensors, not {shown}; run collect again")
         self.tensors, self.sequence_length = dict(tensors), sequence_length
-        beginnings = sorted({0, *tensors["starts"].nonzero().flatten().tolist(), lengths["starts"]})
-        self._games = dict(enumerate(pairwise(beginnings)))
+        self._games = dict(enumerate(bounds_of(tensors["starts"])))
         steps = {game: end - begin for game, (begin, end) in self._games.items()}
         self.order = GameOrder(_within(steps, limit), streams, seed)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from fpc.domains.footprint import CHECKPOINTS, TABLES, Footprint, tensor_bytes, trained
+from fpc.domains.footprint import CHECKPOINTS, TABLES, TRAINING_STATE, Footprint, tensor_bytes, trained
 from fpc.domains.nethack.action_space import ACTION_COUNT
 from fpc.domains.nethack.config import NetHackExperiment, NetworkOptions
 from fpc.domains.nethack.network import NetHackNetwork
 
-# With the weights: Adam's two moments, and EWC's anchor and Fisher information (or a teacher).
-CHECKPOINT = 5
 # NLD-AA has 3,481,605,009 steps in 109,545 games (Hambro et al. 2022).
 STEPS_PER_GAME = 31_800
 OBSERVATION = 2 * 24 * 80 + 2  # bytes: characters and colours of the screen, and the cursor
@@ -35,7 +33,7 @@ def footprint(experiment: NetHackExperiment, phase: str) -> Footprint:
     if phase == "collect":
         return Footprint(_collected(experiment), 7)
     if phase == "finetune":
-        return trained(weights, len(experiment.finetune.milestones()), CHECKPOINT * weights)
+        return trained(weights, len(experiment.finetune.milestones()), TRAINING_STATE * weights)
     return Footprint(TABLES, 3)
 
 

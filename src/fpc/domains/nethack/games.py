@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -146,6 +147,15 @@ def _empty_frames(shape: tuple[int, int]) -> dict[str, np.ndarray]:
         "scores": ((), np.int32),
     }
     return {name: np.empty((*shape, *inner), dtype) for name, (inner, dtype) in layouts.items()}
+
+
+def bounds_of(starts: Tensor) -> list[tuple[int, int]]:
+    """First index of each game and the index after its last; the first game may lack its mark.
+
+    Args:
+        starts: bool ``[N]``, True at the first step of each game.
+    """
+    return list(pairwise(sorted({0, *starts.nonzero().flatten().tolist(), len(starts)})))
 
 
 @dataclass(frozen=True)

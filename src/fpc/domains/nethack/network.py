@@ -63,6 +63,11 @@ class NetHackNetwork(nn.Module):
         self._encoder_is_frozen = False
         self._statistics_are_frozen = False
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.policy.weight.device
+
     @classmethod
     def seeded(cls, options: NetworkOptions, seed: int, actions: int = ACTIONS) -> Self:
         """A network with initial weights determined by the seed; leaves the global generator unchanged."""

@@ -76,15 +76,22 @@ def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> 
 class _Worker:
     """Plays shares in one process; keeps the latest policy and the environments."""
 
-    def __init__(self, options: NetworkOptions, batch: int, device: Device) -> None:
+    def __init__(
+        self,
+        options: NetworkOptions,
+        batch: int,
+        device: Device,
+        on_device: Callable[[str], None] = lambda name: None,
+    ) -> None:
         configure_torch()
-        self.options, self.batch, self.device = options, batch, device
+        self.options, self.batch, self.device, self.on_device = options, batch, device, on_device
         self.environments = Environments()
         self.loaded: tuple[Path, NetHackNetwork] | None = None
 
     def play(self, share: Share, alive: Callable[[], None] = lambda: None) -> Iterator[Found]:
         if self.loaded is None or self.loaded[0] != share.policy:
             self.loaded = (share.policy, load_policy(share.policy, self.options, self.device))
+            self.on_device(device_name(self.loaded[1].device))
         return play_games(self.loaded[1], share.games, self.batch, self.environments, alive)
 
 
@@ -107,7 +114,12 @@ class Rollouts:
     """Plays episodes of saved policies in this or in several processes; use it in a ``with`` block."""
 
     def __init__(
-        self, options: NetworkOptions, batch: int, processes: int | None = None, device: Device = "cpu"
+        self,
+        options: NetworkOptions,
+        batch: int,
+        processes: int | None = None,
+        device: Device = "cpu",
+        on_device: Callable[[str], None] = lambda name: None,
     ) -> None:
         """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1; on a GPU it is 1.
 
@@ -118,6 +130,7 @@ class Rollouts:
             batch: games played side by side in each process.
             processes: number of processes.
             device: where the network runs.
+            on_device: called with the name of the device that it runs on.
         """
         self.batch = batch
         wanted = processes if processes is not None else processes_wanted()
@@ -126,19 +139,13 @@ class Rollouts:
         self._pool: ProcessPoolExecutor | None = None
         self._closing = ExitStack()
         if self.processes == 1:
-            self._here = _Worker(options, batch, device)
+            self._here = _Worker(options, batch, device, on_device)
             self._closing.callback(self._here.environments.close)
         else:
+            on_device("cpu")  # only there are several processes
             self._results: Any = multiprocessing.get_context("spawn").Queue()
             start = (self._results, options, batch, device)
             self._pool = self._closing.enter_context(process_pool(self.processes, _start_worker, start))
-
-    @property
-    def device_name(self) -> str | None:
-        """Name of the device that the latest policy is on; None if no game was left to play."""
-        if self._here is None:
-            return "cpu"  # only there are several processes
-        return None if self._here.loaded is None else device_name(self._here.loaded[1].policy.weight.device)
 
     def __enter__(self) -> Self:
         return self

@@ -104,7 +104,7 @@ def _cloned(experiment: NetHackExperiment, options: CloneOptions, run: Run) -> p
     training_games = games.selected([game for game in games.games if game not in held_out])
     actions = _actions(training_games, run.state / ACTIONS)
     network = NetHackNetwork.seeded(experiment.network, seeds["network"]).to(run.device)
-    run.note_device(device_name(network.policy.weight.device))
+    run.note_device(device_name(network.device))
     found = clone(
         network,
         training_games,
@@ -172,11 +172,9 @@ def _probe(experiment: NetHackExperiment, run: Run) -> pd.DataFrame:
     count, log = experiment.pretrain.probe_games, MetricLog()
     request = Request(new_episodes(run.seed, PROBE, count), experiment.environment)
     wanted = {PROBED: Wanted(run.output / POLICY, {PROBE: request})}
-    with Rollouts(experiment.network, PROBE_BATCH, device=run.device) as rollouts:
+    with Rollouts(experiment.network, PROBE_BATCH, device=run.device, on_device=run.note_device) as rollouts:
         games = SavedGames(rollouts, wanted, run.state, run.checkpoint_seconds)
         played = games.records(PROBED, lambda done: run.report(done, count))[PROBE]
-        if rollouts.device_name is not None:
-            run.note_device(rollouts.device_name)
     means = {f"probe_{name}": sum(game.metrics[name] for game in played) / count for name in METRICS}
     log.add(0, probe_return=sum(game.score for game in played) / count, **means)
     return log.table(run.seed)

@@ -96,7 +96,7 @@ def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_
         name: torch.from_numpy(np.concatenate([getattr(part, name) for _, part in read]))
         for name in OBSERVATIONS
     }
-    device = network.policy.weight.device
+    device = network.device
     features = network.encode({name: value.to(device) for name, value in observations.items()})
     features_by_game = torch.split(features.to(features_dtype), counts)
     padded = torch.nn.utils.rnn.pad_sequence(list(features_by_game)).to(features.dtype)

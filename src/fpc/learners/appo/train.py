@@ -32,6 +32,8 @@ from fpc.learners.appo.visible_gpu import numbered_gpu
 from fpc.learners.interface import Trained
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from fpc.learners.interface import Report
@@ -54,9 +56,7 @@ def train(specification: APPOSpecification) -> Trained:
     ``on_milestone`` at the end of training, and deleted.
     """
     job = specification.job()
-    trained = train_job(job, specification.report)
-    for name in devices_of(job):
-        specification.on_device(name)
+    trained = train_job(job, specification.report, specification.on_device)
     for step in sorted(specification.milestones):
         path = milestone_path(specification.state, step)
         if specification.on_milestone is not None and path.exists():
@@ -65,14 +65,10 @@ def train(specification: APPOSpecification) -> Trained:
     return trained
 
 
-def devices_of(job: Job) -> list[str]:
-    """Names of the devices that the learner of a finished job used, in whichever process it ran."""
-    checkpoint = load_checkpoint(job.checkpoints)
-    return [] if checkpoint is None else list(checkpoint.state.get("devices", ()))
-
-
-def train_job(job: Job, report: Report) -> Trained:
+def train_job(job: Job, report: Report, on_device: Callable[[str], None] = lambda name: None) -> Trained:
     """Train until ``job.steps`` environment steps, from the newest checkpoint if there is one.
+
+    ``on_device`` is called with the names of the devices that the learner used, in whichever process it ran.
 
     Raises:
         NoUsableCheckpoint: checkpoints exist and none can be read.
@@ -86,7 +82,7 @@ def train_job(job: Job, report: Report) -> Trained:
         if newest is not None and job.appo_options.asynchronous:
             job = replace(job, started_at=newest.step)
         _run(job, report)
-    return _trained(job)
+    return _trained(job, on_device)
 
 
 def _run(job: Job, report: Report) -> None:
@@ -130,11 +126,13 @@ def _run(job: Job, report: Report) -> None:
         ) from cause
 
 
-def _trained(job: Job) -> Trained:
+def _trained(job: Job, on_device: Callable[[str], None]) -> Trained:
     """The result, from the last checkpoint."""
     checkpoint = load_checkpoint(job.checkpoints)
     if checkpoint is None or checkpoint.step < job.steps:
         raise TrainingFailed(f"{job.checkpoints}: training ended without a final checkpoint; run it again")
+    for name in checkpoint.state.get("devices", ()):
+        on_device(name)
     model = selected(checkpoint.tensors, "model.")
     network = selected(model, "network.")
     critic = {name: value for name, value in network.items() if "baseline." in name}
