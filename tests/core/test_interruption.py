@@ -16,6 +16,10 @@ def send(number=signal.SIGTERM): os.kill(os.getpid(), number)
 HANGUP = "saved\nInterrupted SIGHUP"  # a session that ends sends SIGTERM too
 XCPU = "saved\nInterrupted SIGXCPU"  # the system repeats it every second until the hard limit
 
+NESTED = """with interruption.deferred():
+    with interruption.deferred(): send(); print('inner')
+    print('outer')"""
+
 
 @pytest.mark.parametrize(
     ("program", "printed"),
@@ -24,6 +28,7 @@ XCPU = "saved\nInterrupted SIGXCPU"  # the system repeats it every second until 
         ("send(signal.SIGINT)", "Interrupted SIGINT"),
         ("with interruption.deferred(): send(); print('saved')", "saved\nInterrupted SIGTERM"),
         ("with interruption.deferred(): send(); send(signal.SIGINT); print('no')", "Interrupted SIGINT"),
+        (NESTED, "inner\nouter\nInterrupted SIGTERM"),
         ("with interruption.deferred(): print('quiet')\nprint(interruption.received())", "quiet\nNone"),
         ("with interruption.deferred(): pass\nsend(); print('no')", "Interrupted SIGTERM"),
         ("send(signal.SIGHUP)", "Interrupted SIGHUP"),

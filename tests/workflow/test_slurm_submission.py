@@ -14,7 +14,13 @@ from tests.workflow.chain import BIN, copy_project, environment
 from fpc.core.errors import UserError
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
-from fpc.workflow.slurm_submission import Submission, check_signal, check_submissions, is_final
+from fpc.workflow.slurm_submission import (
+    Submission,
+    check_paths,
+    check_signal,
+    check_submissions,
+    is_final,
+)
 
 ACCOUNT = "allocation failure: Invalid account or account/partition combination specified"
 CORES = "sbatch: error: CPU count per node can not be satisfied"
@@ -173,3 +179,13 @@ def test_without_slurm_its_profile_ends_with_one_message(tmp_path: Path) -> None
     assert ended.returncode == 1
     assert "there is no command sbatch here" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "a#b", "a[b]", "a&b", "a(b)", "~a"])
+def test_a_path_that_a_jobs_script_would_take_apart_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=r"the path holds '?\"?.'?\"?, and Slurm's jobs.*Clone into a folder"):
+        check_paths("/usr/bin/python", f"/home/{name}/Snakefile")
+
+
+def test_paths_that_need_no_quotes_are_taken() -> None:
+    check_paths("/usr/bin/python3.11", "/home/Zoë/a_b-c.d@e%f+g=h:i,j/Snakefile")

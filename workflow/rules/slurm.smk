@@ -25,6 +25,7 @@ def start_slurm(jobs):
             submitted.setdefault(options_of(job), job)
     try:
         slurm_submission.check_commands()
+        slurm_submission.check_paths(sys.executable, workflow.main_snakefile)
         for job in submitted.values():
             slurm_submission.check_signal(
                 str(job.resources.get("slurm_extra", "")),

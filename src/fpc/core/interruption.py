@@ -51,15 +51,17 @@ def deferred() -> Iterator[None]:
     """Within the block the first signal is only recorded: poll ``received``, save and call ``check``.
 
     A second SIGINT or SIGTERM stops the run immediately. A recorded signal that was not acted upon stops it
-    at the end of the block.
+    at the end of the outermost block.
     """
     global _deferring
+    outer = _deferring
     _deferring = True
     try:
         yield
     finally:
-        _deferring = False
-    check()
+        _deferring = outer
+    if not outer:
+        check()
 
 
 def check() -> None:

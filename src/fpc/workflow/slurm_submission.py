@@ -53,6 +53,7 @@ WAITING = re.compile(
 # Every job waits for these at times; others may hold a job for ever, such as a limit that it exceeds alone.
 USUAL = {"None", "Priority", "Resources", "BeginTime"}
 COMMANDS = ("sbatch", "sinfo", "squeue", "scancel")
+SPECIAL = re.compile(r"[^\w@%+=:,./-]")  # to a shell
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,19 @@ def held_jobs(name: str) -> dict[str, list[str]]:
         if why and why not in USUAL:
             held.setdefault(why, []).append(job)
     return held
+
+
+def check_paths(*paths: str) -> None:
+    """Raise UserError if a path holds a character that a shell reads; the text names path and character.
+
+    Snakemake's plugin writes the paths of Python and the Snakefile into a job's script without quotes.
+    """
+    for path in paths:
+        if found := SPECIAL.search(path):
+            raise UserError(
+                f"{path}: the path holds {found[0]!r}, and Slurm's jobs take such a path apart. Nothing was "
+                "submitted. Clone into a folder with letters, digits and _@%+=:,./- alone in its path."
+            )
 
 
 def check_commands() -> None:

@@ -51,6 +51,8 @@ def tiny_experiment() -> RoboticSequenceExperiment:
                 "probe_episodes": 1,
                 "accept_below": 0.0,  # nothing is learned here
                 "least_value_correlation": None,
+                "least_sampled_success": None,
+                "continued_updates": 0,
                 "clone": {
                     "transitions": 40,
                     "action_noise": 0.2,

@@ -111,13 +111,15 @@ def calibration_of(correlated: float) -> Calibration:
     return Calibration(correlated, 1.0, 0.0, 0.0)
 
 
-def verdict(success: float, correlated: float) -> Verdict:
+def verdict(success: float, correlated: float, sampled: float = 1.0, continued: float = 1.0) -> Verdict:
     calibration = {"1_a": calibration_of(0.95), "2_b": calibration_of(correlated)}
-    return Verdict(300, {"1_a": 1.0, "2_b": success}, calibration)
+    rates = ({"1_a": 1.0, "2_b": rate} for rate in (success, sampled, continued))
+    success_rates, sampled_rates, continued_rates = rates
+    return Verdict(300, success_rates, sampled_rates, calibration, continued_rates)
 
 
 def test_a_verdict_is_the_same_after_a_restart_also_without_a_correlation(tmp_path: Path) -> None:
-    found = Verdict(300, {"1_a": 1.0}, {"1_a": Calibration(math.nan, math.nan, 2.0, math.nan)})
+    found = Verdict(300, {"1_a": 1.0}, {"1_a": 0.9}, {"1_a": Calibration(math.nan, math.nan, 2.0, math.nan)})
     write_json(tmp_path / "verdict.json", found.values())
     again = Verdict.of(read_json(tmp_path / "verdict.json"))
     assert repr(again) == repr(found)  # NaN is not equal to itself
@@ -139,6 +141,19 @@ def test_a_verdict_is_the_same_after_a_restart_also_without_a_correlation(tmp_pa
         (verdict(1.0, 0.79), {"least_value_correlation": 0.5}, None),
         (verdict(1.0, float("nan")), {"least_value_correlation": None}, None),
         (verdict(0.9, 0.5), {"accept_below": 0.5}, "critics do not know it"),
+        (verdict(1.0, 0.9, sampled=0.9, continued=0.8), {}, None),
+        (
+            verdict(1.0, 0.9, sampled=0.8),
+            {},
+            r"sampled actions.*0.80 \(2_b\) after 300 steps.*_success, 0.9; raise",
+        ),
+        (verdict(1.0, 0.9, sampled=0.8), {"least_sampled_success": None}, None),
+        (
+            verdict(1.0, 0.9, continued=0.7),
+            {},
+            r"over 10000 further updates is .*0.70 \(2_b\), below.*0.8, so",
+        ),
+        (verdict(1.0, 0.9, continued=0.7), {"least_continued_success": 0.7}, None),
     ],
 )
 def test_what_is_accepted(found: Verdict, changes: dict[str, Any], message: str | None) -> None:
@@ -162,14 +177,16 @@ def test_confirmation_uses_fresh_episodes(monkeypatch: pytest.MonkeyPatch) -> No
     examiner = Examiner(environment_options(max_steps=12), options_of(), 0)
     networks = (Actor(43, 4, 3, examiner.options.sac), Critics(43, 4, 3, examiner.options.sac))
     found = examiner.examine(60, *networks)
-    assert [stage for stage, _ in played] == [1, 2, 1, 2]
-    first, fresh = set(played[0][1]), set(played[2][1])
-    assert len(first) == len(fresh) == 2
+    assert [stage for stage, _ in played] == [1, 2] * 3
+    first, fresh, sampled = (set(played[number][1]) for number in (0, 2, 4))
+    assert len(first) == len(fresh) == len(sampled) == 2
     assert not first & fresh
+    assert not sampled & (first | fresh)
+    assert found.sampled == {"1_drawer-close": 0.5, "2_push-wall": 0.5}
     assert found.success == {"1_drawer-close": 0.5, "2_push-wall": 0.5}
     assert not examiner.passes(found)
     examiner.examine(90, *networks)
-    assert not fresh & set(played[6][1]), "each check is confirmed on episodes of its own"
+    assert not fresh & set(played[8][1]), "each check is confirmed on episodes of its own"
 
 
 def pretrain(
@@ -211,7 +228,7 @@ def test_stages_take_turns_and_training_goes_on_until_it_is_confirmed(
             stages.append(options["stages"])
         return reset(self, seed=seed, options=options)
 
-    rates = iter([1.0, 1.0, 0.0, 0.0] + [1.0] * 10)
+    rates = iter([1.0, 1.0, 0.0, 0.0, 1.0, 1.0] + [1.0] * 10)
     monkeypatch.setattr(RoboticSequence, "reset", watched)
     monkeypatch.setattr(acceptance, "success_rate", lambda *_: next(rates))
     monkeypatch.setattr(acceptance, "value_calibration", lambda *_: calibration_of(0.81))

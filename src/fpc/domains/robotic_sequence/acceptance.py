@@ -1,7 +1,8 @@
-"""Whether pi* may be published: it solves every stage it was trained on, and its critics know it.
+"""Whether pi* may be published: it solves its stages, its critics know it, and SAC keeps it.
 
 Critics that do not know pi* undo it in the first updates of fine-tuning, and what looks like forgetting would
-be an artefact of theirs. So their values must correlate with the returns of pi*'s own rollouts.
+be an artefact of theirs. So their values must correlate with the returns of pi*'s own rollouts; and SAC must
+keep pi* where it goes on in its stages alone (:mod:`.continuation`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,14 @@ from fpc.domains.interface import UnacceptablePolicy
 from fpc.domains.robotic_sequence.config import EnvironmentOptions, PretrainOptions
 from fpc.domains.robotic_sequence.environment import RoboticSequence, probe_names
 from fpc.domains.robotic_sequence.expert import Act, success_rate
+from fpc.domains.robotic_sequence.policies import deterministic, sampled
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.update import squashed_sample
 
 logger = logging.getLogger(__name__)
 Array = npt.NDArray[np.float64]
-FIRST, CONFIRMATION, STARTS, ACTIONS = range(4)  # uses of the stream
-
-
-def deterministic(actor: Actor) -> Act:
-    """The policy's mean as a controller."""
-    return lambda observation: actor.act(observation, deterministic=True)
+# Uses of the stream: seeds of episodes, and what samples the actions of some.
+FIRST, CONFIRMATION, STARTS, ACTIONS, SAMPLED, SAMPLED_ACTIONS, CONTINUED = range(7)
 
 
 def soft_returns(
@@ -125,7 +123,9 @@ class Verdict:
 
     step: int
     success: dict[str, float]  # the lower rate of the first and the confirming episodes
+    sampled: dict[str, float]  # success of sampled actions
     calibration: dict[str, Calibration]  # of the critics
+    continued: dict[str, float] = field(default_factory=dict)  # while SAC went on; empty if it did not
 
     @property
     def correlation(self) -> dict[str, float]:
@@ -138,7 +138,7 @@ class Verdict:
             name: {key: None if math.isnan(value) else value for key, value in asdict(found).items()}
             for name, found in self.calibration.items()
         }
-        return {"step": self.step, "success": self.success, "calibration": calibration}
+        return asdict(self) | {"calibration": calibration}
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Verdict:
@@ -147,14 +147,23 @@ class Verdict:
             name: Calibration(**{key: math.nan if value is None else value for key, value in found.items()})
             for name, found in values["calibration"].items()
         }
-        return cls(values["step"], values["success"], calibration)
+        return cls(**dict(values) | {"calibration": calibration})
 
     def metrics(self) -> dict[str, float]:
         """Rows of the training table."""
-        found = {f"confirmed_success_{name}": value for name, value in self.success.items()}
+        kinds = {"confirmed": self.success, "sampled": self.sampled, "continued": self.continued}
+        found = {
+            f"{kind}_success_{name}": rate for kind, rates in kinds.items() for name, rate in rates.items()
+        }
         for name, calibration in self.calibration.items():
             found |= {f"value_{key}_{name}": value for key, value in asdict(calibration).items()}
         return found | {"accepted_success": min(self.success.values())}
+
+    def shown(self) -> str:
+        """All of it in one line, for the log."""
+        kinds = {"success": self.success, "sampled": self.sampled, "value correlation": self.correlation}
+        found = kinds | ({"success while SAC goes on": self.continued} if self.continued else {})
+        return "; ".join(f"{kind} {_shown(values)}" for kind, values in found.items())
 
     def solved(self, least: float) -> bool:
         """Whether every stage is solved at a rate of ``least``."""
@@ -163,6 +172,14 @@ class Verdict:
     def known_to_critics(self, least: float | None) -> bool:
         """Whether the critics' values correlate at least so well in every stage; None: not asked."""
         return least is None or all(value >= least for value in self.correlation.values())  # NaN is not
+
+    def solved_by_samples(self, least: float | None) -> bool:
+        """Whether sampled actions solve every stage at a rate of ``least``; None: not asked."""
+        return least is None or min(self.sampled.values()) >= least
+
+    def kept(self, least: float) -> bool:
+        """Whether SAC kept every stage at a rate of ``least`` while it went on; True if it did not."""
+        return all(rate >= least for rate in self.continued.values())
 
 
 class Examiner:
@@ -178,12 +195,14 @@ class Examiner:
     def first_rates(self, actor: Actor, stages: tuple[int, ...] | None = None) -> dict[str, float]:
         """Success of the policy's mean by stage, by default in known ones; the same episodes each time."""
         seeds = self._seeds(FIRST)
-        return self._rates(actor, self.known if stages is None else stages, seeds)
+        return self._rates(deterministic(actor), self.known if stages is None else stages, seeds)
 
     def examine(
         self, step: int, actor: Actor, critics: Critics, first: Mapping[str, float] | None = None
     ) -> Verdict:
         """The verdict on pi*; success is that on the first episodes or on fresh ones, whichever is lower.
+
+        How SAC keeps it is not measured here.
 
         Args:
             step: environment steps that it was trained for; each step has fresh episodes of its own.
@@ -192,28 +211,55 @@ class Examiner:
             first: the result of :meth:`first_rates`, if it is known.
         """
         first = first or self.first_rates(actor)
-        fresh = self._rates(actor, self.known, self._seeds(CONFIRMATION, step))
+        fresh = self._rates(deterministic(actor), self.known, self._seeds(CONFIRMATION, step))
         generator = generator_of(*self.stream, ACTIONS, step)
         starts = self._seeds(STARTS, step)
         found = {
             self.names[stage]: value_calibration(self.environment, actor, critics, stage, starts, generator)
             for stage in self.known
         }
-        return Verdict(step, {name: min(rate, fresh[name]) for name, rate in first.items()}, found)
+        lower = {name: min(rate, fresh[name]) for name, rate in first.items()}
+        return Verdict(step, lower, self._sampled_rates(step, actor), found)
+
+    def continued_rates(self, step: int, check: int, actor: Actor) -> dict[str, float]:
+        """Success of the policy's mean by known stage, in a check while SAC goes on from pi* of ``step``."""
+        return self._rates(deterministic(actor), self.known, self._seeds(CONTINUED, step, check))
 
     def passes(self, verdict: Verdict) -> bool:
         """Whether training may stop."""
         options = self.options
-        return verdict.solved(options.stop_success) and verdict.known_to_critics(
-            options.least_value_correlation
+        return (
+            verdict.solved(options.stop_success)
+            and verdict.solved_by_samples(options.least_sampled_success)
+            and verdict.known_to_critics(options.least_value_correlation)
+            and verdict.kept(options.least_continued_success)
         )
 
     def accept(self, verdict: Verdict) -> None:
         """Let a policy pass whose training is over, as the options allow it.
 
         Raises:
-            UnacceptablePolicy: it does not solve its stages, or its critics do not know it.
+            UnacceptablePolicy: it does not solve its stages, its critics do not know it, or SAC loses it.
         """
+        self._accept_success(verdict)
+        options = self.options
+        if not verdict.known_to_critics(options.least_value_correlation):
+            raise UnacceptablePolicy(
+                "pi*'s critics do not know it: their values correlate with the returns of its rollouts at "
+                f"{_shown(verdict.correlation)}, below pretrain.least_value_correlation, "
+                f"{options.least_value_correlation:g}; raise pretrain.steps (recipe clone: "
+                "pretrain.clone.critic_updates and critic_transitions), or lower the bound knowingly"
+            )
+        if not verdict.kept(options.least_continued_success):
+            raise UnacceptablePolicy(
+                "SAC does not keep pi* in the pre-trained stages alone: success over "
+                f"{options.continued_updates} further updates is {_shown(verdict.continued)}, below "
+                f"pretrain.least_continued_success, {options.least_continued_success:g}, so its loss in "
+                "fine-tuning would not be for want of visits; raise pretrain.steps, lower the learning "
+                "rates, or lower the bound knowingly"
+            )
+
+    def _accept_success(self, verdict: Verdict) -> None:
         options, rates = self.options, _shown(verdict.success)
         if not verdict.solved(options.stop_success):
             lowest = min(verdict.success.values())
@@ -224,19 +270,21 @@ class Examiner:
                     f"pretrain.accept_below to the lowest rate you accept, e.g. {lowest:g}"
                 )
             logger.warning("pi* is accepted below stop_success: it solves its stages at %s", rates)
-        if not verdict.known_to_critics(options.least_value_correlation):
+        if not verdict.solved_by_samples(options.least_sampled_success):
             raise UnacceptablePolicy(
-                "pi*'s critics do not know it: their values correlate with the returns of its rollouts at "
-                f"{_shown(verdict.correlation)}, below pretrain.least_value_correlation, "
-                f"{options.least_value_correlation:g}; raise pretrain.steps (recipe clone: "
-                "pretrain.clone.critic_updates and critic_transitions), or lower the bound knowingly"
+                f"pi*'s sampled actions solve its stages at {_shown(verdict.sampled)} after {verdict.step} "
+                f"steps, which is below pretrain.least_sampled_success, {options.least_sampled_success:g}; "
+                "raise pretrain.steps, or lower the bound knowingly"
             )
 
     def _seeds(self, *use: int) -> list[int]:
         return short_seeds_of(*self.stream, *use, count=self.options.probe_episodes)
 
-    def _rates(self, actor: Actor, stages: tuple[int, ...], seeds: list[int]) -> dict[str, float]:
-        act = deterministic(actor)
+    def _sampled_rates(self, step: int, actor: Actor) -> dict[str, float]:
+        act = sampled(actor, generator_of(*self.stream, SAMPLED_ACTIONS, step))
+        return self._rates(act, self.known, self._seeds(SAMPLED, step))
+
+    def _rates(self, act: Act, stages: tuple[int, ...], seeds: list[int]) -> dict[str, float]:
         return {self.names[stage]: success_rate(self.environment, act, stage, seeds) for stage in stages}
 
 

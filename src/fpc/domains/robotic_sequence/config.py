@@ -32,6 +32,8 @@ NETWORK = (
     "log_std_bounds",
 )
 
+CONTINUED_CHECKS = 5  # while SAC goes on from pi*
+
 
 class StageOptions(Section):
     """One stage; in the configuration a bare task name means a stage without a shift."""
@@ -114,7 +116,7 @@ class PretrainOptions(Section):
     steps: NonNegativeInt = Field(description="Environment steps of SAC; with `clone`, after cloning.")
     stop_success: NonNegativeFloat = Field(
         description="Stop SAC once every pre-trained stage is solved at this rate (over probe_episodes), the "
-        "rate is confirmed on as many fresh episodes, and the critics know pi* (least_value_correlation)."
+        "rate is confirmed on as many fresh episodes, and pi* passes the other gates (the three `least_...`)."
     )
     accept_below: Fraction | None = Field(
         default=None,
@@ -126,9 +128,34 @@ class PretrainOptions(Section):
         description="Least correlation, in each pre-trained stage, of the critics' value with the soft "
         "return of pi*'s own rollouts; below it pi* is not published. null: not asked.",
     )
+    least_sampled_success: Fraction | None = Field(
+        default=0.9,
+        description="Least success, in each pre-trained stage, of pi* with sampled actions, as SAC acts, on "
+        "fresh episodes. null: not asked.",
+    )
+    continued_updates: NonNegativeInt = Field(
+        default=10_000,
+        description="Updates for which SAC goes on from pi* in the pre-trained stages alone, begun as "
+        "fine-tuning begins: what is lost here is not lost for want of visits. 0: not asked.",
+    )
+    least_continued_success: Fraction = Field(
+        default=0.8,
+        description="Least success, in each pre-trained stage, over `continued_updates`: of the average over "
+        "five checks, and of the last check.",
+    )
     probe_every: PositiveInt = Field(description="Environment steps between checks of `stop_success`.")
     probe_episodes: PositiveInt = Field(description="Episodes per stage in a check and in the final probe.")
     clone: CloneOptions | None = Field(default=None, description="Needed with the recipe `clone`.")
+
+    @property
+    def continued_checks(self) -> tuple[int, ...]:
+        """Environment steps of the checks while SAC goes on; the last is after ``continued_updates``."""
+        if not self.continued_updates:
+            return ()
+        every, rounds = self.sac.update_every, ceil(self.continued_updates / self.sac.updates_per_round)
+        first = ceil(max(self.sac.update_after, 1) / every)  # when the first round of updates is due
+        shares = range(1, CONTINUED_CHECKS + 1)
+        return tuple(sorted({(first - 1 + ceil(rounds * i / CONTINUED_CHECKS)) * every for i in shares}))
 
     @model_validator(mode="after")
     def _recipe_is_complete(self) -> Self:

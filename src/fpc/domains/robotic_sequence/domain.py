@@ -90,11 +90,13 @@ def _sac_updates(experiment: RoboticSequenceExperiment, phase: str) -> int:
 def _pretrain_steps(experiment: RoboticSequenceExperiment) -> dict[str, int]:
     section, environment = experiment.pretrain, experiment.environment
     far = len(environment.pretrained_stages)
-    # Each check, then twice as many episodes to confirm it and to compare values with returns.
-    checks = 3 + section.steps // section.probe_every
+    # Each check, then three times as many episodes: to confirm it, with sampled actions, and to compare
+    # values with returns. Then SAC goes on, once if all is well.
+    further = section.continued_checks
+    checks = 4 + section.steps // section.probe_every + len(further)
     episodes = checks * far * section.probe_episodes
-    steps = section.steps + episodes * environment.max_steps
-    updates = _sac_updates(experiment, "pretrain")
+    steps = section.steps + episodes * environment.max_steps + max(further, default=0)
+    updates = _sac_updates(experiment, "pretrain") + section.continued_updates
     if section.recipe == "clone" and section.clone is not None:
         steps += far * (section.clone.transitions + section.clone.critic_transitions)
         updates += section.clone.updates + section.clone.critic_updates

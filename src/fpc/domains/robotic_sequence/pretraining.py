@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
-import torch
 
 from fpc.core.checkpoint import load_checkpoint, selected
 from fpc.core.files import read_json, read_tensors, write_json, write_table, write_tensors
@@ -23,14 +22,16 @@ from fpc.domains.robotic_sequence.config import (
     PretrainOptions,
     RoboticSequenceExperiment,
 )
+from fpc.domains.robotic_sequence.continuation import in_turn, with_continuation
 from fpc.domains.robotic_sequence.environment import RoboticSequence
-from fpc.domains.robotic_sequence.expert import Act, Rollouts, ScriptedExpert, roll_out
-from fpc.domains.robotic_sequence.stage import ACTION_SIZE
+from fpc.domains.robotic_sequence.expert import Rollouts, ScriptedExpert, roll_out
+from fpc.domains.robotic_sequence.policies import network_shape, new_networks, sampled
 from fpc.learners.interface import Weights
 from fpc.learners.sac import SAC, SACSpecification
 from fpc.learners.sac.networks import Actor, Critics
 from fpc.learners.sac.update import Updater
 
+logger = logging.getLogger(__name__)
 LOG = "log"  # among the kept tensors: the table so far
 # In the run's state: SAC's checkpoints; the weights that passed and the verdict on them; rates of all checks.
 SAC_STATE, PASSED, VERDICT, CHECKS = "sac", "passed.safetensors", "verdict.json", "checks.json"
@@ -41,7 +42,7 @@ def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
     """Train pi* and write ``policy.safetensors``, ``critic.safetensors`` and ``training.parquet``.
 
     Raises:
-        UnacceptablePolicy: pi* does not solve its stages, or its critics do not know it.
+        UnacceptablePolicy: pi* does not solve its stages, its critics do not know it, or SAC loses it.
     """
     configure_torch()
     environment, options = experiment.environment, experiment.pretrain
@@ -59,6 +60,8 @@ def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
         verdict = training.load_into(actor, critics)
     if verdict is None:
         verdict = examiner.examine(options.steps, actor, critics)
+        examiner.accept(verdict)  # what fails already is not continued
+        verdict = with_continuation(verdict, examiner, run, actor.state_dict(), critics.state_dict())
     examiner.accept(verdict)
     every = examiner.first_rates(actor, tuple(examiner.names))  # pi* should fail in the Close ones
     log.add(verdict.step, **{f"probe_success_{name}": rate for name, rate in every.items()})
@@ -66,19 +69,6 @@ def pretrain(experiment: RoboticSequenceExperiment, run: Run) -> None:
     write_tensors(run.output / POLICY, actor.state_dict())
     write_tensors(run.output / CRITIC, critics.state_dict())
     write_table(run.output / TRAINING, pd.concat([log.table(run.seed), *tables], ignore_index=True))
-
-
-def new_networks(
-    environment: RoboticSequence, options: PretrainOptions, generator: torch.Generator | None
-) -> tuple[Actor, Critics]:
-    """An actor and critics of the configured size."""
-    shape = _shape(environment, options)
-    return Actor(*shape, generator), Critics(*shape, generator)
-
-
-def sampled(actor: Actor, generator: torch.Generator) -> Act:
-    """The policy, sampled, as a controller."""
-    return lambda observation: actor.act(observation, generator=generator)
 
 
 class _Training:
@@ -105,7 +95,7 @@ class _Training:
             SACSpecification(
                 **run_fields(self.run, self.run.state / SAC_STATE),
                 environment=RoboticSequence(self.environment),
-                episode_options=lambda episode: {"stages": (stages[episode % len(stages)],)},
+                episode_options=in_turn(stages),
                 options=options.sac,
                 stages=len(self.environment.stages),
                 known_stages=stages,
@@ -124,7 +114,7 @@ class _Training:
         return pd.concat([trained.table, log.table(self.run.seed)], ignore_index=True)
 
     def check(self, step: int, policy: Weights, critic: Weights) -> None:
-        """Measure success; where it suffices, confirm it on fresh episodes and keep what passed."""
+        """Measure success; where it suffices, put pi* to the other tests and keep what passed."""
         actor, critics = self.checked
         actor.load_state_dict(dict(policy))
         self.checks[str(step)] = rates = self.examiner.first_rates(actor)
@@ -133,6 +123,9 @@ class _Training:
             return
         critics.load_state_dict(dict(critic))
         verdict = self.examiner.examine(step, actor, critics, rates)
+        if self.examiner.passes(verdict):
+            verdict = with_continuation(verdict, self.examiner, self.run, policy, critic)
+            logger.info("pi* after %d steps: %s", step, verdict.shown())
         if self.examiner.passes(verdict):
             weights = {f"policy.{name}": value for name, value in policy.items()}
             write_tensors(self.run.state / PASSED, weights | {f"critic.{k}": v for k, v in critic.items()})
@@ -195,18 +188,13 @@ def _cloned(
             if cloning.critic_transitions
         ]
         frozen = options.sac.model_copy(update={"critic_warmup_updates": cloning.critic_updates})
-        targets = Critics(*_shape(sequence, options))
+        targets = Critics(*network_shape(sequence, options))
         targets.load_state_dict(critics.state_dict())
         updater = Updater(actor, critics, targets, frozen, generator_of(*stream, CRITICS))
         evaluate_policy(
             updater, Rollouts.joined([data, *own]), cloning.critic_updates, reporter(cloning.updates)
         )
     return actor, critics
-
-
-def _shape(environment: RoboticSequence, options: PretrainOptions) -> tuple[int, int, int, Any]:
-    (size,) = environment.observation_space.shape or (0,)
-    return size, ACTION_SIZE, len(environment.tasks), options.sac
 
 
 def _expert_data(environment: RoboticSequence, options: CloneOptions, seed: int) -> Rollouts:

@@ -9,7 +9,7 @@ from fpc.domains.finetuning import CRITIC, POLICY
 from fpc.domains.interface import Trial
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
-from fpc.domains.robotic_sequence.pretraining import new_networks
+from fpc.domains.robotic_sequence.policies import new_networks
 
 
 def trial(experiment: RoboticSequenceExperiment, pi_star: Path) -> Trial:
