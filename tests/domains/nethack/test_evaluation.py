@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_tensors
+from fpc.domains.nethack.config import EvaluateOptions
 from fpc.domains.nethack.divergence import (
     Divergence,
     divergence,
@@ -99,6 +101,23 @@ def test_every_probe_of_every_milestone_has_its_rows(made: Path) -> None:
     assert measures["level_1"] == measures["level_4"] == every | {"kl_divergence"}
     turns = table[table["measure"] == "turns"].groupby("probe")["value"].max()
     assert turns["level_1"] <= 13  # twelve steps, from turn 1
+
+
+def test_the_first_and_last_milestones_have_more_games_on_the_far_level(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    milestones = tmp_path / "finetune" / "milestones"
+    shutil.copy(milestones / "step_50.safetensors", milestones / "step_25.safetensors")
+    evaluate(experiment(**EVALUATE | {"episodes": 1, "final_far_episodes": 5}), run)
+    table = pd.read_parquet(run.output / "episodes.parquet")
+    far = table[(table["probe"] == "level_4") & (table["measure"] == "return")]
+    starts = far.groupby("step")["start"].agg(list).to_dict()
+    assert starts == {0: [1, 0, 1, 0, 1], 25: [1], 50: [1, 0, 1, 0, 1]}, "seed 3 begins at the fourth of two"
+    assert far["episode"].tolist() == [0, 1, 2, 3, 4, 0, 0, 1, 2, 3, 4]
+
+
+def test_fewer_final_games_than_usual_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"final_far_episodes is 1, but each milestone has .*, 2; raise"):
+        EvaluateOptions.model_validate(EVALUATE | {"final_far_episodes": 1})
 
 
 def test_games_of_the_first_and_last_milestones_record_when_they_went_deeper(made: Path) -> None:
@@ -308,6 +327,12 @@ def test_the_plan_counts_the_steps_of_the_divergence() -> None:
         "environment_steps": 3 * (12 + 6 + 6 + 12) + 20 * 5,
         "updates": 0,
         "episodes": 4 * 3,
+    }
+    more = experiment(**EVALUATE, divergence_steps=5, final_far_episodes=7)
+    assert DOMAIN.training_steps(more, "evaluate") == {
+        "environment_steps": milestones * per_milestone + 2 * (3 * 12 + 5 * 6),
+        "updates": 0,
+        "episodes": milestones * 5 + 2 * (3 + 5),
     }
     unlimited = options.evaluate.model_copy(update={"divergence_steps": None})
     whole = DOMAIN.pi_star_steps(options.model_copy(update={"evaluate": unlimited}))

@@ -195,6 +195,11 @@ class EvaluateOptions(Section):
     final_episodes: PositiveInt = Field(
         description="Games from the start, played with the first and last milestones only (tables 4 and 5)."
     )
+    final_far_episodes: PositiveInt | None = Field(
+        default=None,
+        exclude_if=_is_none,  # as retention_entropy_coefficient's
+        description="Games on the Far level with the first and last milestones; null: `episodes`.",
+    )
     pi_star_episodes: PositiveInt = Field(
         description="Games of each probe for pi* itself, which is measured once: start states in turn, "
         "each at least once."
@@ -213,6 +218,15 @@ class EvaluateOptions(Section):
         description="Steps of each of collect.divergence_games on which the divergence from pi* is measured, "
         "from the game's start; null: all.",
     )
+
+    @model_validator(mode="after")
+    def _final_games_are_more(self) -> Self:
+        if self.final_far_episodes is not None and self.final_far_episodes < self.episodes:
+            raise ValueError(
+                f"final_far_episodes is {self.final_far_episodes}, but each milestone has `episodes`, "
+                f"{self.episodes}; raise the first or lower the second"
+            )
+        return self
 
 
 class NetHackExperiment(Experiment):

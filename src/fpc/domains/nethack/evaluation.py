@@ -52,7 +52,8 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     """
     milestones = find_milestones(run.parents["finetune"])
     options = experiment.evaluate
-    counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes)
+    final_far = options.final_far_episodes or options.episodes
+    counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes, final_far)
     probes = Probes(experiment, run, counts, {min(milestones), max(milestones)})
     pi_star = PiStar(cache(probes.is_pi_star), probes.own_starts)  # asked here and in the loop
     to_play = {
@@ -66,7 +67,7 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
 def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
     """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
     count = experiment.evaluate.pi_star_episodes
-    counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count)
+    counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count, count)
     probes = Probes(experiment, run, counts, {0})
     weights = run.parents["pretrain"] / POLICY
     with probes.playing({"0": Wanted(weights, probes.requests_at(0))}) as measure:
@@ -75,15 +76,18 @@ def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of episodes: at level 1 and on the Far level, in Sokoban, and of `final` games."""
+    """Numbers of episodes: at level 1 and on the Far level, in Sokoban; with the final milestones also of
+    `final` games, and on the Far level.
+    """
 
     level: int
     sokoban: int
     final: int
+    final_far: int
 
 
 class Probes:
-    """The probes that every milestone of a run is measured on; ``final_steps`` also play `final` games."""
+    """The probes of a run's milestones; those at ``final_steps`` have `final` and further Far games too."""
 
     def __init__(
         self,
@@ -96,8 +100,8 @@ class Probes:
         self.final_steps = final_steps
         self.far = f"level_{experiment.collect.far_level}"
         self.starts: dict[str, list[int]] = {}  # probe -> index of each episode's start state
+        self.final = {FINAL: self._request(counts.final, FINAL, experiment.evaluate.max_steps)}
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
-        self.final = self._request(counts.final, FINAL, experiment.evaluate.max_steps)
         data = run.parents["collect"] / "divergence.safetensors"
         self.divergence: Divergence | None = None
         if data.exists():
@@ -132,7 +136,7 @@ class Probes:
 
     def requests_at(self, step: int) -> dict[str, Request]:
         """The games of the milestone at ``step``, by probe."""
-        return self.requests | ({FINAL: self.final} if step in self.final_steps else {})
+        return self.requests | (self.final if step in self.final_steps else {})
 
     def _probes(self, path: Path) -> dict[str, Request]:
         options = self.experiment.evaluate
@@ -142,9 +146,13 @@ class Probes:
         for probe, count in counts.items():
             if count and probe in states:
                 known = states[probe]
-                self.starts[probe] = start_indices(self.run, count, len(known))
+                usual = start_indices(self.run, count, len(known))
+                most = max(len(usual), self.counts.final_far if probe == self.far else 0)
+                self.starts[probe] = [(usual[0] + number) % len(known) for number in range(most)]
                 starts = [known[index] for index in self.starts[probe]]
-                requests[probe] = self._request(starts, probe, options.far_max_steps)
+                requests[probe] = self._request(starts[: len(usual)], probe, options.far_max_steps)
+                if most > len(usual):
+                    self.final[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
 
     def is_pi_star(self, path: Path) -> bool:
