@@ -109,25 +109,38 @@ def test_an_attempt_ends_at_its_limit_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "outcome"),
+    ("after", "outcome", "of_points"),
     [
-        ({"reward": 100.0}, "success"),
-        ({"inventory": 3}, "success"),
-        ({"inventory": 0}, "going"),  # an item used up
-        ({"room": 8}, "success"),
-        ({"room": 4}, "failure"),  # back through the entrance
-        ({"lives": 4}, "failure"),
-        ({"lives": 4, "room": 8}, "failure"),
-        ({"lives": 4, "reward": 100.0}, "success"),
-        ({}, "going"),
+        ({"reward": 100.0}, "success", "success"),
+        ({"inventory": 3}, "success", "going"),
+        ({"inventory": 0}, "going", "going"),  # an item used up
+        ({"room": 8}, "success", "failure"),
+        ({"room": 4}, "failure", "failure"),  # back through the entrance
+        ({"lives": 4}, "failure", "failure"),
+        ({"lives": 4, "room": 8}, "failure", "failure"),
+        ({"lives": 4, "reward": 100.0}, "success", "success"),
+        ({}, "going", "going"),
     ],
 )
-def test_success_in_a_room(after: dict[str, float], outcome: str) -> None:
-    attempt = RoomAttempt(7, 4, 2, 5)
+def test_success_in_a_room(after: dict[str, float], outcome: str, of_points: str) -> None:
     seen = {"room": 7, "reward": 0.0, "inventory": 2, "lives": 5} | after
-    assert attempt.see(**seen) == outcome  # type: ignore[arg-type]
-    if outcome != "going":
-        assert attempt.see(8, 100.0, 7, 5) == outcome
+    for goal, expected in (("any", outcome), ("points", of_points)):
+        attempt = RoomAttempt(7, 4, 2, 5, goal)  # type: ignore[arg-type]
+        assert attempt.see(**seen) == expected  # type: ignore[arg-type]
+        if expected != "going":
+            assert attempt.see(8, 100.0, 7, 5) == expected
+
+
+def test_the_goal_is_the_options() -> None:
+    """The way through Room 7 earns no points: another exit succeeds with the goal `any` alone."""
+    environment = MontezumaEnvironment(options(goal="points"), starts=starts(), task="room")
+    environment.reset(options={"start": start(7)})
+    assert environment.attempt is not None
+    assert environment.attempt.goal == "points"
+    again = MontezumaEnvironment(options(goal="points"), starts=starts(), task="room")
+    again.restore(environment.snapshot())
+    assert again.attempt is not None
+    assert again.attempt.goal == "points"
 
 
 def test_snapshots_continue_exactly() -> None:

@@ -10,9 +10,14 @@ from pydantic import ValidationError
 
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.evaluation import evaluate
-from fpc.domains.montezuma.factories import environment_of, game_starts_in
+from fpc.domains.montezuma.factories import environment_of, game_starts_in, measured_starts
 from fpc.domains.montezuma.finetuning import finetune
-from fpc.domains.montezuma.start_states import read_start_states, rooms_on_the_way, write_start_states
+from fpc.domains.montezuma.start_states import (
+    StartState,
+    read_start_states,
+    rooms_on_the_way,
+    write_start_states,
+)
 from fpc.retention.registry import load_method
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import parents, rows
@@ -25,23 +30,33 @@ FAR_7_FROM_2 = {"room": 7, "start_room": 2}
 
 def test_games_begin_at_entries_only() -> None:
     chosen = options(room=7, start_room=2)
-    assert game_starts_in(STATES, chosen) == [start(2)]  # the other three are further inside
+    assert game_starts_in(STATES, chosen) == [start(2)]  # once, though four trajectories lead to Far
     rooms = rooms_on_the_way(Emulator(), start(2))
     assert rooms == [1] * (len(rooms) - 1) + [2]
 
 
 def test_a_trajectory_that_has_been_in_far_is_no_start() -> None:
-    with pytest.raises(ValueError, match="no trajectory enters room 7 without having been in room 2"):
+    with pytest.raises(ValueError, match="no trajectory enters room 7 and then room 2 for the first time"):
         game_starts_in(STATES, options(room=2, start_room=7))
 
 
 def test_an_entry_that_does_not_replay_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "start_states.json"
-    altered = [state for state in read_start_states(STATES) if state.room == 2]
-    altered[0] = type(altered[0])(2, 0, altered[0].actions, "0" * 64)
+    altered = [StartState(7, 0, start(7).actions, "0" * 64)]
     write_start_states(path, altered)
     with pytest.raises(ValueError, match="digest"):
         game_starts_in(path, options(room=7, start_room=2))
+
+
+def test_attempts_may_be_measured_from_entries_alone(tmp_path: Path) -> None:
+    assert len(measured_starts(STATES, options(room=7))) == 4
+    assert measured_starts(STATES, options(room=7, measure_from="entries")) == [start(7)]
+    path = tmp_path / "start_states.json"
+    write_start_states(path, [start(7, 1)])
+    with pytest.raises(
+        ValueError, match=r"no start state in room 7 is its entry; set environment\.measure_from"
+    ):
+        measured_starts(path, options(room=7, measure_from="entries"))
 
 
 def test_far_cannot_be_the_start() -> None:

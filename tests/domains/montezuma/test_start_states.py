@@ -101,6 +101,14 @@ def test_passages_are_stays_with_start_states_along_the_successful_ones() -> Non
     assert all(len({state.digest for state in states}) == len(states) for states in kept.values())
 
 
+def test_passages_succeed_by_the_goal() -> None:
+    """The first stay in Room 3 ends at another exit, without points."""
+    found = replay_game(Emulator(), 0, start(7, 3).actions, "points").passages
+    (stay,) = (item for item in found[:3] if item.room == 3)
+    assert not stay.succeeded
+    assert len(stay.states) == 1
+
+
 def test_demonstrations_are_the_best_games_through_every_room() -> None:
     whole = start(7, 3).actions
     replays = [replay_game(Emulator(), 0, whole[:count]) for count in (len(whole), len(start(2).actions), 20)]

@@ -15,6 +15,7 @@ import pandas as pd
 from fpc.core.processes import process_pool, processes_wanted, usable_cores
 from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.environment import Goal
 from fpc.domains.montezuma.passages import ReplayedGame, replay_game
 from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search
@@ -37,10 +38,10 @@ class Exploration:
     visits: pd.DataFrame
     first_visits: pd.DataFrame
 
-    def replays(self) -> list[ReplayedGame]:
-        """Replay every trajectory."""
+    def replays(self, goal: Goal = "any") -> list[ReplayedGame]:
+        """Replay every trajectory; ``goal`` is what succeeds in a room."""
         emulator = Emulator()
-        return [replay_game(emulator, seed, actions) for seed, actions in self.trajectories]
+        return [replay_game(emulator, seed, actions, goal) for seed, actions in self.trajectories]
 
 
 def explore(

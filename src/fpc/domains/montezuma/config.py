@@ -34,8 +34,20 @@ class EnvironmentOptions(Section):
     start_room: PositiveInt | None = Field(
         default=None,
         le=ROOMS,
-        description="Number of the room at whose entry games of fine-tuning and of the probe `start` begin, "
-        "on the expert's trajectories that have not been in `room`; null: the game's own start.",
+        description="Number of the room at whose entry games of fine-tuning and of the probe `start` begin: "
+        "the last entry on each of the expert's trajectories to a start state in `room`, if they have not "
+        "been in `room` before; null: the game's own start.",
+    )
+    measure_from: Literal["all", "entries"] = Field(
+        default="all",
+        description="Start states of the attempts that are measured: all in `room`, or those at which it is "
+        "entered. Training uses all.",
+    )
+    goal: Literal["any", "points"] = Field(
+        default="any",
+        description="What succeeds in a room: `any`: points, an item, or an exit other than the entrance "
+        "(the paper); `points`: points alone, and leaving the room is a failure. Start states lie on the "
+        "expert's passages that succeeded.",
     )
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import StartState, replay
 from fpc.learners.interface import VISITED
 
+Goal = Literal["any", "points"]
 Outcome = Literal["going", "success", "failure"]
 Task = Literal["game", "room"]
 
@@ -27,11 +28,12 @@ Task = Literal["game", "room"]
 class RoomAttempt:
     """Success in a room: points or an item gained, or an exit other than the entrance (paper, appendix).
 
-    Losing a life, or leaving through the entrance, is a failure.
+    Losing a life, or leaving through the entrance, is a failure. With the goal ``points`` only these succeed,
+    and leaving is a failure whatever the exit.
     """
 
-    def __init__(self, room: int, came_from: int, inventory: int, lives: int) -> None:
-        self.room, self.came_from = room, came_from
+    def __init__(self, room: int, came_from: int, inventory: int, lives: int, goal: Goal = "any") -> None:
+        self.room, self.came_from, self.goal = room, came_from, goal
         self.inventory, self.lives = inventory, lives
         self.outcome: Outcome = "going"
 
@@ -43,12 +45,13 @@ class RoomAttempt:
         return self.outcome
 
     def _judge(self, room: int, reward: float, inventory: int, lives: int) -> Outcome:
-        if reward > 0 or inventory & ~self.inventory:
+        anything = self.goal == "any"
+        if reward > 0 or (anything and inventory & ~self.inventory):
             return "success"
         if lives < self.lives:
             return "failure"
         if room != self.room:
-            return "failure" if room == self.came_from else "success"
+            return "success" if anything and room != self.came_from else "failure"
         return "going"
 
 
@@ -169,7 +172,7 @@ class MontezumaEnvironment(gymnasium.Env[np.ndarray, int]):
         state, came_from, frame = self._known[start]
         self.emulator.load(state)
         inventory, lives = self.emulator.inventory, self.emulator.lives
-        self.attempt = RoomAttempt(start.room, came_from, inventory, lives)
+        self.attempt = RoomAttempt(start.room, came_from, inventory, lives, self.options.goal)
         return frame
 
     def _shrunk(self, frame: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from fpc.domains.evaluation import (
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
-from fpc.domains.montezuma.factories import GAME_STARTS, starts_in
+from fpc.domains.montezuma.factories import GAME_STARTS, measured_starts, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.rollout import Episode, EpisodeRecord, play
 
@@ -69,7 +69,7 @@ class Probes:
         self.environment, self.options, self.run = experiment.environment, experiment.evaluate, run
         self.identity = identity_of(experiment.domain, run)
         self.network = MontezumaNetwork(experiment.network, self.environment).to(run.device)
-        starts = starts_in(run.parents["collect"] / "start_states.json", self.environment.room)
+        starts = measured_starts(run.parents["collect"] / "start_states.json", self.environment)
         self.starts = start_indices(run, attempts, len(starts))
         self.far = [
             Episode((run.seed, _FAR, number), starts[index], "room")

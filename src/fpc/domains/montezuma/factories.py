@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,29 +56,61 @@ def starts_in(path: Path, room: int) -> list[StartState]:
     return found
 
 
-def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
-    """Where the games of fine-tuning begin: the entries of ``start_room``; empty for the game's own start.
+def measured_starts(path: Path, options: EnvironmentOptions) -> list[StartState]:
+    """Start states of the attempts that are measured: those in ``room``, or of these the entries.
 
-    Every state is replayed. Only those count whose last action enters the room, and whose trajectory has not
-    been in Far, which would otherwise be close by (the way back leads into the room as well).
+    Raises:
+        ConfigError: there are none.
+    """
+    states = starts_in(path, options.room)
+    if options.measure_from == "all":
+        return states
+    emulator = Emulator(options.frame_skip)
+    found = [state for state in states if rooms_on_the_way(emulator, state)[-2:-1] != [options.room]]
+    if not found:
+        raise ConfigError(
+            f"{path}: no start state in room {options.room} is its entry; set environment.measure_from: all, "
+            "or let the expert search longer (pretrain.expert)"
+        )
+    return found
+
+
+def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
+    """Where the games of fine-tuning begin: the last entries of ``start_room`` on the trajectories to Far.
+
+    A trajectory that has been in Far before does not count, as Far would then be close by (the way back leads
+    into the room as well).
 
     Raises:
         ConfigError: there are none, or a replay leads elsewhere.
     """
     assert options.start_room is not None  # asked by the caller
     emulator = Emulator(options.frame_skip)
-    found = []
-    for state in starts_in(path, options.start_room):
+    found: dict[tuple[int, ...], StartState] = {}
+    for state in starts_in(path, options.room):
         rooms = rooms_on_the_way(emulator, state)
-        if rooms[-2:-1] != [options.start_room] and options.room not in rooms:
-            found.append(state)
+        entries = [
+            number
+            for number, (before, room) in enumerate(pairwise(rooms), start=1)
+            if before != room == options.start_room
+        ]
+        if entries and options.room not in rooms[: entries[-1]]:
+            actions = state.actions[: entries[-1]]
+            found.setdefault(actions, _state_after(emulator, options.start_room, state.seed, actions))
     if not found:
         raise ConfigError(
-            f"{path}: no trajectory enters room {options.start_room} without having been in room "
-            f"{options.room}; set environment.start_room to a room before it, or let the expert search "
-            "longer (pretrain.expert)"
+            f"{path}: no trajectory enters room {options.start_room} and then room {options.room} for the "
+            "first time; set environment.start_room to a room before it, or let the expert search longer "
+            "(pretrain.expert)"
         )
-    return found
+    return [*found.values()]
+
+
+def _state_after(emulator: Emulator, room: int, seed: int, actions: tuple[int, ...]) -> StartState:
+    emulator.reset()
+    for action in actions:
+        emulator.step(action)
+    return StartState(room, seed, actions, emulator.digest())
 
 
 def network_of(network: dict[str, Any], environment: dict[str, Any], *, seed: int) -> MontezumaNetwork:

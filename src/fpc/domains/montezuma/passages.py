@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.environment import RoomAttempt
+from fpc.domains.montezuma.environment import Goal, RoomAttempt
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import Demonstration, StartState
 
@@ -38,10 +38,11 @@ class ReplayedGame:
     visits: Counter[tuple[int, int, int]]
 
 
-def replay_game(emulator: Emulator, seed: int, actions: Iterable[int]) -> ReplayedGame:
+def replay_game(emulator: Emulator, seed: int, actions: Iterable[int], goal: Goal = "any") -> ReplayedGame:
     """Play ``actions`` from the start of the game, stopping when it is over, and record every stay in a room.
 
-    A stay without success has its entry as its only start state. The first room, never entered, is no stay.
+    ``goal`` is what succeeds there. A stay without success has its entry as its only start state. The first
+    room, never entered, is no stay.
     """
     emulator.reset()
     room = room_number(emulator.ram_room)
@@ -63,7 +64,8 @@ def replay_game(emulator: Emulator, seed: int, actions: Iterable[int]) -> Replay
             stay.attempt.see(cell[0], reward, inventory, lives)
             stay.end = number
         if cell[0] != room:
-            stay = _Stay(RoomAttempt(cell[0], room, inventory, lives), (room, inventory), number, number)
+            attempt = RoomAttempt(cell[0], room, inventory, lives, goal)
+            stay = _Stay(attempt, (room, inventory), number, number)
             stays.append(stay)
             room = cell[0]
             entries.setdefault(room, number)

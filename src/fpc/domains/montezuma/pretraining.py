@@ -21,7 +21,7 @@ from fpc.domains.montezuma.cloning import clone
 from fpc.domains.montezuma.config import MontezumaExperiment, PretrainOptions
 from fpc.domains.montezuma.derived_tables import draw_rooms
 from fpc.domains.montezuma.expert_agent import play_expert
-from fpc.domains.montezuma.factories import specification_of, starts_in
+from fpc.domains.montezuma.factories import measured_starts, specification_of, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork, network_with
 from fpc.domains.montezuma.passages import choose_start_states, demonstrations_of
 from fpc.domains.montezuma.rollout import Episode, play
@@ -93,7 +93,7 @@ def _find_room(experiment: MontezumaExperiment, run: Run) -> None:
     write_table(run.output / VISITS, found.visits)
     draw_rooms(found.visits, run.output / ROOMS)
     write_table(run.output / FIRST_VISITS, found.first_visits)
-    replays = found.replays()
+    replays = found.replays(experiment.environment.goal)
     write_demonstrations(run.output / DEMONSTRATIONS, demonstrations_of(replays, options.demonstrations))
     known = [passage for item in replays for passage in item.passages]
     write_start_states(run.output / STARTS, choose_start_states(known, options.start_states))
@@ -137,7 +137,7 @@ def _cloned(experiment: MontezumaExperiment, run: Run) -> pd.DataFrame:
 def _probe(experiment: MontezumaExperiment, run: Run) -> dict[str, float]:
     """Measure success in the room of pi* and of a random policy."""
     environment, count = experiment.environment, experiment.pretrain.probe_episodes
-    starts = starts_in(run.output / STARTS, environment.room)
+    starts = measured_starts(run.output / STARTS, environment)
     network = policy_of(experiment, run.output, run.device)
     episodes = [
         Episode((run.seed, _PROBE, number), starts[number % len(starts)], "room") for number in range(count)
