@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from fpc.core.errors import ConfigError
+from fpc.domains.registry import domain_names
 from fpc.domains.robotic_sequence.meta_world import TASKS
 from fpc.workflow.loader import load, scales, variants
 from fpc.workflow.run_table import rows
+
+DOMAINS = set(domain_names())
 
 
 def overlay(project: Path, text: str) -> None:
@@ -26,10 +29,31 @@ def message(scale: str = "broken") -> str:
 
 @pytest.mark.usefixtures("project")
 def test_every_scale_and_variant_is_valid() -> None:
-    for scale in scales():
+    domains = {scale: {item.domain for item in load(scale).experiments.values()} for scale in scales()}
+    assert sum(found == DOMAINS for found in domains.values()) >= 3
+    for scale, found in domains.items():
         assert rows(load(scale))
         for variant in variants():
-            assert rows(load(scale, variant)), (scale, variant)
+            refused = rejected(scale, variant)
+            if refused is not None:  # its figures are of a domain that the scale does not have
+                missing = re.search(r"figure\.names: \w+ reads experiment '(nethack|montezuma)", refused)
+                assert missing, (scale, variant, refused)
+                assert missing[1] not in found
+
+
+def rejected(scale: str, variant: str) -> str | None:
+    """Why a scale is not valid with a variant; None if it is, and has something to run."""
+    try:
+        return None if rows(load(scale, variant)) else "nothing to run"
+    except ConfigError as error:
+        return str(error)
+
+
+def test_a_scale_may_have_some_domains_only(project: Path) -> None:
+    overlay(project, "domains: [nethack, montezuma]\nfigure: {names: [figure_3a]}")
+    assert set(load("broken").experiments) == {"nethack", "montezuma"}
+    overlay(project, "domains: [nethak]")
+    assert re.search(r"broken\.yaml: domains: unknown domain 'nethak'.*Did you mean 'nethack'", message())
 
 
 @pytest.mark.usefixtures("project")

@@ -93,6 +93,9 @@ class Root(Section):
     """The keys of a configuration file; experiments and methods are validated by their own types."""
 
     scale: str = Field(description="Name of the scale; equal to the file's name.")
+    domains: tuple[str, ...] | None = Field(
+        default=None, description="Only experiments of these domains are part of the scale; null: of all."
+    )
     experiments: dict[str, dict[str, Any]] = Field(
         description="Experiments by name; `extends` names another experiment to inherit values from."
     )

@@ -65,7 +65,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
         raise ConfigError(
             _at(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
         )
-    experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
+    experiments = _chosen(root, origin)
     methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
     configuration = Configuration(
         scale=scale,
@@ -165,6 +165,17 @@ def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Orig
         if len(lines) > MOST_FINDINGS:
             lines[MOST_FINDINGS:] = [f"... and {len(lines) - MOST_FINDINGS} more"]
         raise ConfigError("\n".join(lines)) from error
+
+
+def _chosen(root: Root, origin: Origin) -> dict[str, Experiment]:
+    """The experiments, all of them valid, that are part of the scale."""
+    experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
+    if root.domains is None:
+        return experiments
+    for domain in root.domains:
+        if domain not in domain_names():
+            raise ConfigError(_at(("domains",), origin) + unknown("domain", domain, domain_names()))
+    return {name: value for name, value in experiments.items() if value.domain in root.domains}
 
 
 def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
