@@ -7,6 +7,7 @@ import pytest
 from fpc.domains.montezuma.archive import explore
 from fpc.domains.montezuma.config import GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
+from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.search import Search
 
 OPTIONS = GoExploreOptions(steps=12_000, burst=40, repeat=0.9)
@@ -14,7 +15,11 @@ OPTIONS = GoExploreOptions(steps=12_000, burst=40, repeat=0.9)
 
 def described(search: Search) -> object:
     trajectories = {cell: search.trajectory(node) for cell, node in search.cells.items()}
-    return trajectories, dict(search.visits), search.progress, search.chosen, search.steps
+    entries, gains = (
+        {key: search.trajectory(node) + actions for key, (node, actions) in known.items()}
+        for known in (search.entries, search.gains)
+    )
+    return trajectories, entries, gains, dict(search.visits), search.progress, search.chosen, search.steps
 
 
 def test_an_interrupted_search_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -68,3 +73,19 @@ def test_seeds_and_streams_search_differently() -> None:
             search._burst()
         trajectories.add(frozenset(search.trajectory(node) for node in search.cells.values()))
     assert len(trajectories) == 3
+
+
+def test_the_shortest_way_to_points_is_kept() -> None:
+    """Points may cost what a cell is known by, such as a sword: no cell's way earns them there then."""
+    search = Search(GoExploreOptions(steps=20_000, burst=100, repeat=0.95), 3, 0, 20_000)
+    while not search.gains:
+        search._burst()
+        assert search.steps < search.total, "this seed finds the key of Room 1"
+    ((room, inventory), (node, actions)) = next(iter(search.gains.items()))
+    emulator = Emulator()
+    emulator.reset()
+    *before, last = search.trajectory(node) + actions
+    earned = [emulator.step(action) for action in before]
+    assert (room, emulator.inventory, room_number(emulator.ram_room)) == (1, inventory, 1)
+    assert emulator.step(last) == 100.0
+    assert not any(earned)

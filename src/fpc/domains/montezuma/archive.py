@@ -66,7 +66,9 @@ def merged(searches: Sequence[Search]) -> Exploration:
     visits: Counter[tuple[int, int, int]] = Counter()
     for search in searches:
         trajectories += [
-            (search.seed, search.trajectory(node) + actions) for node, actions in search.entries.values()
+            (search.seed, search.trajectory(node) + actions)
+            for known in (search.entries, search.gains)
+            for node, actions in known.values()
         ]
         best = sorted(search.cells.values(), key=lambda node: (-search.scores[node], search.lengths[node]))
         trajectories += [(search.seed, search.trajectory(node)) for node in best[:BEST]]

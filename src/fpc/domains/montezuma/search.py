@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from fpc.domains.montezuma.rooms import room_number
 
 Cell = tuple[int, int, int, int]  # room, x // 8, y // 8, inventory
 Entry = tuple[int, int, int, int]  # room, previous room, inventory, x // 8
+Gain = tuple[int, int]  # room, inventory before
+Key = TypeVar("Key", bound=tuple[int, ...])
 SAVE_SECONDS = 30.0
 MEASURE_EVERY = 5000  # steps
 
@@ -47,6 +50,7 @@ class Search:
         self.index: dict[Cell, int] = {first: 0}
         self.chosen: list[int] = [0]
         self.entries: dict[Entry, tuple[int, bytes]] = {}  # node, and actions from it to the entry
+        self.gains: dict[Gain, tuple[int, bytes]] = {}  # the same, to the step that earned points
         self.visits: Counter[tuple[int, int, int]] = Counter()
         self.progress: list[tuple[int, int, int, float]] = []  # step, cells, rooms, score
         self.first_steps: dict[int, int] = {first[0]: 0}  # room -> step of the first visit
@@ -89,16 +93,19 @@ class Search:
         for _ in range(self.options.burst):
             if self.generator.random() >= self.options.repeat:
                 action = int(self.generator.integers(ACTIONS))
-            score += self.emulator.step(action)
+            inventory, earned = self.emulator.inventory, self.emulator.step(action)
+            score += earned
             actions.append(action)
             self._count()
             if self.emulator.lives < lives:
                 break
             cell = self._cell()
+            if earned > 0:
+                self._shorten(self.gains, (cell[0], inventory), node, bytes(actions))
             self.visits[cell[:3]] += 1
             self.first_steps.setdefault(cell[0], self.steps)
             if cell[0] != room:
-                self._enter(cell, room, node, bytes(actions))
+                self._shorten(self.entries, (cell[0], room, cell[3], cell[1]), node, bytes(actions))
                 room = cell[0]
             self._keep(cell, node, bytes(actions), score)
 
@@ -108,12 +115,12 @@ class Search:
             rooms = len({cell[0] for cell in self.order})
             self.progress.append((self.steps, len(self.order), rooms, max(self.scores)))
 
-    def _enter(self, cell: Cell, before: int, node: int, actions: bytes) -> None:
-        entry = (cell[0], before, cell[3], cell[1])
-        known = self.entries.get(entry)
+    def _shorten(self, known: dict[Key, tuple[int, bytes]], key: Key, node: int, actions: bytes) -> None:
+        """Note a trajectory that leads to ``key`` if none as short is known."""
+        before = known.get(key)
         length = self.lengths[node] + len(actions)
-        if known is None or length < self.lengths[known[0]] + len(known[1]):
-            self.entries[entry] = (node, actions)
+        if before is None or length < self.lengths[before[0]] + len(before[1]):
+            known[key] = (node, actions)
 
     def _keep(self, cell: Cell, node: int, actions: bytes, score: float) -> None:
         """Keep a new cell, or a better trajectory to a known one: more points, or as many in fewer steps."""
@@ -138,7 +145,6 @@ class Search:
 
     def _save(self, folder: Path) -> None:
         offsets = np.cumsum([0, *map(len, self.segments)])
-        ends = np.cumsum([0, *(len(actions) for _, actions in self.entries.values())])
         state_ends = np.cumsum([0, *map(len, self.states)])
         tensors = {
             "parents": torch.tensor(self.parents),
@@ -152,10 +158,8 @@ class Search:
             "chosen": torch.tensor(self.chosen),
             "states": _bytes(b"".join(self.states)),
             "state_ends": torch.from_numpy(state_ends),
-            "entries": torch.tensor([*self.entries], dtype=torch.int64).reshape(-1, 4),
-            "entry_nodes": torch.tensor([node for node, _ in self.entries.values()], dtype=torch.int64),
-            "entry_actions": _bytes(b"".join(actions for _, actions in self.entries.values())),
-            "entry_ends": torch.from_numpy(ends),
+            **_packed("entry", self.entries),
+            **_packed("gain", self.gains),
             "visits": torch.tensor([(*key, count) for key, count in self.visits.items()]).reshape(-1, 4),
             "first_steps": torch.tensor([*self.first_steps.items()]),
             "progress": torch.tensor(self.progress, dtype=torch.float64).reshape(-1, 4),
@@ -177,12 +181,8 @@ class Search:
         self.cells = dict(zip(self.order, found["nodes"].tolist(), strict=True))
         self.index = {cell: index for index, cell in enumerate(self.order)}
         self.states = _split(found["states"], found["state_ends"])
-        actions = _split(found["entry_actions"], found["entry_ends"])
-        trajectories = zip(found["entry_nodes"].tolist(), actions, strict=True)
-        self.entries = {
-            tuple(key): trajectory
-            for key, trajectory in zip(found["entries"].tolist(), trajectories, strict=True)
-        }
+        self.entries = {(key[0], key[1], key[2], key[3]): at for key, at in _unpacked("entry", found)}
+        self.gains = {(key[0], key[1]): at for key, at in _unpacked("gain", found)}
         self.visits = Counter({(row[0], row[1], row[2]): row[3] for row in found["visits"].tolist()})
         self.first_steps = {room: step for room, step in found["first_steps"].tolist()}
         self.progress = [
@@ -197,3 +197,21 @@ def _bytes(content: bytes) -> torch.Tensor:
 def _split(content: torch.Tensor, ends: torch.Tensor) -> list[bytes]:
     whole, offsets = content.numpy().tobytes(), ends.tolist()
     return [whole[begin:end] for begin, end in pairwise(offsets)]
+
+
+def _packed(name: str, known: Mapping[Key, tuple[int, bytes]]) -> dict[str, torch.Tensor]:
+    """Trajectories by key, as tensors; ``_unpacked`` is the inverse."""
+    nodes = [node for node, _ in known.values()]
+    segments = [actions for _, actions in known.values()]
+    return {
+        f"{name}_keys": torch.tensor([*known], dtype=torch.int64),
+        f"{name}_nodes": torch.tensor(nodes, dtype=torch.int64),
+        f"{name}_actions": _bytes(b"".join(segments)),
+        f"{name}_ends": torch.from_numpy(np.cumsum([0, *map(len, segments)])),
+    }
+
+
+def _unpacked(name: str, found: Mapping[str, torch.Tensor]) -> Iterator[tuple[list[int], tuple[int, bytes]]]:
+    segments: list[bytes] = _split(found[f"{name}_actions"], found[f"{name}_ends"])
+    trajectories = zip(found[f"{name}_nodes"].tolist(), segments, strict=True)
+    return zip(found[f"{name}_keys"].tolist(), trajectories, strict=True)
