@@ -1,10 +1,17 @@
-"""The report: a single HTML page without other files, scripts or network access."""
+"""The report: a single HTML page without other files or network access.
+
+Its one script filters the ledger; without it the page shows all claims. The page's content security policy
+names the script by its digest, so that nothing else can run.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
+from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -12,8 +19,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from fpc.claims.claim import Outcome
 from fpc.claims.seeds import KEYS
+from fpc.figures.catalogue import figure_domain
 from fpc.reporting.embedding import compact_image, compressed, data_uri
+from fpc.reporting.findings import Finding, findings_of, prose, seeds_of, sentence, summary_of
 from fpc.reporting.ledger import measured_text
+
+SCRIPT = "templates/filter.js"
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,11 @@ class ReportFigure:
         return f"{word.capitalize()} {number}"
 
     @property
+    def domain(self) -> str:
+        """The domain that it is about."""
+        return figure_domain(self.name)
+
+    @cached_property
     def image(self) -> str:
         """The image, compressed, as a data URI."""
         return data_uri(compact_image(self.png), "image/webp")
@@ -77,24 +93,45 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(prose=prose, sentence=sentence, seeds=seeds_of, number=_number)
+    findings, script = findings_of(claims), files("fpc.reporting").joinpath(SCRIPT).read_text("utf-8")
     return environment.get_template("report.html.j2").render(
         title=title,
         scale=scale,
-        counts=[(outcome.words, sum(claim["verdict"] == outcome for claim in claims)) for outcome in Outcome],
-        domains=_by_domain(claims),
-        figures=figures,
+        summary=summary_of(findings, f"scale {scale}"),
+        findings=findings,
+        pictures=_pictures(findings, figures),
+        figures=_by_domain(findings, figures),
+        total=len(claims),
         seeds=_seed_rows(seeds),
         details=details,
+        outcomes=list(Outcome),
         words={outcome.value: outcome.words for outcome in Outcome},
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _by_domain(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    rows = [{**claim, "measured_text": _measured(claim)} for claim in claims]
-    return [(domain, list(part)) for domain, part in groupby(rows, key=lambda claim: str(claim["domain"]))]
+def _pictures(findings: Sequence[Finding], figures: Sequence[ReportFigure]) -> dict[str, ReportFigure]:
+    """Domain -> the figure that opens its part of the page; a domain whose figure is not here has none."""
+    named = {figure.name: figure for figure in figures}
+    return {finding.domain: named[finding.figure] for finding in findings if finding.figure in named}
 
 
-def _measured(claim: Mapping[str, Any]) -> str:
+def _by_domain(
+    findings: Sequence[Finding], figures: Sequence[ReportFigure]
+) -> list[tuple[str, list[ReportFigure]]]:
+    """Heading and figures of each domain, in the order of the findings."""
+    headings = {finding.domain: finding.heading for finding in findings}
+    names = dict.fromkeys([*headings, *(figure.domain for figure in figures)])
+    parts = [
+        (headings.get(name, name), [figure for figure in figures if figure.domain == name]) for name in names
+    ]
+    return [(heading, part) for heading, part in parts if part]
+
+
+def _number(claim: Mapping[str, Any]) -> str:
+    """The measured number with its interval."""
     return measured_text(claim["measured"], *claim["interval"]) or "–"
 
 

@@ -1,0 +1,112 @@
+"""Which claims stand for a domain where there is room for a few, as in the report's opening.
+
+They were chosen by what the paper says about the domain, not by their outcomes: ``loss`` is its statement
+that fine-tuning loses what pi* knew, ``remedy`` that a method against forgetting helps. Numbers and verdicts
+come from ``claims.json`` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The claims and the figure that stand for a domain; ids of claims, and a name in the catalogue."""
+
+    domain: str
+    title: str  # the domain's name in a sentence
+    figure: str
+    loss: str
+    remedy: str | None = None  # None where the paper tests no method
+    main: tuple[str, ...] = ()  # further claims that the page of results lists
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All its claims, the most important ones first."""
+        first = (self.loss,) if self.remedy is None else (self.loss, self.remedy)
+        return (*first, *self.main)
+
+
+HEADLINES = (
+    Headline(
+        "robotic_sequence",
+        "RoboticSequence",
+        "figure_7",
+        loss="robotic_vanilla_forgets",
+        remedy="robotic_bc_above_vanilla",
+        main=(
+            "robotic_pi_star_knows_far",
+            "robotic_vanilla_forgets_unvisited",
+            "robotic_bc_keeps_last_far",
+            "robotic_vanilla_like_scratch",
+            "robotic_em_above_vanilla",
+            "robotic_ewc_above_vanilla",
+            "robotic_kickstarting_fails",
+            "robotic_vanilla_forgets_two_stages",
+            "robotic_bc_keeps_far_two_stages",
+        ),
+    ),
+    Headline(
+        "nethack",
+        "NetHack",
+        "figure_4",
+        loss="nethack_vanilla_falls_below_pi_star",
+        remedy="nethack_kickstarting_above_vanilla",
+        main=(
+            "nethack_kickstarting_improves_on_pi_star",
+            "nethack_behavioral_cloning_above_vanilla",
+            "nethack_ewc_above_vanilla",
+            "nethack_kickstarting_above_behavioral_cloning",
+            "nethack_vanilla_no_better_than_scratch",
+            "nethack_vanilla_forgets_far",
+            "nethack_vanilla_drifts_more_than_kickstarting",
+        ),
+    ),
+    Headline(
+        "montezuma",
+        "Montezuma's Revenge",
+        "figure_6",
+        loss="montezuma_vanilla_forgets_far",
+        remedy="montezuma_behavioral_cloning_above_vanilla_on_far",
+        main=(
+            "montezuma_pi_star_knows_far",
+            "montezuma_vanilla_forgets_unvisited_far",
+            "montezuma_behavioral_cloning_keeps_far",
+            "montezuma_ewc_keeps_far",
+            "montezuma_ewc_above_vanilla_on_far",
+            "montezuma_behavioral_cloning_above_vanilla",
+        ),
+    ),
+    Headline(
+        "apple_retrieval",
+        "AppleRetrieval",
+        "figure_10",
+        loss="apple_larger_distance_more_forgetting",
+        main=(
+            "apple_vanilla_forgets",
+            "apple_larger_distance_less_success",
+            "apple_smaller_signal_more_forgetting",
+        ),
+    ),
+    Headline(
+        "two_state_mdp",
+        "the two-state MDP",
+        "figure_9",
+        loss="two_state_mdp_coverage_reach_probability",
+        main=("two_state_mdp_coverage_value", "two_state_mdp_cloning_reach_probability"),
+    ),
+)
+
+
+def headline_of(domain: str, claims: tuple[str, ...]) -> Headline:
+    """The headline of a domain; one without an entry has its first claim and no figure.
+
+    Args:
+        domain: name of the domain.
+        claims: ids of its claims in the ledger, not empty.
+    """
+    for headline in HEADLINES:
+        if headline.domain == domain:
+            return headline
+    return Headline(domain, domain, "", loss=claims[0])
