@@ -1,14 +1,17 @@
 """Writes the parts of the documentation that are generated from the code: `python docs/generated.py`.
 
-These are the command-line reference, the tables of values without a source and of licences, and the
-rules in the table of the paper's statements.
+These are the command-line reference, the tables of values without a source and of licences, the rules in
+the table of the paper's statements, and what was found: the page of results, and the opening of README and of
+the site's first page.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import click
 from packaging.utils import canonicalize_name
@@ -18,6 +21,7 @@ from typer.testing import CliRunner
 from fpc.claims.claim import Claim
 from fpc.claims.testing import all_claims
 from fpc.cli.main import app
+from fpc.reporting.markdown import Figures, Statement, opening, results_page
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"
@@ -25,6 +29,11 @@ DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
 LICENCES = ROOT / "docs" / "reference" / "licences.md"
 STATEMENTS = ROOT / "docs" / "reference" / "claims.md"
 STATEMENT = re.compile(r"^\| (?P<statement>[^|]+) \| (?P<source>[^|]+) \|[^|]*\| `(?P<claim>[\w.]+)` \|$")
+UNMEASURED = re.compile(r"^\| ([^|]+) \| ([^|]+) \|[^|]*\| not measured: ([^|]+) \|$")
+SCALE = "laptop"
+RESULTS = ROOT / "docs" / "results.md"
+FIRST_PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
+FOUND_BEGIN, FOUND_END = "<!-- results:begin, made by docs/generated.py -->", "<!-- results:end -->"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = ROOT / "configs" / "paper.yaml"
 BEGIN, END = "<!-- made by docs/generated.py -->", "<!-- end -->"
@@ -129,6 +138,48 @@ def rule_of(claim: Claim) -> str:
     return f"{claim.quantity}: {claim.range}{level}".replace("|", "&#124;")
 
 
+def unmeasured() -> dict[str, list[Statement]]:
+    """Heading -> (statement, source, reason) of each of the paper's statements that no claim tests."""
+    found: dict[str, list[Statement]] = {}
+    heading = ""
+    for line in STATEMENTS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif (row := UNMEASURED.fullmatch(line)) and not row[3].startswith("tested per domain"):
+            found.setdefault(heading, []).append((row[1], row[2], row[3].replace("](../", "](")))
+    return found
+
+
+def ledger() -> list[dict[str, Any]]:
+    """The published ``claims.json``."""
+    records: list[dict[str, Any]] = json.loads(
+        (ROOT / "results" / SCALE / "claims.json").read_text(encoding="utf-8")
+    )
+    return records
+
+
+def figures_of(page: Path) -> Figures:
+    """The published figures, as a page links to them."""
+    folder = Path("results") / SCALE / "figures"
+    above = "../" * (len(page.relative_to(ROOT).parts) - 1)
+    return Figures(ROOT / folder, f"{above}{folder.as_posix()}")
+
+
+def results() -> str:
+    """The page of results."""
+    return results_page(ledger(), all_claims(), SCALE, figures_of(RESULTS), unmeasured())
+
+
+def first_page(page: Path) -> str:
+    """A page with what was found between its markers."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(FOUND_BEGIN)
+    _, found, after = rest.partition(FOUND_END)
+    if not found:
+        raise SystemExit(f"{page.relative_to(ROOT)}: add the lines {FOUND_BEGIN} and {FOUND_END}")
+    text = opening(ledger(), all_claims(), SCALE, figures_of(page))
+    return f"{before}{FOUND_BEGIN}\n\n{text}\n\n{FOUND_END}{after}"
+
+
 def pages() -> dict[Path, str]:
     """Path and content of each page that this program writes."""
     return {
@@ -136,6 +187,8 @@ def pages() -> dict[Path, str]:
         DEVIATIONS: deviations(),
         LICENCES: licences(),
         STATEMENTS: statements(),
+        RESULTS: results(),
+        **{page: first_page(page) for page in FIRST_PAGES},
     }
 
 

@@ -13,7 +13,7 @@ FIGURES = Path("results/laptop/figures")
 def on_files(files: Files, *, config: Any) -> Files:
     """Add the committed figures to the site."""
     root = Path(config.config_file_path).parent
-    for picture in sorted((root / FIGURES).glob("*.png")):
+    for picture in sorted([*(root / FIGURES).glob("*.png"), *(root / FIGURES).glob("*.gif")]):
         name = (FIGURES / picture.name).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(picture)))
     return files

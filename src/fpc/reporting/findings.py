@@ -9,7 +9,6 @@ from typing import Any
 
 from fpc.claims.claim import Outcome
 from fpc.claims.headlines import HEADLINES, headline_of
-from fpc.reporting.ledger import measured_text
 
 Record = Mapping[str, Any]  # an entry of claims.json
 
@@ -68,12 +67,6 @@ def counts_of(records: Iterable[Record]) -> list[tuple[Outcome, int]]:
     """Number of claims with each outcome, of all outcomes."""
     counts = Counter(Outcome(record["verdict"]) for record in records)
     return [(outcome, counts[outcome]) for outcome in Outcome]
-
-
-def measured_of(record: Record) -> str:
-    """What was measured, with its interval; the reason where nothing could be."""
-    found = measured_text(record["measured"], *record["interval"])
-    return f"{record['quantity']}: {found}" if found else str(record["reason"])
 
 
 def seeds_of(record: Record) -> str:
