@@ -64,15 +64,15 @@ def _film(findings: Sequence[Finding], figures: Figures) -> str:
 
 def _overview(findings: Sequence[Finding]) -> list[str]:
     """A table with one row per claim that stands for a domain."""
-    words = " / ".join(outcome.words for outcome in Outcome)
-    lines = [f"| domain | the paper | measured | verdict | claims: {words} |", "|---|---|---|---|---|"]
+    lines = ["| domain | the paper | measured | verdict | claims |", "|---|---|---|---|---|"]
     for finding in findings:
         counts = " / ".join(str(count) for _, count in finding.counts)
         for index, record in enumerate(finding.leads):
             head = (finding.heading, counts) if index == 0 else ("", "")
             paper = f"{record['statement']} {record['paper_source']}: {record['paper_value']}"
             lines.append(_row(head[0], paper, _measured(record), _verdict(record), head[1]))
-    return lines
+    words = " / ".join(outcome.words for outcome in Outcome)
+    return [*lines, "", f"Claims: {words}. Numbers in brackets are intervals."]
 
 
 def made_earlier(records: Sequence[Record], claims: Sequence[Claim]) -> str:
