@@ -22,7 +22,7 @@ ifneq ($(filter-out $(VARIABLES),$(GIVEN)),)
 $(error unknown variable $(filter-out $(VARIABLES),$(GIVEN)); allowed are $(VARIABLES))
 endif
 ifneq ($(words $(SCALE)),1)
-$(error SCALE is '$(SCALE)'; give the name of one scale: SCALE=demo, laptop or paper)
+$(error SCALE is '$(SCALE)'; give the name of one scale: SCALE=demo, laptop, workstation or paper)
 endif
 ifneq ($(words $(CORES)),1)
 $(error CORES is '$(CORES)'; give one number: CORES=2)
@@ -70,7 +70,7 @@ $(STAMP): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproje
 
 setup: $(STAMP) ## install the locked environment into .venv; TORCH=auto (default), cpu or cuda
 
-reproduce: setup ## the whole chain; SCALE=demo (default), laptop or paper, and VARIANT=...
+reproduce: setup ## the whole chain; SCALE=demo (default), laptop, workstation or paper, and VARIANT=...
 	@$(BIN)/snakemake --profile workflow/profiles/local --cores "$$CORES" \
 	  --config scale="$$SCALE" $(if $(VARIANT),variant="$$VARIANT")
 
