@@ -14,9 +14,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from fpc.core.tables import EXPERT, PI_STAR
-from fpc.domains.registry import load_domain
+from fpc.domains import registry
+from fpc.domains.robotic_sequence import recorded_tables
 from fpc.figures import style
-from fpc.figures.bespoke.film_6 import COLUMNS
+from fpc.figures.bespoke import film_6
 from fpc.figures.catalogue import figure_domain, figure_entry, figure_names
 from fpc.figures.drawing import DrawnFigure, load_figure
 from fpc.figures.interface import FigureSettings, MissingData
@@ -24,7 +25,11 @@ from fpc.figures.publication import derived_tables
 
 TOYS = {"figure_9", "figure_10", "figure_11"}
 NAMES = [name for name in figure_names() if name not in TOYS]
-WITHOUT_INTERVAL = {"figure_12": ["room", "x", "y", "visits"], "film_6": COLUMNS}  # of one run
+WITHOUT_INTERVAL = {  # of one run
+    "figure_12": ["room", "x", "y", "visits"],
+    "film_6": film_6.COLUMNS,
+    "film_7": [*recorded_tables.COLUMNS],
+}
 CURVES = [name for name in NAMES if name not in WITHOUT_INTERVAL]
 SETTINGS = FigureSettings("tiny", resamples=100, stamp="scale tiny · 5 seeds · 200k steps")
 Tables = dict[str, pd.DataFrame]
@@ -32,7 +37,7 @@ Tables = dict[str, pd.DataFrame]
 
 def derived_of(drawn: DrawnFigure, data: pd.DataFrame) -> Tables:
     """The tables that the figure's domain derives."""
-    return derived_tables(drawn.entry, data, load_domain(figure_domain(drawn.entry.name)).derived_tables())
+    return derived_tables(drawn.entry, data, registry.derived_tables(figure_domain(drawn.entry.name)))
 
 
 def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
@@ -40,12 +45,13 @@ def tables_of(name: str, make_tables: Callable[..., Tables]) -> Tables:
     entry = figure_entry(name)
     tables = make_tables(entry.experiments)
     chosen = {key: tables[key] for key in entry.tables}
+    recorded = {key: tables[key] for key in entry.recorded}  # of the policies shown alone
     if not entry.pi_star:
         chosen = {key: table[table["method"] != PI_STAR] for key, table in chosen.items()}
     if entry.methods is None:
-        return chosen
+        return chosen | recorded
     kept = (*entry.methods, EXPERT, PI_STAR)
-    return {key: table[table["method"].isin(kept)] for key, table in chosen.items()}
+    return {key: table[table["method"].isin(kept)] for key, table in chosen.items()} | recorded
 
 
 @pytest.fixture(scope="module", params=NAMES)

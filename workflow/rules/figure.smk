@@ -8,7 +8,8 @@ rule figure:
             category="Figures",
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",
-        csv=f"{RESULTS}/figures/{{figure}}.csv",
+        # Not removed before the job: where weights are absent, a film's attempts are taken from it.
+        csv=update(f"{RESULTS}/figures/{{figure}}.csv"),
         manifest=f"{RESULTS}/figures/{{figure}}.manifest.json",
     log:
         f"{LOGS}/figure/{{figure}}.log",

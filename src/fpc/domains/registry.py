@@ -1,6 +1,7 @@
 """Domains by name: each is a folder of this package with a ``domain.py`` and a ``config.py``.
 
-A ``commands.py`` adds the domain's own commands to the command line.
+A ``commands.py`` adds the domain's own commands to the command line; ``derived_tables.py`` and
+``recorded_tables.py`` are for its figures.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fpc.config.experiment import Experiment
 from fpc.domains.interface import Domain, PiStarDomain
+from fpc.domains.recording import Recorder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @cache
@@ -44,6 +49,27 @@ def experiment_type(name: str) -> type[Experiment]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Experiment) and value.__module__ == module.__name__
     )
+    return found
+
+
+def derived_tables(name: str) -> Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """Functions by which a domain derives tables from a figure's plotted data, by the table's name.
+
+    Those of ``Domain.derived_tables``, and ``DERIVED`` of its ``derived_tables.py``.
+    """
+    return {**load_domain(name).derived_tables(), **_found(name, "derived_tables", "DERIVED")}
+
+
+def recorded_tables(name: str) -> Mapping[str, Recorder]:
+    """Functions by which a domain records tables from weights: ``RECORDED`` of its ``recorded_tables.py``."""
+    return _found(name, "recorded_tables", "RECORDED")
+
+
+def _found(name: str, module: str, value: str) -> Mapping[str, Any]:
+    """A value of a domain's module; empty if it has no such module."""
+    if not (Path(__file__).parent / name / f"{module}.py").exists():
+        return {}
+    found: Mapping[str, Any] = getattr(import_module(f"fpc.domains.{name}.{module}"), value)
     return found
 
 

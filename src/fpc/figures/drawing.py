@@ -39,7 +39,7 @@ class DrawnFigure:
         return self.drawing.draw(self.entry, data, settings, **derived)
 
     def animate(self, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes | None:
-        """A GIF of the result of ``data``, or None for a figure without animation."""
+        """A GIF of the result of ``data``; None for a figure without animation, or if it cannot be made."""
         if not isinstance(self.drawing, Animated):
             return None
         return self.drawing.animate(self.entry, data, **derived)

@@ -25,6 +25,7 @@ class Entry:
     tables: tuple[str, ...] = ("episodes",)  # of ``fpc.core.tables``
     methods: tuple[str, ...] | None = None  # None: all methods of the experiment
     pi_star: bool = False  # shows pi* by itself, so it reads pi*'s own measurement
+    recorded: tuple[str, ...] = ()  # tables that the domain records from weights when the figure is drawn
     derived: tuple[str, ...] = ()  # tables for drawing, derived from the plotted data by the domain
 
     @property

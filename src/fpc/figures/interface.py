@@ -73,6 +73,6 @@ class Drawing(Protocol):
 class Animated(Protocol):
     """A drawing with an animation."""
 
-    def animate(self, entry: Any, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes:
-        """A GIF of the result of ``data``."""
+    def animate(self, entry: Any, data: pd.DataFrame, **derived: pd.DataFrame) -> bytes | None:
+        """A GIF of the result of ``data``; None if it cannot be made here."""
         ...

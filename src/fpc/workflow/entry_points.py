@@ -32,6 +32,8 @@ def _of_figure(row: Row) -> list[str]:
     assert row.name is not None
     entry, owner = figure_entry(row.name), figure_domain(row.name)
     derives = [f"fpc.domains.{owner}.domain:derived_tables"] if entry.derived else []
+    derives += [f"fpc.domains.{owner}.derived_tables"] if entry.derived else []
+    derives += [f"fpc.domains.{owner}.recorded_tables"] if entry.recorded else []
     # Methods say how they are drawn, and which of them start from pi*.
     methods = [load_method(name).__module__ for name in entry.methods or method_names()]
     return [

@@ -117,10 +117,12 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
 
 
 def _read_by(configuration: Configuration, experiments: tuple[str, ...], figure: str | None) -> list[Row]:
-    """Runs whose tables a figure (or the claims, if None) reads."""
+    """Runs whose tables or weights a figure (or the claims, if None) reads."""
     metadata = None if figure is None else figure_entry(figure)
     tables = TABLES_READ if metadata is None else metadata.tables
     phases = {"evaluate"} | {phase for name, phase in PHASE_OF_TABLE.items() if name in tables}
+    if metadata is not None and metadata.recorded:  # from weights and start states
+        phases |= {"pretrain", "collect", "finetune"}
     found = []
     for experiment in matching(configuration, experiments):
         for row in experiment_rows(configuration, experiment):

@@ -112,6 +112,17 @@ FIGURES = (
         variants=_SIZES,
     ),
     Entry(
+        name="film_7",
+        title="The robot in the first Far stage of RoboticSequence",
+        caption="Behind figure 7: π*, and vanilla and BC when vanilla has lost the first Far stage without "
+        "having visited it; all from the same start state.",
+        experiments=("robotic_sequence",),
+        methods=("vanilla", "behavioral_cloning"),
+        tables=("episodes", "training"),
+        recorded=("attempts",),
+        derived=("frames",),
+    ),
+    Entry(
         name="table_6",
         title="Forward transfer on a known stage after a prefix of new stages",
         caption="Forward transfer on a known stage after prefixes of increasing length.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpc.core.files import digest_of
-from fpc.domains.registry import load_domain
+from fpc.domains.registry import derived_tables
 from fpc.figures.catalogue import figure_domain
 from fpc.figures.drawing import load_figure
 from fpc.figures.interface import FigureSettings
@@ -11,6 +11,7 @@ from fpc.figures.publication import publish, stamp
 from fpc.lineage.artifact import command
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.execution import execute
+from fpc.workflow.recording import recorded
 from fpc.workflow.run import Run
 from fpc.workflow.run_table import figure_row, parents, section_of
 from fpc.workflow.tables import read_tables
@@ -23,6 +24,7 @@ def figure(configuration: Configuration, name: str) -> None:
 
     def work(run: Run) -> None:
         tables = read_tables(configuration, parents(configuration, row), {"episodes", *drawn.entry.tables})
+        tables = {**tables, **recorded(configuration, row, drawn.entry, tables)}
         section, options = section_of(configuration, row), configuration.figure
         settings = FigureSettings(
             scale=configuration.label,
@@ -37,8 +39,11 @@ def figure(configuration: Configuration, name: str) -> None:
             settings,
             command=command(row),
             identifier=digest_of(section),
-            derive=load_domain(figure_domain(name)).derived_tables() if drawn.entry.derived else {},
+            derive=derived_tables(figure_domain(name)) if drawn.entry.derived else {},
             folder=run.output,
         )
+        film = f"{name}.gif"
+        if not (run.output / film).exists():  # an earlier one belongs to other data
+            (row.folder / film).unlink(missing_ok=True)
 
     execute(configuration, row, work)
