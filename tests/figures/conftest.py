@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from .film_attempts import make_attempts
 from .montezuma_tables import make_montezuma
 from .nethack_tables import make_nethack
 
@@ -166,6 +167,7 @@ def make_tables(experiments: Sequence[str]) -> dict[str, pd.DataFrame]:
         "states": make_states(),
         "representation": make_representation(),
         "training": make_training(parts),
+        "attempts": make_attempts(),
     }
 
 

@@ -86,7 +86,7 @@ def test_wrong_seeds_are_refused(text: str) -> None:
     ("figure", "reads"),
     [
         *((name, True) for name in ("table_4", "figure_4", "figure_5", "figure_6", "figure_7")),
-        *((name, False) for name in ("figure_2", "figure_3c", "figure_19", "film_6")),
+        *((name, False) for name in ("figure_2", "figure_3c", "figure_19", "film_6", "film_7")),
     ],
 )
 def test_figures_that_show_pi_star_by_itself_read_its_own_measurement(figure: str, reads: bool) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from fpc.core.files import write_json, write_table
 from fpc.core.tables import PHASE_OF_TABLE
-from fpc.domains.registry import domain_names, load_domain
+from fpc.domains import registry
+from fpc.domains.registry import domain_names
 from fpc.figures.catalogue import catalogue
 from fpc.figures.entry import Entry
 from fpc.figures.publication import derived_tables
@@ -72,13 +73,14 @@ def test_an_altered_table_is_refused(configuration: Configuration) -> None:
 def test_figures_read_the_phases_that_make_their_tables(configuration: Configuration) -> None:
     read = {
         name: {row.phase for row in parents(configuration, figure_row(configuration, name))}
-        for name in ("table_4", "figure_3a", "figure_16", "figure_7")
+        for name in ("table_4", "figure_3a", "figure_16", "figure_7", "film_7")
     }
     assert read == {
         "table_4": {"evaluate"},
         "figure_3a": {"evaluate", "finetune"},
         "figure_16": {"evaluate", "collect"},
         "figure_7": {"evaluate", "finetune"},
+        "film_7": {"evaluate", "finetune", "pretrain", "collect"},
     }
     methods = {row.method for row in parents(configuration, figure_row(configuration, "figure_4"))}
     assert methods == {None, "pi_star", "vanilla", "kickstarting"}
@@ -88,7 +90,8 @@ def test_every_table_that_a_figure_names_is_left_by_a_phase_or_derived_by_its_do
     for name, (domain, entry) in catalogue().items():
         assert domain in domain_names(), name
         assert set(entry.tables) <= set(PHASE_OF_TABLE), name
-        assert set(entry.derived) <= set(load_domain(domain).derived_tables()), name
+        assert set(entry.derived) <= set(registry.derived_tables(domain)), name
+        assert set(entry.recorded) <= set(registry.recorded_tables(domain)), name
         assert entry.caption.endswith("."), name
 
 

@@ -116,7 +116,9 @@ def _at(film: Mapping[int, np.ndarray], moment: int) -> np.ndarray:
 def _label(row: pd.Series) -> tuple[str, str]:
     """The policy, and how far it was fine-tuned."""
     name = style.look_of(row["policy"]).label
-    return name, "before fine-tuning" if row["policy"] == style.PI_STAR else f"after {row['step']:,} steps"
+    if row["policy"] == style.PI_STAR:
+        return name, "before fine-tuning"
+    return f"{name}, seed {row['seed']}", f"after {row['step']:,} steps"
 
 
 def _outcome(row: pd.Series) -> str:
@@ -160,7 +162,7 @@ def _sheet(images: list[Image.Image]) -> Image.Image:
 
 def _image(data: pd.DataFrame, films: Films, moment: int) -> Image.Image:
     """All attempts at one moment."""
-    height, width = films[0][0].shape[:2]
+    height, width = next(iter(films.values()))[0].shape[:2]
     panel = width + 2 * BORDER
     image = Image.new("RGB", (panel * len(data), HEAD + height + 2 * BORDER + FOOT), "white")
     pen = ImageDraw.Draw(image)
