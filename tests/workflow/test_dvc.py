@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from dvc.repo import Repo
 
-from fpc.lineage.artifact import is_heavy
+from fpc.lineage.artifact import Row
 from fpc.lineage.dvc_lock import read_lock
-from fpc.lineage.manifest import read
+from fpc.lineage.manifest import heavy_sizes, read
 from fpc.workflow.dvc_pipeline import CURVES, PIPELINE, pipeline, recorded_scales
-from fpc.workflow.dvc_record import heavy_paths
+from fpc.workflow.dvc_record import kept_paths
 from fpc.workflow.loader import load
-from fpc.workflow.run_table import rows
+from fpc.workflow.run_table import RunTable, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,27 +43,41 @@ def test_dvc_does_not_delete_outputs_before_a_stage_runs() -> None:
     assert all(out.persist and not out.use_cache for out in outs), "`dvc repro` would delete it first"
 
 
+def runs() -> list[Row]:
+    """The runs of `laptop` that are made."""
+    return [row for row in rows(load("laptop")) if row.experiment is not None and row.manifest.exists()]
+
+
 @pytest.mark.usefixtures("_at_root")
-def test_dvc_records_each_file_that_git_does_not_hold_and_no_other() -> None:
-    recorded = {item.path: item for items in read_lock(lock=Path("none")).values() for item in items}
+def test_what_every_clone_of_laptop_contains_is_small_enough_for_git() -> None:
+    table = RunTable(load("laptop"))
+    kept: dict[str, int] = {}
+    for row in runs():
+        sizes = heavy_sizes(read(row.manifest))
+        kept |= {f"{row.folder}/{name}": sizes[name] for name in table.kept(row, sizes)}
+    assert sum(kept.values()) < 60_000_000
+    assert sum("/nethack/finetune/" in name for name in kept) == 5  # each method's last milestone
+    assert "results/laptop/nethack/pretrain/seed_0/policy.safetensors" in kept
+
+
+@pytest.mark.usefixtures("_at_root")
+def test_dvc_records_each_kept_file_and_none_that_git_holds() -> None:
+    recorded = read_lock(lock=Path("none")).outputs
     files: list[Path] = []
     named: set[Path] = set()
-    for row in rows(load("laptop")):
-        if row.experiment is None or not row.manifest.exists():
-            continue
-        sizes = {item["name"]: item["size"] for item in read(row.manifest).statement["subject"]}
-        heavy = {name: size for name, size in sizes.items() if is_heavy(name)}
-        files += [row.folder / name for name in heavy]
-        for path in heavy_paths(row):
-            inside = [
-                size
-                for name, size in heavy.items()
-                if path in (row.folder / name, *(row.folder / name).parents)
-            ]
-            assert recorded[path].size == sum(inside), path
-            assert len(recorded[path].md5.removesuffix(".dir")) == 32, path
-            named.add(path)
-    assert named == set(recorded)
+    for row in runs():
+        sizes = heavy_sizes(read(row.manifest))
+        heavy = {row.folder / name: size for name, size in sizes.items()}
+        files += heavy
+        for item in recorded.get(row.folder, ()):
+            inside = [size for path, size in heavy.items() if item.path in (path, *path.parents)]
+            assert inside, item.path
+            assert item.size == sum(inside), item.path
+            assert len(item.md5.removesuffix(".dir")) == 32, item.path
+            named.add(item.path)
+        for path in kept_paths(RunTable(load("laptop")), row):
+            assert named & {path, *path.parents}, path
+    assert named == {item.path for items in recorded.values() for item in items}
     assert (len(files), len(named)) == (1454, 95)
     ignored = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin"],

@@ -57,12 +57,17 @@ def verify(
         list[Path] | None,
         typer.Option(help="Require that one of these public keys has signed each manifest."),
     ] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Require every file that DVC keeps to be here.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every manifest: files, parents, configuration, code and DVC's records; signatures with --key.
 
-    Exit code 0: everything is verified, behind (code changed since) or absent (weights recorded by DVC but
-    not pulled). 3: something is missing. 1: something is stale, unverified or tampered. 2: wrong usage.
+    Exit code 0: everything is verified, behind (code changed since) or absent (weights and data that are
+    not here by design: recorded by DVC and not pulled, or not kept). 3: something is missing; with
+    --complete, also if something is not pulled. 1: something is stale, unverified or tampered. 2: wrong
+    usage.
     """
     from fpc.lineage import summary
     from fpc.lineage.digests import Digests
@@ -74,7 +79,7 @@ def verify(
     signature = _signature(key) if key else None
     with _uncollected():
         found = check(targets, projects, digests=Digests(deep=deep), signature=signature, progress=_bar)
-        findings = list(found)
+        findings = [item.when_complete() if complete else item for item in found]
     typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
     for label in sorted({target.parts[1] for target in targets if len(target.parts) > 1} - projects.keys()):
         typer.echo(f"{RESULTS / label}: no configuration of this name; checked without one", err=True)

@@ -7,7 +7,7 @@ import json
 import os
 import struct
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -21,6 +21,7 @@ from fpc.lineage.ancestry import is_inside
 from fpc.lineage.artifact import FIGURE_SUFFIXES, Row, is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.dvc_cache import cache_folder
+from fpc.lineage.dvc_lock import Absence
 from fpc.lineage.file_status import status_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.places import real_folder
@@ -76,7 +77,7 @@ def files(
     manifest: Manifest,
     digests: Digests,
     under_link: Callable[[str], bool],
-    recorded: Callable[[Manifest, str], bool],
+    absence: Callable[[Manifest, list[str]], Absence],
 ) -> Check:
     """Check that every file is present, inside the artifact's folder, and matches the manifest.
 
@@ -84,7 +85,7 @@ def files(
         manifest: the artifact's manifest.
         digests: digests of files.
         under_link: from :func:`fpc.lineage.file_status.under_link`.
-        recorded: whether DVC has a record of a missing file, see :func:`fpc.lineage.dvc_lock.holds`.
+        absence: says why files are not here, see :func:`fpc.lineage.dvc_lock.absence`.
     """
     absent = []
     for item in manifest.statement["subject"]:
@@ -98,15 +99,15 @@ def files(
             yield Verdict.TAMPERED, str(error)
         except OSError as error:
             yield unreadable(item["name"], error)
-    fetchable = [name for name in absent if recorded(manifest, name)]
-    yield from _not_here(Verdict.ABSENT, fetchable, "; dvc pull fetches what is recorded")
-    lost = [name for name in absent if name not in fetchable]
-    heavy = [name for name in lost if is_heavy(name)]
+    found = absence(manifest, absent)
+    yield from _not_here(Verdict.ABSENT, found.fetchable, "; dvc pull fetches what is recorded")
+    yield from _not_here(Verdict.ABSENT, found.unkept, ", and not kept; git has this manifest's digest")
+    heavy = [name for name in found.lost if is_heavy(name)]
     yield from _not_here(Verdict.MISSING, heavy, "; DVC has no record of it with this manifest")
-    yield from _not_here(Verdict.MISSING, [name for name in lost if name not in heavy])
+    yield from _not_here(Verdict.MISSING, [name for name in found.lost if name not in heavy])
 
 
-def _not_here(verdict: Verdict, names: list[str], remedy: str = "") -> Check:
+def _not_here(verdict: Verdict, names: Sequence[str], remedy: str = "") -> Check:
     if names:
         yield verdict, f"{named(names)} {'is' if len(names) == 1 else 'are'} not here{remedy}"
 

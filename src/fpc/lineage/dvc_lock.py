@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,29 +11,40 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fpc.core.errors import ConfigError
-from fpc.lineage.artifact import is_heavy
+from fpc.lineage.artifact import SEEDS, is_heavy
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
 
 DVC_LOCK = Path("dvc.lock")
 WEIGHTS = Path("weights")
+STORE = WEIGHTS / "store"  # the remote inside the repository, see .dvc/config
 MANIFESTS = "manifests"  # key in `meta` of a `*.dvc` file; DVC leaves `meta` as it is
 REMEDY = "`dvc checkout` restores the recorded one; if the one here is right, `fpc record` records it"
+REMEDY_MANIFEST = (
+    "`git checkout` restores the recorded one; if the one here is right, `fpc record` records it"
+)
 
 
 @dataclass(frozen=True)
 class Output:
     """One output of a stage: a file, or a folder (``md5`` then ends in ``.dir``).
 
+    ``folder``: of a run's output, the run's folder; else the folder that it lies in.
     ``manifest``: of weights, the sha256 of the manifest that they were recorded with; None without.
     """
 
     path: Path
+    folder: Path
     md5: str
     size: int
     source: Path
     manifest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its path below ``folder``, as in a manifest."""
+        return self.path.relative_to(self.folder).as_posix()
 
 
 @dataclass(frozen=True)
@@ -44,27 +55,62 @@ class Record:
     manifests: Mapping[str, str]
 
 
-def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Mapping[Path, list[Output]]:
-    """Outputs recorded in ``dvc.lock`` and ``weights/**.dvc``, by their folder; empty if there are none.
+@dataclass(frozen=True)
+class Records:
+    """What all DVC files record.
+
+    ``outputs``: by ``Output.folder``. ``manifests``: manifest -> DVC file -> sha256 that it records, also of
+    runs of which no file is kept.
+    """
+
+    outputs: Mapping[Path, Sequence[Output]]
+    manifests: Mapping[Path, Mapping[Path, str]]
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Names of an artifact's files that are not here, by why they are not.
+
+    ``fetchable``: DVC has a record of them made with this very manifest. ``unkept``: not kept, by the rule
+    in the configuration, and a DVC file records this very manifest. ``lost``: neither.
+    """
+
+    fetchable: tuple[str, ...]
+    unkept: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Records:
+    """What ``dvc.lock`` and ``weights/**.dvc`` record; nothing if there are none.
 
     Raises:
         ConfigError: one of them is not a valid DVC file.
     """
-    found: dict[Path, list[Output]] = {}
+    outputs: dict[Path, list[Output]] = {}
+    manifests: dict[Path, dict[Path, str]] = {}
     for source in [*([lock] if lock.exists() else []), *sorted(weights.rglob("*.dvc"))]:
         try:
             record = read_record(source)
+            for name, digest in record.manifests.items():
+                manifests.setdefault(Path(name), {})[source] = str(digest)
             for out in record.outs:
                 if "md5" in out:
                     path = Path(out["path"])
-                    manifest = record.manifests.get(f"{path.parent.as_posix()}/manifest.json")
-                    item = Output(path, str(out["md5"]), int(out["size"]), source, manifest)
-                    found.setdefault(path.parent, []).append(item)
+                    folder = run_folder(path)
+                    manifest = record.manifests.get(f"{folder.as_posix()}/manifest.json")
+                    item = Output(path, folder, str(out["md5"]), int(out["size"]), source, manifest)
+                    outputs.setdefault(folder, []).append(item)
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable(source, error) from error
-    return found
+    return Records(outputs, manifests)
+
+
+def run_folder(output: Path) -> Path:
+    """The folder of the run that an output is part of, or, if of none, the folder that it lies in."""
+    runs = (folder for folder in output.parents if folder.name.startswith("seed"))
+    return next((folder for folder in runs if SEEDS.fullmatch(folder.name)), output.parent)
 
 
 def read_record(source: Path) -> Record:
@@ -99,18 +145,38 @@ def _is_unmerged(source: Path) -> bool:
         return False
 
 
-def holds(manifest: Manifest, name: str, recorded: Mapping[Path, list[Output]], digests: Digests) -> bool:
-    """Whether DVC has a record of a file that was made with this very manifest.
+def absence(
+    manifest: Manifest, names: Sequence[str], kept: Set[str], records: Records, digests: Digests
+) -> Absence:
+    """Why files of an artifact are not here.
 
     (The md5 that DVC records cannot be compared with the manifest's sha256 of a file that is not here, and
     the size of weights says nothing: a network trained with other hyperparameters has the same size.)
+
+    Args:
+        manifest: the artifact's manifest.
+        names: files that it names and that are not here.
+        kept: the artifact's files that are kept, see :meth:`fpc.lineage.project.Project.kept`.
+        records: what DVC records.
+        digests: digests of files.
     """
+    heavy = [name for name in names if is_heavy(name)]
+    fetchable = [name for name in heavy if _holds(manifest, name, records, digests)]
+    unkept = [name for name in heavy if name not in fetchable and name not in kept]
+    if unkept and digests.sha256(manifest.path) not in records.manifests.get(manifest.path, {}).values():
+        unkept = []
+    lost = [name for name in names if name not in fetchable and name not in unkept]
+    return Absence(tuple(fetchable), tuple(unkept), tuple(lost))
+
+
+def _holds(manifest: Manifest, name: str, records: Records, digests: Digests) -> bool:
+    """Whether DVC has a record of a file that was made with this very manifest."""
     top = name.partition("/")[0]
-    return is_heavy(name) and any(
-        item.path.name in (name, top)
-        and _size(manifest, item.path.name) == item.size
+    return any(
+        item.name in (name, top)
+        and _size(manifest, item.name) == item.size
         and item.manifest == digests.sha256(manifest.path)
-        for item in recorded.get(manifest.path.parent, ())
+        for item in records.outputs.get(manifest.path.parent, ())
     )
 
 
@@ -120,14 +186,15 @@ def _size(manifest: Manifest, output: str) -> int:
     return sum(size for name, size in named if name == output or name.startswith(f"{output}/"))
 
 
-def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Digests) -> Check:
+def check(manifest: Manifest, records: Records, digests: Digests) -> Check:
     """Check that the manifest and DVC's records name the same contents.
 
     Sizes are compared even if the files are not here; contents (md5) only if they are. Weights must also
     have been recorded with this manifest, or they would count as lost in a clone that lacks them.
     """
-    for item in recorded.get(manifest.path.parent, ()):
-        name = item.path.name
+    outputs = records.outputs.get(manifest.path.parent, ())
+    for item in outputs:
+        name = item.name
         inside = [key for key in manifest.subjects if key == name or key.startswith(f"{name}/")]
         if not inside and manifest.path.name != "manifest.json":
             continue  # belongs to another row that shares the folder
@@ -139,6 +206,10 @@ def check(manifest: Manifest, recorded: Mapping[Path, list[Output]], digests: Di
             yield Verdict.STALE, f"{item.source} records a different {name} (md5 differs); {REMEDY}"
         elif item.source.suffix == ".dvc" and item.manifest != digests.sha256(manifest.path):
             yield Verdict.STALE, f"{item.source} records {name} with another manifest; {REMEDY}"
+    listing = {item.source for item in outputs}
+    for source, digest in records.manifests.get(manifest.path, {}).items():
+        if source not in listing and digest != digests.sha256(manifest.path):
+            yield Verdict.STALE, f"{source} records another manifest; {REMEDY_MANIFEST}"
 
 
 def _is_complete(path: Path, manifest: Manifest) -> bool:
@@ -147,10 +218,10 @@ def _is_complete(path: Path, manifest: Manifest) -> bool:
     return all(file.exists() for file in files if file == path or path in file.parents)
 
 
-def folders(root: Path, recorded: Mapping[Path, list[Output]], digests: Digests) -> Iterator[Finding]:
+def folders(root: Path, records: Records, digests: Digests) -> Iterator[Finding]:
     """Outputs shared by several artifacts, below an audited path, that differ from DVC's record."""
-    for item in (item for items in recorded.values() for item in items):
-        if (item.path.parent / "manifest.json").is_file() or not item.path.is_relative_to(root):
+    for item in (item for items in records.outputs.values() for item in items):
+        if (item.folder / "manifest.json").is_file() or not item.path.is_relative_to(root):
             continue  # ``check`` covers those with a manifest
         try:
             differs = item.path.exists() and not item.path.is_symlink() and digests.md5(item.path) != item.md5

@@ -1,8 +1,9 @@
 """Is an artifact current? The one answer, used by everything that asks.
 
 An artifact is current if its files, parents and configuration section match its manifest, and its parents
-are current, however far back. Files that DVC keeps may be absent if DVC has a record of them. Changes of
-code and environment do not count: the audit reports them, and people decide.
+are current, however far back. Weights and data may be absent if DVC has a record of them, or, where the
+configuration says that they are not kept, of their manifest. Changes of code and environment do not count:
+the audit reports them, and people decide.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from fpc.lineage.ancestry import is_inside
 from fpc.lineage.artifact import Row
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import is_file, status_of, under_link
-from fpc.lineage.manifest import Manifest, ManifestError, UnreadableManifest, read
+from fpc.lineage.manifest import Manifest, ManifestError, UnreadableManifest, heavy_sizes, read
 from fpc.lineage.project import Project
-from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
+from fpc.lineage.verdict import Check, Finding, HeavyFiles, Verdict, unreadable
 
 NOT_MADE = "it has not been made"
 
@@ -74,7 +75,7 @@ class Freshness:
 
     def __init__(self, projects: Mapping[str, Project], digests: Digests | None = None) -> None:
         self.digests = digests or Digests(None)
-        self.recorded = dvc_lock.read_lock()
+        self.records = dvc_lock.read_lock()
         self.table = {row.manifest: row for project in projects.values() for row in project.rows()}
         self._projects = projects
         self._manifests: dict[Path, Manifest | ManifestError] = {}
@@ -122,7 +123,7 @@ class Freshness:
         linked = path.is_symlink() or self._under_link(str(path.parent))
         if linked and checks.leads_outside(path, path.parent):
             return Finding(path, Verdict.TAMPERED, ("the manifest is a link out of its folder",))
-        return judged(Finding(path, Verdict.VERIFIED), self._checks(manifest))
+        return judged(Finding(path, Verdict.VERIFIED, heavy=self._heavy(manifest)), self._checks(manifest))
 
     def _find_parents(self, path: Path) -> list[Path]:
         manifest = self.manifest(path)
@@ -134,15 +135,29 @@ class Freshness:
         row = self.table.get(manifest.path)
         return chain(
             checks.identity(manifest, self._alterations[manifest.path]),
-            checks.files(manifest, self.digests, self._under_link, self._is_recorded),
+            checks.files(manifest, self.digests, self._under_link, self._absence),
             checks.parents(manifest, self.digests),
             self._not_requested(manifest)
             if row is None
             else checks.configured(row, self._projects[row.label], manifest, self._section_digest),
         )
 
-    def _is_recorded(self, manifest: Manifest, name: str) -> bool:
-        return dvc_lock.holds(manifest, name, self.recorded, self.digests)
+    def _heavy(self, manifest: Manifest) -> HeavyFiles:
+        """How many of the files that git does not hold are here."""
+        folder = manifest.path.parent
+        absent = [name for name in heavy_sizes(manifest) if not is_file(f"{folder}/{name}")]
+        found = self._absence(manifest, absent)
+        here = self._kept(manifest).difference(absent)
+        return HeavyFiles(len(here), len(found.fetchable), len(found.unkept))
+
+    def _absence(self, manifest: Manifest, names: list[str]) -> dvc_lock.Absence:
+        kept = self._kept(manifest) if names else frozenset[str]()
+        return dvc_lock.absence(manifest, names, kept, self.records, self.digests)
+
+    def _kept(self, manifest: Manifest) -> frozenset[str]:
+        """The artifact's files that DVC keeps: all, if no configuration asks for the artifact."""
+        row, sizes = self.table.get(manifest.path), heavy_sizes(manifest)
+        return frozenset(sizes) if row is None else self._projects[row.label].kept(row, sizes)
 
     def _not_requested(self, manifest: Manifest) -> Check:
         """An artifact of a known scale that its configuration does not ask for."""

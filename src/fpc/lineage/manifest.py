@@ -14,6 +14,7 @@ from fpc.core.errors import UserError
 from fpc.core.file_errors import remedy_of
 from fpc.core.files import digest_of, sha256_of
 from fpc.lineage import origin
+from fpc.lineage.artifact import is_heavy
 from fpc.lineage.manifest_schema import parse
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -90,6 +91,12 @@ class Manifest:
 
     def _dependencies(self) -> dict[str, str]:
         return {item["uri"]: item["digest"]["sha256"] for item in self.definition["resolvedDependencies"]}
+
+
+def heavy_sizes(manifest: Manifest) -> dict[str, int]:
+    """Name -> bytes of the artifact's files that git does not hold."""
+    items = manifest.statement["subject"]
+    return {item["name"]: item["size"] for item in items if is_heavy(item["name"])}
 
 
 def subject(folder: Path, files: Iterable[Path]) -> list[dict[str, Any]]:

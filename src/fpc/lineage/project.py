@@ -27,3 +27,7 @@ class Project(Protocol):
     def section(self, row: Row) -> Mapping[str, Any]:
         """The part of the configuration that determines a row's content, as JSON values."""
         ...
+
+    def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
+        """Which files DVC keeps of those of a row that git does not hold (name -> bytes)."""
+        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Finding, Verdict, named
 
@@ -12,10 +13,15 @@ SHOWN = 10  # artifacts listed with the same reasons
 
 
 def as_json(findings: Iterable[Finding]) -> str:
-    """Artifact, verdict and reasons of each finding, as a JSON list."""
+    """Artifact, verdict, reasons and numbers of heavy files of each finding, as a JSON list."""
     return json.dumps(
         [
-            {"artifact": str(item.artifact), "verdict": item.verdict, "reasons": item.reasons}
+            {
+                "artifact": str(item.artifact),
+                "verdict": item.verdict,
+                "reasons": item.reasons,
+                "heavy_files": asdict(item.heavy),
+            }
             for item in findings
         ]
     )
@@ -25,7 +31,7 @@ def as_text(findings: list[Finding]) -> str:
     """A line for each artifact with a problem, worst first, then the counts.
 
     Artifacts that are not current only because of their parents share one line; missing ones share one
-    line for each phase of an experiment.
+    line for each phase of an experiment. If weights or data are absent, their files are counted at the end.
     """
     wrong = sorted(findings, key=lambda item: (-SEVERITY[item.verdict], item.inherited, item.artifact))
     own = [item for item in wrong if not item.inherited]
@@ -34,7 +40,19 @@ def as_text(findings: list[Finding]) -> str:
     lines += _missing([item for item in own if item.verdict == Verdict.MISSING])
     counts = Counter(item.verdict for item in findings)
     words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    return "\n".join([*lines, ", ".join(words) or "nothing found"])
+    return "\n".join([*lines, ", ".join(words) or "nothing found", *_heavy(findings)])
+
+
+def _heavy(findings: list[Finding]) -> Iterator[str]:
+    """How much of weights and data is here, unless all of it is."""
+    here, to_fetch, not_kept = (
+        sum(getattr(item.heavy, name) for item in findings) for name in ("here", "to_fetch", "not_kept")
+    )
+    if to_fetch or not_kept:
+        words = [f"{here} here"]
+        words += [f"{to_fetch} to fetch (dvc pull)"] if to_fetch else []
+        words += [f"{not_kept} not kept (`record` in the configuration)"] if not_kept else []
+        yield f"files of weights and data: {', '.join(words)}"
 
 
 def _line(item: Finding, reasons: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     """The verdict on an artifact, from best to worst."""
 
     VERIFIED = "verified"
-    ABSENT = "absent"  # current; files that DVC keeps and has a record of are not here
+    ABSENT = "absent"  # current; files are not here by design: DVC has a record of them, or they are not kept
     BEHIND = "behind"  # only code or environment changed since
     MISSING = "missing"  # not made, or files named by the manifest are gone
     STALE = "stale"  # configuration or an input changed since
@@ -30,16 +30,30 @@ Check = Iterator[tuple[Verdict, str]]
 
 
 @dataclass(frozen=True)
+class HeavyFiles:
+    """Numbers of files that git does not hold: weights, recordings, expert data.
+
+    ``here``: kept by DVC, and here. ``to_fetch``: not here; DVC has a record of them. ``not_kept``: not here;
+    the configuration says that they are not kept.
+    """
+
+    here: int = 0
+    to_fetch: int = 0
+    not_kept: int = 0
+
+
+@dataclass(frozen=True)
 class Finding:
     """The verdict on one artifact with all its reasons, those of the worst verdict first.
 
-    ``inherited``: the only problem is what it was made from.
+    ``inherited``: the only problem is what it was made from. ``heavy``: what is here of its weights and data.
     """
 
     artifact: Path
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     inherited: bool = False
+    heavy: HeavyFiles = HeavyFiles()
 
     @property
     def is_current(self) -> bool:
@@ -53,7 +67,7 @@ class Finding:
         words = tuple(reason for _, reason in reasons)
         if not reasons or SEVERITY[reasons[0][0]] <= SEVERITY[self.verdict]:
             return replace(self, reasons=words)
-        return Finding(self.artifact, reasons[0][0], words)
+        return replace(self, verdict=reasons[0][0], reasons=words, inherited=False)
 
     def with_parents(self, parents: Iterable[Finding]) -> Finding:
         """The finding combined with its parents': it is not current if one of them is not."""
@@ -67,7 +81,14 @@ class Finding:
             verdict = max(found, key=SEVERITY.__getitem__)
         if SEVERITY[verdict] <= SEVERITY[self.verdict]:
             return replace(self, reasons=self.reasons + reasons)
-        return Finding(self.artifact, verdict, reasons + self.reasons, inherited=self.is_current)
+        return replace(self, verdict=verdict, reasons=reasons + self.reasons, inherited=self.is_current)
+
+    def when_complete(self) -> Finding:
+        """The finding if every file that DVC keeps has to be here: then those to be fetched are missing."""
+        if not self.is_current or not self.heavy.to_fetch:
+            return self
+        reason = f"files to fetch: {self.heavy.to_fetch} (dvc pull)"
+        return replace(self, verdict=Verdict.MISSING, reasons=(reason, *self.reasons))
 
 
 def unreadable(name: object, error: OSError) -> tuple[Verdict, str]:

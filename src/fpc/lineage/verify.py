@@ -51,7 +51,7 @@ class Audit:
             others += links
             others += self._strays(found, files)
             others += self._not_made(path, {*found})
-            others += dvc_lock.folders(path, self._freshness.recorded, self.digests)
+            others += dvc_lock.folders(path, self._freshness.records, self.digests)
         return list(manifests), others
 
     def finding(self, path: Path) -> Finding:
@@ -71,7 +71,7 @@ class Audit:
 
     def _recorded(self, path: Path) -> Check:
         if isinstance(manifest := self._freshness.manifest(path), Manifest):
-            yield from dvc_lock.check(manifest, self._freshness.recorded, self.digests)
+            yield from dvc_lock.check(manifest, self._freshness.records, self.digests)
 
     def _signed(self, path: Path) -> Check:
         if self._signature is not None and (problem := self._signature(path)) is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,8 +14,12 @@ from fpc.config.experiment import Experiment
 from fpc.core.device import Device
 from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
+from fpc.lineage.artifact import Row
 from fpc.retention.interface import MethodOptions
 from fpc.workflow.job_resources import SLURM_OPTIONS, JobResources, SlurmSection
+
+MILESTONE = re.compile(r"milestones/step_([0-9]+)\.safetensors")
+MB = 1_000_000
 
 
 class FigureSection(Section):
@@ -45,6 +50,41 @@ class ReportSection(Section):
     """The self-contained page that shows everything."""
 
     title: str = Field(description="Title of the page.")
+
+
+class RecordSection(Section):
+    """Which weights, recordings and expert data `fpc record` lists for DVC; the others are not kept.
+
+    Of a file that is not kept, git still has the manifest with its digest, and a clone lacks it by design.
+    """
+
+    milestones: Literal["all", "last"] = Field(
+        description="Of a fine-tuned run: every milestone, or only the last."
+    )
+    seeds: Literal["all"] | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+        description="Fine-tuned runs of which anything is kept: those with one of these seeds, or `all`."
+    )
+    max_file_mb: PositiveInt | None = Field(
+        description="No larger file is kept, of whatever phase; in MB (1,000,000 bytes). `null`: no limit."
+    )
+
+    def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
+        """Which of a run's files are kept.
+
+        Args:
+            row: the run.
+            sizes: bytes of each of its files that git does not hold, by name in the run's folder.
+        """
+        limit = None if self.max_file_mb is None else self.max_file_mb * MB
+        names = {name for name, size in sizes.items() if limit is None or size <= limit}
+        if row.phase != "finetune":
+            return frozenset(names)
+        if self.seeds != "all" and not set(self.seeds) & set(row.seeds):
+            return frozenset()
+        steps = {name: int(found[1]) for name in sizes if (found := MILESTONE.fullmatch(name))}
+        if self.milestones == "last":
+            names -= {name for name, step in steps.items() if step < max(steps.values())}
+        return frozenset(names)
 
 
 class PlanSection(Section):
@@ -106,6 +146,7 @@ class Root(Section):
     claims: ClaimsSection = Field(description="Claims.")
     report: ReportSection = Field(description="Report.")
     plan: PlanSection = Field(description="Expected speeds.")
+    record: RecordSection = Field(description="What DVC keeps.")
 
 
 @dataclass(frozen=True)
@@ -120,6 +161,7 @@ class Configuration:
     claims: ClaimsSection
     report: ReportSection
     plan: PlanSection
+    record: RecordSection
 
     @property
     def label(self) -> str:

@@ -1,16 +1,18 @@
 """Records results in DVC: weights and recordings in its cache, digests in git.
 
-Files of an experiment's phase that are not in git are listed, with their digests, in
-``weights/<scale>/<experiment>/<phase>.dvc``. Tables, figures, claims and the report are stages of
-``dvc.yaml``, and ``dvc.lock`` has their digests.
+Files of an experiment's phase that DVC keeps are listed, with their digests, in
+``weights/<scale>/<experiment>/<phase>.dvc``. ``record`` in the configuration says which those are; the
+others are not listed, because `dvc pull` fails if the remote lacks a listed file. Tables, figures, claims and
+the report are stages of ``dvc.yaml``, and ``dvc.lock`` has their digests.
 
 The workflow's driver does this after the jobs, never inside one, because DVC locks the whole project. It
 runs ``dvc commit -f`` on each of these, with two differences. Only outputs that match their manifests are
 recorded. And missing outputs (a run not made yet, weights not pulled) keep their previous record, so a
 partial tree can be recorded.
 
-A ``*.dvc`` file also stores the sha256 of the manifest that each run's outputs were recorded with. Weights
-of a different run have the same size, so only this shows whether a record of missing outputs is theirs.
+A ``*.dvc`` file also stores the sha256 of the manifest of each run, even if none of its files is kept.
+Weights of a different run have the same size, so only this shows whether a record of missing outputs is
+theirs, and whether a file that is not kept is missing by design.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from ruamel.yaml import YAML
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import sha256_of, write_text
-from fpc.lineage.artifact import Row, is_heavy
-from fpc.lineage.dvc_lock import MANIFESTS, WEIGHTS, Record, read_record
+from fpc.lineage.artifact import Row
+from fpc.lineage.dvc_lock import MANIFESTS, STORE, WEIGHTS, Record, read_record, run_folder
 from fpc.lineage.freshness import Freshness, freshness
-from fpc.lineage.manifest import Manifest, read
+from fpc.lineage.manifest import Manifest, heavy_sizes, read
 from fpc.lineage.places import links_of
 from fpc.lineage.signing import signature_of
 from fpc.workflow.configuration import Configuration
@@ -58,14 +60,17 @@ def record(configuration: Configuration) -> list[str]:
         )
     write_pipeline()
     groups = targets(configuration)
-    left_out = unsound(configuration, groups)
+    table = RunTable(configuration)
+    left_out = unsound(table, groups)
     sound = {
         name: group
         for name, group in groups.items()
         if name not in left_out and any(row.manifest.exists() for row in group)
     }
     empty = [
-        name for name, group in sound.items() if name.endswith(".dvc") and not list_weights(Path(name), group)
+        name
+        for name, group in sound.items()
+        if name.endswith(".dvc") and not list_weights(Path(name), group, table)
     ]
     try:
         with Repo(".") as repository:
@@ -95,37 +100,44 @@ def _target(label: str, phase: str, experiment: str | None) -> str:
     return (WEIGHTS / label / experiment / f"{phase}.dvc").as_posix()
 
 
-def heavy_paths(row: Row) -> list[Path]:
-    """Files and folders named by a run's manifest that are not in git.
+def kept_paths(table: RunTable, row: Row) -> list[Path]:
+    """What DVC keeps of a run: a folder if all of its files are kept, else single files.
 
     Raises:
         ManifestError: the manifest cannot be read.
     """
-    names = {name.partition("/")[0] for name in read(row.manifest).subjects if is_heavy(name)}
-    return [row.folder / name for name in sorted(names)]
+    sizes = heavy_sizes(read(row.manifest))
+    kept = table.kept(row, sizes)
+    parted = {_top(name) for name in sizes.keys() - kept}
+    return [
+        row.folder / name for name in sorted({name if _top(name) in parted else _top(name) for name in kept})
+    ]
 
 
-def list_weights(file: Path, group: list[Row]) -> bool:
-    """Write the list of outputs in a ``*.dvc`` file: those that are here, and those recorded before.
+def _top(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def list_weights(file: Path, group: list[Row], table: RunTable) -> bool:
+    """Write the list of outputs in a ``*.dvc`` file: those kept that are here, and those recorded before.
 
     Records of runs that have not been made are kept; those of runs no longer configured are dropped.
 
     Returns:
-        Whether there is anything to list; if not, the file is removed.
+        Whether there is anything to list, or a manifest to record; if not, the file is removed.
     """
     known = read_record(file) if file.exists() else Record((), {})
     recorded = {str(out["path"]): out for out in known.outs}
-    paths: list[str] = []
+    paths: set[str] = set()
     for row in group:
         if row.manifest.exists():
-            named = [path.as_posix() for path in heavy_paths(row)]
-            paths += [path for path in named if path in recorded or Path(path).exists()]
+            paths |= {listed for path in kept_paths(table, row) if (listed := _listed(path, recorded))}
         else:
-            paths += [path for path in recorded if Path(path).parent == row.folder]
-    if not paths:
+            paths |= {path for path in recorded if run_folder(Path(path)) == row.folder}
+    if not paths and not any(heavy_sizes(read(row.manifest)) for row in group if row.manifest.exists()):
         file.unlink(missing_ok=True)
         return False
-    if set(paths) == set(recorded):
+    if file.exists() and paths == set(recorded):
         return True
     root = "/".join([".."] * (len(file.parts) - 1))
     outs = [recorded.get(path, {"path": path}) for path in sorted(paths)]
@@ -136,29 +148,37 @@ def list_weights(file: Path, group: list[Row]) -> bool:
     return True
 
 
-def recorded_with(file: Path, group: list[Row]) -> dict[str, str]:
-    """Manifest -> sha256, for each run whose outputs a ``*.dvc`` file lists.
+def _listed(path: Path, recorded: Mapping[str, object]) -> str | None:
+    """The output by which a kept file or folder is listed; None if it is neither here nor recorded.
+
+    (If it is not here, its record may be that of a whole folder, from before less of it was kept.)
+    """
+    if path.exists():
+        return path.as_posix()
+    return next((known for item in (path, *path.parents) if (known := item.as_posix()) in recorded), None)
+
+
+def manifests_of(file: Path, group: list[Row]) -> dict[str, str]:
+    """Manifest -> sha256, for each of a phase's runs, whether or not any of its files are kept.
 
     (Missing outputs were recorded with the manifest that is here; otherwise ``unsound`` refuses them.)
     """
-    record = read_record(file)
-    listed = {Path(out["path"]).parent for out in record.outs}
-    found = dict(record.manifests)
+    known = read_record(file).manifests
+    found = {row.manifest.as_posix(): known.get(row.manifest.as_posix()) for row in group}
     found |= {row.manifest.as_posix(): sha256_of(row.manifest) for row in group if row.manifest.exists()}
-    return {path: digest for path, digest in sorted(found.items()) if Path(path).parent in listed}
+    return {path: digest for path, digest in sorted(found.items()) if digest is not None}
 
 
-def unsound(configuration: Configuration, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
+def unsound(table: RunTable, groups: Mapping[str, list[Row]]) -> dict[str, list[str]]:
     """Target -> why it must not be recorded: one of its runs, or of a target that it reads, is unsound.
 
     (DVC also records the digests of what a stage reads.)
     """
     found: dict[str, list[str]] = {}
-    table = RunTable(configuration)
     fresh = freshness(table)
     stage = {row: name for name, group in groups.items() for row in group}
     for name, group in groups.items():  # parents before children
-        own = [problem for row in group for problem in problems(fresh, row)]
+        own = [problem for row in group for problem in problems(fresh, table, row)]
         read_by = {stage[parent] for row in group for parent in table.parents(row)}
         if own := own or [f"made from {other}" for other in groups if other in read_by and other in found]:
             found[name] = own
@@ -175,8 +195,13 @@ def check_scale(configuration: Configuration) -> None:
     """Check that ``dvc.yaml`` has stages of this scale.
 
     Raises:
-        ConfigError: it does not; the text names the command that adds them.
+        ConfigError: it does not; the text names the command that adds them. Or its records would lie in the
+            remote inside the repository.
     """
+    if configuration.label == STORE.name:
+        raise ConfigError(
+            f"scale {configuration.label} cannot be recorded: {STORE} is DVC's remote; rename the scale"
+        )
     known = recorded_scales()
     if (configuration.scale, configuration.variant) in known:
         return
@@ -192,7 +217,7 @@ def _commit(repository: Repo, target: str, group: list[Row]) -> int:
     """Record one target; returns the number of its outputs that are missing."""
     (stage,) = repository.commit(target, force=True, allow_missing=True)
     if target.endswith(".dvc"):
-        manifests = recorded_with(Path(target), group)
+        manifests = manifests_of(Path(target), group)
         if (stage.meta or {}).get(MANIFESTS) != manifests:
             stage.meta = {MANIFESTS: manifests}
             with repository.lock:
@@ -206,7 +231,7 @@ def _absent_lines(absent: Mapping[str, int]) -> Iterator[str]:
         yield from (f"  {name}: {count} output{'s' * (count > 1)}" for name, count in absent.items() if count)
 
 
-def problems(fresh: Freshness, row: Row) -> Iterator[str]:
+def problems(fresh: Freshness, table: RunTable, row: Row) -> Iterator[str]:
     """Why an artifact must not be recorded; yields nothing if it is current or not made."""
     if not row.manifest.exists():
         if row.name is None and any(_files(row.folder)):
@@ -217,7 +242,7 @@ def problems(fresh: Freshness, row: Row) -> Iterator[str]:
         yield from (f"{row.manifest}: {reason}" for reason in found.reasons)
     if isinstance(manifest, Manifest):
         yield from _unnamed(row, manifest)
-        for path in heavy_paths(row):
+        for path in kept_paths(table, row):
             yield from _incomplete(path, {row.folder / name for name in manifest.subjects})
 
 

@@ -97,6 +97,8 @@ def _remedy(fresh: Freshness, row: Row) -> str:
     if not row.manifest.exists():
         return f"make {row.folder}: {command(row)}"
     match fresh.of(row).verdict:
+        case Verdict.ABSENT if fresh.of(row).heavy.not_kept:
+            return f"not all of its files are kept; delete {row.manifest} and make it again: {command(row)}"
         case Verdict.ABSENT:
             return f"fetch it (dvc pull), or delete {row.manifest} and make it again: {command(row)}"
         case Verdict.MISSING:

@@ -76,6 +76,7 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
         claims=root.claims,
         report=root.report,
         plan=root.plan,
+        record=root.record,
     )
     for name in experiments:
         _check_methods(configuration, name, origin)

@@ -34,7 +34,7 @@ def as_yaml(configuration: Configuration) -> str:
         },
         **{
             key: getattr(configuration, key).model_dump(mode="json")
-            for key in ("figure", "claims", "report", "plan")
+            for key in ("figure", "claims", "report", "plan", "record")
         },
     }
     stream = io.StringIO()

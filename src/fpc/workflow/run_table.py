@@ -5,7 +5,7 @@ Snakemake, ``fpc plan``, ``fpc status`` and the audit all use this table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -195,3 +195,7 @@ class RunTable:
         if key not in self._sections:
             self._sections[key] = section_of(self.configuration, row)
         return self._sections[key]
+
+    def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
+        """Which files DVC keeps of those of a row that git does not hold (name -> bytes)."""
+        return self.configuration.record.kept(row, sizes)
