@@ -107,7 +107,7 @@ sbom: setup ## write the software bill of materials to build/sbom.cdx.json
 scan: setup ## check the lock files for known vulnerabilities; SERVICE=pypi (default) or osv
 	@$(BIN)/python tools/scan.py --service $(SERVICE)
 
-clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: own cache)
+clean-room: ## fresh clone and environment, pull, audit, redraw a figure; REMOTE=folder or URL (default: in the clone)
 	@python=$$(command -v $(PYTHON) || command -v python3) && \
 	  $$python workflow/scripts/clean_room.py $(if $(REMOTE),"--remote=$(REMOTE)") $(if $(ENDPOINT),"--endpoint=$(ENDPOINT)")
 

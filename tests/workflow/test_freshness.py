@@ -155,7 +155,7 @@ def test_all_six_say_the_same(
         "status": {item.row.phase for item in run_states(configuration) if item.state == "done"},
         "explain": {row.phase for row in rows if "is done." in explain_text(row.manifest)},
         "record": {row.phase for row in rows if row.manifest.exists()}
-        - {row.phase for row in rows if list(problems(freshness(table), row))},
+        - {row.phase for row in rows if list(problems(freshness(table), table, row))},
         "verify": {row.phase for row in rows if found[row.manifest] in ACCEPTABLE},
         "driver": {row.phase for row in rows if row.manifest.as_posix() not in driver},
         "execute": {row.phase for row in rows if by_execute(configuration, row)},

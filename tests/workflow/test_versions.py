@@ -133,7 +133,9 @@ def test_push_clone_pull_leave_nothing_to_do_and_an_audit_all_verified(
     run(tmp_path, "git", "clone", "--quiet", copy, clone)
     shutil.rmtree(copy)  # only git's files and the remote are left
     assert list(clone.rglob("*.safetensors")) == []
-    assert run(clone, "fpc", "audit", "verify") == "4 verified, 3 absent\n"
+    assert run(clone, "fpc", "audit", "verify") == (
+        "4 verified, 3 absent\nfiles of weights and data: 0 here, 7 to fetch (dvc pull)\n"
+    )
     assert "Data and pipelines are up to date" in run(clone, "dvc", "repro")  # no stage needs weights
     run(clone, "dvc", "pull", "weights/tiny/two_state_mdp/pretrain.dvc")
     assert [file.relative_to(clone) for file in clone.rglob("*.safetensors")] == [POLICY]
@@ -184,7 +186,9 @@ def test_weights_made_again_and_lost_do_not_keep_the_previous_record(copy: Path)
     (copy / "kept").rename(copy / POLICY)
     assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
     (copy / POLICY).unlink()
-    assert run(copy, "fpc", "audit", "verify") == "6 verified, 1 absent\n"
+    assert run(copy, "fpc", "audit", "verify") == (
+        "6 verified, 1 absent\nfiles of weights and data: 6 here, 1 to fetch (dvc pull)\n"
+    )
     recorded = file.read_bytes()
     assert "pretrain.dvc: 1 output" in run(copy, "fpc", "record", "--scale=tiny")
     assert file.read_bytes() == recorded

@@ -1,10 +1,10 @@
-"""Checks that git and the DVC remote are all that a result needs: `make clean-room`.
+"""Checks that git, with the DVC remote that is in it, is all that a result needs: `make clean-room`.
 
 In a temporary folder it makes a fresh clone of what is committed, runs `make setup` and `dvc pull`, checks
 that Snakemake has nothing to do, runs the audit, redraws one figure and compares it byte for byte.
 
-Exit code 0: all of that succeeded; files that the remote lacks are listed and are not a failure. 1: anything
-else. Needs only Python.
+Exit code 0: all of that succeeded; recorded files that the remote lacks are listed and are not a failure, and
+files that are not kept are not expected. 1: anything else. Needs only Python.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,21 +60,10 @@ def run(folder: Path, *command: str | Path, accept: Sequence[int] = (0,)) -> str
 
 
 def remote_of(asked: str | None) -> str | None:
-    """Where to pull from: the given remote, else the project's default (None), else this checkout's cache.
-
-    Raises:
-        Broken: there is none of these.
-    """
-    if asked:
-        return str(Path(asked).resolve()) if Path(asked).is_dir() else asked
-    settings = ConfigParser()
-    settings.read(ROOT / ".dvc" / "config")
-    if settings.has_option("core", "remote"):
+    """Where to pull from: the given remote, else the clone's default one (None), which is in the clone."""
+    if not asked:
         return None
-    cache = ROOT / ".dvc" / "cache"
-    if not cache.is_dir():
-        raise Broken(f"no remote is set up and {cache} does not exist; give one: make clean-room REMOTE=...")
-    return str(cache)
+    return str(Path(asked).resolve()) if Path(asked).is_dir() else asked
 
 
 def pull(clone: Path, remote: str | None, endpoint: str | None) -> None:
@@ -91,7 +79,8 @@ def pull(clone: Path, remote: str | None, endpoint: str | None) -> None:
     run(clone, ".venv/bin/dvc", "pull", "--allow-missing")
     weights = sum(1 for _ in (clone / "results").rglob("*.safetensors"))
     if not weights:
-        raise Broken(f"{remote or 'the default remote'} has none of the weights; give another: REMOTE=...")
+        remedy = "run dvc push and commit weights/store, or give another: REMOTE=..."
+        raise Broken(f"{remote or 'the default remote'} has none of the weights; {remedy}")
     say(f"pulled from {remote or 'the default remote'}: {weights} files of weights")
 
 
@@ -119,7 +108,8 @@ def audit(clone: Path, scale: str) -> str:
     if wrong or not findings:
         listed = "\n".join(f"  {item['verdict']} {item['artifact']}: {item['reasons']}" for item in wrong)
         raise Broken(f"the audit found:\n{listed or '  nothing to verify'}")
-    lacking = [(item, reason) for item in findings for reason in item["reasons"] if "not here" in reason]
+    absent = [(item, reason) for item in findings for reason in item["reasons"] if "not here" in reason]
+    lacking = [(item, reason) for item, reason in absent if "not kept" not in reason]
     for item, reason in lacking:
         print(f"  {Path(item['artifact']).parent}: {reason}")
     return words + (f"; {len(lacking)} {LACKING}" if lacking else "")
@@ -169,9 +159,7 @@ def prove(folder: Path, options: argparse.Namespace) -> str:
 def main() -> int:
     """Run the check in a temporary folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--remote", help="DVC remote: a folder or URL (default: the project's, else its cache)"
-    )
+    parser.add_argument("--remote", help="DVC remote: a folder or URL (default: the one in the clone)")
     parser.add_argument("--endpoint", help="server of an s3:// remote, if it is not AWS")
     parser.add_argument("--scale", default="laptop")
     parser.add_argument("--figure", default="figure_7")
