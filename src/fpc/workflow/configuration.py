@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
@@ -61,12 +61,20 @@ class RecordSection(Section):
     milestones: Literal["all", "last"] = Field(
         description="Of a fine-tuned run: every milestone, or only the last."
     )
-    seeds: Literal["all"] | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+    seeds: Literal["all"] | tuple[NonNegativeInt, ...] = Field(
         description="Fine-tuned runs of which anything is kept: those with one of these seeds, or `all`."
     )
     max_file_mb: PositiveInt | None = Field(
         description="No larger file is kept, of whatever phase; in MB (1,000,000 bytes). `null`: no limit."
     )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds_are_listed(cls, value: Any) -> Any:
+        seeds = value if isinstance(value, list | tuple) else []
+        if value != "all" and not (seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
+            raise ValueError("must be `all`, or a list of seeds such as [0]")
+        return value
 
     def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
         """Which of a run's files are kept.

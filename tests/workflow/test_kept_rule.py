@@ -1,0 +1,49 @@
+"""What DVC keeps of a run: the section `record` of the configuration."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from fpc.lineage.artifact import Row
+from fpc.workflow.configuration import RecordSection
+
+FIRST = Row("tiny", "finetune", "apple_retrieval", "vanilla", (0,))
+GROUP = Row("tiny", "finetune", "apple_retrieval", "vanilla", tuple(range(5, 10)))
+COLLECT = Row("tiny", "collect", "apple_retrieval", seeds=(3,))
+MILESTONES = {f"milestones/step_{step}.safetensors": 2_000_000 for step in (0, 1000, 20000, 9000)}
+LAST = {"milestones/step_20000.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("milestones", "seeds", "row", "expected"),
+    [
+        ("all", "all", FIRST, set(MILESTONES)),
+        ("last", "all", FIRST, LAST),  # by number, not by name
+        ("last", "all", GROUP, LAST),
+        ("last", (0,), FIRST, LAST),
+        ("last", (0,), GROUP, set()),
+        ("all", (0, 7), GROUP, set(MILESTONES)),  # one file has the weights of all seeds of a run
+    ],
+)
+def test_milestones_and_seeds_of_fine_tuned_runs(
+    milestones: str, seeds: str | tuple[int, ...], row: Row, expected: set[str]
+) -> None:
+    rule = RecordSection.model_validate({"milestones": milestones, "seeds": seeds, "max_file_mb": None})
+    assert rule.kept(row, MILESTONES) == expected
+
+
+def test_a_file_above_the_limit_is_kept_of_no_phase_and_no_earlier_milestone_takes_its_place() -> None:
+    rule = RecordSection(milestones="last", seeds=(0,), max_file_mb=2)
+    large = MILESTONES | dict.fromkeys(LAST, 2_000_001)
+    assert rule.kept(FIRST, MILESTONES) == LAST
+    assert rule.kept(FIRST, large) == set()
+    assert rule.kept(COLLECT, {"expert.safetensors": 3_000_000, "analysis.safetensors": 5}) == {
+        "analysis.safetensors"
+    }
+
+
+@pytest.mark.parametrize("seeds", ["none", [], [-1], [True], 0])
+def test_seeds_are_all_or_a_list(seeds: object) -> None:
+    with pytest.raises(ValidationError, match="must be `all`, or a list of seeds"):
+        RecordSection.model_validate({"milestones": "all", "seeds": seeds, "max_file_mb": None})
