@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fpc.core.checkpoint import load_checkpoint
 from fpc.core.files import write_tensors
+from fpc.domains.montezuma.expert_frames import write_expert
 from fpc.learners.appo.job import Job
 from tests.learners.appo_job import devices_of, job, streamed_games
 from tests.learners.test_appo import kill_after, run, same
@@ -48,7 +49,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     size = rnd_job(path.parent).make_network().shape
     pictures = torch.randint(256, (40, size[0] * size[1] * size[2]), dtype=torch.uint8, generator=generator)
-    write_tensors(path, {"observations": pictures, "outputs": torch.randn(40, 18, generator=generator)})
+    write_expert(path, {"observations": pictures, "outputs": torch.randn(40, 18, generator=generator)})
     return {
         "expert": "fpc.domains.montezuma.factories:data_of",
         "expert_arguments": {"path": str(path)},

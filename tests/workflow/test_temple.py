@@ -12,6 +12,7 @@ from tests.workflow.chain import run_chain
 from fpc.core.files import read_tensors
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import RoomAttempt
+from fpc.domains.montezuma.expert_frames import read_expert
 from fpc.domains.montezuma.passages import replay_game
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import (
@@ -75,7 +76,7 @@ def test_the_expert_leaves_states_that_can_be_played_again(made: Path) -> None:
 
 
 def test_expert_data_are_pi_stars_outputs(made: Path) -> None:
-    data = read_tensors(made / "montezuma" / "collect" / "seed_0" / "expert.safetensors")
+    data = read_expert(made / "montezuma" / "collect" / "seed_0" / "expert.safetensors")
     assert data["observations"].shape == (100, 4 * 42 * 42)
     assert data["outputs"].shape == (100, 18)
 

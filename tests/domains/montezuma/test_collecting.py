@@ -11,6 +11,7 @@ import torch
 
 from fpc.core.files import read_tensors
 from fpc.core.milestones import milestone_path
+from fpc.domains.montezuma.expert_frames import read_expert
 from fpc.domains.montezuma.finetuning import finetune
 from fpc.retention.ewc import EWC, EWCOptions
 from fpc.retention.registry import load_method
@@ -20,7 +21,7 @@ from .phases import collected, experiment, run_of
 
 def test_states_come_from_all_trajectories(project: Path) -> None:
     made = collected(experiment(collect={"trajectories": 20, "states": 400, "max_steps": 40}), project)
-    data = read_tensors(made["collect"] / "expert.safetensors")
+    data = read_expert(made["collect"] / "expert.safetensors")
     assert {name: len(value) for name, value in data.items()} == dict.fromkeys(
         ("observations", "outputs", "games"), 400
     )
@@ -46,7 +47,7 @@ def test_fisher_information_is_that_of_the_collected_states(
     options = EWCOptions(coefficient=1.0, fisher_samples=4000, fisher_floor=0.0)
     finetune(chosen, "ewc", options, run_of(project, "finetune", "ewc", **made))
     ((method, context),) = prepared
-    data = read_tensors(made["collect"] / "expert.safetensors")
+    data = read_expert(made["collect"] / "expert.safetensors")
     assert torch.equal(context.expert.tensors["observations"], data["observations"])
     # With respect to the last layer's bias, the Fisher information of a softmax is p (1 - p) of each action.
     probabilities = data["outputs"].double().softmax(-1)

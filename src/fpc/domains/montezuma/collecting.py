@@ -10,13 +10,13 @@ from torch import Tensor
 
 from fpc.core.device import device_name
 from fpc.core.errors import ConfigError
-from fpc.core.files import write_tensors
 from fpc.core.seeds import rng_of
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import EXPERT
 from fpc.domains.interface import Run
 from fpc.domains.montezuma.config import MontezumaExperiment
 from fpc.domains.montezuma.environment import MontezumaEnvironment
+from fpc.domains.montezuma.expert_frames import write_expert
 from fpc.domains.montezuma.factories import GAME_STARTS, game_starts_in, starts_in
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.pretraining import STARTS, VISITS, policy_of
@@ -56,7 +56,8 @@ class Reservoir:
 
 
 def collect(experiment: MontezumaExperiment, run: Run) -> None:
-    """Write ``expert.safetensors``: observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``, games int64.
+    """Write ``expert.safetensors``: observations uint8 ``[N, D]``, outputs float32 ``[N, 18]``, games int64
+    (:mod:`.expert_frames` reads it).
 
     All retention methods read these states of pi*'s trajectories, EWC's Fisher information too (paper).
     ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``. With ``start_room``,
@@ -94,7 +95,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
         write_start_states(run.output / GAME_STARTS, game_starts_in(pi_star / STARTS, environment))
     for name in (STARTS, VISITS):
         shutil.copyfile(pi_star / name, run.output / name)
-    write_tensors(run.output / EXPERT, {"observations": observations, "outputs": outputs, "games": games})
+    write_expert(run.output / EXPERT, {"observations": observations, "outputs": outputs, "games": games})
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from fpc.domains.finetuning import EXPERT
 from fpc.domains.montezuma.config import EnvironmentOptions, MontezumaExperiment, NetworkOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.environment import MontezumaEnvironment
+from fpc.domains.montezuma.expert_frames import read_expert
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.domains.montezuma.start_states import StartState, read_start_states, rooms_on_the_way
 from fpc.learners.appo import APPOSpecification, Call
@@ -121,7 +122,7 @@ def network_of(network: dict[str, Any], environment: dict[str, Any], *, seed: in
 
 def data_of(path: str) -> ExpertDataset:
     """The expert data of ``collect``."""
-    return ExpertDataset.read(Path(path))
+    return ExpertDataset(read_expert(Path(path)))
 
 
 def specification_of(

@@ -10,6 +10,8 @@ from fpc.domains.montezuma.emulator import ACTIONS
 from fpc.domains.montezuma.network import MontezumaNetwork
 from fpc.learners.appo.rnd import RandomNetworkDistillation
 
+SHRINKS = 30  # times, compressed screens
+
 
 def footprint(experiment: MontezumaExperiment, phase: str) -> Footprint:
     """Footprint of one run of a phase."""
@@ -23,7 +25,7 @@ def footprint(experiment: MontezumaExperiment, phase: str) -> Footprint:
         return Footprint(2 * weights + 5 * TABLES, 9, CHECKPOINTS * 2 * state)  # pi*, and the agent before it
     if phase == "collect":
         screens = environment.frame_stack * environment.screen_size**2
-        return Footprint(experiment.collect.states * (screens + 4 * ACTIONS + 8) + TABLES, 5)
+        return Footprint(experiment.collect.states * (screens // SHRINKS + 4 * ACTIONS + 8) + TABLES, 5)
     if phase == "finetune":
         return trained(weights, len(options.milestones()), state)
     return Footprint(TABLES, 3)
