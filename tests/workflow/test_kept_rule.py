@@ -33,6 +33,15 @@ def test_milestones_and_seeds_of_fine_tuned_runs(
     assert rule.kept(row, MILESTONES) == expected
 
 
+def test_a_folder_counts_as_a_whole() -> None:
+    rule = RecordSection(milestones="all", seeds="all", max_file_mb=2)
+    games = {f"games/{number}.ttyrec": 300_000 for number in range(6)}
+    assert rule.kept(COLLECT, games) == set(games)
+    assert rule.kept(COLLECT, games | {"games/6.ttyrec": 300_000, "policy.safetensors": 9}) == {
+        "policy.safetensors"
+    }
+
+
 def test_a_file_above_the_limit_is_kept_of_no_phase_and_no_earlier_milestone_takes_its_place() -> None:
     rule = RecordSection(milestones="last", seeds=(0,), max_file_mb=2)
     large = MILESTONES | dict.fromkeys(LAST, 2_000_001)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fpc.core.errors import ConfigError
 from fpc.core.tables import PI_STAR
 from fpc.domains.registry import domain_names, measures_pi_star
 from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant, seeds_name
@@ -31,7 +32,10 @@ def jobs(configuration: Configuration) -> int:
 def test_number_of_jobs_equals_the_formula_of_the_readme() -> None:
     for scale in scales():
         for variant in [None, *variants()]:
-            configuration = load(scale, variant)
+            try:
+                configuration = load(scale, variant)
+            except ConfigError:  # a scale of some domains, and figures of others
+                continue
             assert len(rows(configuration)) == jobs(configuration), configuration.label
             assert scale_and_variant(configuration.label) == (scale, variant)
 

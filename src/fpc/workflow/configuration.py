@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +66,8 @@ class RecordSection(Section):
         description="Fine-tuned runs of which anything is kept: those with one of these seeds, or `all`."
     )
     max_file_mb: PositiveInt | None = Field(
-        description="No larger file is kept, of whatever phase; in MB (1,000,000 bytes). `null`: no limit."
+        description="No larger file or folder is kept, of whatever phase (milestones count one by one); in "
+        "MB (1,000,000 bytes). `null`: no limit."
     )
 
     @field_validator("seeds", mode="before")
@@ -84,7 +86,11 @@ class RecordSection(Section):
             sizes: bytes of each of its files that git does not hold, by name in the run's folder.
         """
         limit = None if self.max_file_mb is None else self.max_file_mb * MB
-        names = {name for name, size in sizes.items() if limit is None or size <= limit}
+        outputs = {name: name if MILESTONE.fullmatch(name) else name.partition("/")[0] for name in sizes}
+        totals: Counter[str] = Counter()
+        for name, size in sizes.items():
+            totals[outputs[name]] += size
+        names = {name for name in sizes if limit is None or totals[outputs[name]] <= limit}
         if row.phase != "finetune":
             return frozenset(names)
         if self.seeds != "all" and not set(self.seeds) & set(row.seeds):
