@@ -34,7 +34,8 @@ def test_number_of_jobs_equals_the_formula_of_the_readme() -> None:
         for variant in [None, *variants()]:
             try:
                 configuration = load(scale, variant)
-            except ConfigError:  # a scale of some domains, and figures of others
+            except ConfigError as error:  # a scale of some domains, and figures of others
+                assert scale == "workstation", error  # noqa: PT017  (the only such scale)
                 continue
             assert len(rows(configuration)) == jobs(configuration), configuration.label
             assert scale_and_variant(configuration.label) == (scale, variant)

@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 from fpc.core.processes import process_pool, processes_wanted, usable_cores
-from fpc.domains.montezuma.config import GoExploreOptions
+from fpc.domains.montezuma.config import Goal, GoExploreOptions
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.environment import Goal
 from fpc.domains.montezuma.passages import ReplayedGame, replay_game
 from fpc.domains.montezuma.rooms import ram_number
 from fpc.domains.montezuma.search import Search

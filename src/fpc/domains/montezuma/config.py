@@ -13,6 +13,7 @@ from fpc.learners.appo.options import APPOOptions
 from fpc.learners.appo.rnd_options import RNDOptions
 
 ROOMS = 24
+Goal = Literal["any", "points"]
 
 
 class EnvironmentOptions(Section):
@@ -43,7 +44,7 @@ class EnvironmentOptions(Section):
         description="Start states of the attempts that are measured: all in `room`, or those at which it is "
         "entered. Training uses all.",
     )
-    goal: Literal["any", "points"] = Field(
+    goal: Goal = Field(
         default="any",
         description="What succeeds in a room: `any`: points, an item, or an exit other than the entrance "
         "(the paper); `points`: points alone, and leaving the room is a failure. Start states lie on the "

@@ -14,13 +14,12 @@ import gymnasium
 import numpy as np
 
 from fpc.core.seeds import rng_of
-from fpc.domains.montezuma.config import EnvironmentOptions
+from fpc.domains.montezuma.config import EnvironmentOptions, Goal
 from fpc.domains.montezuma.emulator import ACTIONS, INVENTORY, ROOM, Emulator
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import StartState, replay
 from fpc.learners.interface import VISITED
 
-Goal = Literal["any", "points"]
 Outcome = Literal["going", "success", "failure"]
 Task = Literal["game", "room"]
 

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fpc.domains.montezuma.config import Goal
 from fpc.domains.montezuma.emulator import Emulator
-from fpc.domains.montezuma.environment import Goal, RoomAttempt
+from fpc.domains.montezuma.environment import RoomAttempt
 from fpc.domains.montezuma.rooms import room_number
 from fpc.domains.montezuma.start_states import Demonstration, StartState
 
