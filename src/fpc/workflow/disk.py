@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fpc.domains.footprint import Footprint
+from fpc.domains.footprint import TABLES, Footprint
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import RESULTS, RUN_PHASES, Row
-from fpc.lineage.manifest import ManifestError, read
+from fpc.lineage.manifest import ManifestError, heavy_sizes, read
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import needed_inputs
 from fpc.workflow.run_table import rows, used_experiments
 
-RECORDED = ("pretrain", "collect", "finetune")  # phases whose files DVC's cache holds a second time
+RECORDED = ("pretrain", "collect", "finetune")  # phases of whose files DVC's cache keeps a second copy
 ENVIRONMENT = (2_400_000_000, 88_000, "measured on Linux, CPU build of torch")
 ENVIRONMENT_CUDA = (8_000_000_000, 92_000, "the CPU build as measured, CUDA's libraries as estimated")
+OTHER_FILES = 2  # of a fine-tuned run, beside its milestones: table, manifest
 FIGURE = (1_000_000, 5)  # SVG, PNG, CSV, manifest
 
 
@@ -80,7 +81,7 @@ def parts(
         for phase in RUN_PHASES
     }
     artifacts = runs or {key: phase_part(configuration, *key, group) for key, group in chosen.items()}
-    recorded = [part for (_, phase), part in artifacts.items() if phase in RECORDED]
+    recorded = [_kept(configuration, *key, group) for key, group in chosen.items() if key[1] in RECORDED]
     drawn = sum(row.experiment is None for row in table)
     size, files, source = ENVIRONMENT_CUDA if cuda else ENVIRONMENT
     return [
@@ -88,13 +89,37 @@ def parts(
         _state(configuration, chosen),
         Part(
             ".dvc/cache",
-            sum(part.bytes for part in recorded),
-            sum(part.files for part in recorded),
-            "weights and collected data a second time, once recorded",
+            sum(size for size, _ in recorded),
+            sum(files for _, files in recorded),
+            "what `record` keeps of weights and data, a second time",
         ),
         *_inputs(configuration),
         Part(".venv", size, files, source, size, files),
     ]
+
+
+def _kept(configuration: Configuration, experiment: str, phase: str, chosen: list[Row]) -> tuple[int, int]:
+    """Bytes and files that DVC keeps of the runs of a phase, by the configuration's ``record``."""
+    section = configuration.experiments[experiment]
+    expected = _expected_sizes(phase, load_domain(section.domain).footprint(section, phase))
+    size = files = 0
+    for row in chosen:
+        try:
+            sizes: Mapping[str, int] = heavy_sizes(read(row.manifest))
+        except (ManifestError, KeyError):
+            sizes = expected
+        kept = configuration.record.kept(row, sizes)
+        size, files = size + sum(sizes[name] for name in kept), files + len(kept)
+    return size, files
+
+
+def _expected_sizes(phase: str, expected: Footprint) -> dict[str, int]:
+    """Name -> bytes of the files of a run not made yet; those of ``pretrain`` and ``collect`` as one."""
+    if phase != "finetune":
+        return {"weights": expected.bytes}
+    milestones = expected.files - OTHER_FILES
+    each = (expected.bytes - TABLES) // milestones
+    return {f"milestones/step_{number}.safetensors": each for number in range(milestones)}
 
 
 def _sum(name: str, found: Iterable[Part], drawn: int) -> Part:
