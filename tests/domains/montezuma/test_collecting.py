@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from fpc.core.files import read_tensors
 from fpc.core.milestones import milestone_path
+from fpc.domains.montezuma.collecting import Reservoir
 from fpc.domains.montezuma.expert_frames import read_expert
 from fpc.domains.montezuma.finetuning import finetune
 from fpc.retention.ewc import EWC, EWCOptions
@@ -20,7 +22,8 @@ from .phases import collected, experiment, run_of
 
 
 def test_states_come_from_all_trajectories(project: Path) -> None:
-    made = collected(experiment(collect={"trajectories": 20, "states": 400, "max_steps": 40}), project)
+    options = {"trajectories": 20, "states": 400, "max_steps": 40}
+    made = collected(experiment(pretrain={"task": "game"}, collect=options), project)
     data = read_expert(made["collect"] / "expert.safetensors")
     assert {name: len(value) for name, value in data.items()} == dict.fromkeys(
         ("observations", "outputs", "games"), 400
@@ -29,6 +32,26 @@ def test_states_come_from_all_trajectories(project: Path) -> None:
     # 20 games of up to 40 steps: every second state is kept, about 20 of each.
     assert len(counts) == 20
     assert counts.min() >= 5
+
+
+def test_trajectories_of_a_pi_star_trained_on_attempts_end_with_the_attempt(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: dict[str, Counter[int]] = {"game": Counter(), "room": Counter()}
+    see = Reservoir.see
+    for task, seen in lengths.items():
+
+        def counting(self: Reservoir, observation: Any, game: int, seen: Counter[int] = seen) -> None:
+            seen[game] += 1
+            see(self, observation, game)
+
+        monkeypatch.setattr(Reservoir, "see", counting)
+        options = {"trajectories": 20, "states": 20, "max_steps": 40}
+        (project / task).mkdir()
+        collected(experiment(pretrain={"task": task}, collect=options), project / task)
+    assert set(lengths["game"].values()) == {40}  # a lost life does not end the game
+    assert max(lengths["room"].values()) <= 40
+    assert min(lengths["room"].values()) < 40
 
 
 def test_fisher_information_is_that_of_the_collected_states(

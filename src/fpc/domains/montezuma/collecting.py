@@ -60,6 +60,8 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     (:mod:`.expert_frames` reads it).
 
     All retention methods read these states of pi*'s trajectories, EWC's Fisher information too (paper).
+    Trajectories of a pi* that was trained on attempts in the room (``pretrain.task: room``) end with the attempt:
+    what it does afterwards it has never learned.
     ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``. With ``start_room``,
     ``game_starts.json`` holds the states at which fine-tuned games begin.
 
@@ -75,9 +77,12 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     generator = rng_of(run.seed, _COLLECT)
     reservoir = Reservoir(options.states, width, generator)
     starts = starts_in(pi_star / STARTS, environment.room)
-    limited = environment.model_copy(update={"max_steps": options.max_steps})
+    limits = {"max_steps": options.max_steps, "room_max_steps": options.max_steps}
+    limited = environment.model_copy(update=limits)
+    pretrain = experiment.pretrain
+    task = pretrain.task if pretrain.recipe == "rl_from_room" else "game"
     players = [
-        MontezumaEnvironment(limited, (run.seed, _COLLECT, index), starts)
+        MontezumaEnvironment(limited, (run.seed, _COLLECT, index), starts, task)
         for index in range(min(_BATCH, options.trajectories))
     ]
     sampler = torch.Generator().manual_seed(int(generator.integers(2**62)))

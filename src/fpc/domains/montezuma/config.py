@@ -178,9 +178,11 @@ class PretrainOptions(Section):
 class CollectOptions(Section):
     """The expert data: states of pi* from the room on."""
 
-    trajectories: PositiveInt = Field(description="Games played by pi* from start states in the room.")
+    trajectories: PositiveInt = Field(
+        description="Games played by pi* from start states in the room; with `pretrain.task: room`, attempts."
+    )
     states: PositiveInt = Field(description="States sampled from these games, in random order.")
-    max_steps: PositiveInt = Field(description="Maximum steps of a game.")
+    max_steps: PositiveInt = Field(description="Maximum steps of a game or attempt.")
 
 
 class FinetuneOptions(MilestoneOptions):
