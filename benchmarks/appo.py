@@ -55,7 +55,7 @@ def job_for(folder: Path, steps: int, method: str | None) -> Job:
         method=method,
         options=None if method is None else configuration.options("nethack", method).model_dump(mode="json"),
         expert=EXPERT,
-        expert_arguments={"folder": str(folder)},
+        expert_arguments={"folder": str(folder), "pi_star": str(folder / "policy.safetensors")},
     )
     if not (folder / "policy.safetensors").exists():
         network: Any = job.make_network()
@@ -64,7 +64,7 @@ def job_for(folder: Path, steps: int, method: str | None) -> Job:
         generator = torch.Generator().manual_seed(0)
         data = {
             "features": torch.rand(count, hidden, generator=generator).half(),
-            "outputs": torch.randn(count, 121, generator=generator).half(),
+            "actions": torch.zeros(count, dtype=torch.uint8),
             "starts": torch.arange(count) % 1000 == 0,
             "depth": torch.ones(count, dtype=torch.uint8),
         }

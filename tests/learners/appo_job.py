@@ -73,7 +73,7 @@ def streamed_games(folder: Path) -> dict[str, Any]:
     write_game_list(folder / GAMES_FILE, recordings)
     return {
         "expert": "fpc.domains.nethack.expert_sequences:open_sequences",
-        "expert_arguments": {"folder": str(folder)},
+        "expert_arguments": {"folder": str(folder), "pi_star": str(folder / "policy.safetensors")},
     }
 
 

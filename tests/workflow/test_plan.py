@@ -13,8 +13,6 @@ from tests.workflow.chain import ROOT, command_in
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import read_json, write_json
-from fpc.domains.footprint import TABLES
-from fpc.domains.registry import load_domain
 from fpc.lineage.manifest import read
 from fpc.workflow.disk import parts
 from fpc.workflow.loader import load
@@ -84,33 +82,6 @@ def test_runs_that_were_made_are_believed_first(monkeypatch: pytest.MonkeyPatch)
     assert plan.disk.source == "made"
 
 
-def size_of(experiment: str, phase: str, name: str) -> int:
-    """Bytes of a file of the committed results, as its manifest records them."""
-    manifest = read(ROOT / "results" / "laptop" / experiment / phase / "seed_0" / "manifest.json")
-    (size,) = (item["size"] for item in manifest.statement["subject"] if item["name"] == name)
-    return int(size)
-
-
-@pytest.mark.parametrize("experiment", ["robotic_sequence", "nethack", "montezuma"])
-def test_computed_sizes_are_those_of_files_that_exist(
-    experiment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(ROOT)
-    section = load("laptop").experiments[experiment]
-    domain = load_domain(section.domain)
-    domain.trial(section, tmp_path)  # writes an untrained pi*
-    weights = sum(path.stat().st_size for path in tmp_path.iterdir())
-    found = domain.footprint(section, "finetune")
-    milestones = len(section.finetune.milestones())  # type: ignore[attr-defined]
-    assert (found.bytes - TABLES) / milestones == pytest.approx(weights, rel=0.02)  # files have a header, too
-    assert found.files == milestones + 2
-    assert found.checkpoints > 2 * weights
-    collected = size_of(experiment, "collect", "expert.safetensors")
-    if experiment == "nethack":
-        collected += size_of(experiment, "collect", "divergence.safetensors")
-    assert domain.footprint(section, "collect").bytes == pytest.approx(collected, rel=0.2)
-
-
 def test_the_disk_of_paper_counts_every_part_once() -> None:
     found = {part.name: part for part in parts(load("paper"), cuda=True)}
     assert list(found) == [
@@ -121,8 +92,8 @@ def test_the_disk_of_paper_counts_every_part_once() -> None:
         "data/external/nld_aa",
         ".venv",
     ]
-    # NetHack alone: 25 runs with 24 milestones of 33M numbers of four bytes.
-    assert found["results"].bytes > 25 * 24 * 4 * 32_000_000
+    # NetHack alone: 25 runs of 24 milestones; scratch keeps 33M numbers of four bytes, others change 24M.
+    assert found["results"].bytes > 25 * 24 * 4 * (0.2 * 32_000_000 + 0.8 * 23_000_000)
     assert found["data/external/nethack_pi_star.safetensors"].bytes == pytest.approx(4 * 33e6, rel=0.02)
     assert found["data/external/nld_aa"].files > 109_545
     assert found[".dvc/cache"].bytes < found["results"].bytes

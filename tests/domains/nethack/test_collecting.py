@@ -8,19 +8,20 @@ import pytest
 import torch
 
 from fpc.core.files import read_tensors, write_tensors
+from fpc.domains.nethack.after_encoder import PolicyHead
 from fpc.domains.nethack.collecting import collect, divergence_games
 from fpc.domains.nethack.config import CloneOptions, NetHackExperiment, SourceOptions, StartStateOptions
-from fpc.domains.nethack.divergence import divergence, read_divergence_data, with_features
-from fpc.domains.nethack.expert_sequences import StoredSequences, open_sequences
+from fpc.domains.nethack.divergence import divergence, read_divergence_data, with_features, with_outputs
+from fpc.domains.nethack.expert_sequences import StoredSequences, StreamedSequences, open_sequences
 from fpc.domains.nethack.games import read_game
 from fpc.domains.nethack.metrics import METRICS
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import load_policy
 from fpc.domains.nethack.pretraining import pretrain
 from fpc.domains.nethack.recordings import Recording, Recordings
+from fpc.domains.nethack.replaying import replay_games
 from fpc.domains.nethack.sources import read_game_list
 from fpc.domains.nethack.start_states import read_start_states
-from fpc.learners.recurrence import unroll
 from fpc.workflow.run import Run
 
 from .random_games import NETWORK, experiment, task
@@ -123,26 +124,61 @@ def test_an_interrupted_pretraining_resumes(made: Path, tmp_path: Path) -> None:
     )
 
 
-def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
+def opened(
+    made: Path, name: str, streams: int, length: int, seed: int, limit: int | None = None
+) -> StoredSequences | StreamedSequences:
+    """The expert sequences of an artifact of `collect`."""
+    pi_star = str(made / "pretrain" / "policy.safetensors")
+    return open_sequences(str(made / name), streams, length, seed, limit, pi_star=pi_star)
+
+
+def test_stored_data_are_whole_games_without_pi_stars_outputs(made: Path) -> None:
     tensors = read_tensors(made / "collect" / "expert.safetensors")
     count = len(tensors["starts"])
     assert {name: (value.dtype, tuple(value.shape)) for name, value in tensors.items()} == {
         "features": (torch.float16, (count, NETWORK.hidden)),
-        "outputs": (torch.float16, (count, 121)),
         "actions": (torch.uint8, (count,)),
         "starts": (torch.bool, (count,)),
         "depth": (torch.uint8, (count,)),
     }
     assert int(tensors["starts"].sum()) == 4  # 6 games, 2 of them reserved for the divergence
-    network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
-    with torch.no_grad():
-        outputs, _ = unroll(
-            network.core, tensors["features"].float()[:, None], tensors["starts"][:, None], torch.zeros(1, 16)
-        )
-        own = network.policy(outputs[:, 0]).log_softmax(-1)
-    torch.testing.assert_close(own, tensors["outputs"].float(), atol=0.01, rtol=1e-3)
+    reserved = read_tensors(made / "collect" / "divergence.safetensors")
+    assert {name: value.dtype for name, value in reserved.items()} == {
+        name: value.dtype for name, value in tensors.items()
+    }
+    assert int(reserved["starts"].sum()) == 2
+
+
+def test_outputs_on_stored_games_are_those_of_pi_star_playing_the_recordings(made: Path) -> None:
+    """That is from the screens on, in single precision, game by game; the features stored are rounded."""
+    network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK)
+    games, _ = read_game_list(made / "streamed" / "games.json")  # those of `collect`, too
+    played = dict(replay_games(network, games, width=1))
+    expected = torch.cat([played[game].logits.log_softmax(-1) for game in games.games])
+    sequences = opened(made, "collect", 3, 16, 5)
+    assert isinstance(sequences, StoredSequences)
+    assert torch.equal(
+        sequences.tensors["actions"].long(), torch.cat([played[g].actions for g in games.games])
+    )
+    found = sequences.tensors["outputs"]
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), expected, atol=5e-3, rtol=2e-3)
+    other = opened(made, "collect", 2, 8, 7, limit=int(sequences.tensors["starts"].nonzero()[1]))
+    assert isinstance(other, StoredSequences)
+    assert torch.equal(other.tensors["outputs"], found)
+
+
+def test_opening_stored_games_draws_no_random_numbers(made: Path) -> None:
+    before = torch.get_rng_state()
+    opened(made, "collect", 3, 16, 5)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_divergence_of_pi_star_from_itself_is_zero(made: Path) -> None:
+    pi_star = made / "pretrain" / "policy.safetensors"
+    network = load_policy(pi_star, NETWORK)
     for folder in ("collect", "streamed"):
-        data = read_divergence_data(made / folder / "divergence.safetensors")
+        data = with_outputs(read_divergence_data(made / folder / "divergence.safetensors"), pi_star)
         assert int(data["starts"].sum()) == 2
         assert ("features" in data) == (folder == "collect")
         other = NetHackNetwork.seeded(NETWORK, 9)
@@ -155,7 +191,7 @@ def test_stored_outputs_are_those_of_pi_star(made: Path) -> None:
 
 
 def test_the_experts_actions_are_stored_and_streamed(made: Path) -> None:
-    """The actions kept beside pi*'s outputs are those of the recordings, game by game."""
+    """The actions kept beside the features are those of the recordings, game by game."""
     games, _ = read_game_list(made / "streamed" / "games.json")
     played = [read_game(games, game).actions.tolist() for game in games.games]
     tensors = read_tensors(made / "collect" / "expert.safetensors")
@@ -163,7 +199,7 @@ def test_the_experts_actions_are_stored_and_streamed(made: Path) -> None:
     actions = tensors["actions"].tolist()
     stored = [actions[begin:end] for begin, end in zip(begins, [*begins[1:], len(actions)], strict=True)]
     assert sorted(stored) == sorted(played)
-    first, again = (open_sequences(str(made / folder), 2, 8, 0).next() for folder in ("collect", "streamed"))
+    first, again = (opened(made, folder, 2, 8, 0).next() for folder in ("collect", "streamed"))
     assert first.actions is not None
     assert again.actions is not None
     assert first.actions.tolist() == again.actions.tolist()
@@ -215,7 +251,7 @@ def test_steps_beyond_the_limit_are_not_stored(made: Path, tmp_path: Path) -> No
 
 def test_stored_and_streamed_sequences_read_the_same_games(made: Path) -> None:
     network = load_policy(made / "pretrain" / "policy.safetensors", NETWORK).eval()
-    stored, streamed = (open_sequences(str(made / name), 3, 16, 5) for name in ("collect", "streamed"))
+    stored, streamed = (opened(made, name, 3, 16, 5) for name in ("collect", "streamed"))
     for _ in range(40):
         one, other = stored.next(), streamed.next()
         assert torch.equal(one.starts, other.starts)
@@ -233,13 +269,13 @@ def test_stored_and_streamed_sequences_read_the_same_games(made: Path) -> None:
 
 @pytest.mark.parametrize("artifact", ["collect", "streamed"])
 def test_sequences_resume_from_their_state(made: Path, artifact: str) -> None:
-    sequences = open_sequences(str(made / artifact), 3, 16, 5)
+    sequences = opened(made, artifact, 3, 16, 5)
     for _ in range(9):
         sequences.next()
     state = sequences.state_dict()
     assert all(value.dtype == torch.int64 for value in state.values())
     expected = [sequences.next() for _ in range(20)]
-    again = open_sequences(str(made / artifact), 3, 16, 5)
+    again = opened(made, artifact, 3, 16, 5)
     again.load_state_dict(state)
     for one, other in zip(expected, [again.next() for _ in range(20)], strict=True):
         assert torch.equal(one.starts, other.starts)
@@ -282,17 +318,37 @@ def test_a_smaller_memory_holds_the_first_whole_games(made: Path) -> None:
     with pytest.raises(ValueError, match="memory_size is 4, but the expert's first game has 5 steps"):
         StoredSequences(numbered([5, 3]), 2, 8, seed=0, limit=4)
     with pytest.raises(ValueError, match="memory_size is 1, but"):
-        open_sequences(str(made / "streamed"), 1, 8, 0, limit=1)
+        opened(made, "streamed", 1, 8, 0, limit=1)
+    with pytest.raises(ValueError, match="memory_size is 1, but"):
+        opened(made, "collect", 1, 8, 0, limit=1)
 
 
-def test_unusable_stored_sequences_are_refused(tmp_path: Path) -> None:
-    tensors = numbered([5])
-    del tensors["outputs"]
-    write_tensors(tmp_path / "expert.safetensors", tensors)
-    with pytest.raises(ValueError, match="features 5, outputs 0, actions 5, starts 5, depth 5; run"):
-        open_sequences(str(tmp_path), 1, 8, 0)
+def test_unusable_stored_sequences_are_refused(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "pretrain").symlink_to(made / "pretrain")
+    path, tensors = tmp_path / "collect" / "expert.safetensors", numbered([5])
+    del tensors["outputs"]  # shares its memory with the features
+    write_tensors(path, tensors)
+    with pytest.raises(
+        ValueError, match=r"shape \(5, 1\), the LSTM of .* takes 8 numbers a step; run collect"
+    ):
+        opened(tmp_path, "collect", 1, 8, 0)
+    write_tensors(path, {name: value for name, value in tensors.items() if name != "actions"})
+    with pytest.raises(
+        ValueError, match=r"collect/expert.safetensors must .* features 5, actions 0, starts 5"
+    ):
+        opened(tmp_path, "collect", 1, 8, 0)
     with pytest.raises(ValueError, match=r"neither expert\.safetensors nor games\.json"):
-        open_sequences(str(tmp_path / "nothing"), 1, 8, 0)
+        opened(tmp_path, "nothing", 1, 8, 0)
+
+
+def test_a_policy_without_an_lstm_is_refused(made: Path, tmp_path: Path) -> None:
+    whole = read_tensors(made / "pretrain" / "policy.safetensors")
+    path = tmp_path / "policy.safetensors"
+    write_tensors(path, {name: value for name, value in whole.items() if name != "core.bias_hh_l0"})
+    with pytest.raises(
+        ValueError, match=r"policy\.safetensors: not a policy with an LSTM .*core\.bias_hh_l0"
+    ):
+        PolicyHead.load(path)
 
 
 def test_divergence_is_measured_on_deep_games_not_used_for_training() -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fpc.core.files import read_tensors, write_tensors
+from fpc.core.milestones import find_milestones, write_milestone
 from fpc.domains.nethack.config import EvaluateOptions
 from fpc.domains.nethack.divergence import (
     Divergence,
@@ -26,6 +27,7 @@ from fpc.domains.nethack.environment import NetHackEnvironment
 from fpc.domains.nethack.evaluation import evaluate, evaluate_pi_star
 from fpc.domains.nethack.games import bounds_of
 from fpc.domains.nethack.metrics import METRICS
+from fpc.domains.nethack.milestone_weights import changed_weights, complete_weights
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.sokoban import sokoban_states
 from fpc.domains.nethack.start_state_capture import capture
@@ -67,8 +69,14 @@ def make_run(folder: Path, method: str = "vanilla", *, own_encoder: bool = False
         network = NetHackNetwork.seeded(NETWORK, 1 if own_encoder else 0)
         with torch.no_grad():
             network.policy.bias[step % 49] += 1.0
-        write_tensors(folder / "finetune" / "milestones" / f"step_{step}.safetensors", network.state_dict())
-    write_tensors(folder / "collect" / "divergence.safetensors", games_of_expert())
+        kept = network.state_dict()
+        if not own_encoder:
+            kept = changed_weights(kept, pi_star.state_dict())
+            assert kept.keys() == {"policy.bias"}
+        write_milestone(folder / "finetune", step, kept)
+    expert = games_of_expert()
+    del expert["outputs"]  # recipe `stored`
+    write_tensors(folder / "collect" / "divergence.safetensors", expert)
     environment = NetHackEnvironment(task())
     states = [capture(environment, "level_4", seed, (ord("s"),) * 4) for seed in (1, 2)]
     environment.close()
@@ -101,6 +109,17 @@ def test_every_probe_of_every_milestone_has_its_rows(made: Path) -> None:
     assert measures["level_1"] == measures["level_4"] == every | {"kl_divergence"}
     turns = table[table["measure"] == "turns"].groupby("probe")["value"].max()
     assert turns["level_1"] <= 13  # twelve steps, from turn 1
+
+
+def test_milestones_of_what_changed_are_measured_like_whole_ones(made: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    pi_star = run.parents["pretrain"] / "policy.safetensors"
+    for path in find_milestones(run.parents["finetune"]).values():
+        write_tensors(path, complete_weights(path, pi_star))
+    evaluate(experiment(**EVALUATE), run)
+    for name in ("episodes", "dungeon"):
+        tables = [pd.read_parquet(folder / "output" / f"{name}.parquet") for folder in (made, tmp_path)]
+        pd.testing.assert_frame_equal(*tables)
 
 
 def test_the_first_and_last_milestones_have_more_games_on_the_far_level(tmp_path: Path) -> None:
@@ -148,7 +167,7 @@ def test_pi_star_is_measured_once_and_seeds_take_over_their_own_start_states(tmp
     run.parents = {**run.parents, "evaluate": measured.output}
     step_0 = run.parents["finetune"] / "milestones" / "step_0.safetensors"
     weights = read_tensors(run.parents["pretrain"] / "policy.safetensors")
-    write_tensors(step_0, weights | {"baseline.bias": weights["baseline.bias"] + 1.0})  # a critic of its own
+    write_tensors(step_0, {"baseline.bias": weights["baseline.bias"] + 1.0})  # a critic of its own
     evaluate(options, run)
     table = pd.read_parquet(run.output / "episodes.parquet")
     assert set(table["method"]) == {"vanilla"}
@@ -310,7 +329,7 @@ def test_broken_divergence_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"divergence.safetensors: missing tensor depth; run collect again"):
         read_divergence_data(path)
     write_tensors(path, data | {"depth": data["depth"][:3]})
-    with pytest.raises(ValueError, match=r"one row per step, not outputs 12, starts 12, depth 3"):
+    with pytest.raises(ValueError, match=r"one row per step, not starts 12, depth 3, features 12"):
         read_divergence_data(path)
 
 

@@ -127,6 +127,20 @@ def test_a_different_size_is_reported_with_both_sizes(tmp_path: Path) -> None:
     assert "message_hidden" not in message
 
 
+def test_a_milestone_is_exported_with_pi_stars_weights(tmp_path: Path) -> None:
+    pi_star, milestone = tmp_path / "policy.safetensors", tmp_path / "step_9.safetensors"
+    write_tensors(pi_star, weights())
+    changed = {"policy.bias": weights()["policy.bias"] + 1.0}
+    write_tensors(milestone, changed)
+    with pytest.raises(PolicyFileError, match=r"has a part of a network's weights, .* give --pi-star"):
+        export_policy(milestone, tmp_path / "checkpoint.tar", SIZES)
+    export_policy(milestone, tmp_path / "checkpoint.tar", SIZES, pi_star)
+    found = torch.load(tmp_path / "checkpoint.tar", weights_only=True)["learner_state"]["model"]
+    expected = weights() | changed
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -46,10 +46,11 @@ def collect(experiment: NetHackExperiment, run: Run) -> None:
     """Write the expert's sequences and the start states of the probes.
 
     - ``expert.safetensors`` (recipe `stored`): ``features`` float16 [N, hidden] (the LSTM's inputs),
-      ``outputs`` float16 [N, 121] (pi*'s log-probabilities), ``actions`` uint8 [N] (the expert's), ``starts``
-      bool [N], ``depth`` uint8 [N]; whole games, concatenated. ``games.json`` with the recipe `streamed`.
-    - ``divergence.safetensors``: the same tensors for other games, but with ``outputs`` float32, and with
-      observations instead of features if the recipe is `streamed`.
+      ``actions`` uint8 [N] (the expert's), ``starts`` bool [N], ``depth`` uint8 [N]; whole games,
+      concatenated. pi*'s outputs follow from them (:mod:`.after_encoder`). ``games.json`` with the recipe
+      `streamed`.
+    - ``divergence.safetensors``: the same tensors for other games; if the recipe is `streamed`, with
+      observations and ``outputs`` float32 [N, 121] (pi*'s log-probabilities) instead of features.
     - ``expert_recordings.parquet``: episode, depth (int64) of all games of the source: deepest levels.
     - ``start_states.json``, and ``expert_games.parquet`` (episode, metrics) and ``expert_dungeon.parquet``
       (episode, turn, depth) of the games that our player played to find them.
@@ -121,35 +122,38 @@ class Replay:
         Raises:
             ConfigError: the first game alone has more steps.
         """
-        limit, kept, total = self.experiment.collect.transitions, [], 0
+        limit, total = self.experiment.collect.transitions, 0
+        kept: list[dict[str, Tensor]] = []
         for _, outputs in replay_games(self.network, games, features_dtype=torch.float16):
             if total + len(outputs.actions) > limit:
                 break
             total += len(outputs.actions)
-            kept.append(outputs)
+            kept.append(_stored(outputs))
             self.run.report(total, limit)
         if not kept:
             raise ConfigError(
                 f"collect.transitions is {limit}, fewer than the steps of the expert's first game; raise it"
             )
-        write_tensors(self.run.output / EXPERT, _tensors(GameOutputs.joined(kept), torch.float16))
+        tensors = {name: torch.cat([game[name] for game in kept]) for name in kept[0]}
+        write_tensors(self.run.output / EXPERT, tensors)
 
     def write_divergence(self, games: Recordings) -> None:
         """Write ``divergence.safetensors`` from these games."""
         stored = self.experiment.collect.recipe == "stored"
         dtype = torch.float16 if stored else torch.float32
         replayed = dict(replay_games(self.network, games, features_dtype=dtype))
-        tensors = _tensors(GameOutputs.joined(list(replayed.values())), torch.float32)
+        outputs = GameOutputs.joined(list(replayed.values()))
+        tensors = _stored(outputs)
         if not stored:
             del tensors["features"]
             tensors |= _observations(games.selected(list(replayed)))
+            tensors["outputs"] = outputs.logits.log_softmax(-1)
         write_tensors(self.run.output / DIVERGENCE_FILE, tensors)
 
 
-def _tensors(outputs: GameOutputs, dtype: torch.dtype) -> dict[str, Tensor]:
+def _stored(outputs: GameOutputs) -> dict[str, Tensor]:
     return {
         "features": outputs.features,
-        "outputs": outputs.logits.log_softmax(-1).to(dtype),  # most precise near 0, i.e. for likely actions
         "actions": outputs.actions.to(torch.uint8),
         "starts": outputs.starts,
         "depth": outputs.depths,

@@ -39,16 +39,20 @@ def commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> tuple[Ca
         typer.echo(f"{output}: sha256 {found.sha256}")
 
     def export_policy(
-        policy: Annotated[Path, typer.Argument(help="A policy.safetensors file.")],
+        policy: Annotated[Path, typer.Argument(help="A policy.safetensors file, or a milestone.")],
         output: Annotated[Path, typer.Argument(help="The torch checkpoint to write.")],
         scale: Scale = "paper",
         experiment: NetHack = "nethack",
+        pi_star: Annotated[
+            Path | None,
+            typer.Option(help="The policy.safetensors that a milestone was fine-tuned from."),
+        ] = None,
     ) -> None:
         """Write a NetHack policy in the format that the paper's code reads."""
         network = _network(experiments(scale), scale, experiment)
         from fpc.domains.nethack.published_weights import export_policy as convert
 
-        typer.echo(f"{output}: sha256 {convert(policy, output, network)}")
+        typer.echo(f"{output}: sha256 {convert(policy, output, network, pi_star)}")
 
     return fetch, import_policy, export_policy
 

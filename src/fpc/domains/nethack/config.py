@@ -140,7 +140,7 @@ class CollectOptions(Section):
     """Expert data and start states of the probes."""
 
     recipe: Literal["stored", "streamed"] = Field(
-        description="`stored`: pi*'s outputs and features on the source's games are saved in "
+        description="`stored`: features of pi*'s encoder on the source's games are saved in "
         "expert.safetensors (requires a frozen encoder); `streamed`: games are read during training."
     )
     source: SourceOptions | None = Field(

@@ -13,30 +13,29 @@ from torch.nn import functional as F
 from fpc.core.errors import DataError
 from fpc.core.files import read_tensors
 from fpc.domains.evaluation import has_weights
+from fpc.domains.nethack.after_encoder import outputs_of_pi_star, walk
 from fpc.domains.nethack.games import bounds_of
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.learners.recurrence import unroll
 
 OBSERVATIONS = ("tty_chars", "tty_colors", "tty_cursor", "previous_action")
 MEASURE = "kl_divergence"
 _ENCODE_AT_ONCE = 1024
-_STEPS_AT_ONCE = 64  # of each game; bounds memory, as the recurrent state is carried over
 
 
 def read_divergence_data(path: Path) -> dict[str, Tensor]:
     """Read the expert games reserved for the divergence, concatenated.
 
     Returns:
-        outputs float [N, actions] (pi*'s log-probabilities), starts bool [N] (first steps of games),
-        depth uint8 [N], and either features float [N, H] of pi*'s encoder or the four observations
-        uint8 [N, ...].
+        starts bool [N] (first steps of games), depth uint8 [N], and either features float [N, H] of pi*'s
+        encoder, or the four observations uint8 [N, ...] and outputs float [N, actions] (pi*'s
+        log-probabilities).
 
     Raises:
         DataError: a tensor is missing, or the lengths differ.
     """
     tensors = read_tensors(path)
-    inputs = OBSERVATIONS if OBSERVATIONS[0] in tensors else ("features",)
-    needed = ("outputs", "starts", "depth", *inputs)
+    inputs = (*OBSERVATIONS, "outputs") if OBSERVATIONS[0] in tensors else ("features",)
+    needed = ("starts", "depth", *inputs)
     missing = [name for name in needed if name not in tensors]
     if missing:
         raise DataError(f"{path}: missing tensor {', '.join(missing)}; run collect again")
@@ -60,6 +59,21 @@ def shortened(data: Mapping[str, Tensor], limit: int | None) -> dict[str, Tensor
     games = bounds_of(data["starts"])
     kept = torch.cat([torch.arange(begin, min(end, begin + limit)) for begin, end in games])
     return {name: value[kept] for name, value in data.items()}
+
+
+def with_outputs(data: Mapping[str, Tensor], pi_star: Path) -> dict[str, Tensor]:
+    """The data with ``outputs``: pi*'s log-probabilities, float32 [N, actions], computed from its features.
+
+    Args:
+        data: see ``read_divergence_data``; outputs that are there stay as they are.
+        pi_star: its safetensors.
+
+    Raises:
+        DataError: the features have another size than pi*'s LSTM takes.
+    """
+    if "outputs" in data:
+        return dict(data)
+    return {**data, "outputs": outputs_of_pi_star(pi_star, data["features"], data["starts"])}
 
 
 @torch.inference_mode()
@@ -87,32 +101,18 @@ def with_features(
 def divergence(
     network: NetHackNetwork, data: Mapping[str, Tensor], alive: Callable[[], None] = lambda: None
 ) -> Tensor:
-    """KL(pi* || policy) in nats at each step, float32 [N], on the CPU; all games are walked side by side.
+    """KL(pi* || policy) in nats at each step, float32 [N], on the CPU.
 
     Args:
         network: left in eval mode.
-        data: see ``read_divergence_data``, with features.
+        data: see ``read_divergence_data``, with features and outputs.
         alive: called now and then, to show that the walk goes on.
     """
     network.eval()
-    device = network.device
     found = torch.zeros(len(data["starts"]))
-    games = bounds_of(data["starts"])
-    state = network.initial_state(len(games))
-    while games:
-        parts = [slice(begin, min(begin + _STEPS_AT_ONCE, end)) for begin, end in games]
-        padded = torch.nn.utils.rnn.pad_sequence([data["features"][part].float() for part in parts])
-        starts = torch.zeros(padded.shape[:2], dtype=torch.bool)  # the initial state is already zero
-        outputs, state = unroll(network.core, padded.to(device), starts.to(device), state)
-        own = F.log_softmax(network.policy(outputs), dim=-1)
-        for row, part in enumerate(parts):
-            pi_star = F.log_softmax(data["outputs"][part].to(device).float(), dim=-1)
-            of_game = own[: part.stop - part.start, row]
-            found[part] = F.kl_div(of_game, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu()
-        left = [row for row, (part, (_, end)) in enumerate(zip(parts, games, strict=True)) if part.stop < end]
-        games = [(parts[row].stop, games[row][1]) for row in left]
-        state = state[left]
-        alive()
+    for part, own in walk(network, data["features"], data["starts"], alive):
+        pi_star = F.log_softmax(data["outputs"][part].to(own.device).float(), dim=-1)
+        found[part] = F.kl_div(own, pi_star, reduction="none", log_target=True).sum(dim=-1).cpu()
     return found
 
 
@@ -141,7 +141,7 @@ class Divergence:
     """Measures networks on the same games; encodes observations again only for another encoder.
 
     Args:
-        data: see ``read_divergence_data``.
+        data: see ``read_divergence_data``, with outputs.
         far_level: the Far group's least depth.
     """
 

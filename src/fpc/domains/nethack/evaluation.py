@@ -31,8 +31,15 @@ from fpc.domains.evaluation import (
 from fpc.domains.finetuning import POLICY
 from fpc.domains.interface import Run
 from fpc.domains.nethack.config import NetHackExperiment
-from fpc.domains.nethack.divergence import Divergence, read_divergence_data, same_encoder, shortened
+from fpc.domains.nethack.divergence import (
+    Divergence,
+    read_divergence_data,
+    same_encoder,
+    shortened,
+    with_outputs,
+)
 from fpc.domains.nethack.environment import SOKOBAN
+from fpc.domains.nethack.milestone_weights import complete_weights
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.parallel_rollout import Rollouts, load_policy
 from fpc.domains.nethack.rollout import EpisodeRecord, new_episodes
@@ -69,9 +76,8 @@ def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
     count = experiment.evaluate.pi_star_episodes
     counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count, count)
     probes = Probes(experiment, run, counts, {0})
-    weights = run.parents["pretrain"] / POLICY
-    with probes.playing({"0": Wanted(weights, probes.requests_at(0))}) as measure:
-        measure_pi_star(experiment.domain, run, weights, measure, probes.episodes(0))
+    with probes.playing({"0": Wanted(probes.pi_star, probes.requests_at(0))}) as measure:
+        measure_pi_star(experiment.domain, run, probes.pi_star, measure, probes.episodes(0))
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class Probes:
         final_steps: Collection[int],
     ) -> None:
         self.experiment, self.run, self.counts = experiment, run, counts
+        self.pi_star = run.parents["pretrain"] / POLICY
         self.final_steps = final_steps
         self.far = f"level_{experiment.collect.far_level}"
         self.starts: dict[str, list[int]] = {}  # probe -> index of each episode's start state
@@ -106,14 +113,14 @@ class Probes:
         self.divergence: Divergence | None = None
         if data.exists():
             games = shortened(read_divergence_data(data), experiment.evaluate.divergence_steps)
-            self.divergence = Divergence(games, experiment.collect.far_level)
+            self.divergence = Divergence(with_outputs(games, self.pi_star), experiment.collect.far_level)
 
     @contextmanager
     def playing(self, wanted: Mapping[str, Wanted]) -> Iterator[Callable[[Milestone], Measured]]:
         """Within the block, a function that measures a milestone; ``wanted`` holds all of them, by step."""
         options, run = self.experiment.evaluate, self.run
         network, batch = self.experiment.network, options.batch
-        with Rollouts(network, batch, device=run.device, on_device=run.note_device) as rollouts:
+        with Rollouts(network, batch, None, run.device, run.note_device, self.pi_star) as rollouts:
             games = SavedGames(rollouts, wanted, run.state / "games", run.checkpoint_seconds)
             yield lambda milestone: self._measure(milestone, games)
 
@@ -157,9 +164,9 @@ class Probes:
 
     def is_pi_star(self, path: Path) -> bool:
         """Whether a milestone's weights are pi*'s, whatever the critic's."""
-        pi_star = read_tensors(self.run.parents["pretrain"] / POLICY)
+        pi_star = read_tensors(self.pi_star)
         acting = {name: value for name, value in pi_star.items() if not name.startswith(VALUE_HEAD)}
-        return has_weights(read_tensors(path), acting)
+        return has_weights(complete_weights(path, self.pi_star), acting)
 
     def own_starts(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of pi*'s table that belong to this run's start states."""
@@ -183,15 +190,18 @@ class Probes:
         """
         if self.divergence is None:
             return []
-        network = load_policy(milestone.weights, self.experiment.network, self.run.device)
-        if self.divergence.needs_encoder_of_pi_star and not same_encoder(network, self._pi_star):
+        network = self._load(milestone.weights)
+        if self.divergence.needs_encoder_of_pi_star and not same_encoder(network, self._network_of_pi_star):
             return []
         played = self._games(milestone.step)
         return self.divergence.rows(network, lambda: milestone.report(played))
 
     @cached_property
-    def _pi_star(self) -> NetHackNetwork:
-        return load_policy(self.run.parents["pretrain"] / POLICY, self.experiment.network, self.run.device)
+    def _network_of_pi_star(self) -> NetHackNetwork:
+        return self._load(self.pi_star)
+
+    def _load(self, weights: Path) -> NetHackNetwork:
+        return load_policy(weights, self.experiment.network, self.run.device, self.pi_star)
 
     def _dungeon(self, step: int, records: Sequence[EpisodeRecord]) -> pd.DataFrame:
         """One row for each deeper level reached; empty for milestones without ``final`` games."""

@@ -1,4 +1,4 @@
-"""Sequences of expert games for retention methods: pi*'s stored outputs, or raw observations.
+"""Sequences of expert games for retention methods: stored features, or raw observations.
 
 Both classes read whole games in ``streams`` parallel streams, in the order of GameOrder, so that a
 recurrent state can be carried from one batch to the next.
@@ -17,11 +17,12 @@ from fpc.core.errors import ConfigError, DataError
 from fpc.core.files import read_tensors
 from fpc.core.prefetch import Prefetched
 from fpc.domains.finetuning import EXPERT
+from fpc.domains.nethack.after_encoder import outputs_of_pi_star
 from fpc.domains.nethack.frames import Games
 from fpc.domains.nethack.games import NO_GAME, GameOrder, GameStreams, bounds_of, count_steps
 from fpc.domains.nethack.sources import GAMES_FILE, read_game_list
 
-STORED = ("features", "outputs", "actions", "starts", "depth")
+STORED = ("features", "actions", "starts", "depth")
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,16 @@ class ExpertSequence:
     starts: Tensor  # bool [T, B]: a game begins here
     observations: dict[str, Tensor] | None = None  # uint8 [T, B, ...]
     features: Tensor | None = None  # [T, B, hidden]: from pi*'s encoder, the LSTM's input
-    outputs: Tensor | None = None  # [T, B, actions]: pi*'s log-probabilities, if stored
+    outputs: Tensor | None = None  # [T, B, actions]: pi*'s log-probabilities, if computed
     actions: Tensor | None = None  # [T, B]: the expert's
 
 
 def open_sequences(
-    folder: str, streams: int, sequence_length: int, seed: int, limit: int | None = None
+    folder: str, streams: int, sequence_length: int, seed: int, limit: int | None = None, *, pi_star: str
 ) -> StoredSequences | StreamedSequences:
     """Open the expert sequences that ``collect`` wrote to ``folder``.
+
+    pi*'s outputs on stored features are computed here, once: seconds for some ten thousand steps.
 
     Args:
         folder: the artifact of ``collect``.
@@ -46,32 +49,45 @@ def open_sequences(
         sequence_length: steps of each game per batch, ``T``.
         seed: for the order of the games.
         limit: use only the first games, up to this many steps in total.
+        pi_star: safetensors of pi*, whose encoder the features are from; read for stored ones only.
 
     Raises:
-        DataError: the folder has no expert sequences, or the first game alone exceeds the limit.
+        DataError: the folder has no expert sequences, or they are unusable or do not fit pi*.
+        ConfigError: the first game alone exceeds the limit.
     """
     stored, games = Path(folder) / EXPERT, Path(folder) / GAMES_FILE
     if stored.exists():
-        return StoredSequences(read_tensors(stored), streams, sequence_length, seed, limit)
+        tensors = _stored(stored)
+        outputs = outputs_of_pi_star(Path(pi_star), tensors["features"], tensors["starts"], torch.float16)
+        return StoredSequences(tensors | {"outputs": outputs}, streams, sequence_length, seed, limit)
     if not games.exists():
         raise DataError(f"{folder}: contains neither {EXPERT} nor {GAMES_FILE}; run collect again")
     recordings, _ = read_game_list(games)
     return StreamedSequences(recordings, streams, sequence_length, seed, limit)
 
 
+def _stored(path: Path) -> dict[str, Tensor]:
+    tensors = read_tensors(path)
+    lengths = {name: len(tensors[name]) if name in tensors else 0 for name in STORED}
+    if len(set(lengths.values())) != 1 or not lengths["starts"]:
+        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"{path} must hold equally long tensors, not {shown}; run collect again")
+    return {name: tensors[name] for name in STORED}
+
+
 class StoredSequences:
-    """Sequences of features and pi*'s outputs that ``collect`` stored.
+    """Sequences of features that ``collect`` stored, with pi*'s outputs.
 
     Args:
-        tensors: ``features`` [N, hidden], ``outputs`` [N, actions], ``actions`` [N] (the expert's),
-            ``starts`` bool [N], ``depth`` [N]; whole games, concatenated.
+        tensors: ``features`` [N, hidden], ``outputs`` [N, actions] (pi*'s), ``actions`` [N] (the expert's),
+            ``starts`` bool [N]; whole games, concatenated.
         streams: games read in parallel, ``B``.
         sequence_length: steps of each game per batch, ``T``.
         seed: for the order of the games.
         limit: use only the first games, up to this many steps in total.
 
     Raises:
-        DataError: a tensor is missing, lengths differ, or the first game alone exceeds the limit.
+        ConfigError: the first game alone exceeds the limit.
     """
 
     def __init__(
@@ -82,10 +98,6 @@ class StoredSequences:
         seed: int,
         limit: int | None = None,
     ) -> None:
-        lengths = {name: len(tensors[name]) if name in tensors else 0 for name in STORED}
-        if len(set(lengths.values())) != 1 or not lengths["starts"]:
-            shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise DataError(f"{EXPERT} must hold equally long tensors, not {shown}; run collect again")
         self.tensors, self.sequence_length = dict(tensors), sequence_length
         self._games = dict(enumerate(bounds_of(tensors["starts"])))
         steps = {game: end - begin for game, (begin, end) in self._games.items()}

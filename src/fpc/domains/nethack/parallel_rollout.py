@@ -19,10 +19,10 @@ from typing import Any, Self
 
 from fpc.core.device import Device, device_name
 from fpc.core.errors import DataError
-from fpc.core.files import read_tensors
 from fpc.core.processes import process_pool, processes_wanted
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.nethack.config import NetworkOptions
+from fpc.domains.nethack.milestone_weights import complete_weights
 from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.rollout import Environments, EpisodeRecord, Planned, play_games
 
@@ -52,13 +52,21 @@ def shares_of(games: Sequence[tuple[Path, Planned]], batch: int, processes: int)
     return shares
 
 
-def load_policy(path: Path, options: NetworkOptions, device: Device = "cpu") -> NetHackNetwork:
+def load_policy(
+    path: Path, options: NetworkOptions, device: Device = "cpu", pi_star: Path | None = None
+) -> NetHackNetwork:
     """Load the network onto ``device`` from a safetensors file; tensors with unknown names are ignored.
+
+    Args:
+        path: the weights of a policy or of a milestone.
+        options: sizes of the network.
+        device: where the network is to be.
+        pi_star: safetensors of pi*, whose weights a milestone lacks where it has not changed them.
 
     Raises:
         DataError: a tensor is missing or has the wrong shape; the message names the first one.
     """
-    tensors = read_tensors(path)
+    tensors = complete_weights(path, pi_star)
     network = NetHackNetwork(options)
     own = network.state_dict()
     for name, value in own.items():
@@ -81,16 +89,19 @@ class _Worker:
         options: NetworkOptions,
         batch: int,
         device: Device,
+        pi_star: Path | None,
         on_device: Callable[[str], None] = lambda name: None,
     ) -> None:
         configure_torch()
         self.options, self.batch, self.device, self.on_device = options, batch, device, on_device
+        self.pi_star = pi_star
         self.environments = Environments()
         self.loaded: tuple[Path, NetHackNetwork] | None = None
 
     def play(self, share: Share, alive: Callable[[], None] = lambda: None) -> Iterator[Found]:
         if self.loaded is None or self.loaded[0] != share.policy:
-            self.loaded = (share.policy, load_policy(share.policy, self.options, self.device))
+            network = load_policy(share.policy, self.options, self.device, self.pi_star)
+            self.loaded = (share.policy, network)
             self.on_device(device_name(self.loaded[1].device))
         return play_games(self.loaded[1], share.games, self.batch, self.environments, alive)
 
@@ -98,9 +109,11 @@ class _Worker:
 _worker: tuple[_Worker, Any] | None = None  # of a spawned process, with the queue of its results
 
 
-def _start_worker(results: Any, options: NetworkOptions, batch: int, device: Device) -> None:
+def _start_worker(
+    results: Any, options: NetworkOptions, batch: int, device: Device, pi_star: Path | None
+) -> None:
     global _worker
-    _worker = _Worker(options, batch, device), results
+    _worker = _Worker(options, batch, device, pi_star), results
 
 
 def _play_in_worker(share: Share) -> None:
@@ -120,6 +133,7 @@ class Rollouts:
         processes: int | None = None,
         device: Device = "cpu",
         on_device: Callable[[str], None] = lambda name: None,
+        pi_star: Path | None = None,
     ) -> None:
         """``processes`` defaults to the environment variable FPC_PROCESSES, or else 1; on a GPU it is 1.
 
@@ -131,6 +145,7 @@ class Rollouts:
             processes: number of processes.
             device: where the network runs.
             on_device: called with the name of the device that it runs on.
+            pi_star: safetensors of pi*, which complete those of milestones; see ``load_policy``.
         """
         self.batch = batch
         wanted = processes if processes is not None else processes_wanted()
@@ -139,12 +154,12 @@ class Rollouts:
         self._pool: ProcessPoolExecutor | None = None
         self._closing = ExitStack()
         if self.processes == 1:
-            self._here = _Worker(options, batch, device, on_device)
+            self._here = _Worker(options, batch, device, pi_star, on_device)
             self._closing.callback(self._here.environments.close)
         else:
             on_device("cpu")  # only there are several processes
             self._results: Any = multiprocessing.get_context("spawn").Queue()
-            start = (self._results, options, batch, device)
+            start = (self._results, options, batch, device, pi_star)
             self._pool = self._closing.enter_context(process_pool(self.processes, _start_worker, start))
 
     def __enter__(self) -> Self:

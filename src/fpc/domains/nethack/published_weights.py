@@ -16,9 +16,10 @@ from torch import Tensor
 
 from fpc.core.errors import UserError
 from fpc.core.file_kinds import not_a_checkpoint
-from fpc.core.files import read_tensors, sha256_of, write_json, write_tensors, write_with
+from fpc.core.files import sha256_of, write_json, write_tensors, write_with
 from fpc.domains.nethack.config import NetworkOptions
 from fpc.domains.nethack.encoders import COLUMNS, MAP_ROWS
+from fpc.domains.nethack.milestone_weights import complete_weights
 from fpc.domains.nethack.network import NetHackNetwork
 
 # Keys that lead to the weights in checkpoints of the paper's code and of Tuyls et al. 2023.
@@ -99,18 +100,30 @@ def import_policy(
     return provenance
 
 
-def export_policy(policy: Path, output: Path, options: NetworkOptions) -> str:
+def export_policy(policy: Path, output: Path, options: NetworkOptions, pi_star: Path | None = None) -> str:
     """Write a policy as the paper's code reads it (``learner_state`` -> ``model``); returns the sha256.
 
+    Args:
+        policy: safetensors of a policy or of a milestone.
+        output: the checkpoint.
+        options: sizes of the network.
+        pi_star: safetensors of pi*, whose weights a milestone lacks where it has not changed them.
+
     Raises:
-        PolicyFileError: the file is not safetensors, or its weights do not fit the network.
+        PolicyFileError: a file is not safetensors, or the weights do not fit the network.
     """
-    if not policy.is_file():
-        raise PolicyFileError(f"{policy} is not a file; give a policy.safetensors")
+    for path in filter(None, (policy, pi_star)):
+        if not path.is_file():
+            raise PolicyFileError(f"{path} is not a file; give a policy.safetensors")
     try:
-        state: Mapping[str, Tensor] = read_tensors(policy)
+        state: Mapping[str, Tensor] = complete_weights(policy, pi_star)
     except ValueError as error:
         raise PolicyFileError(f"{error}; give a policy.safetensors") from error
+    if pi_star is None and state.keys() < layout_of(options).keys():
+        raise PolicyFileError(
+            f"{policy} has a part of a network's weights, like a milestone; give --pi-star, the "
+            "policy.safetensors that it was fine-tuned from"
+        )
     check_weights(policy, state, options)
     ordered = {key: state[key] for key in layout_of(options)}
     write_with(output, lambda path: torch.save({"learner_state": {"model": ordered}}, path))

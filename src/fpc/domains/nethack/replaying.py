@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fpc.domains.nethack.after_encoder import next_steps
 from fpc.domains.nethack.frames import Frames, Games, Reader, dungeon_depths
 from fpc.domains.nethack.games import OBSERVATIONS
 from fpc.domains.nethack.network import NetHackNetwork
-from fpc.learners.recurrence import unroll
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,12 @@ def _advance(network: NetHackNetwork, slots: list[_Slot], length: int, features_
     device = network.device
     features = network.encode({name: value.to(device) for name, value in observations.items()})
     features_by_game = torch.split(features.to(features_dtype), counts)
-    padded = torch.nn.utils.rnn.pad_sequence(list(features_by_game)).to(features.dtype)
-    starts = torch.nn.utils.rnn.pad_sequence([torch.tensor(part.starts) for _, part in read])
+    starts = [torch.tensor(part.starts) for _, part in read]
     state = torch.cat([slot.state for slot, _ in read])
-    outputs, state = unroll(network.core, padded, starts.to(device), state)
-    logits = network.policy(outputs)
+    logits, state = next_steps(network, features_by_game, starts, state)
     for index, (slot, part) in enumerate(read):
         slot.state = state[index : index + 1]
-        slot.parts.append(_outputs_of(slot, part, features_by_game[index], logits[: len(part), index]))
+        slot.parts.append(_outputs_of(slot, part, features_by_game[index], logits[index]))
 
 
 def _outputs_of(slot: _Slot, part: Frames, features: Tensor, logits: Tensor) -> GameOutputs:
