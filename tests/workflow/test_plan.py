@@ -100,15 +100,15 @@ def test_the_disk_of_paper_counts_every_part_once() -> None:
     assert "data/external/nld_aa" not in {part.name for part in parts(load("demo"), cuda=False)}
 
 
-def test_dvcs_cache_holds_only_what_is_recorded() -> None:
+def test_dvcs_cache_holds_only_what_is_recorded(project: Path) -> None:
     laptop = load("laptop")  # the last milestone of one seed
     everything = laptop.record.model_copy(update={"milestones": "all", "seeds": "all", "max_file_mb": None})
     whole = replace(laptop, record=everything)
     kept, all_kept = (
         {part.name: part for part in parts(item, cuda=False)}[".dvc/cache"] for item in (laptop, whole)
     )
-    assert kept.bytes < 60_000_000 < 1_000_000_000 < all_kept.bytes
-    assert kept.files < 100 < all_kept.files
+    assert 10 * kept.bytes < all_kept.bytes
+    assert 10 * kept.files < all_kept.files
 
 
 def copied(project: Path, scale: str) -> None:
