@@ -35,6 +35,21 @@ def test_games_begin_at_entries_only() -> None:
     assert rooms == [1] * (len(rooms) - 1) + [2]
 
 
+def test_games_may_begin_later_in_the_stay() -> None:
+    chosen = options(room=7, start_room=2, start_points=(0.0, 0.5))
+    entry, later = game_starts_in(STATES, chosen)
+    assert entry == start(2)
+    # Room 2 is entered by action 341 and left by action 390, on the way to Room 7.
+    assert later.actions == start(7).actions[: 341 + 24]
+    assert rooms_on_the_way(Emulator(), later)[-1] == 2
+
+
+@pytest.mark.parametrize("points", [[], [1.0], [-0.1]])
+def test_points_are_fractions_of_the_stay(points: list[float]) -> None:
+    with pytest.raises(ValidationError, match="start_points"):
+        options(room=7, start_room=2, start_points=points)
+
+
 def test_a_trajectory_that_has_been_in_far_is_no_start() -> None:
     with pytest.raises(ValueError, match="no trajectory enters room 7 and then room 2 for the first time"):
         game_starts_in(STATES, options(room=2, start_room=7))

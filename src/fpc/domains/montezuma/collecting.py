@@ -60,7 +60,7 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
     (:mod:`.expert_frames` reads it).
 
     All retention methods read these states of pi*'s trajectories, EWC's Fisher information too (paper).
-    Trajectories of a pi* that was trained on attempts in the room (``pretrain.task: room``) end with the attempt:
+    If pi* was trained on attempts in the room (``pretrain.task: room``), trajectories end with the attempt:
     what it does afterwards it has never learned.
     ``start_states.json`` and ``visits.parquet`` are copied from ``pretrain``. With ``start_room``,
     ``game_starts.json`` holds the states at which fine-tuned games begin.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,12 @@ class EnvironmentOptions(Section):
         description="Number of the room at whose entry games of fine-tuning and of the probe `start` begin: "
         "the last entry on each of the expert's trajectories to a start state in `room`, if they have not "
         "been in `room` before; null: the game's own start.",
+    )
+    start_points: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
+        default=(0.0,),
+        min_length=1,
+        description="Where in that stay in `start_room` games begin, as fractions of its steps: 0 is the "
+        "entry itself. Not used without `start_room`.",
     )
     measure_from: Literal["all", "entries"] = Field(
         default="all",

@@ -77,7 +77,7 @@ def measured_starts(path: Path, options: EnvironmentOptions) -> list[StartState]
 
 
 def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
-    """Where the games of fine-tuning begin: the last entries of ``start_room`` on the trajectories to Far.
+    """Where fine-tuned games begin: at ``start_points`` of the last stay in ``start_room`` before Far.
 
     A trajectory that has been in Far before does not count, as Far would then be close by (the way back leads
     into the room as well).
@@ -89,15 +89,13 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
     emulator = Emulator(options.frame_skip)
     found: dict[tuple[int, ...], StartState] = {}
     for state in starts_in(path, options.room):
-        rooms = rooms_on_the_way(emulator, state)
-        entries = [
-            number
-            for number, (before, room) in enumerate(pairwise(rooms), start=1)
-            if before != room == options.start_room
-        ]
-        if entries and options.room not in rooms[: entries[-1]]:
-            actions = state.actions[: entries[-1]]
-            found.setdefault(actions, _state_after(emulator, options.start_room, state.seed, actions))
+        stay = _last_stay(rooms_on_the_way(emulator, state), options.start_room, options.room)
+        if stay is None:
+            continue
+        for point in options.start_points:
+            actions = state.actions[: stay[0] + int(point * (stay[1] - stay[0]))]
+            if actions not in found:
+                found[actions] = _state_after(emulator, options.start_room, state.seed, actions)
     if not found:
         raise ConfigError(
             f"{path}: no trajectory enters room {options.start_room} and then room {options.room} for the "
@@ -105,6 +103,18 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
             "(pretrain.expert)"
         )
     return [*found.values()]
+
+
+def _last_stay(rooms: Sequence[int], room: int, far: int) -> tuple[int, int] | None:
+    """Actions before the last entry of ``room`` and before its exit; None if ``far`` was entered before.
+
+    ``rooms`` are those before and after each action; the last is ``far``.
+    """
+    changes = [number for number, (before, after) in enumerate(pairwise(rooms), start=1) if before != after]
+    entries = [number for number in changes if rooms[number] == room]
+    if not entries or far in rooms[: entries[-1]]:
+        return None
+    return entries[-1], min(number for number in changes if number > entries[-1])
 
 
 def _state_after(emulator: Emulator, room: int, seed: int, actions: tuple[int, ...]) -> StartState:
