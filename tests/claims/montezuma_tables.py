@@ -66,7 +66,12 @@ def episodes(
 
 
 def training(
-    rooms: Mapping[str, float] = ROOMS, visit: int | None = VISIT, seeds: int = 5, last: int = STEPS[-1]
+    rooms: Mapping[str, float] = ROOMS,
+    visit: int | None = VISIT,
+    seeds: int = 5,
+    last: int = STEPS[-1],
+    early: float = 0.01,
+    late: int = 2,
 ) -> pd.DataFrame:
     """Games that spend half of their steps in Room 1 and half in ``2 * rooms - 1``: their mean is ``rooms``.
 
@@ -76,6 +81,12 @@ def training(
     for method, room in rooms.items():
         for seed in range(seeds):
             apart = 1.0 + APART * (seed - seeds // 2)
+            # The first tenth has 1,000 steps, ``early`` of them in Room 7; ``late`` games of five get there.
+            rows.append((method, seed, last // 20, "length", 600.0))
+            rows.append((method, seed, last // 10, "length", 400.0))
+            rows.append((method, seed, last // 10, "room_7", 1000.0 * early * apart))
+            rows += [(method, seed, last * 3 // 5, "length", 500.0)] * 5
+            rows += [(method, seed, last * 3 // 5, "room_7", 20.0)] * late
             rows.append((method, seed, last // 2, "room_1", 1000.0))
             rows.append((method, seed, last, "room_1", 1000.0 / apart))
             rows.append((method, seed, last, f"room_{2 * room - 1:.0f}", 1000.0 * apart))

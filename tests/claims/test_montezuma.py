@@ -31,7 +31,7 @@ def verdicts(variant: str = "", **changes: Any) -> dict[str, Result]:
     """Results on tables with these changes, in the plain experiment or in one of its variants."""
     tables = made.montezuma()
     chosen = tables[f"montezuma{variant}"]
-    of_training = {key: changes.pop(key) for key in ("rooms", "visit") if key in changes}
+    of_training = {key: changes.pop(key) for key in ("rooms", "visit", "early", "late") if key in changes}
     if of_training:
         chosen["training"] = made.training(**of_training)
     if changes:
@@ -50,6 +50,8 @@ def test_numbers_by_hand() -> None:
     found = verdicts()
     expected = {
         "pi_star_knows_far": 0.8 - 0.3,
+        "far_hardly_visited_early": 0.01,
+        "far_visited_later": 2 / 5,
         "vanilla_forgets_unvisited_far": 0.4 - 0.8,  # at 10M; the first visit is at 15M
         "vanilla_forgets_far": 0.3 - 0.8,  # at 20M
         "vanilla_recovers": (0.3 + 0.25 * 2 / 3 + 6 * 0.55) / 7 - 0.3,  # 40M, then 50M to 100M
@@ -86,6 +88,8 @@ STILL = {"vanilla": (0.8, 0.78, 0.78, 0.78, 0.78)}
 CONTRARY: list[tuple[str, dict[str, Any]]] = [
     ("pi_star_knows_far", {"random_success": 0.7}),
     ("pi_star_fails_close", {"from_start": 500.0}),
+    ("far_hardly_visited_early", {"early": 0.2}),
+    ("far_visited_later", {"late": 0}),
     ("vanilla_forgets_unvisited_far", with_success(vanilla=(0.8, 0.75, 0.3, 0.55, 0.55))),
     ("behavioral_cloning_keeps_unvisited_far", with_success(**LOST)),
     ("ewc_keeps_unvisited_far", with_success(ewc=(0.8, 0.6, 0.75, 0.75, 0.75))),
@@ -177,6 +181,15 @@ def test_far_that_is_visited_at_once_is_not_judged_before_the_visit() -> None:
 def test_rooms_say_nothing_while_all_games_stay_in_the_first() -> None:
     result = verdicts(rooms=dict.fromkeys(made.ROOMS, 1.0))["bc_farther_than_vanilla"]
     assert (result.outcome, result.reason) == (Outcome.NOT_TESTABLE, "no game leaves the first room")
+
+
+def test_visits_say_nothing_where_no_game_has_ended() -> None:
+    tables = made.montezuma()
+    training = tables["montezuma"]["training"]
+    tables["montezuma"]["training"] = training[training["metric"] != "length"]
+    result = judged(tables)["far_hardly_visited_early"]
+    assert result.outcome == Outcome.NOT_TESTABLE
+    assert result.reason == "0 seed(s) of vanilla finished games then; 5 are asked for"
 
 
 def test_missing_data_are_named() -> None:

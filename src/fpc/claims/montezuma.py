@@ -163,6 +163,22 @@ IN_THE_ROOM = (
         below=FIRST_KEY,
     ),
     _claim(
+        "far_hardly_visited_early",
+        "Room 7 is Far: fine-tuning hardly visits it at first.",
+        ("Section 1", "not visited early"),
+        "share of vanilla's steps that are in Room 7, over the games that end in the first tenth of training",
+        partial(measured.share_of_early_steps, method="vanilla"),
+        below=measured.HARDLY,
+    ),
+    _claim(
+        "far_visited_later",
+        "Fine-tuning gets to Room 7 later, so that keeping it pays.",
+        ("Section 1, Figure 18", "visited later"),
+        "share of BC's games that visit Room 7, over those that end in the second half of training",
+        partial(measured.share_of_late_games, method=BC),
+        above=measured.AT_LEAST,
+    ),
+    _claim(
         "vanilla_forgets_unvisited_far",
         "Vanilla fine-tuning loses Room 7 before it gets there.",
         ("Section 1, Figure 6", "falls"),

@@ -26,6 +26,9 @@ KNOWN = 2 * MARGIN  # pi*'s success above a random policy's, so that a loss does
 FIRST_KEY = 100.0  # points: the smallest gain in the game
 EARLY, LATE = 20_000_000, 40_000_000  # environment steps: vanilla recovers after the first
 PLATEAU = 50_000_000  # EWC's return is flat from here on
+BEGINNING, HALF = 0.1, 0.5  # of a run's steps
+HARDLY, AT_LEAST = 0.05, 0.1  # of the steps, of the games: "not visited early", visited later
+LENGTH = "length"  # metric of training: a game's steps
 END = 0.8  # a run's end are the milestones in the last fifth of its steps
 Take = Callable[[Runs], Array]
 
@@ -82,6 +85,48 @@ def lowest_part(runs: Runs) -> Array:
 
 def _mean(runs: Runs) -> Array:
     return np.asarray(runs.values.mean(axis=1), dtype=np.float64)
+
+
+def share_of_early_steps(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Share of the steps in the Far room, of the games that end in the first tenth of training.
+
+    Raises:
+        NotTestable: too few seeds finished a game by then.
+    """
+    share = _in_far(tables, context, method, lambda step, end: step <= BEGINNING * end, "sum")
+    return one_sample(share, f"seeds {listed(share)}")
+
+
+def share_of_late_games(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Share of the games that visit the Far room, of those that end in the second half of training.
+
+    Raises:
+        NotTestable: too few seeds finished a game in it.
+    """
+    share = _in_far(tables, context, method, lambda step, end: step > HALF * end, "size")
+    return one_sample(share, f"seeds {listed(share)}", limits=(0.0, 1.0))
+
+
+def _in_far(
+    tables: TablesByExperiment,
+    context: ClaimContext,
+    method: str,
+    when: Callable[[pd.Series, int], pd.Series],
+    what: str,
+) -> Array:
+    """Steps (``sum``) or games (``size``) with the Far room, as a share of all, ``[seeds]``."""
+    found = tables[EXPERIMENT]
+    rows = table(found, "training")
+    rows = rows[(rows["method"] == method) & when(rows["step"], int(rows["step"].max()))]
+    all_of, far = (
+        rows[rows["metric"] == metric].groupby("seed")["value"].agg(what)
+        for metric in (LENGTH, far_probe(found, ROOM))
+    )
+    if len(all_of) < context.minimum_seeds:
+        raise NotTestable(
+            f"{len(all_of)} seed(s) of {method} finished games then; {context.minimum_seeds} are asked for"
+        )
+    return (far.reindex(all_of.index, fill_value=0.0) / all_of).to_numpy(dtype=np.float64)
 
 
 def known_beyond_random(
