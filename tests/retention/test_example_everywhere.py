@@ -53,7 +53,8 @@ def drift(folder: Path, experiment: Any, method: str, options: dict[str, float],
     chosen = load_method(method).Options(**options)
     load_domain(experiment.domain).finetune(experiment, method, chosen, run)
     milestones = sorted((run.output / "milestones").iterdir(), key=lambda path: int(path.stem.split("_")[1]))
-    first, last = read_tensors(milestones[0]), read_tensors(milestones[-1])
+    pi_star = read_tensors(run.parents["pretrain"] / "policy.safetensors")  # NetHack's lack what equals pi*
+    first, last = (pi_star | read_tensors(path) for path in (milestones[0], milestones[-1]))
     assert len(milestones) > 1
     names = [name for name in first if name.startswith(prefix)]
     assert names
