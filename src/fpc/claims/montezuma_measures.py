@@ -93,7 +93,7 @@ def share_of_early_steps(tables: TablesByExperiment, context: ClaimContext, meth
     Raises:
         NotTestable: too few seeds finished a game by then.
     """
-    share = _in_far(tables, context, method, lambda step, end: step <= BEGINNING * end, "sum")
+    share = _in_far(tables, context, method, (0.0, BEGINNING), "sum")
     return one_sample(share, f"seeds {listed(share)}")
 
 
@@ -103,7 +103,7 @@ def share_of_late_games(tables: TablesByExperiment, context: ClaimContext, metho
     Raises:
         NotTestable: too few seeds finished a game in it.
     """
-    share = _in_far(tables, context, method, lambda step, end: step > HALF * end, "size")
+    share = _in_far(tables, context, method, (HALF, 1.0), "size")
     return one_sample(share, f"seeds {listed(share)}", limits=(0.0, 1.0))
 
 
@@ -111,13 +111,14 @@ def _in_far(
     tables: TablesByExperiment,
     context: ClaimContext,
     method: str,
-    when: Callable[[pd.Series, int], pd.Series],
+    part: tuple[float, float],
     what: str,
 ) -> Array:
-    """Steps (``sum``) or games (``size``) with the Far room, as a share of all, ``[seeds]``."""
+    """Steps (``sum``) or games (``size``) in the Far room, of all in a part of training, ``[seeds]``."""
     found = tables[EXPERIMENT]
     rows = table(found, "training")
-    rows = rows[(rows["method"] == method) & when(rows["step"], int(rows["step"].max()))]
+    rows = rows[rows["method"] == method]
+    rows = rows[(rows["step"] / rows["step"].max()).between(*part, inclusive="right")]
     all_of, far = (
         rows[rows["metric"] == metric].groupby("seed")["value"].agg(what)
         for metric in (LENGTH, far_probe(found, ROOM))
@@ -126,7 +127,7 @@ def _in_far(
         raise NotTestable(
             f"{len(all_of)} seed(s) of {method} finished games then; {context.minimum_seeds} are asked for"
         )
-    return (far.reindex(all_of.index, fill_value=0.0) / all_of).to_numpy(dtype=np.float64)
+    return np.asarray(far.reindex(all_of.index, fill_value=0.0) / all_of, dtype=np.float64)
 
 
 def known_beyond_random(

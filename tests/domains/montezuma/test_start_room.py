@@ -36,7 +36,7 @@ def test_games_begin_at_entries_only() -> None:
 
 
 def test_games_may_begin_later_in_the_stay() -> None:
-    chosen = options(room=7, start_room=2, start_points=(0.0, 0.5))
+    chosen = options(room=7, start_room=2, start_fractions=(0.0, 0.5))
     entry, later = game_starts_in(STATES, chosen)
     assert entry == start(2)
     # Room 2 is entered by action 341 and left by action 390, on the way to Room 7.
@@ -46,8 +46,8 @@ def test_games_may_begin_later_in_the_stay() -> None:
 
 @pytest.mark.parametrize("points", [[], [1.0], [-0.1]])
 def test_points_are_fractions_of_the_stay(points: list[float]) -> None:
-    with pytest.raises(ValidationError, match="start_points"):
-        options(room=7, start_room=2, start_points=points)
+    with pytest.raises(ValidationError, match="start_fractions"):
+        options(room=7, start_room=2, start_fractions=points)
 
 
 def test_a_trajectory_that_has_been_in_far_is_no_start() -> None:

@@ -39,7 +39,7 @@ class EnvironmentOptions(Section):
         "the last entry on each of the expert's trajectories to a start state in `room`, if they have not "
         "been in `room` before; null: the game's own start.",
     )
-    start_points: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
+    start_fractions: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
         default=(0.0,),
         min_length=1,
         description="Where in that stay in `start_room` games begin, as fractions of its steps: 0 is the "

@@ -77,7 +77,7 @@ def measured_starts(path: Path, options: EnvironmentOptions) -> list[StartState]
 
 
 def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
-    """Where fine-tuned games begin: at ``start_points`` of the last stay in ``start_room`` before Far.
+    """Where fine-tuned games begin: at ``start_fractions`` of the last stay in ``start_room`` before Far.
 
     A trajectory that has been in Far before does not count, as Far would then be close by (the way back leads
     into the room as well).
@@ -92,8 +92,8 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
         stay = _last_stay(rooms_on_the_way(emulator, state), options.start_room, options.room)
         if stay is None:
             continue
-        for point in options.start_points:
-            actions = state.actions[: stay[0] + int(point * (stay[1] - stay[0]))]
+        for fraction in options.start_fractions:
+            actions = state.actions[: stay[0] + int(fraction * (stay[1] - stay[0]))]
             if actions not in found:
                 found[actions] = _state_after(emulator, options.start_room, state.seed, actions)
     if not found:

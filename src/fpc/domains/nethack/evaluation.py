@@ -120,7 +120,8 @@ class Probes:
         """Within the block, a function that measures a milestone; ``wanted`` holds all of them, by step."""
         options, run = self.experiment.evaluate, self.run
         network, batch = self.experiment.network, options.batch
-        with Rollouts(network, batch, None, run.device, run.note_device, self.pi_star) as rollouts:
+        playing = Rollouts(network, batch, device=run.device, on_device=run.note_device, pi_star=self.pi_star)
+        with playing as rollouts:
             games = SavedGames(rollouts, wanted, run.state / "games", run.checkpoint_seconds)
             yield lambda milestone: self._measure(milestone, games)
 
