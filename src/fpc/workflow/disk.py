@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fpc.domains.footprint import TABLES, Footprint
 from fpc.domains.registry import load_domain
-from fpc.lineage.artifact import RESULTS, RUN_PHASES, Row
-from fpc.lineage.manifest import ManifestError, heavy_sizes, read
+from fpc.lineage.artifact import RESULTS, RUN_PHASES, Row, is_heavy
+from fpc.lineage.manifest import ManifestError, read
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import needed_inputs
 from fpc.workflow.run_table import rows, used_experiments
@@ -22,7 +22,7 @@ FIGURE = (1_000_000, 5)  # SVG, PNG, CSV, manifest
 
 @dataclass(frozen=True)
 class Part:
-    """One part of what is needed; ``made`` is what is already there of ``bytes`` and ``files``."""
+    """One part of what is needed; ``made`` is what is already there of it, ``kept`` what DVC keeps of it."""
 
     name: str
     bytes: int
@@ -30,26 +30,24 @@ class Part:
     source: str
     made_bytes: int = 0
     made_files: int = 0
-
-
-def made_footprints(table: Iterable[Row]) -> list[Footprint]:
-    """Sizes of the artifacts that have been made, from their manifests."""
-    found = []
-    for row in table:
-        try:
-            sizes = [int(item.get("size", 0)) for item in read(row.manifest).statement["subject"]]
-        except (ManifestError, KeyError):
-            continue
-        found.append(Footprint(sum(sizes), len(sizes) + 1))
-    return found
+    kept_bytes: int = 0
+    kept_files: int = 0
 
 
 def phase_part(configuration: Configuration, experiment: str, phase: str, chosen: list[Row]) -> Part:
     """What the runs of a phase keep: like those made so far, or estimated from networks and data."""
     section = configuration.experiments[experiment]
-    made = made_footprints(chosen)
-    size, files = sum(item.bytes for item in made), sum(item.files for item in made)
     expected = load_domain(section.domain).footprint(section, phase)
+    planned = _expected_sizes(phase, expected) if phase in RECORDED else {}
+    made, kept = [], []
+    for row in chosen:
+        sizes = _sizes_of(row)
+        if sizes is not None:
+            made.append(Footprint(sum(sizes.values()), len(sizes) + 1))
+        heavy = planned if sizes is None else {name: sizes[name] for name in sizes if is_heavy(name)}
+        if phase in RECORDED:
+            kept += [heavy[name] for name in configuration.record.kept(row, heavy)]
+    size, files = sum(item.bytes for item in made), sum(item.files for item in made)
     left, source = len(chosen) - len(made), "computed"
     if made:
         expected = Footprint(size // len(made), files // len(made))
@@ -61,7 +59,17 @@ def phase_part(configuration: Configuration, experiment: str, phase: str, chosen
         source,
         size,
         files,
+        sum(kept),
+        len(kept),
     )
+
+
+def _sizes_of(row: Row) -> dict[str, int] | None:
+    """Name -> bytes of an artifact's files, from its manifest; None if it has not been made."""
+    try:
+        return {item["name"]: int(item.get("size", 0)) for item in read(row.manifest).statement["subject"]}
+    except (ManifestError, KeyError):
+        return None
 
 
 def parts(
@@ -81,7 +89,6 @@ def parts(
         for phase in RUN_PHASES
     }
     artifacts = runs or {key: phase_part(configuration, *key, group) for key, group in chosen.items()}
-    recorded = [_kept(configuration, *key, group) for key, group in chosen.items() if key[1] in RECORDED]
     drawn = sum(row.experiment is None for row in table)
     size, files, source = ENVIRONMENT_CUDA if cuda else ENVIRONMENT
     return [
@@ -89,28 +96,13 @@ def parts(
         _state(configuration, chosen),
         Part(
             ".dvc/cache",
-            sum(size for size, _ in recorded),
-            sum(files for _, files in recorded),
+            sum(part.kept_bytes for part in artifacts.values()),
+            sum(part.kept_files for part in artifacts.values()),
             "what `record` keeps of weights and data, a second time",
         ),
         *_inputs(configuration),
         Part(".venv", size, files, source, size, files),
     ]
-
-
-def _kept(configuration: Configuration, experiment: str, phase: str, chosen: list[Row]) -> tuple[int, int]:
-    """Bytes and files that DVC keeps of the runs of a phase, by the configuration's ``record``."""
-    section = configuration.experiments[experiment]
-    expected = _expected_sizes(phase, load_domain(section.domain).footprint(section, phase))
-    size = files = 0
-    for row in chosen:
-        try:
-            sizes: Mapping[str, int] = heavy_sizes(read(row.manifest))
-        except (ManifestError, KeyError):
-            sizes = expected
-        kept = configuration.record.kept(row, sizes)
-        size, files = size + sum(sizes[name] for name in kept), files + len(kept)
-    return size, files
 
 
 def _expected_sizes(phase: str, expected: Footprint) -> dict[str, int]:
