@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from fpc.domains.montezuma.config import CollectOptions
 from fpc.domains.montezuma.emulator import Emulator
 from fpc.domains.montezuma.evaluation import evaluate
 from fpc.domains.montezuma.factories import environment_of, game_starts_in, measured_starts
@@ -36,8 +37,7 @@ def test_games_begin_at_entries_only() -> None:
 
 
 def test_games_may_begin_later_in_the_stay() -> None:
-    chosen = options(room=7, start_room=2, start_fractions=(0.0, 0.5))
-    entry, later = game_starts_in(STATES, chosen)
+    entry, later = game_starts_in(STATES, options(room=7, start_room=2), (0.0, 0.5))
     assert entry == start(2)
     # Room 2 is entered by action 341 and left by action 390, on the way to Room 7.
     assert later.actions == start(7).actions[: 341 + 24]
@@ -47,7 +47,7 @@ def test_games_may_begin_later_in_the_stay() -> None:
 @pytest.mark.parametrize("points", [[], [1.0], [-0.1]])
 def test_points_are_fractions_of_the_stay(points: list[float]) -> None:
     with pytest.raises(ValidationError, match="start_fractions"):
-        options(room=7, start_room=2, start_fractions=points)
+        CollectOptions(trajectories=1, states=1, max_steps=1, start_fractions=points)  # type: ignore[arg-type]
 
 
 def test_a_trajectory_that_has_been_in_far_is_no_start() -> None:

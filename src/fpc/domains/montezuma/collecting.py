@@ -97,7 +97,8 @@ def collect(experiment: MontezumaExperiment, run: Run) -> None:
         parts = (part.to(network.device) for part in torch.split(observations, 256))
         outputs = torch.cat([network.logits(network.encode(part)).cpu() for part in parts])
     if environment.start_room is not None:
-        write_start_states(run.output / GAME_STARTS, game_starts_in(pi_star / STARTS, environment))
+        begins = game_starts_in(pi_star / STARTS, environment, options.start_fractions)
+        write_start_states(run.output / GAME_STARTS, begins)
     for name in (STARTS, VISITS):
         shutil.copyfile(pi_star / name, run.output / name)
     write_expert(run.output / EXPERT, {"observations": observations, "outputs": outputs, "games": games})

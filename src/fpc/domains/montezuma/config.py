@@ -39,12 +39,6 @@ class EnvironmentOptions(Section):
         "the last entry on each of the expert's trajectories to a start state in `room`, if they have not "
         "been in `room` before; null: the game's own start.",
     )
-    start_fractions: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
-        default=(0.0,),
-        min_length=1,
-        description="Where in that stay in `start_room` games begin, as fractions of its steps: 0 is the "
-        "entry itself. Not used without `start_room`.",
-    )
     measure_from: Literal["all", "entries"] = Field(
         default="all",
         description="Start states of the attempts that are measured: all in `room`, or those at which it is "
@@ -189,6 +183,12 @@ class CollectOptions(Section):
     )
     states: PositiveInt = Field(description="States sampled from these games, in random order.")
     max_steps: PositiveInt = Field(description="Maximum steps of a game or attempt.")
+    start_fractions: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
+        default=(0.0,),
+        min_length=1,
+        description="Where in the stay in `environment.start_room` games begin, as fractions of its steps: 0 "
+        "is the entry itself. Not used without `start_room`.",
+    )
 
 
 class FinetuneOptions(MilestoneOptions):

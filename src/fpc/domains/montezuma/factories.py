@@ -76,11 +76,18 @@ def measured_starts(path: Path, options: EnvironmentOptions) -> list[StartState]
     return found
 
 
-def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
-    """Where fine-tuned games begin: at ``start_fractions`` of the last stay in ``start_room`` before Far.
+def game_starts_in(
+    path: Path, options: EnvironmentOptions, fractions: Sequence[float] = (0.0,)
+) -> list[StartState]:
+    """Where fine-tuned games begin: in the last stay in ``start_room`` before Far.
 
     A trajectory that has been in Far before does not count, as Far would then be close by (the way back leads
     into the room as well).
+
+    Args:
+        path: the expert's start states.
+        options: of the environment.
+        fractions: where in each stay; 0 is the entry.
 
     Raises:
         ConfigError: there are none, or a replay leads elsewhere.
@@ -92,7 +99,7 @@ def game_starts_in(path: Path, options: EnvironmentOptions) -> list[StartState]:
         stay = _last_stay(rooms_on_the_way(emulator, state), options.start_room, options.room)
         if stay is None:
             continue
-        for fraction in options.start_fractions:
+        for fraction in fractions:
             actions = state.actions[: stay[0] + int(fraction * (stay[1] - stay[0]))]
             if actions not in found:
                 found[actions] = _state_after(emulator, options.start_room, state.seed, actions)
