@@ -157,7 +157,7 @@ def test_an_artifact_and_its_manifest_replaced_together_are_found(keys: Path) ->
     signed(keys)
     forge(COLLECT.folder, "start_states.json", b"[]")
     verified = CliRunner().invoke(app, ["audit", "verify", str(COLLECT.folder), "--scale", "tiny", "--json"])
-    verdicts = {item["artifact"]: item["verdict"] for item in json.loads(verified.output)}
+    verdicts = {item["artifact"]: item["verdict"] for item in json.loads(verified.output)["findings"]}
     assert verdicts[str(COLLECT.manifest)] == "verified", "digests alone do not detect it"
     assert "not the manifest that was signed" in str(problem(COLLECT.manifest, keys))
 
@@ -277,7 +277,8 @@ def checked(key: Path) -> tuple[int, dict[str, tuple[str, str]]]:
     public = key.with_name(f"{key.name}.pub")
     finished = CliRunner().invoke(app, ["audit", "verify", *places, "--key", str(public), "--json"])
     found = {
-        item["artifact"]: (item["verdict"], " ".join(item["reasons"])) for item in json.loads(finished.output)
+        item["artifact"]: (item["verdict"], " ".join(item["reasons"]))
+        for item in json.loads(finished.output)["findings"]
     }
     return finished.exit_code, found
 

@@ -99,7 +99,7 @@ def audit(clone: Path, scale: str) -> str:
         Broken: something is stale, unverified or tampered.
     """
     command = (".venv/bin/fpc", "audit", "verify", "--scale", scale, "--json")
-    findings = json.loads(run(clone, *command, accept=(0, 1, 3)))
+    findings = json.loads(run(clone, *command, accept=(0, 1, 3)))["findings"]
     counts = Counter(item["verdict"] for item in findings)
     words = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     say(f"audit: {words}")

@@ -70,9 +70,11 @@ def verify(
     usage.
     """
     from fpc.lineage import summary
+    from fpc.lineage.audit_report import audit_report
     from fpc.lineage.digests import Digests
     from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Verdict
     from fpc.lineage.verify import verify as check
+    from fpc.workflow.output_schemas import as_json as json_text
 
     projects = known_projects(scale, variant)
     targets = _targets(paths or [], None if scale is None else list(projects))
@@ -80,7 +82,7 @@ def verify(
     with _uncollected():
         found = check(targets, projects, digests=Digests(deep=deep), signature=signature, progress=_bar)
         findings = [item.when_complete() if complete else item for item in found]
-    typer.echo(summary.as_json(findings) if as_json else summary.as_text(findings))
+    typer.echo(json_text(audit_report(findings)) if as_json else summary.as_text(findings))
     for label in sorted({target.parts[1] for target in targets if len(target.parts) > 1} - projects.keys()):
         typer.echo(f"{RESULTS / label}: no configuration of this name; checked without one", err=True)
     worst = max((item.verdict for item in findings), key=SEVERITY.__getitem__, default=Verdict.MISSING)

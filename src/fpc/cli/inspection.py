@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -90,12 +89,15 @@ def status(
     ] = None,
 ) -> None:
     """Show each run's state, progress, speed, attempts and time left, from files alone."""
+    from fpc.workflow.output_schemas import as_json as json_text
     from fpc.workflow.status import run_states, status_text
+    from fpc.workflow.status_report import status_report
 
     configuration = load_configuration(scale, variant)
     while True:
         states = run_states(configuration)
-        text = json.dumps([state.as_dict() for state in states]) if as_json else status_text(states)
+        report = status_report(configuration.label, states)
+        text = json_text(report) if as_json else status_text(states)
         if watch is not None and not as_json:
             click.clear()
         typer.echo(text)

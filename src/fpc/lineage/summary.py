@@ -1,30 +1,13 @@
-"""The findings of an audit, as text and as JSON."""
+"""The findings of an audit as text."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 
 from fpc.lineage.verdict import ACCEPTABLE, SEVERITY, Finding, Verdict, named
 
 SHOWN = 10  # artifacts listed with the same reasons
-
-
-def as_json(findings: Iterable[Finding]) -> str:
-    """Artifact, verdict, reasons and numbers of heavy files of each finding, as a JSON list."""
-    return json.dumps(
-        [
-            {
-                "artifact": str(item.artifact),
-                "verdict": item.verdict,
-                "reasons": item.reasons,
-                "heavy_files": asdict(item.heavy),
-            }
-            for item in findings
-        ]
-    )
 
 
 def as_text(findings: list[Finding]) -> str:
