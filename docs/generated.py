@@ -1,12 +1,13 @@
 """Writes the parts of the documentation that are generated from the code: `python docs/generated.py`.
 
 These are the command-line reference, the tables of values without a source and of licences, the rules in
-the table of the paper's statements, and what was found: the page of results, and the opening of README and of
-the site's first page.
+the table of the paper's statements, the schemas of what commands print with --json, and what was found: the
+page of results, the benchmark with its data, and the opening of README and of the site's first page.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import runpy
@@ -21,17 +22,24 @@ from typer.testing import CliRunner
 from fpc.claims.claim import Claim
 from fpc.claims.testing import all_claims
 from fpc.cli.main import app
+from fpc.reporting.benchmark import DomainTable, tidy
+from fpc.reporting.benchmark_pages import benchmark_page
 from fpc.reporting.markdown import Figures, Statement, opening, results_page
+from fpc.workflow.benchmark import benchmark, committed
+from fpc.workflow.loader import load
+from fpc.workflow.output_schemas import fields_table, schema_files
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"
 DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
 LICENCES = ROOT / "docs" / "reference" / "licences.md"
+OUTPUTS = ROOT / "docs" / "reference" / "json.md"
 STATEMENTS = ROOT / "docs" / "reference" / "claims.md"
 STATEMENT = re.compile(r"^\| (?P<statement>[^|]+) \| (?P<source>[^|]+) \|[^|]*\| `(?P<claim>[\w.]+)` \|$")
 UNMEASURED = re.compile(r"^\| ([^|]+) \| ([^|]+) \|[^|]*\| not measured: ([^|]+) \|$")
 SCALE = "laptop"
 RESULTS = ROOT / "docs" / "results.md"
+BENCHMARK, BENCHMARK_DATA = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "benchmark.csv"
 FIRST_PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
 FOUND_BEGIN, FOUND_END = "<!-- results:begin, made by docs/generated.py -->", "<!-- results:end -->"
 LOCK = ROOT / "requirements.lock"
@@ -170,6 +178,17 @@ def results() -> str:
     return results_page(ledger(), all_claims(), SCALE, figures_of(RESULTS), unmeasured())
 
 
+def benchmark_tables() -> list[DomainTable]:
+    """The benchmark of the scale and of its variants that bring a method, from current results."""
+    with contextlib.chdir(ROOT):
+        return benchmark(load(SCALE), committed(SCALE))
+
+
+def data_of(tables: list[DomainTable]) -> str:
+    """The benchmark's numbers as CSV, with as many digits as all machines agree on."""
+    return tidy(tables).to_csv(index=False, lineterminator="\n", float_format="%.6g")
+
+
 def first_page(page: Path) -> str:
     """A page with what was found between its markers."""
     before, _, rest = page.read_text(encoding="utf-8").partition(FOUND_BEGIN)
@@ -182,12 +201,17 @@ def first_page(page: Path) -> str:
 
 def pages() -> dict[Path, str]:
     """Path and content of each page that this program writes."""
+    tables = benchmark_tables()
     return {
         COMMAND_LINE: command_line(),
         DEVIATIONS: deviations(),
         LICENCES: licences(),
         STATEMENTS: statements(),
+        OUTPUTS: with_table(OUTPUTS, fields_table()),
+        **{ROOT / path: text for path, text in schema_files().items()},
         RESULTS: results(),
+        BENCHMARK: benchmark_page(tables, SCALE),
+        BENCHMARK_DATA: data_of(tables),
         **{page: first_page(page) for page in FIRST_PAGES},
     }
 

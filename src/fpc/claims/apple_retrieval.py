@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import one_sample, runs_of, table
+from fpc.claims.measures import Runs, one_sample, runs_of, same_budget, table
+from fpc.claims.scores import Benchmark, average
 from fpc.claims.trends import rank_correlation
 from fpc.core.statistics import Array
 
@@ -24,6 +26,7 @@ EARLY = 0.2  # share of training in which phase 2 is first reached, as in Figure
 LEARNED = 0.1  # rate below which ties at 0 would be compared
 LOST = 0.1  # drop of a probability
 KNOWN = 0.9  # pi*'s success on Far, below which there is too little to forget
+SOLVED = 0.5  # success on the whole task
 REACHED = "reached_phase_2"  # metric of the training table: share of episodes
 
 Quantity = Callable[[TablesByExperiment, ClaimContext, str], Array]
@@ -56,14 +59,45 @@ def _by_signal(tables: TablesByExperiment) -> dict[float, str]:
 
 def _drops(tables: TablesByExperiment, context: ClaimContext, condition: str) -> Array:
     """Largest drop of each seed's probability of the right direction in phase 2, as in Figure 10."""
+    skill = _skill(tables, context, condition, "vanilla")
+    return np.asarray(skill.first - skill.lowest, dtype=np.float64)
+
+
+def _skill(tables: TablesByExperiment, context: ClaimContext, condition: str, method: str) -> Runs:
+    """Probability of the right direction in phase 2, if the method starts from a pi* that knows it."""
     found = tables[EXPERIMENT]
-    start = float(runs_of(found, context, "vanilla", probe="phase_2", condition=condition).first.mean())
+    start = float(runs_of(found, context, method, probe="phase_2", condition=condition).first.mean())
     if start < KNOWN:
         raise NotTestable(f"pi* starts at {start:.2f} on Far; below {KNOWN:g} there is too little to forget")
-    skill = runs_of(
-        found, context, "vanilla", measure="correct_probability", probe="phase_2", condition=condition
+    return runs_of(
+        found, context, method, measure="correct_probability", probe="phase_2", condition=condition
     )
-    return np.asarray(skill.first - skill.lowest, dtype=np.float64)
+
+
+def whole(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """Success on the whole task, averaged over M.
+
+    Raises:
+        NotTestable: values of M differ in their seeds or steps.
+    """
+    found = [
+        runs_of(tables[EXPERIMENT], context, method, probe="whole", condition=name)
+        for name in _by_distance(tables).values()
+    ]
+    first = found[0]
+    for other in found:
+        same_budget(first, other)
+        if other.seeds != first.seeds:
+            raise NotTestable("values of M differ in their number of seeds")
+    return replace(first, values=np.mean([runs.values for runs in found], axis=0))
+
+
+def far_kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Each seed's lowest probability of the right direction in phase 2 as a share of pi*'s, mean over M."""
+    found = [_skill(tables, context, name, method) for name in _by_distance(tables).values()]
+    if len({runs.seeds for runs in found}) > 1:
+        raise NotTestable("values of M differ in their number of seeds")
+    return one_sample(np.mean([runs.lowest / runs.first for runs in found], axis=0))
 
 
 def _successes(tables: TablesByExperiment, context: ClaimContext, condition: str) -> Array:
@@ -131,6 +165,16 @@ def _claim(
     return Claim(f"apple_{name}", *domain, statement, *source, quantity, above, below, measure)
 
 
+BENCHMARK = Benchmark(
+    EXPERIMENT,
+    score="success on the whole task, mean over training and over M",
+    course=whole,
+    take=average,
+    kept="lowest P(left) in phase 2 as a share of pi*'s, mean over M",
+    far_kept=far_kept,
+    solved=f"success on the whole task, mean over M, is {SOLVED:g} or more",
+    threshold=SOLVED,
+)
 CLAIMS = (
     _claim(
         "vanilla_forgets",

@@ -12,6 +12,7 @@ from functools import partial
 
 from fpc.claims import montezuma_measures as measured
 from fpc.claims.claim import Claim, claim_of
+from fpc.claims.montezuma_benchmark import BENCHMARK as BENCHMARK
 from fpc.claims.montezuma_measures import BC, EARLY, EXPERIMENT, FIRST_KEY, KNOWN, KS, MARGIN, PLATEAU, Take
 
 DOMAIN = EXPERIMENT

@@ -11,10 +11,12 @@ from functools import partial
 from fpc.claims import nethack_curves as curves
 from fpc.claims import nethack_measures as measures
 from fpc.claims.claim import Claim, claim_of
-from fpc.claims.nethack_far import ABOUT, BC, FAR_CLAIMS, KS, MARGIN, SHARE, from_pi_star
+from fpc.claims.nethack_early import far_kept
+from fpc.claims.nethack_far import ABOUT, BC, EARLY_GAIN, FAR_CLAIMS, KS, MARGIN, SHARE, from_pi_star
 from fpc.claims.nethack_levels import LEVELS
 from fpc.claims.nethack_measures import DEPTH, SCORE
 from fpc.claims.nethack_paper import SCRATCH_BC, SCRATCH_KS, TABLE_4
+from fpc.claims.scores import Benchmark, last
 
 DOMAIN = "nethack"
 FAR_BELOW = 0.5  # of pi*'s mean; the paper's scratch is at .15
@@ -220,4 +222,15 @@ DEPTHS = (
     *(_order(column) for column in COLUMNS),
 )
 
+BENCHMARK = Benchmark(
+    measures.EXPERIMENT,
+    score="points of the final games, at the last step",
+    course=partial(measures.runs, probe=SCORE),
+    take=last,
+    kept=f"{EARLY_GAIN}, {SHARE}",
+    far_kept=far_kept,
+    solved=f"return in training is {1.0 + MARGIN:g} of pi*'s or more",
+    threshold=1.0 + MARGIN,
+    progress=curves.share_of_pi_star,
+)
 CLAIMS = (*PI_STAR, *SCORES, *COURSES, *FAR_CLAIMS, *DEPTHS, *LEVELS)

@@ -8,6 +8,7 @@ always lie above the rest of its curve, even if there were nothing but noise.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,12 @@ def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
         raise NotTestable(f"all seeds of {method} finished games in {wide.shape[1]} bins only")
     seeds = tuple(int(seed) for seed in wide.index)
     return Runs(wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64), seeds)
+
+
+def share_of_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """``curve`` as a share of pi*'s return."""
+    found = curve(tables, context, method)
+    return replace(found, values=found.values / known(tables, context, CLOSE))
 
 
 def rise_and_loss(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import Runs, before_first_visit, change, compare, table
+from fpc.claims.measures import Runs, before_first_visit, change, compare, one_sample, table
 from fpc.claims.nethack_measures import EXPERIMENT, FAR, SOKOBAN, known, pi_star_in, runs, shares
 from fpc.core.tables import FIRST_UPDATE
 
@@ -57,6 +57,12 @@ def early(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
         )
     columns = [0, int(chosen[-1])]
     return replace(found, steps=found.steps[columns], values=found.values[:, columns])
+
+
+def far_kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """Score gained on the Far level early in training, as a share of pi*'s mean."""
+    level, found = known(tables, context, FAR), early(tables, context, method)
+    return one_sample(found.last / level, f"at {found.steps[-1]:,} steps")
 
 
 def before_sokoban(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

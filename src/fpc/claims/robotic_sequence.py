@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import pi_star_by_start
+from fpc.claims.measures import Runs, pi_star_by_start
 from fpc.claims.robotic_ablations import ABLATION_CLAIMS
 from fpc.claims.robotic_levels import LEVEL_CLAIMS
 from fpc.claims.robotic_measures import (
@@ -18,6 +18,7 @@ from fpc.claims.robotic_measures import (
     BC,
     EM,
     EWC,
+    EXPERIMENT,
     KNOWN,
     KS,
     LEARNED,
@@ -38,8 +39,9 @@ from fpc.claims.robotic_measures import (
     stages_of,
 )
 from fpc.claims.robotic_networks import NETWORK_CLAIMS
-from fpc.claims.robotic_stages import STAGE_CLAIMS
+from fpc.claims.robotic_stages import STAGE_CLAIMS, unvisited
 from fpc.claims.robotic_transfer import TRANSFER_CLAIMS
+from fpc.claims.scores import Benchmark
 
 
 def pi_star_on(tables: TablesByExperiment, context: ClaimContext, group: str) -> Measurement:
@@ -78,6 +80,11 @@ def keeps_what_it_learns(tables: TablesByExperiment, context: ClaimContext) -> M
         raise NotTestable(f"BC reaches {height:.2f} at most on the whole sequence: nothing to keep")
     kept = at_the_end(runs)[:, None] - always(runs)
     return Measurement(kept, note=f"at {runs.steps[-1]:,} steps", limits=(-1.0, 1.0))
+
+
+def whole(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """Success on the whole sequence."""
+    return course(only(tables), context, method, "whole")
 
 
 def kickstarting_against_vanilla(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -194,6 +201,16 @@ WHOLE_CLAIMS = (
         partial(difference, better=KS, worse=VANILLA, where="close", take=average),
         below=0.0,
     ),
+)
+BENCHMARK = Benchmark(
+    EXPERIMENT,
+    score=END_OF_WHOLE,
+    course=whole,
+    take=at_the_end,
+    kept="success on the last Far stage before training first visits it, as a share of pi*'s",
+    far_kept=unvisited,
+    solved=f"success on the whole sequence is {LEARNED:g} or more",
+    threshold=LEARNED,
 )
 CLAIMS = (
     *WHOLE_CLAIMS,

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import fpc.claims
+from fpc import extensions
 from fpc.claims.claim import Claim, ClaimContext, Outcome, Result, TablesByExperiment
 from fpc.claims.judging import judge
+from fpc.claims.scores import Benchmark
 from fpc.domains.registry import domain_names
 
 if TYPE_CHECKING:
@@ -20,18 +23,29 @@ if TYPE_CHECKING:
 
 @cache
 def claims_of(domain: str) -> tuple[Claim, ...]:
-    """``CLAIMS`` of the domain's module; empty if the domain has no such module.
+    """``CLAIMS`` of the domain's module; empty if it has no such module, or no claims.
 
     Raises:
         ValueError: a claim in the module is about another domain.
     """
-    if domain not in {module.name for module in iter_modules(fpc.claims.__path__)}:
-        return ()
-    claims: tuple[Claim, ...] = import_module(f"fpc.claims.{domain}").CLAIMS
+    module = _module_of(domain)
+    claims: tuple[Claim, ...] = getattr(module, "CLAIMS", ())
     for claim in claims:
         if claim.domain != domain:
             raise ValueError(f"claims/{domain}.py: {claim.id} is about {claim.domain}")
     return claims
+
+
+def benchmark_of(domain: str) -> Benchmark | None:
+    """``BENCHMARK`` of the domain's module; None if it has no such module, or no benchmark."""
+    return getattr(_module_of(domain), "BENCHMARK", None)
+
+
+def _module_of(domain: str) -> ModuleType | None:
+    inside = {module.name for module in iter_modules(fpc.claims.__path__)}
+    if domain not in inside and not extensions.is_extension(f"{fpc.claims.__name__}.{domain}"):
+        return None
+    return import_module(f"fpc.claims.{domain}")
 
 
 def all_claims(first: Sequence[str] = ()) -> list[Claim]:

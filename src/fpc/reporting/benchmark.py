@@ -1,0 +1,288 @@
+"""Methods of a domain compared by one number per run, by the statistics that judge claims.
+
+A method's score is an interquartile mean over seeds with its bootstrap interval. That it is better than
+another is a claim "the difference is above 0", judged as all claims are; Holm's procedure adjusts for the
+methods of a table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, Outcome, Result, Tables
+from fpc.claims.headlines import headline_of
+from fpc.claims.judging import estimate_of, judge
+from fpc.claims.measures import Runs, compare, one_sample
+from fpc.claims.scores import VANILLA, Benchmark, solved_at
+from fpc.core.statistics import Estimate
+
+NEVER = math.inf
+WORDS = {Outcome.REPRODUCED: "better", Outcome.NOT_REPRODUCED: "not better", Outcome.UNDECIDED: "undecided"}
+NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A run that is not used, as it is not current."""
+
+    seeds: int
+    verdict: str  # of the audit
+    reason: str
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method whose runs are compared."""
+
+    method: str
+    variant: str | None = None  # that brings the method; None: it belongs to the scale
+    seeds: int = 0  # that the configuration asks for
+    seconds: tuple[float, ...] = ()  # of each current run's fine-tuning
+    absent: tuple[Absent, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name in tables: a variant's method is listed with the variant, if that has another name."""
+        return self.method if self.variant in (None, self.method) else f"{self.method} ({self.variant})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is compared in one domain."""
+
+    domain: str
+    benchmark: Benchmark
+    tables: Tables  # current rows only; the column ``method`` has the names of entrants
+    entrants: tuple[Entrant, ...]
+    notes: tuple[str, ...] = ()  # variants that are left out, and why
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method's score minus another's; ``estimate`` is None where it could not be computed."""
+
+    other: str
+    words: str  # better, not better, undecided or not tested
+    estimate: Estimate | None = None
+    p_value: float | None = None  # one-sided, adjusted for the table's other methods
+    reason: str = ""  # why it was not tested
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method's numbers; what is None has its reason in ``reasons``."""
+
+    entrant: Entrant
+    seeds: int = 0  # measured
+    score: Estimate | None = None
+    vanilla: Comparison | None = None  # None for vanilla itself
+    best: Comparison | None = None  # with the best of the others
+    far_kept: Estimate | None = None
+    solved_at: float | None = None  # environment steps; NEVER within the run
+    reasons: Mapping[str, str] = field(default_factory=dict)  # column -> why it is empty
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean duration of a run's fine-tuning; None if there is no current run."""
+        found = self.entrant.seconds
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
+class DomainTable:
+    """The methods of one domain, the highest score first; those without a current run come last."""
+
+    domain: str
+    title: str
+    benchmark: Benchmark
+    lines: tuple[Line, ...]
+    level: float
+    minimum_seeds: int
+    notes: tuple[str, ...] = ()
+
+
+def benchmark_table(entry: Entry, context: ClaimContext) -> DomainTable:
+    """Measure and compare the methods of a domain.
+
+    Args:
+        entry: the domain's entrants and their tables.
+        context: level, resamples and the least number of seeds of a test.
+    """
+    tables = {entry.benchmark.experiment: entry.tables}
+    anyhow = replace(context, minimum_seeds=1)
+    lines, courses = {}, {}
+    for entrant in entry.entrants:
+        lines[entrant.name], found = _measured(entrant, entry.benchmark, tables, anyhow)
+        if found is not None:
+            courses[entrant.name] = found
+    against_vanilla = [(name, VANILLA) for name in courses if name != VANILLA]
+    against_best = [(name, other) for name in courses if (other := _best_other(name, lines)) is not None]
+    with_vanilla, with_best = (
+        _compared(pairs, courses, entry, context) for pairs in (against_vanilla, against_best)
+    )
+    done = [
+        replace(line, vanilla=with_vanilla.get(name), best=with_best.get(name))
+        for name, line in lines.items()
+    ]
+    done.sort(key=lambda line: math.inf if line.score is None else -line.score.value)
+    title = headline_of(entry.domain, (entry.domain,)).title.removeprefix("the ")
+    settings = context.level, context.minimum_seeds
+    return DomainTable(entry.domain, title, entry.benchmark, tuple(done), *settings, entry.notes)
+
+
+def _measured(
+    entrant: Entrant, benchmark: Benchmark, tables: Mapping[str, Tables], context: ClaimContext
+) -> tuple[Line, Runs | None]:
+    """A method's own numbers, and the course of its score."""
+    reasons: dict[str, str] = {}
+
+    def found(column: str, measure: Callable[..., Any]) -> Any:
+        try:
+            return measure(tables, context, entrant.name)
+        except NotTestable as error:
+            reasons[column] = str(error)
+            return None
+
+    if entrant.absent and sum(run.seeds for run in entrant.absent) == entrant.seeds:
+        return Line(entrant, reasons={"score": "no run is current"}), None
+    runs: Runs | None = found("score", benchmark.course)
+    if runs is None:
+        return Line(entrant, reasons=reasons), None
+    kept: Measurement | None = found("Far kept", benchmark.far_kept)
+    rising: Runs | None = found("solved", benchmark.rising)
+    line = Line(
+        entrant,
+        seeds=len(runs.seeds),
+        score=estimate_of(one_sample(benchmark.take(runs)), context),
+        far_kept=None if kept is None else estimate_of(kept, context),
+        reasons=reasons,
+    )
+    if rising is not None:
+        step = solved_at(rising, benchmark.threshold)
+        line = replace(line, solved_at=NEVER if step is None else float(step))
+    return line, runs
+
+
+def _best_other(name: str, lines: Mapping[str, Line]) -> str | None:
+    """The other method with the highest score; None if there is none."""
+    scores = {
+        other: line.score.value for other, line in lines.items() if other != name and line.score is not None
+    }
+    return max(scores, key=scores.__getitem__) if scores else None
+
+
+def _compared(
+    pairs: Sequence[tuple[str, str]], courses: Mapping[str, Runs], entry: Entry, context: ClaimContext
+) -> dict[str, Comparison]:
+    """Each pair's first method minus its second, by the first one's name; Holm's family is all pairs."""
+    found: dict[str, Comparison] = {}
+    claims: dict[str, Claim] = {}
+    others = dict(pairs)
+    for name, other in pairs:
+        if other not in courses:
+            found[name] = Comparison(other, NOT_TESTED, reason=f"{other} has no score")
+            continue
+        try:
+            measurement = compare(courses[name], courses[other], entry.benchmark.take)
+        except NotTestable as error:
+            found[name] = Comparison(other, NOT_TESTED, reason=str(error))
+            continue
+        if measurement.count < context.minimum_seeds:
+            reason = f"{measurement.count} seed(s); {context.minimum_seeds} are asked for"
+            estimate = estimate_of(measurement, context)
+            found[name] = Comparison(other, NOT_TESTED, estimate, reason=reason)
+            continue
+        claims[name] = _above(name, other, entry, measurement)
+    tables = {entry.benchmark.experiment: entry.tables}
+    for name, result in zip(claims, judge([*claims.values()], tables, context), strict=True):
+        found[name] = _comparison(others[name], result)
+    return found
+
+
+def _above(name: str, other: str, entry: Entry, measurement: Measurement) -> Claim:
+    """The claim that a method's score is above another's."""
+    return Claim(
+        id=name,
+        domain=entry.domain,
+        experiments=(entry.benchmark.experiment,),
+        statement=f"{name} is better than {other}",
+        paper_source="",
+        paper_value="",
+        quantity=entry.benchmark.score,
+        above=0.0,
+        below=None,
+        measure=partial(_given, measurement),
+    )
+
+
+def _given(measurement: Measurement, *_: object) -> Measurement:
+    return measurement
+
+
+def _comparison(other: str, result: Result) -> Comparison:
+    if result.measured is None or result.outcome not in WORDS:
+        return Comparison(other, NOT_TESTED, reason=result.reason)
+    assert result.low is not None
+    assert result.high is not None
+    assert result.level is not None
+    estimate = Estimate(result.measured, result.low, result.high, result.level)
+    return Comparison(other, WORDS[result.outcome], estimate, result.p_value)
+
+
+COLUMNS = (
+    *("domain", "experiment", "method", "variant", "metric", "value", "low", "high", "level", "seeds"),
+    *("seeds_asked_for", "against", "p_value", "words", "reason"),
+)
+
+
+def tidy(tables: Sequence[DomainTable]) -> pd.DataFrame:
+    """One row per domain, method and metric, with the columns ``COLUMNS``.
+
+    ``value`` is empty where nothing was measured, and then ``reason`` says why; an infinite ``solved_at``
+    means never.
+    """
+    rows = [row for table in tables for line in table.lines for row in _tidy_rows(table, line)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _tidy_rows(table: DomainTable, line: Line) -> list[dict[str, Any]]:
+    entrant = line.entrant
+    shared = {
+        "domain": table.domain,
+        "experiment": table.benchmark.experiment,
+        "method": entrant.method,
+        "variant": entrant.variant or "",
+        "seeds": line.seeds,
+        "seeds_asked_for": entrant.seeds,
+    }
+    single = {"solved_at": line.solved_at, "seconds": line.seconds}
+    metrics: dict[str, dict[str, Any]] = {
+        "score": _of_estimate(line.score),
+        "minus_vanilla": _of_comparison(line.vanilla),
+        "minus_best_other": _of_comparison(line.best),
+        "far_kept": _of_estimate(line.far_kept),
+        **{name: {"value": value} for name, value in single.items()},
+    }
+    columns = {"score": "score", "far_kept": "Far kept", "solved_at": "solved"}
+    for name, values in metrics.items():
+        values.setdefault("reason", line.reasons.get(columns.get(name, ""), ""))
+    return [{**shared, "metric": name, **values} for name, values in metrics.items()]
+
+
+def _of_estimate(found: Estimate | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {"value": found.value, "low": found.low, "high": found.high, "level": found.level}
+
+
+def _of_comparison(found: Comparison | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    words = {"against": found.other, "p_value": found.p_value, "words": found.words, "reason": found.reason}
+    return {**_of_estimate(found.estimate), **words}
