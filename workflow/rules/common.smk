@@ -1,5 +1,6 @@
 # The configuration, the run table, and the functions that look up jobs' inputs in it.
 import os
+import re
 import shlex
 import sys
 import time
@@ -10,7 +11,7 @@ from fpc.core import interruption
 from fpc.workflow.failures import exit_code, allowed_retries
 from fpc.core.errors import UserError
 from fpc.core.tables import PI_STAR
-from fpc.lineage.artifact import Row, parse_seeds
+from fpc.lineage.artifact import Row, parse_seeds, scale_and_variant
 from fpc.workflow.inputs import missing_note
 from fpc.workflow.run_table import closing_row, rows
 from fpc.workflow.slurm_groups import side_by_side
@@ -31,10 +32,27 @@ LABEL = CONFIGURATION.label
 RESULTS = f"results/{LABEL}"
 LOGS = f"results/.logs/{LABEL}"
 BENCHMARKS = f"results/.benchmarks/{LABEL}"
-# Unquoted, as every name in a rule's command: fpc.config.names allows nothing that a shell takes apart.
-SCALE = f"--scale={CONFIGURATION.scale}" + (
-    f" --variant={CONFIGURATION.variant}" if CONFIGURATION.variant else ""
+
+
+def chosen(label):
+    """The options that choose a results folder's configuration.
+
+    Unquoted, as every name in a rule's command: fpc.config.names allows nothing that a shell takes apart.
+    """
+    scale, variant = scale_and_variant(label)
+    return f"--scale={scale}" + (f" --variant={variant}" if variant else "")
+
+
+SCALE = chosen(LABEL)
+# A variant shares the runs that it does not change; they lie in the folder of its scale.
+LABELS = "|".join(
+    re.escape(name) for name in dict.fromkeys([LABEL, CONFIGURATION.scale])
 )
+
+
+def scale_of_run(wildcards):
+    """Parameter function of a run: the options that choose its configuration."""
+    return chosen(wildcards.label)
 
 
 if workflow.is_main_process and (note := missing_note(CONFIGURATION)):
@@ -78,6 +96,7 @@ Job.restart_times = GroupJob.restart_times = property(restart_times)
 
 
 wildcard_constraints:
+    label=LABELS,
     experiment=r"[\w.-]+",
     method=r"\w+",
     seeds=r"seeds?_[\d-]+",
@@ -90,7 +109,7 @@ def run_inputs(phase):
     def inputs(wildcards):
         values = dict(wildcards.items())
         row = Row(
-            LABEL,
+            values["label"],
             phase,
             values["experiment"],
             values.get("method"),

@@ -2,16 +2,16 @@ rule pretrain:
     input:
         run_inputs("pretrain"),
     output:
-        f"{RESULTS}/{{experiment}}/pretrain/{{seeds}}/manifest.json",
+        "results/{label}/{experiment}/pretrain/{seeds}/manifest.json",
     log:
-        f"{LOGS}/{{experiment}}/pretrain/{{seeds}}.log",
+        "results/.logs/{label}/{experiment}/pretrain/{seeds}.log",
     benchmark:
-        f"{BENCHMARKS}/{{experiment}}/pretrain/{{seeds}}.tsv"
+        "results/.benchmarks/{label}/{experiment}/pretrain/{seeds}.tsv"
     threads: requested("pretrain", "cpus_per_task")
     resources:
         **resources("pretrain"),
     params:
-        scale=SCALE,
+        scale=scale_of_run,
     shell:
         "FPC_PROCESSES={threads} logged {log}"
         " fpc pretrain {params.scale} --experiment={wildcards.experiment}"

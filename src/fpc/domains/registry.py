@@ -1,4 +1,4 @@
-"""Domains by name: each is a folder of this package with a ``domain.py`` and a ``config.py``.
+"""Domains by name: each is a folder of this package, or an extension, with ``domain.py`` and ``config.py``.
 
 A ``commands.py`` adds the domain's own commands to the command line; ``derived_tables.py`` and
 ``recorded_tables.py`` are for its figures.
@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fpc import extensions
 from fpc.config.experiment import Experiment
 from fpc.domains.interface import Domain, PiStarDomain
 from fpc.domains.recording import Recorder
@@ -19,17 +20,23 @@ from fpc.domains.recording import Recorder
 if TYPE_CHECKING:
     import pandas as pd
 
+PACKAGE = "fpc.domains"
 
-@cache
+
 def domain_names() -> tuple[str, ...]:
     """Names of all domains, sorted."""
-    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/domain.py")))
+    return tuple(sorted([*_own_names(), *extensions.names(PACKAGE)]))
+
+
+@cache
+def _own_names() -> tuple[str, ...]:
+    return tuple(path.parent.name for path in Path(__file__).parent.glob("*/domain.py"))
 
 
 @cache
 def load_domain(name: str) -> Domain[Any]:
     """The domain called ``name`` (one of ``domain_names()``)."""
-    domain = import_module(f"fpc.domains.{name}.domain").DOMAIN
+    domain = import_module(f"{PACKAGE}.{name}.domain").DOMAIN
     assert isinstance(domain, Domain)
     assert domain.name == name
     return domain
@@ -43,7 +50,7 @@ def measures_pi_star(name: str) -> bool:
 @cache
 def experiment_type(name: str) -> type[Experiment]:
     """The type of a domain's experiments: the only ``Experiment`` of ``fpc.domains.<name>.config``."""
-    module = import_module(f"fpc.domains.{name}.config")
+    module = import_module(f"{PACKAGE}.{name}.config")
     (found,) = (
         value
         for value in vars(module).values()
@@ -67,10 +74,16 @@ def recorded_tables(name: str) -> Mapping[str, Recorder]:
 
 def _found(name: str, module: str, value: str) -> Mapping[str, Any]:
     """A value of a domain's module; empty if it has no such module."""
-    if not (Path(__file__).parent / name / f"{module}.py").exists():
+    if not _has(name, module):
         return {}
-    found: Mapping[str, Any] = getattr(import_module(f"fpc.domains.{name}.{module}"), value)
+    found: Mapping[str, Any] = getattr(import_module(f"{PACKAGE}.{name}.{module}"), value)
     return found
+
+
+def _has(name: str, module: str) -> bool:
+    """Whether a domain has a module of this name."""
+    own = Path(__file__).parent / name / f"{module}.py"
+    return own.exists() or extensions.is_extension(f"{PACKAGE}.{name}.{module}")
 
 
 def domain_commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> list[Callable[..., None]]:
@@ -81,6 +94,6 @@ def domain_commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> l
     """
     found: list[Callable[..., None]] = []
     for name in domain_names():
-        if (Path(__file__).parent / name / "commands.py").exists():
-            found += import_module(f"fpc.domains.{name}.commands").commands(experiments)
+        if _has(name, "commands"):
+            found += import_module(f"{PACKAGE}.{name}.commands").commands(experiments)
     return found

@@ -269,12 +269,13 @@ def section_digests() -> Callable[[Project, Row], str]:
 def code(manifest: Manifest, digests: Digests) -> Check:
     """Check that every module named in the manifest, and the lock file, are unchanged."""
     recorded: Mapping[str, str] = manifest.details["builder"]["code"]["modules"]
-    now = origin.at_start()
     if not recorded:
         yield Verdict.BEHIND, "the manifest names no code"
     if not manifest.has_digest:
         yield Verdict.BEHIND, "the manifest has no digest of itself, so an edit of it could go unnoticed"
-    moved = [name for name, digest in recorded.items() if decides(name) and now.get(name) != digest]
+    moved = [
+        name for name, digest in recorded.items() if decides(name) and origin.digest_at_start(name) != digest
+    ]
     if moved:
         yield Verdict.BEHIND, f"code changed since: {named(moved)}"
     lock = manifest.details["environment"].get("lock_sha256")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fpc import extensions
 from fpc.lineage.artifact import RUN_PHASES
 
 # Methods of a domain that each make a different kind of artifact.
@@ -75,13 +76,18 @@ def _files(name: str, source: Path) -> list[str]:
     for length in range(1, len(parts) + 1):
         stem = "/".join(parts[:length])
         found += [file for file in (f"{stem}/__init__.py", f"{stem}.py") if (source / file).is_file()]
+        if (file := extensions.modules().get(".".join(parts[:length]))) is not None:
+            found.append(file)
     return found
 
 
 def _imports(path: str, source: Path, method: str) -> set[str]:
     """Names that a module imports."""
-    package = path.removesuffix(".py").split("/")[:-1]
-    tree = ast.parse((source / path).read_text(encoding="utf-8"))
+    extended = next((name for name, file in extensions.modules().items() if file == path), None)
+    stem = path.removesuffix(".py").split("/") if extended is None else extended.split(".")
+    package = stem if extended is not None and path.endswith("/__init__.py") else stem[:-1]
+    file = source / path if extended is None else Path(path)
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     return {name for node in _walk(tree, method) for name in _names(node, package)}
 
 

@@ -76,14 +76,23 @@ class Freshness:
     def __init__(self, projects: Mapping[str, Project], digests: Digests | None = None) -> None:
         self.digests = digests or Digests(None)
         self.records = dvc_lock.read_lock()
-        self.table = {row.manifest: row for project in projects.values() for row in project.rows()}
         self._projects = projects
+        # A row that projects share belongs to the one whose label it has, if that is here.
+        self._owners: dict[Path, tuple[Row, Project]] = {}
+        for project in projects.values():
+            for row in project.rows():
+                if row.label == project.label or row.manifest not in self._owners:
+                    self._owners[row.manifest] = row, project
         self._manifests: dict[Path, Manifest | ManifestError] = {}
         self._alterations: dict[Path, str] = {}
         self._under_link = under_link()
         self._section_digest = checks.section_digests()
         self.parents = cache(self._find_parents)
         self._inheritance = Inheritance(self.own, self.parents)
+
+    def rows(self) -> Iterator[tuple[Path, Row]]:
+        """Every row of the projects, by its manifest."""
+        return ((manifest, row) for manifest, (row, _) in self._owners.items())
 
     def of(self, row: Row) -> Finding:
         """Whether a row is made and current; if not, the reasons say why."""
@@ -132,14 +141,14 @@ class Freshness:
         return [Path(uri) for uri in manifest.parents if is_inside(uri) and is_file(uri)]
 
     def _checks(self, manifest: Manifest) -> Check:
-        row = self.table.get(manifest.path)
+        owner = self._owners.get(manifest.path)
         return chain(
             checks.identity(manifest, self._alterations[manifest.path]),
             checks.files(manifest, self.digests, self._under_link, self._absence),
             checks.parents(manifest, self.digests),
             self._not_requested(manifest)
-            if row is None
-            else checks.configured(row, self._projects[row.label], manifest, self._section_digest),
+            if owner is None
+            else checks.configured(*owner, manifest, self._section_digest),
         )
 
     def _heavy(self, manifest: Manifest) -> HeavyFiles:
@@ -156,8 +165,11 @@ class Freshness:
 
     def _kept(self, manifest: Manifest) -> frozenset[str]:
         """The artifact's files that DVC keeps: all, if no configuration asks for the artifact."""
-        row, sizes = self.table.get(manifest.path), heavy_sizes(manifest)
-        return frozenset(sizes) if row is None else self._projects[row.label].kept(row, sizes)
+        owner, sizes = self._owners.get(manifest.path), heavy_sizes(manifest)
+        if owner is None:
+            return frozenset(sizes)
+        row, project = owner
+        return project.kept(row, sizes)
 
     def _not_requested(self, manifest: Manifest) -> Check:
         """An artifact of a known scale that its configuration does not ask for."""

@@ -25,7 +25,11 @@ PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE.parent
 REQUIREMENTS = Path("requirements.lock")
 # The line of provenance: these packages decide what runs and where its output goes, not its content.
-ABOVE_THE_LINE = ("fpc/__main__.py", "fpc/cli/*", "fpc/workflow/*", "fpc/lineage/*")
+# Who calls, keeps and finds the code that makes an artifact, but does not change the artifact's content.
+ABOVE_THE_LINE = (
+    *("fpc/__init__.py", "fpc/__main__.py", "fpc/extensions.py"),
+    *("fpc/cli/*", "fpc/workflow/*", "fpc/lineage/*", "fpc/retention/registry.py"),
+)
 RECORDED_PACKAGES = (
     "torch",
     "numpy",
@@ -122,6 +126,24 @@ def at_start() -> dict[str, str]:
     return {path.relative_to(SOURCE).as_posix(): sha256_of(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+def digest_at_start(module: str) -> str | None:
+    """sha256 of a module as it was at the first call; None if there is no such file.
+
+    Args:
+        module: path below ``src/``, or for a module of an extension relative to the project's root.
+    """
+    if module.startswith(f"{PACKAGE.name}/"):
+        return at_start().get(module)
+    return _digest_of_extension(module)
+
+
+@cache
+def _digest_of_extension(module: str) -> str | None:
+    path = Path(module)
+    inside = not path.is_absolute() and ".." not in path.parts
+    return sha256_of(path) if inside and path.is_file() else None
+
+
 def decides(module: str) -> bool:
     """Whether a module, by its path below ``src/``, can change an artifact's content."""
     return not any(fnmatchcase(module, pattern) for pattern in ABOVE_THE_LINE)
@@ -129,7 +151,7 @@ def decides(module: str) -> bool:
 
 @dataclass(frozen=True)
 class Code:
-    """What determines an artifact: modules (path below ``src/``) with sha256, packages with versions."""
+    """What determines an artifact: modules with sha256 (see ``digest_at_start``), packages with versions."""
 
     modules: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +164,9 @@ def code_of(entries: Iterable[str]) -> Code:
         entries: see :func:`fpc.lineage.closure.closure`.
     """
     found = closure(entries, SOURCE, decides)
+    digests = {path: digest_at_start(path) for path in sorted(found.modules)}
     return Code(
-        {path: at_start()[path] for path in sorted(found.modules)},
+        {path: digest for path, digest in digests.items() if digest is not None},
         {
             DISTRIBUTIONS.get(name, name): metadata.version(DISTRIBUTIONS.get(name, name))
             for name in RECORDED_PACKAGES

@@ -95,7 +95,7 @@ class Audit:
         """Missing rows, if the whole folder of a scale is audited."""
         if path.parent != RESULTS:
             return
-        for manifest, row in self._freshness.table.items():
+        for manifest, row in self._freshness.rows():
             if row.label == path.name and manifest not in found and not manifest.exists():
                 yield Finding(manifest, Verdict.MISSING, (NOT_MADE,))
 

@@ -1,4 +1,7 @@
-"""Retention methods by name; each is a module of this package. Importing this does not import torch."""
+"""Retention methods by name; each is a module of this package, or an extension.
+
+Importing this does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import pkgutil
 from functools import cache
 
 import fpc.retention
+from fpc import extensions
 from fpc.core.errors import did_you_mean
 from fpc.retention.interface import RetentionMethod
 
@@ -30,13 +34,18 @@ def _method_of(module_name: str) -> type[RetentionMethod] | None:
     return methods[0] if methods else None
 
 
-@cache
 def _methods() -> dict[str, type[RetentionMethod]]:
-    names = sorted(
+    return _methods_with(extensions.paths())
+
+
+@cache
+def _methods_with(extended: tuple[str, ...]) -> dict[str, type[RetentionMethod]]:
+    inside = {
         module.name
         for module in pkgutil.iter_modules(fpc.retention.__path__)
         if module.name not in SUPPORT and not module.name.startswith("_")
-    )
+    }
+    names = sorted(inside | set(extensions.names(fpc.retention.__name__)))
     found = {name: _method_of(name) for name in names}
     return {name: method for name, method in found.items() if method is not None}
 

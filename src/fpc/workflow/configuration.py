@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from fpc import extensions
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.core.device import Device
@@ -17,6 +20,7 @@ from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
 from fpc.lineage.artifact import Row
 from fpc.retention.interface import MethodOptions
+from fpc.retention.registry import load_method
 from fpc.workflow.job_resources import SLURM_OPTIONS, JobResources, SlurmSection
 
 MILESTONE = re.compile(r"milestones/step_([0-9]+)\.safetensors")
@@ -150,6 +154,11 @@ class Root(Section):
     domains: tuple[str, ...] | None = Field(
         default=None, description="Only experiments of these domains are part of the scale; null: of all."
     )
+    extensions: tuple[str, ...] = Field(
+        default=(),
+        description="Methods' files and domains' folders outside the package, used as if part of it; "
+        "paths from the root of the checkout.",
+    )
     experiments: dict[str, dict[str, Any]] = Field(
         description="Experiments by name; `extends` names another experiment to inherit values from."
     )
@@ -176,6 +185,10 @@ class Configuration:
     report: ReportSection
     plan: PlanSection
     record: RecordSection
+    extensions: tuple[str, ...] = ()
+    base: Configuration | None = None  # of a variant: the scale's own, whose runs it shares
+    # Phase, experiment, method -> whether the base's runs are this variant's; filled by the run table.
+    shared: dict[tuple[str, str, str | None], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -197,6 +210,20 @@ class Configuration:
         own = (section.method_options or {}).get(method)
         return options if own is None else type(options).model_validate(options.model_dump() | own)
 
+    def experiment_of(self, experiment: str, method: str) -> Experiment:
+        """The experiment as a method runs it: with the changes to ``finetune`` that the method asks for.
+
+        A method may define the class method ``finetune_changes(options, domain, finetune)``. It is given the
+        section's values and returns those that differ, nested as in the configuration.
+        """
+        section = self.experiments[experiment]
+        changes = getattr(load_method(method), "finetune_changes", None)
+        if changes is None:
+            return section
+        values = section.model_dump()
+        asked = changes(self.options(experiment, method), section.domain, values["finetune"])
+        return type(section).model_validate(values | {"finetune": _merged(values["finetune"], asked)})
+
     def section(self, phase: str, experiment: str | None = None, method: str | None = None) -> dict[str, Any]:
         """The part of the configuration that determines what a phase makes, as JSON values."""
         if experiment is None:
@@ -205,11 +232,14 @@ class Configuration:
             kept.pop("names", None)
             return {"scale": self.label, phase: kept}
         section = self.experiments[experiment]
+        if phase == "finetune" and method is not None:
+            section = self.experiment_of(experiment, method)
         dumped = section.model_dump(mode="json")
         kept = {"domain": section.domain, phase: dumped[phase]}
         kept |= {name: dumped[name] for name in ("environment", "network") if name in dumped}
         if method is not None:
             kept["method"] = method
+            kept |= _source_of(method)
         if method is not None and method != PI_STAR:
             kept["options"] = self.options(experiment, method).model_dump(mode="json")
         return kept
@@ -217,3 +247,29 @@ class Configuration:
     def section_digest(self, phase: str, experiment: str | None = None, method: str | None = None) -> str:
         """sha256 of ``section``."""
         return digest_of(self.section(phase, experiment, method))
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with changes, key by key."""
+    merged = dict(values)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = _merged(inner, value)
+        merged[key] = value
+    return merged
+
+
+def _source_of(method: str) -> dict[str, str]:
+    """Digest of a method outside the package, without its comments: a changed method is another method."""
+    path = extensions.modules().get(f"{extensions.METHODS}.{method}")
+    if path is None:
+        return {}
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:]
+    return {"source": digest_of(ast.dump(tree))}

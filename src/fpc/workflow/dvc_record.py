@@ -88,7 +88,8 @@ def record(configuration: Configuration) -> list[str]:
 
 def targets(configuration: Configuration) -> dict[str, list[Row]]:
     """Each unit that DVC records (a stage or a ``*.dvc`` file) -> its rows, parents before children."""
-    groups = groupby(rows(configuration), key=lambda row: (row.phase, row.experiment))
+    own = (row for row in rows(configuration) if row.label == configuration.label)
+    groups = groupby(own, key=lambda row: (row.phase, row.experiment))
     return {_target(configuration.label, *key): list(group) for key, group in groups}
 
 

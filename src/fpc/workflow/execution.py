@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from fpc import extensions
 from fpc.core.device import Device, require
 from fpc.core.tables import PI_STAR
 from fpc.domains.interface import PiStarDomain
@@ -15,7 +17,7 @@ from fpc.lineage.verdict import Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.run import Run, RunError, forget, open_run
-from fpc.workflow.run_table import RunTable
+from fpc.workflow.run_table import RunTable, run_row
 
 logger = logging.getLogger(__name__)
 READ_TABLES = ("figure", "claims")  # phases that read only tables, and check each against its manifest
@@ -114,11 +116,17 @@ def _remedy(fresh: Freshness, row: Row) -> str:
             return f"restore {row.folder} (git checkout, dvc checkout), or make it again: {command(row)}"
 
 
+def method_file(method: str) -> dict[str, bytes]:
+    """Name and content of the file of a method from outside the package, which need not be there for ever."""
+    path = extensions.modules().get(f"{extensions.METHODS}.{method}")
+    return {} if path is None else {Path(path).name: Path(path).read_bytes()}
+
+
 def execute_domain_phase(
     configuration: Configuration, phase: str, experiment: str, method: str | None, seeds: tuple[int, ...]
 ) -> None:
     """Run a phase that the experiment's domain implements (pretrain, collect, finetune, evaluate)."""
-    row = Row(configuration.label, phase, experiment, method, seeds)
+    row = run_row(configuration, phase, experiment, method, seeds)
     section = configuration.experiments[experiment]
     domain = load_domain(section.domain)
 
@@ -130,6 +138,11 @@ def execute_domain_phase(
         elif method is None:
             perform(section, run)
         else:
-            perform(section, method, configuration.options(experiment, method), run)
+            finetunes = phase == "finetune"
+            own = configuration.experiment_of(experiment, method) if finetunes else section
+            source = method_file(method) if finetunes else {}  # read now: it may change meanwhile
+            perform(own, method, configuration.options(experiment, method), run)
+            for name, content in source.items():
+                (run.output / name).write_bytes(content)
 
     execute(configuration, row, work)

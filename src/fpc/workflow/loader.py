@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from fpc import extensions
 from fpc.config.experiment import Experiment
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, describe, unknown
@@ -53,13 +54,25 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
     Raises:
         ConfigError: a file, key, value or combination is wrong; the text says how to fix it.
     """
-    files = _files(scale, variant, folder)
+    read = {path: read_mapping(path) for path in _files(scale, variant, folder)}
+    if variant is None:
+        return _configuration(scale, None, read, None)
+    overlay = folder / "variants" / f"{variant}.yaml"
+    own = {path: content for path, content in read.items() if path != overlay}
+    return _configuration(scale, variant, read, _configuration(scale, None, own, None))
+
+
+def _configuration(
+    scale: str, variant: str | None, read: Mapping[Path, Mapping[str, Any]], base: Configuration | None
+) -> Configuration:
+    """Merge and validate the content of configuration files."""
     merged: dict[str, Any] = {}
     origin: Origin = {}
-    for path in files:
-        _merge(merged, read_mapping(path), str(path), (), origin)
+    for path, content in read.items():
+        _merge(merged, content, str(path), (), origin)
     if isinstance(sections := merged.get("experiments"), dict):
         merged["experiments"] = _resolved(sections, origin)
+    _use_extensions(merged.get("extensions"), origin)
     root: Root = _validated(Root, merged, (), origin)
     if root.scale != scale:
         raise ConfigError(
@@ -77,6 +90,8 @@ def load(scale: str = "demo", variant: str | None = None, folder: Path = CONFIGS
         report=root.report,
         plan=root.plan,
         record=root.record,
+        extensions=root.extensions,
+        base=base,
     )
     for name in experiments:
         _check_methods(configuration, name, origin)
@@ -97,6 +112,16 @@ def _files(scale: str, variant: str | None, folder: Path) -> list[Path]:
         _check_choice("variant", variant, folder / "variants")
         files.append(folder / "variants" / f"{variant}.yaml")
     return files
+
+
+def _use_extensions(listed: Any, origin: Origin) -> None:
+    """Make a configuration's extensions importable, before their methods and domains are looked up."""
+    if not isinstance(listed, list) or not all(isinstance(path, str) for path in listed):
+        return  # Root's own check says so
+    try:
+        extensions.use(listed)
+    except ValueError as error:
+        raise ConfigError(_at(("extensions",), origin) + f"{error}") from error
 
 
 def _check_choice(kind: str, name: str, folder: Path) -> None:

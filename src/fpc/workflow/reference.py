@@ -67,11 +67,20 @@ def schema() -> dict[str, Any]:
     root = definitions.pop(references[Root, "validation"]["$ref"].rsplit("/", 1)[1])
     root["properties"]["experiments"] |= {
         "properties": {name: of_domain[value.domain] for name, value in load(BASE).experiments.items()},
-        "additionalProperties": {"anyOf": list(of_domain.values())},
     }
     domains = {method: _choice(dict.fromkeys(of_domain, option)) for method, option in options_of.items()}
-    root["properties"]["methods"] |= _choice(domains)
-    return {**root, "$defs": definitions}
+    root["properties"]["methods"] |= {"properties": domains}
+    # A file with extensions may have methods and domains of its own, about which nothing is known here.
+    root["properties"]["experiments"]["additionalProperties"] = True
+    known = {
+        "methods": {"properties": dict.fromkeys(domains, True), "additionalProperties": False},
+        "experiments": {
+            "properties": dict.fromkeys(root["properties"]["experiments"]["properties"], True),
+            "additionalProperties": {"anyOf": list(of_domain.values())},
+        },
+    }
+    unless = {"if": {"required": ["extensions"]}, "then": {}, "else": {"properties": known}}
+    return {**root, **unless, "$defs": definitions}
 
 
 def _choice(properties: dict[str, Any]) -> dict[str, Any]:

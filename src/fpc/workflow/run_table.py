@@ -1,5 +1,7 @@
 """The run table: which artifacts a configuration asks for, where they are, and what each is made from.
 
+A variant shares the runs of its scale that it does not change: they lie in the scale's own folder.
+
 Snakemake, ``fpc plan``, ``fpc status`` and the audit all use this table.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from fpc.claims.claim import TABLES_READ
@@ -16,9 +19,11 @@ from fpc.core.tables import PHASE_OF_TABLE, PI_STAR
 from fpc.domains.registry import measures_pi_star
 from fpc.figures.catalogue import figure_entry
 from fpc.figures.entry import Entry
-from fpc.lineage.artifact import Row
+from fpc.lineage.artifact import RUN_PHASES, Row
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
+
+OF_METHODS = ("finetune", "evaluate")  # phases that are run for each method
 
 
 def seed_groups(experiment: Experiment) -> list[tuple[int, ...]]:
@@ -32,6 +37,62 @@ def seed_groups(experiment: Experiment) -> list[tuple[int, ...]]:
 def pretrain_seeds(experiment: Experiment, seeds: tuple[int, ...]) -> tuple[int, ...]:
     """Seeds of the pi* that a run with ``seeds`` starts from."""
     return seeds if experiment.pretrain_per_seed else (0,)
+
+
+def run_row(
+    configuration: Configuration,
+    phase: str,
+    experiment: str,
+    method: str | None = None,
+    seeds: tuple[int, ...] = (),
+) -> Row:
+    """The row of a run; one that a variant does not change is the scale's own, so it is not made twice."""
+    base = configuration.base
+    shares = base is not None and _shares(configuration, base, phase, experiment, method, seeds)
+    label = base.label if base is not None and shares else configuration.label
+    return Row(label, phase, experiment, method, seeds)
+
+
+def _shares(
+    variant: Configuration,
+    base: Configuration,
+    phase: str,
+    experiment: str,
+    method: str | None,
+    seeds: tuple[int, ...],
+) -> bool:
+    """Whether the scale itself asks for this very run, made from the same runs."""
+    key = (phase, experiment, method)
+    if key not in variant.shared:
+        variant.shared[key] = _is_unchanged(variant, base, phase, experiment, method)
+    if not variant.shared[key]:
+        return False
+    section, own = variant.experiments[experiment], base.experiments[experiment]
+    groups = seed_groups(own)
+    if phase not in OF_METHODS or method == PI_STAR:
+        groups = [pretrain_seeds(own, group) for group in groups]
+    return seeds in groups and pretrain_seeds(section, seeds) == pretrain_seeds(own, seeds)
+
+
+def _is_unchanged(
+    variant: Configuration, base: Configuration, phase: str, experiment: str, method: str | None
+) -> bool:
+    """Whether a variant leaves a phase as it is, and the phases before it."""
+    if experiment not in used_experiments(base) or method not in (
+        None,
+        PI_STAR,
+        *base.methods_of(experiment),
+    ):
+        return False
+    phases = [
+        (earlier, method if earlier in OF_METHODS else None)
+        for earlier in RUN_PHASES[: RUN_PHASES.index(phase) + 1]
+        if not (method == PI_STAR and earlier == "finetune")
+    ]
+    return all(
+        variant.section(earlier, experiment, of) == base.section(earlier, experiment, of)
+        for earlier, of in phases
+    )
 
 
 def used_experiments(configuration: Configuration) -> list[str]:
@@ -50,18 +111,18 @@ def matching(configuration: Configuration, patterns: tuple[str, ...]) -> list[st
 def experiment_rows(configuration: Configuration, experiment: str) -> Iterator[Row]:
     """Every run of one experiment: pretrain, collect, finetune, evaluate; pi*'s evaluation comes first."""
     section = configuration.experiments[experiment]
-    label = configuration.label
+    row = partial(run_row, configuration)
     groups = seed_groups(section)
     for phase in ("pretrain", "collect"):
         for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
-            yield Row(label, phase, experiment, seeds=seeds)
-    for phase in ("finetune", "evaluate"):
+            yield row(phase, experiment, seeds=seeds)
+    for phase in OF_METHODS:
         if phase == "evaluate" and measures_pi_star(section.domain):
             for seeds in sorted({pretrain_seeds(section, group) for group in groups}):
-                yield Row(label, phase, experiment, PI_STAR, seeds)
+                yield row(phase, experiment, PI_STAR, seeds)
         for method in configuration.methods_of(experiment):
             for seeds in groups:
-                yield Row(label, phase, experiment, method, seeds)
+                yield row(phase, experiment, method, seeds)
 
 
 def figure_row(configuration: Configuration, name: str) -> Row:
@@ -97,8 +158,9 @@ def parents(configuration: Configuration, row: Row) -> list[Row]:
 def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
     assert row.experiment is not None
     section = configuration.experiments[row.experiment]
-    pretrain = Row(row.label, "pretrain", row.experiment, seeds=pretrain_seeds(section, row.seeds))
-    collect = Row(row.label, "collect", row.experiment, seeds=pretrain.seeds)
+    of = partial(run_row, configuration)
+    pretrain = of("pretrain", row.experiment, seeds=pretrain_seeds(section, row.seeds))
+    collect = of("collect", row.experiment, seeds=pretrain.seeds)
     if row.phase == "pretrain":
         return []
     if row.phase == "collect":
@@ -110,9 +172,9 @@ def _run_parents(configuration: Configuration, row: Row) -> list[Row]:
         method = load_method(row.method)
         made_from = method.pretrained or method.needs or section.finetune_needs_collect
         return [pretrain, collect] if made_from else []
-    found = [Row(row.label, "finetune", row.experiment, row.method, row.seeds), pretrain, collect]
+    found = [of("finetune", row.experiment, row.method, row.seeds), pretrain, collect]
     if load_method(row.method).pretrained and measures_pi_star(section.domain):
-        found.append(replace(pretrain, phase="evaluate", method=PI_STAR))
+        found.append(of("evaluate", row.experiment, PI_STAR, pretrain.seeds))
     return found
 
 
@@ -198,4 +260,7 @@ class RunTable:
 
     def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
         """Which files DVC keeps of those of a row that git does not hold (name -> bytes)."""
-        return self.configuration.record.kept(row, sizes)
+        shared = self.configuration.base is not None and row.label == self.configuration.base.label
+        owner = self.configuration.base if shared else self.configuration
+        assert owner is not None
+        return owner.record.kept(row, sizes)

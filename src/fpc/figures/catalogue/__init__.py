@@ -1,4 +1,4 @@
-"""The catalogue of figures: pure data, one file per domain, found by name.
+"""The catalogue of figures: pure data, one file per domain (or extension), found by name.
 
 Nothing here imports matplotlib, pandas or torch, because the DAG is built from it.
 """
@@ -11,6 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import NamedTuple
 
+from fpc import extensions
 from fpc.core.errors import unknown
 from fpc.figures.entry import Entry
 
@@ -22,15 +23,20 @@ class Listed(NamedTuple):
     entry: Entry
 
 
-@cache
 def catalogue() -> dict[str, Listed]:
     """All figures by name, in the paper's order.
 
     Raises:
         ValueError: two entries have the same name.
     """
+    return _catalogue_with(extensions.paths())
+
+
+@cache
+def _catalogue_with(extended: tuple[str, ...]) -> dict[str, Listed]:
     found: dict[str, Listed] = {}
-    for domain in sorted(module.name for module in iter_modules(__path__)):
+    inside = {module.name for module in iter_modules(__path__)}
+    for domain in sorted(inside | set(extensions.names(__name__))):
         for entry in import_module(f"{__name__}.{domain}").FIGURES:
             if entry.name in found:
                 raise ValueError(

@@ -1,0 +1,120 @@
+"""Retention methods and domains that lie outside this package, imported as if they were part of it.
+
+A variant lists them (key ``extensions``): a file is a retention method, a folder is a domain. Their paths are
+kept in an environment variable, so that processes started later find them too. This module says where code
+is; what it finds is named in the manifests of what it made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+VARIABLE = "FPC_EXTENSIONS"
+METHODS, DOMAINS = "fpc.retention", "fpc.domains"
+# Files of a domain's folder that belong to another package, which names them after the domain.
+ELSEWHERE = {"figures": "fpc.figures.catalogue", "claims": "fpc.claims"}
+
+
+def paths() -> tuple[str, ...]:
+    """Files and folders in use, as given: relative to the project's root."""
+    return tuple(path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path)
+
+
+def use(added: Iterable[str]) -> None:
+    """Make these files and folders importable, here and in processes started from here.
+
+    Args:
+        added: paths relative to the project's root.
+
+    Raises:
+        ValueError: one is neither a method's file nor a domain's folder, or its name is taken.
+    """
+    wanted = list(dict.fromkeys([*paths(), *added]))
+    _check(wanted)
+    if wanted:
+        os.environ[VARIABLE] = os.pathsep.join(wanted)
+
+
+def modules() -> Mapping[str, str]:
+    """Path of each module of an extension, relative to the project's root, by the module's name."""
+    return _modules(paths(), str(Path.cwd()))
+
+
+def names(package: str) -> list[str]:
+    """Names of modules and packages that extensions add to a package of this one."""
+    found = [name.rpartition(".") for name in modules()]
+    return sorted(last for above, _, last in found if above == package)
+
+
+def is_extension(module: str) -> bool:
+    """Whether an extension provides the module of this name."""
+    return module in modules()
+
+
+@cache
+def _modules(extensions: Sequence[str], root: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in extensions:
+        path = Path(text)
+        if path.suffix == ".py":
+            found[f"{METHODS}.{path.stem}"] = path.as_posix()
+            continue
+        package = f"{DOMAINS}.{path.name}"
+        for file in sorted(Path(root, path).glob("*.py")):
+            name = package if file.stem == "__init__" else f"{package}.{file.stem}"
+            found[name] = (path / file.name).as_posix()
+            if file.stem in ELSEWHERE:
+                found[f"{ELSEWHERE[file.stem]}.{path.name}"] = found[name]
+    return found
+
+
+def _check(extensions: Sequence[str]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for text in extensions:
+        path = Path(text)
+        if path.is_absolute() or ".." in path.parts or os.pathsep in text:
+            raise ValueError(f"{text} must lie in the project; copy it there and give its relative path")
+        if not path.exists():
+            raise ValueError(f"{text} does not exist")
+        if path.suffix != ".py" and not all((path / name).is_file() for name in NEEDED):
+            listed = ", ".join(NEEDED)
+            raise ValueError(f"{text} is neither a method's file (*.py) nor a domain's folder with {listed}")
+        package, name = (METHODS, path.stem) if path.suffix == ".py" else (DOMAINS, path.name)
+        if not name.isidentifier():
+            raise ValueError(f"{text}: '{name}' is not a name of Python; rename it to letters, digits and _")
+        own = Path(__file__).parent / package.rpartition(".")[2] / name
+        if own.exists() or own.with_suffix(".py").exists():
+            raise ValueError(f"{text}: {package}.{name} exists already; rename the file")
+        if (other := seen.setdefault((package, name), text)) != text:
+            raise ValueError(f"{text} and {other} have the same name; rename one")
+
+
+NEEDED = ("__init__.py", "config.py", "domain.py")
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules of extensions; Python asks it only about what the package itself lacks."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        file = modules().get(fullname) if fullname.startswith("fpc.") else None
+        if file is None:
+            return None
+        found = Path(file).resolve()
+        inside = [str(found.parent)] if found.name == "__init__.py" else None
+        return spec_from_file_location(fullname, found, submodule_search_locations=inside)
+
+
+def install() -> None:
+    """Have Python's import look for extensions; called once, when the package is imported."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

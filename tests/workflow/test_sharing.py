@@ -1,0 +1,119 @@
+"""A variant shares the runs that it does not change, and may bring a method from outside the package."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.workflow.chain import ROOT, command_in, run_chain
+
+from fpc.core.errors import ConfigError
+from fpc.lineage.artifact import Row
+from fpc.lineage.manifest import read
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import parents, rows
+
+OVERLAY = """\
+extensions: [mine/l2.py]
+methods:
+  l2:
+    two_state_mdp: {coefficient: 0.1}
+"""
+RUN = "results/tiny+mine/two_state_mdp"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scale tiny, then a variant of it with one more method."""
+    project = tmp_path_factory.mktemp("project")
+    run_chain(project, "tiny")
+    (project / "mine").mkdir()
+    shutil.copy(ROOT / "examples" / "methods" / "l2.py", project / "mine" / "l2.py")
+    (project / "configs" / "variants" / "mine.yaml").write_text(OVERLAY, encoding="utf-8")
+    return project
+
+
+def jobs(project: Path) -> dict[str, int]:
+    """Rule -> number of jobs that Snakemake would run for the variant."""
+    listed = command_in(project, "snakemake", "--cores", "2", "-n", "--config", "scale=tiny", "variant=mine")
+    assert listed.returncode == 0, listed.stderr[-3000:]
+    counted = re.findall(r"^(\w+) +(\d+)$", listed.stdout.partition("total")[0], re.MULTILINE)
+    return {rule: int(number) for rule, number in counted if rule != "all"}
+
+
+def audit(project: Path) -> tuple[int, dict[str, str]]:
+    """Exit code of the audit, and the verdict of each artifact of the variant."""
+    found = command_in(project, "fpc", "audit", "verify", "--json")
+    verdicts = {one["artifact"]: one["verdict"] for one in json.loads(found.stdout)["findings"]}
+    return found.returncode, {name: word for name, word in verdicts.items() if "tiny+mine" in name}
+
+
+def test_only_the_new_method_runs_and_everything_verifies(made: Path) -> None:
+    assert jobs(made) == {"finetune": 1, "evaluate": 1, "figure": 1, "claims": 1, "report": 1}
+    done = command_in(made, "snakemake", "--cores", "2", "--config", "scale=tiny", "variant=mine")
+    assert done.returncode == 0, done.stderr[-3000:]
+    own = sorted(
+        path.parent.relative_to(made / RUN).as_posix() for path in (made / RUN).rglob("manifest.json")
+    )
+    assert own == ["evaluate/l2/seed_0", "finetune/l2/seed_0"]
+    manifest = read(made / RUN / "finetune" / "l2" / "seed_0" / "manifest.json")
+    assert "mine/l2.py" in manifest.details["builder"]["code"]["modules"]
+    assert (made / RUN / "finetune" / "l2" / "seed_0" / "l2.py").read_bytes() == (
+        made / "mine" / "l2.py"
+    ).read_bytes()
+    assert "l2.py" in manifest.subjects
+    assert "results/tiny/two_state_mdp/pretrain/seed_0/manifest.json" in manifest.parents
+    code, verdicts = audit(made)
+    assert (code, set(verdicts.values())) == (0, {"verified"})
+
+    method = made / "mine" / "l2.py"
+    text = method.read_text(encoding="utf-8")
+    method.write_text("# A comment changes nothing.\n" + text, encoding="utf-8")
+    assert jobs(made) == {}
+    method.write_text(text.replace("* coefficient", "* 2 * coefficient"), encoding="utf-8")
+    assert jobs(made)["finetune"] == 1
+    code, verdicts = audit(made)
+    assert (code, verdicts[f"{RUN}/finetune/l2/seed_0/manifest.json"]) == (1, "stale")
+    method.write_text(text, encoding="utf-8")
+    assert audit(made)[0] == 0
+
+
+def test_what_a_variant_changes_is_its_own(project: Path) -> None:
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text("experiments: {two_state_mdp: {finetune: {milestones: 8}}}\n", encoding="utf-8")
+    configuration = load("tiny", "mine")
+    labels = {(row.phase, row.method): row.label for row in rows(configuration) if row.experiment}
+    assert labels["pretrain", None] == labels["collect", None] == "tiny"
+    assert labels["finetune", "vanilla"] == labels["evaluate", "vanilla"] == "tiny+mine"
+    finetuned = Row("tiny+mine", "finetune", "two_state_mdp", "vanilla", (0,))
+    assert {parent.label for parent in parents(configuration, finetuned)} == {"tiny"}
+    overlay.write_text("experiments: {two_state_mdp: {seeds: 2}}\n", encoding="utf-8")
+    seeds = {row.seeds: row.label for row in rows(load("tiny", "mine")) if row.phase == "finetune"}
+    assert seeds == {(0,): "tiny", (1,): "tiny+mine"}
+    overlay.write_text("experiments: {two_state_mdp: {pretrain: {updates: 7}}}\n", encoding="utf-8")
+    assert {row.label for row in rows(load("tiny", "mine"))} == {"tiny+mine"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("[absent/l2.py]", "absent/l2.py does not exist"),
+        ("[../l2.py]", "must lie in the project"),
+        ("[mine/my-l2.py]", "'my-l2' is not a name of Python"),
+        ("[mine/ewc.py]", "fpc.retention.ewc exists already; rename the file"),
+        ("[mine]", "neither a method's file (*.py) nor a domain's folder"),
+        ("[mine/l2.py, mine/more/l2.py]", "have the same name; rename one"),
+    ],
+)
+def test_a_wrong_extension_is_one_error(project: Path, listed: str, message: str) -> None:
+    for name in ("l2.py", "my-l2.py", "ewc.py", "more/l2.py"):
+        (project / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "mine" / name).touch()
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text(f"extensions: {listed}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        load("tiny", "mine")
+    assert str(caught.value).startswith("configs/variants/mine.yaml: extensions: ")
