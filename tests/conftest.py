@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import fpc.retention
+from fpc import extensions
 from fpc.retention import registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,13 +32,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def example_method(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of the example's method; its file counts as copied to where methods are."""
-    monkeypatch.setattr(fpc.retention, "__path__", [*fpc.retention.__path__, str(ROOT / "examples")])
-    registry._methods.cache_clear()
+    """The name of the how-to's method; all examples' files count as copied to where methods are."""
+    monkeypatch.setattr(
+        fpc.retention, "__path__", [*fpc.retention.__path__, str(ROOT / "examples" / "methods")]
+    )
+    registry._methods_with.cache_clear()
     importlib.invalidate_caches()
     yield "l2"
     monkeypatch.undo()
-    registry._methods.cache_clear()
+    registry._methods_with.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def no_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods and domains that a test puts into use are forgotten after it."""
+    monkeypatch.setenv(extensions.VARIABLE, "")
 
 
 @pytest.fixture(autouse=True)

@@ -255,7 +255,7 @@ def test_status_distinguishes_waiting_running_interrupted_failed_and_done() -> N
 
 def test_status_as_json(project: Path) -> None:
     finished = fpc("status", "--scale=tiny", "--json", folder=project)
-    states = json.loads(finished.stdout)
+    states = json.loads(finished.stdout)["runs"]
     assert {item["state"] for item in states} == {"waiting"}
     assert states[0]["experiment"] == "two_state_mdp"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -84,3 +85,32 @@ def the_third_section_is_true(commands: str, prose: str, output: str) -> None:
         for word in words:
             if "." in word or word.endswith("/"):
                 assert (Path(folder) / word).exists(), line
+
+
+@pytest.mark.usefixtures("project")
+def test_an_idea_becomes_a_row() -> None:
+    """Sections 7 to 9: a method of one's own, its plan, what is wrong with a broken one, and its verdict."""
+    shutil.copytree(ROOT / "examples", "examples")
+    commands = [(text, prose) for number in (6, 7, 8, 9) for text, prose in COMMANDS.findall(section(number))]
+    chosen = [(text, prose) for text, prose in commands if "make reproduce" not in text and "dvc" not in text]
+    assert len(commands) == len(chosen) + 2
+    printed = []
+    for text, prose in chosen:
+        shown, code = promised(prose)
+        finished = give(text)
+        assert finished.returncode == code, (text, finished.stdout[-3000:])
+        if shown is not None:
+            count = shown.count("\n") + 1
+            assert finished.stdout.strip().splitlines()[-count:] == shown.splitlines(), text
+            printed.append(shown)
+        if "/ 0" in text:
+            assert not list(Path("configs/variants").glob("broken*"))
+    assert len(printed) == 3  # the plan, the broken promise, the audit
+    page = give(
+        "fpc try fading_anchor.py --scale demo --domain apple_retrieval --option coefficient=10"
+    ).stdout
+    (row,) = (line for line in page.splitlines() if line.startswith("fading_anchor "))
+    assert "better" in row or "undecided" in row
+    finetuned = Path("results/demo+fading_anchor/apple_retrieval/finetune/fading_anchor")
+    assert [path.name for path in finetuned.rglob("*.py")] == ["fading_anchor.py"]
+    assert Path("results/demo+fading_anchor/claims.md").exists()

@@ -10,8 +10,8 @@ import torch
 from fpc.domains.nethack.expert_sequences import StoredSequences
 from fpc.learners.appo.expert_sequences import ExpertSequences
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy
+from fpc.workflow.trying.students import Network
 from tests.domains.nethack.test_collecting import numbered
-from tests.retention.contract import Network
 
 LENGTHS = [5, 3, 4, 6, 2]
 

@@ -10,28 +10,6 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Normal
 
 
-class BernoulliPolicy(nn.Module):
-    """P(1) = sigmoid(w o + b); w and b of shape [*runs]."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(bias)
-
-    def outputs(self, observations: Tensor) -> Tensor:
-        return self.weight[..., None, None] * observations + self.bias[..., None, None]
-
-    def distribution(self, outputs: Tensor) -> Distribution:
-        return Bernoulli(logits=outputs.squeeze(-1))
-
-    def information(self, outputs: Tensor) -> Tensor:
-        probability = outputs.sigmoid()
-        return probability * (1 - probability)
-
-    def anchored_parameters(self) -> Mapping[str, nn.Parameter]:
-        return {"weight": self.weight, "bias": self.bias}
-
-
 class GaussianPolicy(nn.Module):
     """One action; mean = a o and standard deviation = exp(c), from outputs (mean, deviation)."""
 

@@ -11,7 +11,10 @@ import pytest
 from tests.additions import PARTS, copied_project, dry_run
 from tests.workflow.chain import ROOT
 
-COPIED = {"examples/l2.py": "src/fpc/retention/l2.py", "examples/l2.yaml": "configs/variants/l2.yaml"}
+COPIED = {
+    "examples/methods/l2.py": "src/fpc/retention/l2.py",
+    "examples/l2.yaml": "configs/variants/l2.yaml",
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from fpc.learners.appo.policies import RecurrentCategoricalPolicy
 from fpc.retention.batch_fisher import batch_fisher, of_batches_of_another_size
 from fpc.retention.ewc import EWC, EWCOptions
 from fpc.retention.interface import RetentionBatch, RetentionContext
+from fpc.workflow.trying.students import Network
 
-from .contract import Network
 from .policies import CategoricalPolicy, Listed
 
 GAMES, STEPS, LENGTH, LARGE = 400, 8, 4, 256

@@ -12,8 +12,9 @@ from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
 from fpc.retention.batch_fisher import batch_fisher
 from fpc.retention.fisher import diagonal_fisher
+from fpc.workflow.trying.students import BernoulliPolicy
 
-from .policies import BernoulliPolicy, CategoricalPolicy, GaussianPolicy, Listed, NetworkPolicy
+from .policies import CategoricalPolicy, GaussianPolicy, Listed, NetworkPolicy
 
 
 def test_bernoulli_policy_by_hand() -> None:

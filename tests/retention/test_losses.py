@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpc.retention import losses
+from fpc.workflow.trying.students import BernoulliPolicy
 
-from .policies import BernoulliPolicy, GaussianPolicy
+from .policies import GaussianPolicy
 
 BERNOULLI = BernoulliPolicy(torch.tensor(1.0), torch.tensor(0.0))
 logits = st.floats(-8, 8)

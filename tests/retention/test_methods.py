@@ -18,8 +18,9 @@ from fpc.retention.interface import ExpertBatch, MethodOptions, RetentionBatch, 
 from fpc.retention.kickstarting import Kickstarting, KickstartingOptions
 from fpc.retention.scratch import Scratch
 from fpc.retention.vanilla import Vanilla
+from fpc.workflow.trying.students import BernoulliPolicy
 
-from .policies import BernoulliPolicy, CategoricalPolicy
+from .policies import CategoricalPolicy
 
 
 class Buffer:

@@ -18,8 +18,7 @@ from fpc.learners.appo.expert_sequences import ExpertSequences, SequenceSampler
 from fpc.learners.appo.policies import RecurrentCategoricalPolicy, Sequences
 from fpc.retention.batch_fisher import batch_fisher
 from fpc.retention.interface import Preparation
-
-from .contract import Network
+from fpc.workflow.trying.students import Network
 
 BATCHES, STEPS, LENGTH = 7, 240, 4
 

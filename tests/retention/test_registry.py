@@ -46,12 +46,12 @@ def test_a_new_file_is_a_new_method(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "hold_still.py").write_text(source.replace("class Vanilla", "class HoldStill"))
     (tmp_path / "two_at_once.py").write_text(source + "\n\nclass Other(Vanilla):\n    pass\n")
     monkeypatch.setattr(fpc.retention, "__path__", [*fpc.retention.__path__, str(tmp_path)])
-    registry._methods.cache_clear()
+    registry._methods_with.cache_clear()
     with pytest.raises(ImportError, match="Vanilla, Other"):
         registry.method_names()
     (tmp_path / "two_at_once.py").unlink()
     assert registry.load_method("hold_still").__name__ == "HoldStill"
-    registry._methods.cache_clear()
+    registry._methods_with.cache_clear()
 
 
 def test_no_torch_is_imported() -> None:

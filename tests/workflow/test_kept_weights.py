@@ -66,7 +66,7 @@ def audit(project: Path, *options: str, code: int = 0) -> str:
 
 
 def verdicts(project: Path, *options: str, code: int = 0) -> dict[Path, tuple[str, list[str]]]:
-    found = json.loads(audit(project, "--json", *options, code=code))
+    found = json.loads(audit(project, "--json", *options, code=code))["findings"]
     return {Path(item["artifact"]): (item["verdict"], item["reasons"]) for item in found}
 
 

@@ -13,8 +13,10 @@ import typer
 
 from fpc.cli.audit import audit
 from fpc.cli.inspection import check_machine, config, explain, measure, plan, status
+from fpc.cli.model import export_model
 from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli.share import export, keygen, sign
+from fpc.cli.trying import try_method
 from fpc.cli.versions import record
 from fpc.core import interruption, logs
 from fpc.core.errors import TEMPORARY, ConfigError, UserError, unknown
@@ -35,12 +37,14 @@ app.command()(plan)
 app.command()(measure)
 app.command()(status)
 app.command()(explain)
+app.command("try")(try_method)
 for command in domain_commands(lambda scale: load_configuration(scale, None).experiments):
     app.command()(command)
 audit.command()(export)
 audit.command()(keygen)
 audit.command()(sign)
 app.command()(record)
+app.command()(export_model)
 app.add_typer(audit, name="audit")
 app.add_typer(config, name="config")
 # Old lines of a shell's profile, which would end a run or give it another ROM: how MuJoCo renders (we render

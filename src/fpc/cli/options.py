@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from fpc.core.errors import ConfigError, unknown
-from fpc.lineage.artifact import Row, parse_seeds, seeds_name
+from fpc.lineage.artifact import parse_seeds, seeds_name
 from fpc.lineage.places import project_path
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load, scales, variants
-from fpc.workflow.run_table import experiment_rows
+from fpc.workflow.run_table import experiment_rows, run_row
 
 Scale = Annotated[
     str, typer.Option(help="Name of a file in configs/, without .yaml.", autocompletion=lambda: scales())
@@ -52,7 +52,7 @@ def check_run(
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise ConfigError(f"--seeds={seeds}: give one seed (3) or a group (0-19)") from error
-    row = Row(configuration.label, phase, experiment, method, wanted)
+    row = run_row(configuration, phase, experiment, method, wanted)
     possible = [other for other in made if other.method == method]
     if row not in possible:
         listed = ", ".join(seeds_name(other.seeds).partition("_")[2] for other in possible)

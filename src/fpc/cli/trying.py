@@ -1,0 +1,55 @@
+"""`fpc try`: a retention method of one's own, from its file to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpc.cli.options import Scale
+
+
+def try_method(
+    method: Annotated[Path, typer.Argument(help="The Python file of a retention method.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="name=value for all domains, or domain:name=value; may be repeated."),
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="Only in this domain; may be repeated (default: all that the method can serve)."),
+    ] = None,
+    scale: Scale = "laptop",
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds (default: those of the other methods).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the variant (default: that of the file).")] = None,
+    cores: Annotated[int, typer.Option(min=1, help="Number of runs side by side.")] = 2,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Check and plan, but run nothing.")] = False,
+) -> None:
+    """Check a retention method, run it at a scale, and compare it with the methods that were run before.
+
+    The method need not be part of the package. Its runs, figures and verdicts are those of a variant,
+    results/<scale>+<name>; the scale's own runs are shared and not made again. Repeat the command to
+    continue an interrupted trial.
+    """
+    from fpc.workflow.trying import trial as trying
+
+    asked = trying.Asked(method, option or [], domain or [], scale, seeds, name)
+    trial = trying.prepare(asked)
+    typer.echo(trying.plan_text(trial, trying.parts(trial)))
+    label = trial.configuration.label
+    if plan_only:
+        typer.echo(f"variant: configs/variants/{trial.configuration.variant}.yaml; nothing was run")
+        return
+    if code := trying.run(trial, cores):
+        typer.echo(
+            f"the trial stopped; repeat the command to continue (logs: results/.logs/{label})", err=True
+        )
+        raise typer.Exit(code)
+    from fpc.reporting.benchmark_pages import table_text
+    from fpc.workflow.benchmark import benchmark
+
+    typer.echo(table_text(benchmark(trial.configuration, domains=trial.experiments)))
+    typer.echo(f"figures: results/{label}/figures; verdicts: results/{label}/claims.md")

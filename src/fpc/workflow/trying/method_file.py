@@ -1,0 +1,194 @@
+"""What can be said of a method's file without running the method: errors that name file, line and remedy."""
+
+from __future__ import annotations
+
+import ast
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from fpc import extensions
+from fpc.core.errors import ConfigError
+from fpc.retention.interface import MethodOptions, Need, RetentionMethod
+from fpc.retention.registry import load_method
+
+COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+HEAVY = ("torch", "numpy", "pandas", "scipy")
+BOUNDED = (
+    annotated_types.Ge,
+    annotated_types.Gt,
+    annotated_types.Le,
+    annotated_types.Lt,
+    annotated_types.Interval,
+)
+
+
+def check_text(path: Path) -> ast.Module:
+    """Parse a method's file.
+
+    Raises:
+        ConfigError: it cannot be read or parsed, imports something slow at once, or defines no single method.
+    """
+    if path.suffix != ".py" or not path.is_file():
+        raise ConfigError(f"{path}: give the Python file of one retention method (*.py)")
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise ConfigError(f"{path}:{line}: is not Python: {error}; correct this line") from error
+    for node in tree.body:
+        if found := sorted(set(_imported(node)) & set(HEAVY)):
+            raise ConfigError(
+                f"{path}:{node.lineno}: imports {found[0]} when it is read, which makes every command slow; "
+                "import it inside the functions that use it, or under `if TYPE_CHECKING:`"
+            )
+    return tree
+
+
+def method_of(path: Path, name: str) -> type[RetentionMethod]:
+    """The class that a file in use as an extension defines, with its attributes checked.
+
+    Raises:
+        ConfigError: the file defines no retention method, or more than one, or one that is not complete.
+    """
+    tree = check_text(path)
+    try:
+        method = load_method(name)
+    except ImportError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ConfigError(_none_defined(path, tree)) from error
+    line = _line_of_class(tree, method.__name__)
+    abstract = sorted(method.__abstractmethods__)
+    if abstract:
+        raise ConfigError(f"{path}:{line}: {method.__name__} does not define {abstract[0]}; add it")
+    for attribute, problem in _wrong_attributes(method):
+        raise ConfigError(f"{path}:{line}: {method.__name__}.{attribute} {problem}")
+    for option, problem in _wrong_options(method.Options):
+        at = _line_of_field(tree, method.Options.__name__, option) or line
+        raise ConfigError(f"{path}:{at}: option {option} {problem}")
+    return method
+
+
+def _imported(node: ast.stmt) -> Iterator[str]:
+    """Top-level packages that a statement of a module imports when it is read."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        yield (node.module or "").partition(".")[0]
+
+
+def _none_defined(path: Path, tree: ast.Module) -> str:
+    """The message about a file without a method."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    line = classes[-1].lineno if classes else 1
+    defined = ", ".join(node.name for node in classes) or "no class"
+    return (
+        f"{path}:{line}: defines {defined}, but no subclass of fpc.retention.interface.RetentionMethod; "
+        "derive the method's class from it"
+    )
+
+
+def _wrong_attributes(method: type[RetentionMethod]) -> Iterator[tuple[str, str]]:
+    label, colour = getattr(method, "label", None), getattr(method, "colour", None)
+    if not isinstance(label, str) or not label.strip():
+        yield "label", "is missing; give its short name in figures, such as label = 'L2'"
+    if not isinstance(colour, str) or not COLOUR.fullmatch(colour):
+        yield "colour", f"is {colour!r}; give six hexadecimal digits, such as colour = '#56B4E9'"
+    if not isinstance(method.needs, frozenset) or not method.needs <= set(Need):
+        yield "needs", f"must be a frozenset of {', '.join(f'Need.{need.name}' for need in Need)}"
+    if not (isinstance(method.Options, type) and issubclass(method.Options, MethodOptions)):
+        yield "Options", "must be a subclass of fpc.retention.interface.MethodOptions"
+
+
+def _wrong_options(options: type[MethodOptions]) -> Iterator[tuple[str, str]]:
+    for name, field in options.model_fields.items():
+        if name in MethodOptions.model_fields:
+            continue
+        if _is_number(field.annotation) and not _is_bounded(field):
+            yield (
+                name,
+                "has no bound; use NonNegativeFloat, Fraction or PositiveInt of fpc.config.base, "
+                "or Field(ge=...)",
+            )
+        if not field.description:
+            yield name, "has no description, which error messages and tables show; add Field(description=...)"
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The types of a union, and those inside Annotated."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [part for one in typing.get_args(annotation) for part in _parts(one)]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return [annotation, *_parts(typing.get_args(annotation)[0])]
+    return [annotation]
+
+
+def _is_number(annotation: Any) -> bool:
+    return any(part in (int, float) for part in _parts(annotation))
+
+
+def _is_bounded(field: FieldInfo) -> bool:
+    metadata = [*field.metadata]
+    for part in _parts(field.annotation):
+        metadata += getattr(part, "__metadata__", ())
+    return any(isinstance(item, BOUNDED) for item in _flat(metadata))
+
+
+def _flat(metadata: list[Any]) -> Iterator[Any]:
+    """Bounds, also those given by pydantic's Field inside Annotated."""
+    for item in metadata:
+        yield from item.metadata if isinstance(item, FieldInfo) else (item,)
+
+
+def _line_of_class(tree: ast.Module, name: str) -> int:
+    return next(
+        (node.lineno for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), 1
+    )
+
+
+def _line_of_field(tree: ast.Module, name: str, field: str) -> int | None:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            for item in node.body:
+                if isinstance(item, ast.AnnAssign) and ast.unparse(item.target) == field:
+                    return item.lineno
+    return None
+
+
+def used(path: Path) -> str:
+    """Put a method's file into use; its name.
+
+    Raises:
+        ConfigError: the file's name is taken, or is not a name of Python.
+    """
+    try:
+        extensions.use([path.as_posix()])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return path.stem
+
+
+def given_options(method: type[RetentionMethod], texts: Mapping[str, str]) -> MethodOptions:
+    """The method's options from ``--option name=value``.
+
+    Raises:
+        ConfigError: a name is unknown, or a value does not fit.
+    """
+    from pydantic import ValidationError
+    from ruamel.yaml import YAML
+
+    from fpc.core.errors import describe
+
+    values = {name: YAML(typ="safe").load(text) for name, text in texts.items()}
+    try:
+        return method.Options.model_validate(values)
+    except ValidationError as error:
+        lines = [f"--option {'.'.join(at)}: {text}" for at, text in describe(error, method.Options)]
+        raise ConfigError("\n".join(lines)) from error

@@ -1,0 +1,185 @@
+"""A trial of one method: checked on students, written as a variant, planned, run by Snakemake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fpc.core.errors import ConfigError
+from fpc.domains.registry import load_domain
+from fpc.lineage.artifact import Row
+from fpc.lineage.freshness import freshness
+from fpc.retention.interface import MethodOptions, RetentionMethod
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import RunTable
+from fpc.workflow.speeds import measured_seconds
+from fpc.workflow.trying import variant as variants
+from fpc.workflow.trying.method_file import check_text, given_options, method_of, used
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for."""
+
+    path: Path
+    options: Sequence[str]  # name=value, or domain:name=value
+    domains: Sequence[str]
+    scale: str
+    seeds: int | None
+    name: str | None  # of the variant; None: the method's
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that can be run."""
+
+    method: str
+    configuration: Configuration
+    experiments: Mapping[str, str]  # domain -> experiment
+    refused: Mapping[str, str]  # domain -> why the method cannot be tried there
+    checked: Sequence[str]  # kinds of students
+
+
+def prepare(asked: Asked) -> Trial:
+    """Check a method and write its variant; nothing is written if anything is wrong.
+
+    Raises:
+        ConfigError: the file, the method or an option is wrong; the text says where, and how to fix it.
+    """
+    check_text(asked.path)
+    base = load(asked.scale)
+    file = variants.method_in_project(asked.path)
+    variant = asked.name or asked.path.stem
+    variants.check_free(variant, file)
+    with variants.copied(asked.path, file):
+        method = method_of(file, used(file))
+        found = variants.domains_of(base, method, asked.domains)
+        options = {
+            domain: given_options(method, _texts(asked.options, domain, found)) for domain in found.served
+        }
+        kinds, refused = _checked(method, options, found, base)
+        if not kinds or refused.keys() & set(asked.domains):
+            reasons = "; ".join(f"{domain}: {reason}" for domain, reason in refused.items())
+            raise ConfigError(f"{asked.path}: cannot be tried: {reasons}")
+        served = {domain: key for domain, key in found.served.items() if domain not in refused}
+        chosen = {domain: options[domain] for domain in served}
+        overlay = variants.overlay_of(base, file, served, chosen, asked.seeds)
+        configuration = variants.write(asked.scale, variant, overlay)
+    return Trial(file.stem, configuration, served, refused, kinds)
+
+
+def _texts(given: Sequence[str], domain: str, found: variants.Domains) -> dict[str, str]:
+    """The options meant for a domain: name -> text; those for it alone win.
+
+    Raises:
+        ConfigError: an option is not written as name=value, or names an unknown domain.
+    """
+    common, own = {}, {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        of, colon, name = key.rpartition(":")
+        if not equals or not name or not value:
+            raise ConfigError(f"--option {text}: write name=value, or domain:name=value")
+        if colon and of not in {*found.served, *found.refused}:
+            listed = ", ".join([*found.served, *found.refused])
+            raise ConfigError(f"--option {text}: '{of}' is no domain that is tried; they are: {listed}")
+        if not colon:
+            common[name] = value
+        elif of == domain:
+            own[name] = value
+    return common | own
+
+
+def _checked(
+    method: type[RetentionMethod],
+    options: Mapping[str, MethodOptions],
+    found: variants.Domains,
+    base: Configuration,
+) -> tuple[list[str], dict[str, str]]:
+    """Check the method on a student of every domain.
+
+    Returns:
+        The kinds of students, and why the method is not tried in a domain, for all of these.
+    """
+    from fpc.workflow.trying.contract import Refused, check
+    from fpc.workflow.trying.students import OF_DOMAIN, OF_LEARNER
+
+    kinds: dict[str, None] = {}
+    refused = dict(found.refused)
+    for domain, experiment in found.served.items():
+        learner = load_domain(base.experiments[experiment].domain).learner.name
+        kind = OF_DOMAIN.get(domain) or OF_LEARNER.get(learner, "one run")
+        try:
+            check(method, options[domain], kind)
+        except Refused as error:
+            refused[domain] = f"the method refuses its policy: {error}"
+        else:
+            kinds[kind] = None
+    return list(kinds), refused
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs of a trial in one domain."""
+
+    domain: str
+    runs: int  # of the method
+    to_make: int
+    shared: int  # runs of the scale that are used as they are
+    missing: int  # runs of the scale that must be made first
+    minutes: float | None  # of what is to be made; None if no such run was made before
+
+
+def parts(trial: Trial) -> list[Part]:
+    """What will run, by domain."""
+    table = RunTable(trial.configuration)
+    fresh = freshness(table)
+    found = []
+    for domain, experiment in trial.experiments.items():
+        rows = [row for row in table.rows() if row.experiment == experiment]
+        own = [row for row in rows if row.label == table.label]
+        others = [row for row in rows if row.label != table.label]
+        waiting = [row for row in own if not fresh.of(row).is_current]
+        lacking = [row for row in others if not fresh.of(row).is_current]
+        seconds = [_expected([*lacking, *waiting], phase, others) for phase in ("finetune", "evaluate")]
+        known = [value for value in seconds if value is not None]
+        minutes = sum(known) / 60 if len(known) == len(seconds) else None
+        runs = [row for row in own if row.phase == "finetune"]
+        found.append(Part(domain, len(runs), len(waiting), len(others) - len(lacking), len(lacking), minutes))
+    return found
+
+
+def _expected(waiting: Sequence[Row], phase: str, others: Sequence[Row]) -> float | None:
+    """Seconds that the waiting runs of a phase take: as long as those of other methods did."""
+    number = sum(row.phase == phase for row in waiting)
+    made = measured_seconds([row for row in others if row.phase == phase])
+    if not number:
+        return 0.0
+    return number * sum(made) / len(made) if made else None
+
+
+def plan_text(trial: Trial, found: Sequence[Part]) -> str:
+    """The plan that is shown before the runs begin."""
+    kinds = ", ".join(trial.checked)
+    lines = [f"{trial.method}: keeps every promise of a retention method (students: {kinds})"]
+    lines.append(f"{'domain':<20} {'runs':>5} {'jobs':>5} {'shared':>7} {'to make':>8} {'minutes':>8}")
+    for part in found:
+        minutes = "unknown" if part.minutes is None else f"{part.minutes:.0f}"
+        counts = f"{part.runs:>5} {part.to_make:>5} {part.shared:>7} {part.missing:>8}"
+        lines.append(f"{part.domain:<20} {counts} {minutes:>8}")
+    lines += [f"not in {domain}: {reason}" for domain, reason in trial.refused.items()]
+    if any(part.missing for part in found):
+        lines.append("to make: runs of the scale itself that are missing or not current, and are made first")
+    return "\n".join(lines)
+
+
+def run(trial: Trial, cores: int) -> int:
+    """Run Snakemake for the variant; its exit code."""
+    configuration = trial.configuration
+    chosen = [f"scale={configuration.scale}", f"variant={configuration.variant}"]
+    words = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--quiet", "rules"]
+    return subprocess.run([*words, "--config", *chosen], check=False).returncode

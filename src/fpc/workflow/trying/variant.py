@@ -1,0 +1,225 @@
+"""The variant of a scale that tries one method: the method's runs alone, beside those of all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fpc.config.names import RULE, is_name
+from fpc.core.errors import ConfigError, unknown
+from fpc.core.files import write_bytes, write_text
+from fpc.domains.registry import load_domain
+from fpc.figures.catalogue import figure_entry
+from fpc.lineage.places import project_path
+from fpc.retention.interface import MethodOptions, RetentionMethod
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import used_experiments
+from fpc.workflow.yaml_files import read_mapping
+
+VARIANTS = Path("configs/variants")
+MARK = (
+    "# yaml-language-server: $schema=../schema.json\n"
+    "# Written by `fpc try`; running the same command again replaces it."
+)
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Where a method can be tried: experiments by domain, and domains that it cannot serve, with reasons."""
+
+    served: Mapping[str, str]
+    refused: Mapping[str, str]
+
+
+def domains_of(base: Configuration, method: type[RetentionMethod], wanted: Sequence[str]) -> Domains:
+    """The experiment of each domain in which a method can be tried.
+
+    A domain's experiment is the one that runs the most methods.
+
+    Args:
+        base: configuration of the scale.
+        method: the method.
+        wanted: domains to try it in; none: all.
+
+    Raises:
+        ConfigError: a wanted domain is unknown or cannot be served.
+    """
+    experiments: dict[str, str] = {}
+    for name in used_experiments(base):
+        domain = base.experiments[name].domain
+        if domain not in experiments or _count(base, name) > _count(base, experiments[domain]):
+            experiments[domain] = name
+    for domain in wanted:
+        if domain not in experiments:
+            raise ConfigError(f"--domain {domain}: {unknown('domain', domain, experiments)}")
+    reasons = {domain: _reason(base, name, method) for domain, name in experiments.items()}
+    for domain in wanted:
+        if reason := reasons[domain]:
+            raise ConfigError(f"--domain {domain}: {reason}")
+    served = {domain: name for domain, name in experiments.items() if reasons[domain] is None}
+    refused = {domain: reason for domain, reason in reasons.items() if reason is not None}
+    if wanted:
+        return Domains({domain: served[domain] for domain in wanted}, {})
+    if not served:
+        raise ConfigError(
+            "no domain can be served: " + "; ".join(f"{key}: {text}" for key, text in refused.items())
+        )
+    return Domains(served, refused)
+
+
+def _count(base: Configuration, experiment: str) -> int:
+    return len(base.methods_of(experiment))
+
+
+def _reason(base: Configuration, experiment: str, method: type[RetentionMethod]) -> str | None:
+    """Why a method cannot be tried in an experiment; None if it can."""
+    if _count(base, experiment) < 2:
+        return "it compares no methods"
+    learner = load_domain(base.experiments[experiment].domain).learner
+    lacking = method.needs - learner.provides
+    return f"its learner, {learner.name}, does not have {', '.join(sorted(lacking))}" if lacking else None
+
+
+def overlay_of(
+    base: Configuration,
+    file: Path,
+    experiments: Mapping[str, str],
+    options: Mapping[str, MethodOptions],
+    seeds: int | None,
+) -> dict[str, Any]:
+    """Content of the variant's file.
+
+    Args:
+        base: configuration of the scale.
+        file: the method's file, relative to the project's root.
+        experiments: domain -> experiment.
+        options: domain -> the method's options there.
+        seeds: number of seeds, if not the experiment's own.
+    """
+    name = file.stem
+    changed: dict[str, Any] = {}
+    for experiment in experiments.values():
+        own: dict[str, Any] = {} if seeds is None else {"seeds": seeds}
+        if (listed := base.experiments[experiment].methods) is not None:
+            own["methods"] = [*listed, name]
+        if own:
+            changed[experiment] = own
+    given = {domain: value.model_dump(mode="json", exclude_unset=True) for domain, value in options.items()}
+    overlay: dict[str, Any] = {
+        "extensions": [file.as_posix()],
+        "domains": list(experiments),
+        "methods": {name: given},
+    }
+    if changed:
+        overlay["experiments"] = changed
+    overlay["figure"] = {"names": _figures(base, list(experiments))}
+    return overlay
+
+
+def _figures(base: Configuration, domains: Sequence[str]) -> list[str]:
+    """The scale's figures that show all methods of these domains, and no other domain.
+
+    A domain without such figures has its others, as only experiments that a figure reads are run.
+    """
+    chosen = []
+    for domain in domains:
+        possible = [key for key, section in base.experiments.items() if section.domain == domain]
+        own = [name for name in base.figure.names if _reads_only(name, possible)]
+        chosen += [name for name in own if figure_entry(name).methods is None] or own
+    return [name for name in base.figure.names if name in chosen]
+
+
+def _reads_only(figure: str, experiments: Sequence[str]) -> bool:
+    """Whether a figure reads some of these experiments and no others."""
+    return all(
+        any(fnmatchcase(key, pattern) for key in experiments) for pattern in figure_entry(figure).experiments
+    )
+
+
+def method_in_project(path: Path) -> Path:
+    """Where the variant finds a method's file: where it is in the project, else a copy beside the variant."""
+    inside = project_path(path)
+    return VARIANTS / path.name if inside is None else inside
+
+
+def check_free(variant: str, file: Path) -> None:
+    """Check that no one else uses the names of the variant and of the method.
+
+    Args:
+        variant: name of the variant.
+        file: the method's file in the project.
+
+    Raises:
+        ConfigError: the variant's name is none or is taken, or another variant has another file of this name.
+    """
+    if not is_name(variant):
+        raise ConfigError(f"--name {variant}: {RULE}")
+    path = VARIANTS / f"{variant}.yaml"
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
+        raise ConfigError(f"{path} exists and was not written by `fpc try`; choose another --name")
+    for other in sorted(VARIANTS.glob("*.yaml")):
+        text = other.read_text(encoding="utf-8")
+        if file.name in text and text.startswith(MARK):
+            for listed in read_mapping(other).get("extensions", []):
+                if Path(listed).name == file.name and Path(listed) != file:
+                    raise ConfigError(f"{other} uses {listed}, a method of the same name; rename your file")
+
+
+@contextmanager
+def copied(path: Path, file: Path) -> Iterator[None]:
+    """Within the block, a method's file is in the project; after an error, what was there before.
+
+    Args:
+        path: the file as it was given.
+        file: where the variant finds it, from ``method_in_project``.
+    """
+    if file.resolve() == path.resolve():
+        yield
+        return
+    before = file.read_bytes() if file.exists() else None
+    write_bytes(file, path.read_bytes())
+    try:
+        yield
+    except ConfigError as error:
+        if before is None:
+            file.unlink()
+        else:
+            write_bytes(file, before)
+        raise ConfigError(
+            str(error).replace(str(file.resolve()), str(path)).replace(str(file), str(path))
+        ) from error
+
+
+def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration:
+    """Write the variant's file, and load it.
+
+    Args:
+        scale: the scale.
+        variant: name of the variant.
+        overlay: from ``overlay_of``.
+
+    Raises:
+        ConfigError: the configuration that results is invalid; then the file is as it was.
+    """
+    target = VARIANTS / f"{variant}.yaml"
+    before = target.read_text(encoding="utf-8") if target.exists() else None
+    text = StringIO()
+    yaml = YAML()
+    yaml.dump(dict(overlay), text)
+    write_text(target, f"{MARK}\n{text.getvalue()}")
+    try:
+        return load(scale, variant)
+    except ConfigError:
+        if before is None:
+            target.unlink()
+        else:
+            write_text(target, before)
+        raise

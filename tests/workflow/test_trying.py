@@ -1,0 +1,218 @@
+"""`fpc try`: a broken method is one message before any run; a sound one runs alone and gets its verdict."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.workflow.chain import ROOT, command_in, copy_project
+
+from fpc.core.errors import ConfigError
+from fpc.workflow.trying.trial import Asked, Trial, prepare
+
+METHODS = ROOT / "examples" / "methods"
+L2 = (METHODS / "l2.py").read_text(encoding="utf-8")
+SCALE = """\
+domains: [robotic_sequence]
+experiments:
+  robotic_sequence:
+    methods: [vanilla, behavioral_cloning]
+  robotic_sequence_two_stages:
+    methods: [vanilla]
+figure:
+  names: [figure_7]
+"""
+
+
+def asked(path: Path, *options: str, name: str | None = None) -> Asked:
+    return Asked(path, options, (), "laptop", None, name)
+
+
+def tried(project: Path, name: str, text: str, *options: str) -> Trial:
+    """A trial of a method with this text, in a file outside the project."""
+    folder = project.parent / "elsewhere"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    return prepare(asked(path, *(options or ("coefficient=0.1",))))
+
+
+PENALTY = (
+    "        return (self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient\n"
+)
+STATE = '        return {"anchors": self.anchors}\n'
+
+
+def line_of(text: str, part: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+BROKEN = {
+    "not_python": (lambda: L2.replace("class L2(", "class L2(("), ":29: is not Python", "correct this line"),
+    "no_subclass": (lambda: L2.replace("class L2(RetentionMethod)", "class L2"), "no subclass of", "derive"),
+    "slow_import": (
+        lambda: "import torch\n" + L2,
+        ":1: imports torch when it is read",
+        "inside the functions",
+    ),
+    "no_penalty": (lambda: L2.replace("def penalty", "def penality"), "does not define penalty", "add it"),
+    "no_colour": (lambda: L2.replace('"#56B4E9"', '"blue"'), "L2.colour is 'blue'", "hexadecimal"),
+    "no_bound": (
+        lambda: L2.replace("coefficient: NonNegativeFloat", "coefficient: float"),
+        ":26: option coefficient has no bound",
+        "NonNegativeFloat",
+    ),
+    "not_finite": (
+        lambda: L2.replace("* coefficient\n", "* coefficient / 0\n"),
+        "penalty is not finite",
+        "keep logarithms and quotients bounded",
+    ),
+    "ignores_runs": (
+        lambda: L2.replace(".sum(-1) * coefficient", ".sum() * coefficient"),
+        "penalty ignores runs: it gives [] where [3] is due",
+        "reduce over the last dimensions alone",
+    ),
+    "hidden_state": (
+        lambda: L2.replace(
+            PENALTY,
+            '        self.seen = getattr(self, "seen", 0) + 1\n'
+            + PENALTY.replace("coefficient", "self.seen"),
+        ),
+        "penalty changes hidden state",
+        "state_dict",
+    ),
+    "no_resume": (
+        lambda: L2.replace(STATE, "        return {}\n").replace(
+            'self.anchors = state["anchors"].to(self._flat_parameters(context.student).device)',
+            "self.anchors = self._flat_parameters(context.student).detach().clone()",
+        ),
+        "hidden state",
+        "state_dict",
+    ),
+    "no_gradient": (
+        lambda: L2.replace("batch.student) - self.anchors)", "batch.student).detach() - self.anchors)"),
+        "penalty has no gradient",
+        "batch.outputs",
+    ),
+    "wrong_gradient": (
+        lambda: L2.replace(
+            ".square().sum(-1) * coefficient",
+            ".square().sum(-1) * (self._flat_parameters(batch.student).detach().sum() + coefficient)",
+        ),
+        "another gradient than its value",
+        "do not detach",
+    ),
+    "fails": (
+        lambda: L2.replace("* coefficient\n", "* coefficiant\n"),
+        "penalty fails with NameError",
+        "correct",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_method_is_one_message_with_line_and_remedy(project: Path, name: str) -> None:
+    text, problem, remedy = BROKEN[name]
+    before = sorted(path for path in project.rglob("*"))
+    with pytest.raises(ConfigError) as caught:
+        tried(project, name, text())
+    message = str(caught.value)
+    assert problem in message
+    assert remedy in message
+    assert re.match(rf"{re.escape(str(project.parent))}/elsewhere/{name}\.py:\d+: ", message), message
+    assert "\n" not in message
+    assert sorted(path for path in project.rglob("*")) == before  # nothing was written
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("coefficient=-1",), "--option coefficient: Input should be greater than or equal to 0 (found -1)"),
+        (("coeficient=1",), "Did you mean 'coefficient'?"),
+        (("coefficient",), "--option coefficient: write name=value, or domain:name=value"),
+        (
+            ("netHack:coefficient=1",),
+            "'netHack' is no domain that is tried; they are: apple_retrieval, robotic_sequence",
+        ),
+    ],
+)
+def test_a_wrong_option_is_one_message(project: Path, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        tried(project, "wrong_option", L2, *options)
+
+
+def test_names_that_are_taken(project: Path) -> None:
+    with pytest.raises(ConfigError, match=r"fpc\.retention\.ewc exists already; rename the file"):
+        tried(project, "ewc", L2)
+    with pytest.raises(ConfigError, match=r"figure_21\.yaml exists and was not written by `fpc try`"):
+        tried(project, "figure_21", L2)
+    assert tried(project, "mine", L2).configuration.label == "laptop+mine"
+    own = project / "methods" / "mine.py"
+    own.parent.mkdir()
+    own.write_text(L2, encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"uses configs/variants/mine\.py, a method of the same name; rename"
+    ):
+        prepare(asked(own, "coefficient=0.1", name="other"))
+
+
+def test_domains_that_a_method_cannot_serve_are_named(project: Path) -> None:
+    for name in ("warm_up", "l2"):
+        shutil.copy(METHODS / f"{name}.py", project / f"{name}.py")
+    found = prepare(Asked(Path("warm_up.py"), ("warm_up_steps=70",), (), "laptop", None, None))
+    assert list(found.experiments) == ["robotic_sequence"]
+    assert "its learner, appo, does not have replay_buffer" in found.refused["nethack"]
+    section = found.configuration.section("finetune", "robotic_sequence", "warm_up")
+    assert section["finetune"]["sac"]["update_after"] == 70
+    with pytest.raises(
+        ConfigError, match="--domain montezuma: its learner, appo, does not have replay_buffer"
+    ):
+        prepare(Asked(Path("warm_up.py"), (), ("montezuma",), "laptop", None, None))
+    with pytest.raises(ConfigError, match="--domain two_state_mdp: it compares no methods"):
+        prepare(Asked(Path("l2.py"), ("coefficient=1",), ("two_state_mdp",), "laptop", None, None))
+
+
+def test_a_method_from_elsewhere_runs_alone_and_gets_its_verdict(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    copy_project(project, "small")
+    scale = project / "configs" / "small.yaml"
+    scale.write_text(_with_few(scale.read_text(encoding="utf-8")), encoding="utf-8")
+    made = command_in(project, "snakemake", "--cores", "2", "--config", "scale=small", timeout=500)
+    assert made.returncode == 0, made.stderr[-3000:]
+    shutil.copy(METHODS / "l2.py", tmp_path / "mine.py")
+    words = (tmp_path / "mine.py", "--option", "coefficient=0.1", "--scale", "small")
+    planned = command_in(project, "fpc", "try", *words, "--plan")
+    assert planned.returncode == 0, planned.stderr
+    (line,) = (text for text in planned.stdout.splitlines() if text.startswith("robotic_sequence "))
+    assert line.split()[1:5] == ["1", "2", "7", "0"]  # one run, two jobs; nothing else is made
+    done = command_in(project, "fpc", "try", *words, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    finished = re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", done.stderr)
+    assert sorted(finished) == ["all", "claims", "evaluate", "figure", "finetune", "report"]
+    curves = (project / "results" / "small+mine" / "figures" / "figure_7.csv").read_text(encoding="utf-8")
+    assert {"vanilla", "behavioral_cloning", "mine"} <= set(
+        re.findall(r"\b(vanilla|behavioral_cloning|mine)\b", curves)
+    )
+    audited = command_in(project, "fpc", "audit", "verify")
+    assert audited.returncode == 0, audited.stdout
+    again = command_in(project, "fpc", "try", *words)
+    assert "Nothing to be done" in again.stderr + again.stdout
+
+
+def _with_few(text: str) -> str:
+    """The scale `small` with two methods and one figure."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    content, fewer = yaml.load(text), yaml.load(SCALE)
+    for key, value in fewer["experiments"].items():
+        content["experiments"][key].update(value)
+    content["domains"] = fewer["domains"]
+    content["figure"].update(fewer["figure"])
+    out = StringIO()
+    yaml.dump(content, out)
+    return out.getvalue()
