@@ -35,7 +35,8 @@ def unpacked(folder: Path) -> Path:
     """The project's package in a folder, as from a zip file."""
     shutil.copytree(ROOT / "src" / "fpc" / "core", folder / "src" / "fpc" / "core")
     shutil.copytree(ROOT / "src" / "fpc" / "lineage", folder / "src" / "fpc" / "lineage")
-    shutil.copy(ROOT / "src" / "fpc" / "__init__.py", folder / "src" / "fpc" / "__init__.py")
+    for name in ("__init__.py", "extensions.py"):
+        shutil.copy(ROOT / "src" / "fpc" / name, folder / "src" / "fpc" / name)
     return folder
 
 

@@ -26,7 +26,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_how_to_names_these_files() -> None:
     page = (ROOT / "docs" / "how-to" / "add-a-method.md").read_text(encoding="utf-8")
     assert dict(re.findall(r"^cp (\S+) (\S+)$", page, re.MULTILINE)) == COPIED
-    assert "Two files are added and none is\nedited" in page
+    assert "two files are added and none is edited" in page
 
 
 def test_two_files_add_the_method_to_the_dag(added: Path) -> None:

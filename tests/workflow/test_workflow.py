@@ -219,13 +219,14 @@ def test_the_paper_is_planned_quickly_and_by_the_profile_in_the_root() -> None:
 @pytest.mark.parametrize(
     ("words", "made"),
     [
-        ([], "paper"),
-        (["--config", "scale=tiny"], "tiny"),
-        (["--config", "variant=text_ewc"], "paper+text_ewc"),
+        ([], {"paper"}),
+        (["--config", "scale=tiny"], {"tiny"}),
+        # Of the other methods, whose runs the variant shares, none is made yet.
+        (["--config", "variant=text_ewc"], {"paper", "paper+text_ewc"}),
     ],
 )
 def test_the_slurm_profile_alone_is_the_full_reproduction(
-    tmp_path: Path, words: list[str], made: str
+    tmp_path: Path, words: list[str], made: set[str]
 ) -> None:
     copy_project(tmp_path, "tiny")
     (tmp_path / "slurm").symlink_to("workflow/profiles/slurm")
@@ -234,4 +235,4 @@ def test_the_slurm_profile_alone_is_the_full_reproduction(
         command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
-    assert set(re.findall(r"output: results/([^/]+)/", finished.stdout)) == {made}
+    assert set(re.findall(r"output: results/([^/]+)/", finished.stdout)) == made
