@@ -207,7 +207,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, running: Path) -> tuple[Path
     return project, (project / "driver.txt").read_text()
 
 
-CARD_JOB = "rule_pretrain/montezuma"
+CARD_JOB = "rule_pretrain/trial_montezuma"
 SHARED_JOB = "group_shared_finetune"
 
 
