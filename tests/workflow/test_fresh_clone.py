@@ -134,3 +134,19 @@ def test_a_clone_that_converts_line_endings_is_no_other(converted: Path) -> None
     assert audit.returncode == 0, audit.stdout + audit.stderr
     targets = [FIGURES / f"{name}.svg" for name in CURRENT]
     assert "Nothing to be done" in snakemake(converted, "--dry-run", *targets)
+
+
+def test_a_trial_says_what_it_needs_of_weights_before_it_runs(clone: Path) -> None:
+    words = ["examples/methods/l2.py", "--option", "coefficient=0.1", "--domain", "robotic_sequence"]
+    command = [BIN / "fpc", "try", *words]
+    found = subprocess.run(
+        command, cwd=clone, env=environment(clone.parent), capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert found.stdout.startswith("l2: keeps every promise of a retention method")
+    home = "results/laptop/robotic_sequence"
+    assert (
+        f"fpc: {home}/pretrain/seed_0, {home}/collect/seed_0: weights and data are not here" in found.stderr
+    )
+    assert "dvc pull" in found.stderr
+    (clone / "configs" / "variants" / "l2.yaml").unlink()

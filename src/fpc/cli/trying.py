@@ -38,11 +38,13 @@ def try_method(
 
     asked = trying.Asked(method, option or [], domain or [], scale, seeds, name)
     trial = trying.prepare(asked)
-    typer.echo(trying.plan_text(trial, trying.parts(trial)))
+    parts = trying.parts(trial)
+    typer.echo(trying.plan_text(trial, parts))
     label = trial.configuration.label
     if plan_only:
         typer.echo(f"variant: configs/variants/{trial.configuration.variant}.yaml; nothing was run")
         return
+    trying.check_present(parts)
     if code := trying.run(trial, cores):
         typer.echo(
             f"the trial stopped; repeat the command to continue (logs: results/.logs/{label})", err=True

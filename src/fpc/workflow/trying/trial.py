@@ -12,9 +12,11 @@ from fpc.core.errors import ConfigError
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row
 from fpc.lineage.freshness import freshness
+from fpc.lineage.verdict import Verdict
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
+from fpc.workflow.run import RunError
 from fpc.workflow.run_table import RunTable
 from fpc.workflow.speeds import measured_seconds
 from fpc.workflow.trying import variant as variants
@@ -132,6 +134,7 @@ class Part:
     shared: int  # runs of the scale that are used as they are
     missing: int  # runs of the scale that must be made first
     minutes: float | None  # of what is to be made; None if no such run was made before
+    absent: tuple[Path, ...]  # folders of pi* and of expert data whose weights and data are not here
 
 
 def parts(trial: Trial) -> list[Part]:
@@ -149,7 +152,10 @@ def parts(trial: Trial) -> list[Part]:
         known = [value for value in seconds if value is not None]
         minutes = sum(known) / 60 if len(known) == len(seconds) else None
         runs = [row for row in own if row.phase == "finetune"]
-        found.append(Part(domain, len(runs), len(waiting), len(others) - len(lacking), len(lacking), minutes))
+        read = [row for row in others if row.phase in ("pretrain", "collect")] if waiting else []
+        absent = tuple(row.folder for row in read if fresh.of(row).verdict == Verdict.ABSENT)
+        shared = len(others) - len(lacking)
+        found.append(Part(domain, len(runs), len(waiting), shared, len(lacking), minutes, absent))
     return found
 
 
@@ -175,6 +181,19 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
     if any(part.missing for part in found):
         lines.append("to make: runs of the scale itself that are missing or not current, and are made first")
     return "\n".join(lines)
+
+
+def check_present(found: Sequence[Part]) -> None:
+    """Check that the weights and data which the runs read are here.
+
+    Raises:
+        RunError: they are not; the text says how to fetch them.
+    """
+    if absent := [folder for part in found for folder in part.absent]:
+        raise RunError(
+            f"{', '.join(map(str, absent))}: weights and data are not here; fetch them (dvc pull), then "
+            "repeat this command"
+        )
 
 
 def run(trial: Trial, cores: int) -> int:
