@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,13 @@ def test_only_the_new_method_runs_and_everything_verifies(made: Path) -> None:
     assert "results/tiny/two_state_mdp/pretrain/seed_0/manifest.json" in manifest.parents
     code, verdicts = audit(made)
     assert (code, set(verdicts.values())) == (0, {"verified"})
+
+    for name in ("CITATION.cff", "LICENSE", "requirements.lock", "README.md"):
+        shutil.copy(ROOT / name, made / name)
+    packed = command_in(made, "fpc", "audit", "export", "crate.zip", "--scale", "tiny", "--variant", "mine")
+    assert packed.returncode == 0, packed.stderr
+    with zipfile.ZipFile(made / "crate.zip") as crate:
+        assert {"mine/l2.py", "configs/variants/mine.yaml"} <= set(crate.namelist())
 
     method = made / "mine" / "l2.py"
     text = method.read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from fpc.core.errors import DataError
 from fpc.core.files import read_json, read_tensors, sha256_of
 from fpc.core.milestones import milestone_path
 from fpc.domains.finetuning import POLICY
+from fpc.domains.registry import domain_names, has_module
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -183,7 +184,7 @@ def portable(domain: str) -> Portable:
     Raises:
         PolicyError: it has none.
     """
-    if not (Path(__file__).parent / domain / "portable.py").is_file():
+    if domain not in domain_names() or not has_module(domain, "portable"):
         raise PolicyError(
             f"the domain '{domain}' has no portable.py here, which says how its policy is loaded"
         )

@@ -74,13 +74,13 @@ def recorded_tables(name: str) -> Mapping[str, Recorder]:
 
 def _found(name: str, module: str, value: str) -> Mapping[str, Any]:
     """A value of a domain's module; empty if it has no such module."""
-    if not _has(name, module):
+    if not has_module(name, module):
         return {}
     found: Mapping[str, Any] = getattr(import_module(f"{PACKAGE}.{name}.{module}"), value)
     return found
 
 
-def _has(name: str, module: str) -> bool:
+def has_module(name: str, module: str) -> bool:
     """Whether a domain has a module of this name."""
     own = Path(__file__).parent / name / f"{module}.py"
     return own.exists() or extensions.is_extension(f"{PACKAGE}.{name}.{module}")
@@ -94,6 +94,6 @@ def domain_commands(experiments: Callable[[str], Mapping[str, Experiment]]) -> l
     """
     found: list[Callable[..., None]] = []
     for name in domain_names():
-        if _has(name, "commands"):
+        if has_module(name, "commands"):
             found += import_module(f"{PACKAGE}.{name}.commands").commands(experiments)
     return found

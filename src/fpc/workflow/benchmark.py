@@ -19,16 +19,14 @@ from fpc.lineage.freshness import Freshness
 from fpc.lineage.manifest import read
 from fpc.reporting.benchmark import Absent, DomainTable, Entrant, Entry, benchmark_table
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.loader import load, variants
-from fpc.workflow.run_table import OF_METHODS, RunTable, run_row
+from fpc.workflow.loader import VARIANTS, load, variants
+from fpc.workflow.run_table import OF_METHODS, RunTable, is_unchanged, run_row
 from fpc.workflow.tables import read_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 READ = ("episodes", "training")
-VARIANTS = "configs/variants"
-BEFORE = ("pretrain", "collect")  # phases that methods share
 
 
 def benchmark(
@@ -69,7 +67,7 @@ def _tracked() -> set[str] | None:
     """Names of the variants that git tracks; None outside a repository, or without git."""
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "--", VARIANTS], capture_output=True, text=True, check=True, timeout=30
+            ["git", "ls-files", "--", str(VARIANTS)], capture_output=True, text=True, check=True, timeout=30
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -128,7 +126,7 @@ class _Source:
         found = [self._entrant(owner, own, method, None) for method in owner.methods_of(experiment)]
         for configuration, rows in others:
             methods = _new_methods(owner, configuration, experiment)
-            if methods and not _is_comparable(owner, configuration, experiment):
+            if methods and not is_unchanged(configuration, owner, "evaluate", experiment, VANILLA):
                 notes.append(_left_out(configuration, methods))
                 continue
             found += [self._entrant(configuration, rows, method, configuration.variant) for method in methods]
@@ -171,18 +169,6 @@ class _Source:
                 found = read_row(configuration, row, READ)
                 tables.append({name: table.assign(method=entrant.name) for name, table in found.items()})
         return replace(entrant, seconds=tuple(seconds), absent=tuple(absent)), tables
-
-
-def _is_comparable(scale: Configuration, variant: Configuration, experiment: str) -> bool:
-    """Whether a variant leaves vanilla as it is, so that its methods can be compared with the scale's."""
-    phases = [*((phase, None) for phase in BEFORE), *((phase, VANILLA) for phase in OF_METHODS)]
-    try:
-        return all(
-            variant.section(phase, experiment, method) == scale.section(phase, experiment, method)
-            for phase, method in phases
-        )
-    except KeyError:  # a domain without vanilla
-        return False
 
 
 def _left_out(variant: Configuration, methods: Sequence[str]) -> str:

@@ -185,7 +185,6 @@ class Configuration:
     report: ReportSection
     plan: PlanSection
     record: RecordSection
-    extensions: tuple[str, ...] = ()
     base: Configuration | None = None  # of a variant: the scale's own, whose runs it shares
     # Phase, experiment, method -> whether the base's runs are this variant's; filled by the run table.
     shared: dict[tuple[str, str, str | None], bool] = field(default_factory=dict, compare=False, repr=False)

@@ -22,7 +22,7 @@ from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
 from fpc.lineage.artifact import RESULTS, scale_and_variant
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.loader import BASE, CONFIGS, load
+from fpc.workflow.loader import BASE, CONFIGS, VARIANTS, load
 from fpc.workflow.run_table import used_experiments
 
 PIPELINE = Path("dvc.yaml")
@@ -100,7 +100,7 @@ def configuration_files(label: str) -> list[Path]:
     """The files that the configuration of a results label is read from."""
     scale, variant = scale_and_variant(label)
     files = [CONFIGS / f"{name}.yaml" for name in dict.fromkeys([BASE, scale])]
-    return files + ([CONFIGS / "variants" / f"{variant}.yaml"] if variant else [])
+    return files + ([VARIANTS / f"{variant}.yaml"] if variant else [])
 
 
 def plots(configuration: Configuration) -> list[dict[str, Any] | str]:

@@ -27,6 +27,7 @@ from fpc.workflow.configuration import Configuration, Root
 from fpc.workflow.yaml_files import read_mapping
 
 CONFIGS = Path("configs")
+VARIANTS = CONFIGS / "variants"
 BASE = "paper"
 MOST_FINDINGS = 8  # that one message lists
 RESERVED = ("figures", "all")  # folders beside those of experiments
@@ -90,7 +91,6 @@ def _configuration(
         report=root.report,
         plan=root.plan,
         record=root.record,
-        extensions=root.extensions,
         base=base,
     )
     for name in experiments:

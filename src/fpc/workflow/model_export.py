@@ -23,7 +23,8 @@ from fpc.core.tables import EPISODES, PI_STAR
 from fpc.domains.load import CONFIG, MANIFEST, MODEL, PHASES, Saved, portable
 from fpc.domains.registry import measures_pi_star
 from fpc.lineage.ancestry import ancestry
-from fpc.lineage.artifact import RESULTS, Row, command, seeds_name
+from fpc.lineage.artifact import RESULTS, command, seeds_name
+from fpc.lineage.checks import row_of
 from fpc.lineage.digests import Digests
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.project import Project
@@ -118,20 +119,13 @@ def _check_current(audit: Audit, artifact: Manifest) -> None:
     finding = audit.finding(artifact.path)
     if finding.is_current:
         return
-    again = command(_row(artifact))
+    again = command(row_of(artifact))
     remedy = {
         Verdict.MISSING: f"fetch what is missing (dvc pull), or make it again ({again})",
         Verdict.TAMPERED: f"restore it, or make it again ({again})",
         Verdict.UNVERIFIED: "see what cannot be read",
     }.get(finding.verdict, f"make it again ({again})")
     raise ExportError(f"{artifact.path} is {finding.verdict}: {finding.reasons[0]}; {remedy}")
-
-
-def _row(artifact: Manifest) -> Row:
-    run = artifact.run
-    return Row(
-        run["label"], run["phase"], run.get("experiment"), run.get("method"), tuple(run.get("seeds", ()))
-    )
 
 
 def _config(saved: Saved, network: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _shares(
     """Whether the scale itself asks for this very run, made from the same runs."""
     key = (phase, experiment, method)
     if key not in variant.shared:
-        variant.shared[key] = _is_unchanged(variant, base, phase, experiment, method)
+        variant.shared[key] = is_unchanged(variant, base, phase, experiment, method)
     if not variant.shared[key]:
         return False
     section, own = variant.experiments[experiment], base.experiments[experiment]
@@ -74,7 +74,7 @@ def _shares(
     return seeds in groups and pretrain_seeds(section, seeds) == pretrain_seeds(own, seeds)
 
 
-def _is_unchanged(
+def is_unchanged(
     variant: Configuration, base: Configuration, phase: str, experiment: str, method: str | None
 ) -> bool:
     """Whether a variant leaves a phase as it is, and the phases before it."""

@@ -107,6 +107,9 @@ def collect(manifests: Sequence[Path], weights: bool, configuration_files: Confi
         for pattern in SOURCE_FILES
         for path in sorted(origin.PACKAGE.rglob(pattern))
     ]
+    named = {name for one in ordered for name in one.details["builder"]["code"]["modules"]}
+    outside = sorted(name for name in named if not name.startswith(f"{origin.PACKAGE.name}/"))
+    contents.source += [_item(Path(name)) for name in outside if origin.digest_at_start(name) is not None]
     return contents
 
 

@@ -166,12 +166,15 @@ def has_no_side_effects(trial: Trial) -> None:
 
 
 def says_whether_it_adds_a_term(trial: Trial) -> None:
-    """``adds_term`` is whether there is a penalty."""
-    found = trial.penalty(trial.prepared(), 2) is not None
-    says = trial.method_class.adds_term
-    if found != says:
-        gives = "returns a term" if found else "returns None"
-        raise trial.broken("penalty", f"{gives}, but adds_term is {says}", f"set adds_term = {found}")
+    """``adds_term`` is whether there is a penalty, at every update."""
+    method, says = trial.prepared(), trial.method_class.adds_term
+    for update in range(2, UPDATES):
+        found = trial.penalty(method, update) is not None
+        if found != says:
+            gives = "returns a term" if found else "returns None"
+            raise trial.broken(
+                "penalty", f"{gives} at update {update}, but adds_term is {says}", f"set adds_term = {found}"
+            )
 
 
 def is_one_finite_value_per_run(trial: Trial) -> None:
@@ -261,6 +264,12 @@ def keeps_runs_apart(trial: Trial) -> None:
                 "penalty",
                 f"mixes runs: the value of run {run} depends on parameters of others",
                 "reduce over the last dimensions alone",
+            )
+        if not any(grad[run].any() for grad in grads):
+            raise trial.broken(
+                "penalty",
+                f"has no gradient for run {run}, whose value it gives",
+                "compute each run's value from that run's parameters",
             )
 
 

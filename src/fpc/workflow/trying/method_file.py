@@ -51,13 +51,17 @@ def check_text(path: Path) -> ast.Module:
     return tree
 
 
-def method_of(path: Path, name: str) -> type[RetentionMethod]:
+def method_of(path: Path, name: str, tree: ast.Module) -> type[RetentionMethod]:
     """The class that a file in use as an extension defines, with its attributes checked.
+
+    Args:
+        path: the file.
+        name: the method's name.
+        tree: the file's content, from ``check_text``.
 
     Raises:
         ConfigError: the file defines no retention method, or more than one, or one that is not complete.
     """
-    tree = check_text(path)
     try:
         method = load_method(name)
     except ImportError as error:

@@ -52,13 +52,13 @@ def prepare(asked: Asked) -> Trial:
     Raises:
         ConfigError: the file, the method or an option is wrong; the text says where, and how to fix it.
     """
-    check_text(asked.path)
+    tree = check_text(asked.path)
     base = load(asked.scale)
     file = variants.method_in_project(asked.path)
     variant = asked.name or asked.path.stem
     variants.check_free(variant, file)
     with variants.copied(asked.path, file):
-        method = method_of(file, used(file))
+        method = method_of(file, used(file), tree)
         found = variants.domains_of(base, method, asked.domains)
         options = {
             domain: given_options(method, _texts(asked.options, domain, found)) for domain in found.served

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from fpc.figures.catalogue import figure_entry
 from fpc.lineage.places import project_path
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.loader import load
+from fpc.workflow.loader import VARIANTS, load
 from fpc.workflow.run_table import used_experiments
 from fpc.workflow.yaml_files import read_mapping
 
-VARIANTS = Path("configs/variants")
 MARK = (
     "# yaml-language-server: $schema=../schema.json\n"
     "# Written by `fpc try`; running the same command again replaces it."
@@ -139,9 +138,7 @@ def _figures(base: Configuration, domains: Sequence[str]) -> list[str]:
 
 def _reads_only(figure: str, experiments: Sequence[str]) -> bool:
     """Whether a figure reads some of these experiments and no others."""
-    return all(
-        any(fnmatchcase(key, pattern) for key in experiments) for pattern in figure_entry(figure).experiments
-    )
+    return all(fnmatch.filter(experiments, pattern) for pattern in figure_entry(figure).experiments)
 
 
 def method_in_project(path: Path) -> Path:
