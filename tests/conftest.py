@@ -25,6 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copytree(ROOT / "workflow", tmp_path / "workflow", symlinks=True)
     shutil.copy(ROOT / "Snakefile", tmp_path / "Snakefile")
+    shutil.copytree(ROOT / "examples" / "domains", tmp_path / "examples" / "domains")  # a variant names them
     shutil.copy(ROOT / "tests" / "tiny.yaml", tmp_path / "configs" / "tiny.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
