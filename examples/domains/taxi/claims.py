@@ -5,10 +5,12 @@ The bounds were fixed before the runs that they judge.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 from fpc.claims.claim import ClaimContext, Measurement, TablesByExperiment, claim_of
-from fpc.claims.measures import before_first_visit, compare, one_sample, runs_of
+from fpc.claims.measures import Runs, before_first_visit, compare, one_sample, runs_of
+from fpc.claims.scores import Benchmark, last
 
 DOMAIN = "taxi"
 FAR, VANILLA, BC = "drop_off", "vanilla", "behavioral_cloning"
@@ -36,12 +38,33 @@ def lowest(tables: TablesByExperiment, context: ClaimContext, method: str) -> Me
     return one_sample(runs.lowest - runs.first, limits=(-1.0, 1.0))
 
 
+def whole(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
+    """A method's success on whole games."""
+    return runs_of(tables[DOMAIN], context, method, probe="whole")
+
+
+def kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """A method's lowest success on Far as a share of pi*'s."""
+    runs = runs_of(tables[DOMAIN], context, method, probe=FAR)
+    return one_sample(runs.lowest / runs.first, limits=(0.0, math.inf))
+
+
 def difference(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
     """Success on the whole game at the end, BC minus vanilla."""
-    bc, vanilla = (runs_of(tables[DOMAIN], context, method, probe="whole") for method in (BC, VANILLA))
+    bc, vanilla = (whole(tables, context, method) for method in (BC, VANILLA))
     return compare(bc, vanilla)
 
 
+BENCHMARK = Benchmark(
+    DOMAIN,
+    score="success on whole games at the end",
+    course=whole,
+    take=last,
+    kept="lowest success on Far as a share of pi*'s",
+    far_kept=kept,
+    solved="success on whole games is 0.5 or more",
+    threshold=0.5,
+)
 _claim = partial(claim_of, DOMAIN)
 CLAIMS = (
     _claim(
