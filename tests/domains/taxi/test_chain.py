@@ -61,7 +61,7 @@ def test_the_chain_of_this_domain_alone_runs_and_verifies(checkout: Path) -> Non
     assert "examples/domains/taxi/environment.py" in manifest
 
     found = command_in(checkout, "fpc", "audit", "verify", "--json")
-    verdicts = {one["verdict"] for one in json.loads(found.stdout)}
+    verdicts = {one["verdict"] for one in json.loads(found.stdout)["findings"]}
     assert (found.returncode, verdicts) == (0, {"verified"})
 
 
