@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import traceback
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -39,9 +40,11 @@ def check_text(path: Path) -> ast.Module:
         raise ConfigError(f"{path}: give the Python file of one retention method (*.py)")
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None) or 1
-        raise ConfigError(f"{path}:{line}: is not Python: {error}; correct this line") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}:1: is not text in UTF-8: {error}; save it as UTF-8") from error
+    except SyntaxError as error:
+        line = error.lineno or 1
+        raise ConfigError(f"{path}:{line}: is not Python: {error.msg}; correct this line") from error
     for node in tree.body:
         if found := sorted(set(_imported(node)) & set(HEAVY)):
             raise ConfigError(
@@ -60,14 +63,13 @@ def method_of(path: Path, name: str, tree: ast.Module) -> type[RetentionMethod]:
         tree: the file's content, from ``check_text``.
 
     Raises:
-        ConfigError: the file defines no retention method, or more than one, or one that is not complete.
+        ConfigError: the file cannot be imported, or it defines no retention method, or more than one, or one
+            that is not complete.
     """
     try:
         method = load_method(name)
-    except ImportError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except ValueError as error:
-        raise ConfigError(_none_defined(path, tree)) from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(_not_imported(path, tree, error)) from error
     line = _line_of_class(tree, method.__name__)
     abstract = sorted(method.__abstractmethods__)
     if abstract:
@@ -78,6 +80,59 @@ def method_of(path: Path, name: str, tree: ast.Module) -> type[RetentionMethod]:
         at = _line_of_field(tree, method.Options.__name__, option) or line
         raise ConfigError(f"{path}:{at}: option {option} {problem}")
     return method
+
+
+def _not_imported(path: Path, tree: ast.Module, error: BaseException) -> str:
+    """The message about what was raised while a file was imported, or its method was looked for."""
+    lines = [
+        at.lineno
+        for at in traceback.extract_tb(error.__traceback__)
+        if Path(at.filename).resolve() == path.resolve()
+    ]
+    if lines:
+        remedy = _remedy_of_name(tree, error) if isinstance(error, NameError) else remedy_of(error)
+        return f"{path}:{lines[-1]}: cannot be imported: {in_words(error)}; {remedy}"
+    if isinstance(error, ValueError):  # the registry has no such method
+        return _none_defined(path, tree)
+    classes = [node.lineno for node in tree.body if isinstance(node, ast.ClassDef)]
+    text = in_words(error, with_type=False).removeprefix(f"{path.resolve()} ")
+    return f"{path}:{classes[-1] if classes else 1}: {text}"
+
+
+def in_words(error: BaseException, with_type: bool = True) -> str:
+    """An exception's type and text in one line."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    if not with_type:
+        return text or name
+    return f"{name}: {text}" if text else name
+
+
+def remedy_of(error: BaseException) -> str:
+    """What to do about an exception that a method's file raises."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package != "fpc":
+            return f"install the package that has it (such as `pip install {package}`), or remove this import"
+    return "correct this line"
+
+
+def _remedy_of_name(tree: ast.Module, error: NameError) -> str:
+    """What to do about a name that is unknown when the file is read."""
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    if error.name not in imported:
+        return f"define or import {error.name}"
+    if "annotations" not in imported:
+        return (
+            "make `from __future__ import annotations` the file's first import, as names under "
+            "`if TYPE_CHECKING:` do not exist when it is read"
+        )
+    return f"use {error.name} in annotations or inside functions alone, and import it there"
 
 
 def _imported(node: ast.stmt) -> Iterator[str]:

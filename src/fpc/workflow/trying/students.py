@@ -20,7 +20,7 @@ from fpc.learners.sac.networks import Actor
 from fpc.learners.sac.options import SACOptions
 from fpc.learners.sac.replay_buffer import ReplayBuffer
 from fpc.retention.expert_data import ExpertDataset
-from fpc.retention.interface import RetentionBatch, RetentionContext
+from fpc.retention.interface import Need, RetentionBatch, RetentionContext
 
 GAMES = (4, 3, 5)  # lengths of the expert's games in steps
 LENGTH = 4  # steps of a sequence
@@ -92,11 +92,16 @@ def gaussian() -> Case:
 def categorical() -> Case:
     """APPO's policy without memory in float64."""
     student, teacher = (FeedforwardCategoricalPolicy(Perceptron(seed)) for seed in (1, 3))
-    return memoryless(student, teacher, numbers(12, 2, seed=5), numbers(6, 2, seed=6))
+    return memoryless(student, teacher, numbers(12, 2, seed=5), numbers(6, 2, seed=6), has_buffer=False)
 
 
 def memoryless(
-    student: Any, teacher: Any, states: Tensor, online: Tensor, runs: tuple[int, ...] = ()
+    student: Any,
+    teacher: Any,
+    states: Tensor,
+    online: Tensor,
+    runs: tuple[int, ...] = (),
+    has_buffer: bool = True,  # with runs side by side there is none
 ) -> Case:
     """A policy on single states ``[*runs, N, D]``: those of the expert, and those of every update."""
     tensors = {"observations": states, "outputs": teacher.outputs(states).detach()}
@@ -111,7 +116,7 @@ def memoryless(
     expert = ExpertDataset(tensors)
 
     def new_context() -> RetentionContext:
-        buffer = None if runs else ReplayBuffer(20, size, 1)
+        buffer = ReplayBuffer(20, size, 1) if has_buffer and not runs else None
         generator = torch.Generator().manual_seed(9)
         return RetentionContext(student, teacher, expert, buffer, generator, run_dimensions=len(runs))
 
@@ -223,3 +228,16 @@ OF_LEARNER = {
     "appo": "categorical",
 }
 OF_DOMAIN = {"nethack": "recurrent"}
+# The kinds that domains have which compare methods, each with such a domain.
+LIKE = {
+    "side by side": "AppleRetrieval",
+    "gaussian": "RoboticSequence",
+    "categorical": "Montezuma",
+    "recurrent": "NetHack",
+}
+
+
+def offered(name: str) -> frozenset[Need]:
+    """What the learners of this kind of student provide."""
+    has_buffer = CASES[name]().new_context().replay_buffer is not None
+    return frozenset(Need) if has_buffer else frozenset(Need) - {Need.REPLAY_BUFFER}
