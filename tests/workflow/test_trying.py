@@ -88,8 +88,8 @@ BROKEN = {
             'self.anchors = state["anchors"].to(self._flat_parameters(context.student).device)',
             "self.anchors = self._flat_parameters(context.student).detach().clone()",
         ),
-        "hidden state",
-        "state_dict",
+        "load_state_dict loses state",
+        "restore it from there",
     ),
     "no_gradient": (
         lambda: L2.replace("batch.student) - self.anchors)", "batch.student).detach() - self.anchors)"),
@@ -102,7 +102,7 @@ BROKEN = {
             ".square().sum(-1) * (self._flat_parameters(batch.student).detach().sum() + coefficient)",
         ),
         "another gradient than its value",
-        "do not detach",
+        "is detached (do not",
     ),
     "fails": (
         lambda: L2.replace("* coefficient\n", "* coefficiant\n"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -83,12 +84,11 @@ class Trial:
         path = Path(inspect.getfile(self.method_class))
         return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
-    def line_of(self, function: str | None) -> int:
-        """Where the file defines one of the method's functions; if it does not, or for None, its class."""
-        own = function is not None and function in vars(self.method_class)
-        return inspect.getsourcelines(
-            getattr(self.method_class, str(function)) if own else self.method_class
-        )[1]
+    def line_of(self, name: str) -> int:
+        """Where the class defines one of its functions or attributes; if it inherits it, the class."""
+        lines, first = inspect.getsourcelines(self.method_class)
+        own = re.compile(rf"\s+(def {name}\(|{name}\s*[:=])")
+        return next((first + number for number, text in enumerate(lines) if own.match(text)), first)
 
     def broken(self, function: str, what: str, remedy: str, line: int | None = None) -> Broken:
         """The error about one of the method's functions or attributes."""
