@@ -3,63 +3,28 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 
 import pytest
+from tests.workflow.broken_methods import (
+    ANCHORS,
+    FUTURE,
+    L2,
+    RESTORED,
+    STATE,
+    TERM,
+    line_of,
+    message_about,
+    replaced,
+    with_factor,
+    with_term,
+)
 from tests.workflow.chain import ROOT
 
-from fpc.core.errors import ConfigError
 from fpc.workflow.trying.trial import Asked, prepare
 
-L2 = (ROOT / "examples" / "methods" / "l2.py").read_text(encoding="utf-8")
 KICKSTARTING = (ROOT / "src" / "fpc" / "retention" / "kickstarting.py").read_text(encoding="utf-8")
 EPISODIC = (ROOT / "src" / "fpc" / "retention" / "episodic_memory.py").read_text(encoding="utf-8")
-TERM = "(self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient\n"
-RETURN = f"        return {TERM}"
-ANCHORS = "self.anchors = self._flat_parameters(context.student).detach().clone()\n"
-STATE = '        return {"anchors": self.anchors}\n'
-RESTORED = 'self.anchors = state["anchors"].to(self._flat_parameters(context.student).device)\n'
-FUTURE = "from __future__ import annotations\n"
-
-
-def replaced(text: str, *changes: tuple[str, str]) -> str:
-    """A method's text with changes, each of which finds its place."""
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new)
-    return text
-
-
-def with_term(new: str, *changes: tuple[str, str]) -> str:
-    """L2 with another term, which may be several statements."""
-    return replaced(L2, (RETURN, "".join(f"        {line}\n" for line in new.splitlines())), *changes)
-
-
-def with_factor(factor: str) -> str:
-    return replaced(L2, (TERM, f"{TERM.rstrip()} * {factor}\n"))
-
-
-def message_about(
-    project: Path, name: str, text: str, domains: tuple[str, ...] = (), option: str = "coefficient=0.1"
-) -> str:
-    """The error of a method with this text, in a file outside the project; there is no warning beside it."""
-    path = project.parent / "elsewhere" / f"{name}.py"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    asked = Asked(path, (option,), domains, "laptop", None, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ConfigError) as caught:
-            prepare(asked)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert re.match(rf"{re.escape(str(path))}:\d+: ", message), message
-    return message.removeprefix(str(path))
-
-
-def line_of(text: str, part: str) -> int:
-    return text[: text.index(part)].count("\n") + 1
 
 
 LATE = {
@@ -235,80 +200,6 @@ def test_a_term_that_is_not_a_real_tensor(project: Path, name: str) -> None:
         assert (
             "return a tensor of shape [3] computed from batch.outputs or the student's parameters" in message
         )
-
-
-IMPORTS = {
-    "no_future": (
-        replaced(L2, (FUTURE, "")),
-        line_of(L2, "    anchors: Tensor") - 1,
-        "cannot be imported: NameError: name 'Tensor' is not defined",
-        "make `from __future__ import annotations` the file's first import",
-    ),
-    "only_for_typing": (
-        replaced(L2, ("    run_dimensions: int\n", "    run_dimensions: int\n    kind = Tensor\n")),
-        line_of(L2, "    run_dimensions: int\n") + 1,
-        "cannot be imported: NameError: name 'Tensor' is not defined",
-        "use Tensor in annotations or inside functions alone, and import it there",
-    ),
-    "unknown_name": (
-        replaced(L2, ('"L2"', "LABEL")),
-        line_of(L2, "    label:"),
-        "cannot be imported: NameError: name 'LABEL' is not defined",
-        "define or import LABEL",
-    ),
-    "not_installed": (
-        replaced(L2, ("from pydantic", "import no_such_package.part\nfrom pydantic")),
-        line_of(L2, "from pydantic"),
-        "cannot be imported: ModuleNotFoundError: No module named 'no_such_package'",
-        "such as `pip install no_such_package`), or remove this import",
-    ),
-    "wrong_import": (
-        replaced(L2, ("import NonNegativeFloat", "import NonNegativFloat")),
-        line_of(L2, "from fpc.config.base"),
-        "cannot be imported: ImportError: cannot import name 'NonNegativFloat' from 'fpc.config.base'",
-        "correct this line",
-    ),
-    "raises": (
-        replaced(L2, ("class L2(", "def first() -> int:\n    return [][0]\n\n\nfirst()\n\n\nclass L2(")),
-        line_of(L2, "class L2(") + 1,
-        "cannot be imported: IndexError: list index out of range",
-        "correct this line",
-    ),
-    "exits": (
-        replaced(L2, ("class L2(", "raise SystemExit(3)\n\n\nclass L2(")),
-        line_of(L2, "class L2("),
-        "cannot be imported: SystemExit: 3",
-        "correct this line",
-    ),
-    "two_methods": (
-        L2 + "\n\nclass Other(L2):\n    label = 'other'\n",
-        L2.count("\n") + 3,
-        "defines L2, Other",
-        "put one retention method in each file",
-    ),
-    "syntax": (
-        replaced(L2, ("class L2(", "class L2((")),
-        line_of(L2, "class L2("),
-        "is not Python: invalid syntax; correct this line",
-        "correct this line",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", IMPORTS)
-def test_a_file_that_cannot_be_imported(project: Path, name: str) -> None:
-    text, line, problem, remedy = IMPORTS[name]
-    message = message_about(project, name, text)
-    assert message.startswith(f":{line}: {problem}"), message
-    assert remedy in message
-    assert "<unknown>" not in message
-
-
-def test_a_module_that_a_function_lacks(project: Path) -> None:
-    text = with_term(f"import no_such_package\n\nreturn {TERM.rstrip()}")
-    message = message_about(project, "lacks_later", text)
-    assert message.startswith(f":{line_of(text, 'import no_such')}: penalty fails with ModuleNotFoundError")
-    assert "pip install no_such_package" in message
 
 
 def without_need(text: str, need: str) -> str:
