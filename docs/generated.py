@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from fpc.claims.claim import Claim
 from fpc.claims.testing import all_claims
 from fpc.cli.main import app
-from fpc.reporting.benchmark import DomainTable, tidy
+from fpc.reporting.benchmark import DomainTable, csv_text
 from fpc.reporting.benchmark_pages import benchmark_page
 from fpc.reporting.markdown import Figures, Statement, opening, results_page
 from fpc.workflow.benchmark import benchmark, committed
@@ -184,11 +184,6 @@ def benchmark_tables() -> list[DomainTable]:
         return benchmark(load(SCALE), committed(SCALE))
 
 
-def data_of(tables: list[DomainTable]) -> str:
-    """The benchmark's numbers as CSV, with as many digits as all machines agree on."""
-    return tidy(tables).to_csv(index=False, lineterminator="\n", float_format="%.6g")
-
-
 def first_page(page: Path) -> str:
     """A page with what was found between its markers."""
     before, _, rest = page.read_text(encoding="utf-8").partition(FOUND_BEGIN)
@@ -211,7 +206,7 @@ def pages() -> dict[Path, str]:
         **{ROOT / path: text for path, text in schema_files().items()},
         RESULTS: results(),
         BENCHMARK: benchmark_page(tables, SCALE),
-        BENCHMARK_DATA: data_of(tables),
+        BENCHMARK_DATA: csv_text(tables),
         **{page: first_page(page) for page in FIRST_PAGES},
     }
 

@@ -103,7 +103,9 @@ def test_a_difference_has_its_interval_and_verdict() -> None:
     assert (better.other, better.words) == ("vanilla", "better")
     assert better.estimate.value == pytest.approx(0.7)
     assert 0.65 < better.estimate.low < 0.7 < better.estimate.high < 0.75
-    assert worse.words == "not better"
+    assert worse.words == "worse"
+    assert worse.p_value is not None
+    assert worse.p_value < 0.05
     assert worse.estimate.value == pytest.approx(-0.07)
     assert found["vanilla"].vanilla is None
     best = {name: line.best.other for name, line in found.items() if line.best is not None}
@@ -161,6 +163,29 @@ def test_equal_values_are_not_better() -> None:
     assert (comparison.words, comparison.p_value) == ("not better", 1.0)
 
 
+def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
+    values = {"vanilla": [0.1] * 5, "ewc": [0.2] * 5, "kickstarting": [0.3] * 5, "episodic_memory": [0.9]}
+    table = small(values)
+    best = {name: line.best for name, line in lines_of(table).items()}
+    assert {name: found.other for name, found in best.items() if found is not None} == {
+        "vanilla": "kickstarting",
+        "ewc": "kickstarting",
+        "kickstarting": "ewc",
+        "episodic_memory": "kickstarting",
+    }
+    words = {name: found.words for name, found in best.items() if found is not None}
+    assert words == {
+        "vanilla": "worse",
+        "ewc": "worse",
+        "kickstarting": "better",
+        "episodic_memory": "not tested",
+    }
+    assert "not tested, episodic_memory: 1 seed(s); 5 are asked for" in table_text([table])
+    few = small({"vanilla": [0.1], "ewc": [0.2]})
+    assert (found := lines_of(few)["vanilla"].best) is not None
+    assert found.other == "ewc"
+
+
 def test_seeds_that_all_succeed_must_be_many() -> None:
     """Five seeds with 1 against five with 0 have no spread; what few seeds hide is not taken for certain."""
     comparison = lines_of(small({"vanilla": [0.0] * 5, "ewc": [1.0] * 5}))["ewc"].vanilla
@@ -205,6 +230,9 @@ def test_runs_that_are_not_current_are_counted() -> None:
     assert "| ewc | 0 of 2 | not current | - |" in page
     reasons = tidy([table]).query("method == 'ewc' and metric == 'score'")["reason"]
     assert list(reasons) == ["no run is current"]
+    missing = (Absent(2, "missing", "it has not been made"),)
+    text = table_text([small({"vanilla": [0.1] * 5}, [Entrant("ewc", seeds=2, absent=missing)])])
+    assert "not current, missing (seeds): ewc 2" in text.splitlines()
 
 
 def test_text_page_and_data_have_the_same_numbers() -> None:

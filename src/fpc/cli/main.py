@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from fpc.cli.audit import audit
+from fpc.cli.benchmark import benchmark
 from fpc.cli.inspection import check_machine, config, explain, measure, plan, status
 from fpc.cli.model import export_model
 from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
@@ -38,6 +39,7 @@ app.command()(measure)
 app.command()(status)
 app.command()(explain)
 app.command("try")(try_method)
+app.command()(benchmark)
 for command in domain_commands(lambda scale: load_configuration(scale, None).experiments):
     app.command()(command)
 audit.command()(export)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fpc.cli.benchmark import show_benchmark
 from fpc.cli.options import Scale
 
 
@@ -37,21 +38,24 @@ def try_method(
     from fpc.workflow.trying import trial as trying
 
     asked = trying.Asked(method, option or [], domain or [], scale, seeds, name)
+    if plan_only:
+        with trying.planned(asked) as trial:
+            typer.echo(trying.plan_text(trial, trying.parts(trial)))
+        typer.echo("nothing was run or written")
+        return
     trial = trying.prepare(asked)
     parts = trying.parts(trial)
     typer.echo(trying.plan_text(trial, parts))
     label = trial.configuration.label
-    if plan_only:
-        typer.echo(f"variant: configs/variants/{trial.configuration.variant}.yaml; nothing was run")
-        return
     trying.check_present(parts)
     if code := trying.run(trial, cores):
         typer.echo(
-            f"the trial stopped; repeat the command to continue (logs: results/.logs/{label})", err=True
+            "the trial stopped; repeat the command to continue it, after a failure once its cause is removed "
+            f"(logs: results/.logs/{label})",
+            err=True,
         )
         raise typer.Exit(code)
-    from fpc.reporting.benchmark_pages import table_text
-    from fpc.workflow.benchmark import benchmark
-
-    typer.echo(table_text(benchmark(trial.configuration, domains=trial.experiments)))
-    typer.echo(f"figures: results/{label}/figures; verdicts: results/{label}/claims.md")
+    show_benchmark(trial.configuration, [*trial.experiments])
+    variant = trial.configuration.variant
+    typer.echo(f"figures: results/{label}/figures; claims: results/{label}/claims.md")
+    typer.echo(f"this table again, or as CSV: fpc benchmark --scale {scale} --variant {variant}")

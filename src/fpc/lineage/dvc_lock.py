@@ -80,6 +80,11 @@ class Absence:
     lost: tuple[str, ...]
 
 
+def weights_record(label: str, experiment: str, phase: str) -> Path:
+    """The DVC file of a phase whose weights and data are kept, which ``dvc pull`` accepts."""
+    return WEIGHTS / label / experiment / f"{phase}.dvc"
+
+
 def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Records:
     """What ``dvc.lock`` and ``weights/**.dvc`` record; nothing if there are none.
 

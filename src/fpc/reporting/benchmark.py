@@ -1,8 +1,8 @@
 """Methods of a domain compared by one number per run, by the statistics that judge claims.
 
 A method's score is an interquartile mean over seeds with its bootstrap interval. That it is better than
-another is a claim "the difference is above 0", judged as all claims are; Holm's procedure adjusts for the
-methods of a table.
+another is a claim "the difference is above 0", judged as all claims are, and that it is worse a claim "the
+difference is below 0"; Holm's procedure adjusts each for the methods of a table.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fpc.core.statistics import Estimate
 
 NEVER = math.inf
 WORDS = {Outcome.REPRODUCED: "better", Outcome.NOT_REPRODUCED: "not better", Outcome.UNDECIDED: "undecided"}
+WORSE = "worse"
 NOT_TESTED = "not tested"
 
 
@@ -68,9 +69,9 @@ class Comparison:
     """A method's score minus another's; ``estimate`` is None where it could not be computed."""
 
     other: str
-    words: str  # better, not better, undecided or not tested
+    words: str  # better, worse, not better, undecided or not tested
     estimate: Estimate | None = None
-    p_value: float | None = None  # one-sided, adjusted for the table's other methods
+    p_value: float | None = None  # one-sided (of worse: the other side), adjusted for the other methods
     reason: str = ""  # why it was not tested
 
 
@@ -122,7 +123,8 @@ def benchmark_table(entry: Entry, context: ClaimContext) -> DomainTable:
         if found is not None:
             courses[entrant.name] = found
     against_vanilla = [(name, VANILLA) for name in courses if name != VANILLA]
-    against_best = [(name, other) for name in courses if (other := _best_other(name, lines)) is not None]
+    least = context.minimum_seeds
+    against_best = [(name, other) for name in courses if (other := _best_other(name, lines, least))]
     with_vanilla, with_best = (
         _compared(pairs, courses, entry, context) for pairs in (against_vanilla, against_best)
     )
@@ -169,11 +171,14 @@ def _measured(
     return line, runs
 
 
-def _best_other(name: str, lines: Mapping[str, Line]) -> str | None:
-    """The other method with the highest score; None if there is none."""
-    scores = {
-        other: line.score.value for other, line in lines.items() if other != name and line.score is not None
-    }
+def _best_other(name: str, lines: Mapping[str, Line], least: int) -> str | None:
+    """The other method with the highest score; None if there is none.
+
+    One with fewer than ``least`` seeds is taken only if all have fewer: it would leave the others untested.
+    """
+    others = {other: line for other, line in lines.items() if other != name and line.score is not None}
+    enough = {other: line for other, line in others.items() if line.seeds >= least}
+    scores = {other: line.score.value for other, line in (enough or others).items() if line.score}
     return max(scores, key=scores.__getitem__) if scores else None
 
 
@@ -182,7 +187,7 @@ def _compared(
 ) -> dict[str, Comparison]:
     """Each pair's first method minus its second, by the first one's name; Holm's family is all pairs."""
     found: dict[str, Comparison] = {}
-    claims: dict[str, Claim] = {}
+    measured: dict[str, Measurement] = {}
     others = dict(pairs)
     for name, other in pairs:
         if other not in courses:
@@ -198,25 +203,29 @@ def _compared(
             estimate = estimate_of(measurement, context)
             found[name] = Comparison(other, NOT_TESTED, estimate, reason=reason)
             continue
-        claims[name] = _above(name, other, entry, measurement)
+        measured[name] = measurement
     tables = {entry.benchmark.experiment: entry.tables}
-    for name, result in zip(claims, judge([*claims.values()], tables, context), strict=True):
-        found[name] = _comparison(others[name], result)
+    better, worse = (
+        judge([_claim(name, entry, value, side) for name, value in measured.items()], tables, context)
+        for side in ("above", "below")
+    )
+    for name, up, down in zip(measured, better, worse, strict=True):
+        found[name] = _comparison(others[name], up, down)
     return found
 
 
-def _above(name: str, other: str, entry: Entry, measurement: Measurement) -> Claim:
-    """The claim that a method's score is above another's."""
+def _claim(name: str, entry: Entry, measurement: Measurement, side: str) -> Claim:
+    """The claim that a method's score minus another's is above, or below, 0."""
     return Claim(
         id=name,
         domain=entry.domain,
         experiments=(entry.benchmark.experiment,),
-        statement=f"{name} is better than {other}",
+        statement=f"the difference is {side} 0",
         paper_source="",
         paper_value="",
         quantity=entry.benchmark.score,
-        above=0.0,
-        below=None,
+        above=0.0 if side == "above" else None,
+        below=0.0 if side == "below" else None,
         measure=partial(_given, measurement),
     )
 
@@ -225,14 +234,17 @@ def _given(measurement: Measurement, *_: object) -> Measurement:
     return measurement
 
 
-def _comparison(other: str, result: Result) -> Comparison:
+def _comparison(other: str, better: Result, worse: Result) -> Comparison:
+    """What is found by the claims that a difference is above and below 0."""
+    is_worse = worse.outcome == Outcome.REPRODUCED
+    result = worse if is_worse else better
     if result.measured is None or result.outcome not in WORDS:
         return Comparison(other, NOT_TESTED, reason=result.reason)
     assert result.low is not None
     assert result.high is not None
     assert result.level is not None
     estimate = Estimate(result.measured, result.low, result.high, result.level)
-    return Comparison(other, WORDS[result.outcome], estimate, result.p_value)
+    return Comparison(other, WORSE if is_worse else WORDS[result.outcome], estimate, result.p_value)
 
 
 COLUMNS = (
@@ -249,6 +261,11 @@ def tidy(tables: Sequence[DomainTable]) -> pd.DataFrame:
     """
     rows = [row for table in tables for line in table.lines for row in _tidy_rows(table, line)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def csv_text(tables: Sequence[DomainTable]) -> str:
+    """``tidy`` as CSV, with as many digits as all machines agree on."""
+    return tidy(tables).to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
 def _tidy_rows(table: DomainTable, line: Line) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from fpc.core.statistics import Estimate
+from fpc.lineage.verdict import Verdict
 from fpc.reporting.benchmark import NEVER, NOT_TESTED, Absent, Comparison, DomainTable, Line
 from fpc.reporting.findings import sentence
 from fpc.reporting.markdown import text_of
@@ -33,9 +34,11 @@ much of Far is kept, when the whole task is solved, and what a run costs.
   interval.
 - **minus vanilla**, **minus the best other**: the difference of two scores. *Better* means that the interval
   lies above 0 and that a one-sided t-test agrees, with p adjusted by Holm's procedure for the methods of the
-  table; *not better* that the interval does not reach above 0; *undecided* neither. With fewer than
-  {minimum} seeds there is an interval and no test: *not tested*. It is the rule of the claims, see
-  [Statistics](explanation/statistics.md#verdicts-about-claims).
+  table; *worse* is the same below 0, with that side's p. *Not better* means that the interval does not reach
+  above 0, and *undecided* none of these. With fewer than {minimum} seeds there is an interval and no test:
+  *not tested*. It is the rule of the claims, see
+  [Statistics](explanation/statistics.md#verdicts-about-claims). The best other is the one with the highest
+  score among those with that many seeds.
 - **Far kept**: share of what π\\* can do on Far that is still there; 1 is all of it.
 - **solved at**: the first step at which the mean over seeds reaches the domain's threshold.
 - **min/run**: minutes of fine-tuning per run, from its manifest; a run may have several seeds, and machines
@@ -189,5 +192,5 @@ def _absent_remarks(table: DomainTable) -> Iterable[str]:
         for name, run in runs:
             seeds[name] += run.seeds
         listed = ", ".join(f"{name} {count}" for name, count in seeds.items())
-        reason = runs[0][1].reason.partition(": ")[0]
-        yield f"not current, {verdict} (seeds): {listed}; {reason}"
+        reason = "" if verdict == Verdict.MISSING else f"; {runs[0][1].reason.partition(': ')[0]}"
+        yield f"not current, {verdict} (seeds): {listed}{reason}"

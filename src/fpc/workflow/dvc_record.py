@@ -30,7 +30,7 @@ from ruamel.yaml import YAML
 from fpc.core.errors import ConfigError
 from fpc.core.files import sha256_of, write_text
 from fpc.lineage.artifact import Row
-from fpc.lineage.dvc_lock import MANIFESTS, STORE, WEIGHTS, Record, read_record, run_folder
+from fpc.lineage.dvc_lock import MANIFESTS, STORE, Record, read_record, run_folder, weights_record
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.manifest import Manifest, heavy_sizes, read
 from fpc.lineage.places import links_of
@@ -98,7 +98,7 @@ def _target(label: str, phase: str, experiment: str | None) -> str:
         return stage_name(label, "tables", experiment)
     if experiment is None:
         return stage_name(label, "figures" if phase == "figure" else phase)
-    return (WEIGHTS / label / experiment / f"{phase}.dvc").as_posix()
+    return weights_record(label, experiment, phase).as_posix()
 
 
 def kept_paths(table: RunTable, row: Row) -> list[Path]:

@@ -1,14 +1,41 @@
-"""Moves what a run made to its artifact's folder, which may be on another disk."""
+"""Checks what a run made, and moves it to its artifact's folder, which may be on another disk."""
 
 from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from fpc.core.files import atomic_path
+from fpc.core.errors import UserError
+from fpc.core.files import atomic_path, read_tensors
 from fpc.lineage.artifact import Row
 from fpc.lineage.signing import signature_of
+
+
+class Diverged(UserError):
+    """Training left weights that are not finite; the text names the file, and what to change."""
+
+
+def check_finite(weights: Iterable[Path], title: str) -> None:
+    """Check that trained weights are finite: a policy of NaNs can be evaluated, and its success looks real.
+
+    Args:
+        weights: safetensors files of the run.
+        title: of the run.
+
+    Raises:
+        Diverged: a number is NaN or infinite; the text names the first file with one.
+    """
+    for path in sorted(weights, key=lambda path: (len(path.name), path.name)):  # step_500 before step_1000
+        for name, value in read_tensors(path).items():
+            wrong = int((~value.isfinite()).sum())
+            if wrong:
+                raise Diverged(
+                    f"{title}: {wrong} of {value.numel()} numbers of {name} in {path} are not finite, so "
+                    "training diverged. Is the retention method's penalty finite at all updates? If so, "
+                    "lower its coefficient or the learning rate"
+                )
 
 
 def replace_folder(output: Path, target: Path) -> None:

@@ -30,10 +30,11 @@ from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
-from fpc.workflow.publishing import replace_files, replace_folder
+from fpc.workflow.publishing import check_finite, replace_files, replace_folder
 from fpc.workflow.run_lock import LEASE_FILE, LOCK_FILE, acquired
 
 RUNS = RESULTS / ".runs"
+TRAINING_PHASES, WEIGHTS = ("pretrain", "finetune"), ".safetensors"
 STATE_FORMAT = 2  # raise it when checkpoints of earlier code cannot be continued
 
 
@@ -302,6 +303,8 @@ def _publish(
     ]
     if not files:
         raise RunError(f"{row.title}: the phase wrote no files")
+    if row.phase in TRAINING_PHASES:
+        check_finite((path for path in files if path.suffix == WEIGHTS), row.title)
     for manifest, digest in parents.items():
         if not manifest.exists() or sha256_of(manifest) != digest:
             raise RunError(f"{row.title}: its parent was made again while it ran ({manifest}); run it again")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fpc.core.errors import ConfigError
 from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row
+from fpc.lineage.dvc_lock import weights_record
 from fpc.lineage.freshness import freshness
 from fpc.lineage.verdict import Verdict
 from fpc.retention.interface import MethodOptions, RetentionMethod
@@ -34,6 +37,11 @@ class Asked:
     seeds: int | None
     name: str | None  # of the variant; None: the method's
 
+    @property
+    def variant(self) -> str:
+        """Name of the variant."""
+        return self.name or self.path.stem
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -44,6 +52,19 @@ class Trial:
     experiments: Mapping[str, str]  # domain -> experiment
     refused: Mapping[str, str]  # domain -> why the method cannot be tried there
     checked: Sequence[str]  # kinds of students
+    replaces: bool  # an earlier trial with other options, whose results are then not current any more
+
+
+@contextmanager
+def planned(asked: Asked) -> Iterator[Trial]:
+    """A trial within the block, of which nothing stays.
+
+    Raises:
+        ConfigError: as ``prepare`` does.
+    """
+    check_text(asked.path)
+    with variants.put_back(asked.variant, variants.method_in_project(asked.path)):
+        yield prepare(asked)
 
 
 def prepare(asked: Asked) -> Trial:
@@ -55,8 +76,9 @@ def prepare(asked: Asked) -> Trial:
     tree = check_text(asked.path)
     base = load(asked.scale)
     file = variants.method_in_project(asked.path)
-    variant = asked.name or asked.path.stem
+    variant = asked.variant
     variants.check_free(variant, file)
+    before = variants.content_of(variant)
     with variants.copied(asked.path, file):
         method = method_of(file, used(file), tree)
         found = variants.domains_of(base, method, asked.domains)
@@ -71,16 +93,18 @@ def prepare(asked: Asked) -> Trial:
         chosen = {domain: options[domain] for domain in served}
         overlay = variants.overlay_of(base, file, served, chosen, asked.seeds)
         configuration = variants.write(asked.scale, variant, overlay)
-    return Trial(file.stem, configuration, served, refused, kinds)
+    replaces = before is not None and before != variants.content_of(variant)
+    return Trial(file.stem, configuration, served, refused, kinds, replaces)
 
 
 def _texts(given: Sequence[str], domain: str, found: variants.Domains) -> dict[str, str]:
     """The options meant for a domain: name -> text; those for it alone win.
 
     Raises:
-        ConfigError: an option is not written as name=value, or names an unknown domain.
+        ConfigError: an option is not written as name=value, names an unknown domain or is given twice.
     """
-    common, own = {}, {}
+    common: dict[str, str] = {}
+    own: dict[str, str] = {}
     for text in given:
         key, equals, value = text.partition("=")
         of, colon, name = key.rpartition(":")
@@ -89,10 +113,10 @@ def _texts(given: Sequence[str], domain: str, found: variants.Domains) -> dict[s
         if colon and of not in {*found.served, *found.refused}:
             listed = ", ".join([*found.served, *found.refused])
             raise ConfigError(f"--option {text}: '{of}' is no domain that is tried; they are: {listed}")
-        if not colon:
-            common[name] = value
-        elif of == domain:
-            own[name] = value
+        if of in ("", domain):
+            target = own if colon else common
+            if target.setdefault(name, value) != value:
+                raise ConfigError(f"--option {text}: {key} is given twice; give it once")
     return common | own
 
 
@@ -134,7 +158,7 @@ class Part:
     shared: int  # runs of the scale that are used as they are
     missing: int  # runs of the scale that must be made first
     minutes: float | None  # of what is to be made; None if no such run was made before
-    absent: tuple[Path, ...]  # folders of pi* and of expert data whose weights and data are not here
+    absent: tuple[Row, ...]  # pi* and expert data whose files are not here
 
 
 def parts(trial: Trial) -> list[Part]:
@@ -153,7 +177,7 @@ def parts(trial: Trial) -> list[Part]:
         minutes = sum(known) / 60 if len(known) == len(seconds) else None
         runs = [row for row in own if row.phase == "finetune"]
         read = [row for row in others if row.phase in ("pretrain", "collect")] if waiting else []
-        absent = tuple(row.folder for row in read if fresh.of(row).verdict == Verdict.ABSENT)
+        absent = tuple(row for row in read if fresh.of(row).verdict == Verdict.ABSENT)
         shared = len(others) - len(lacking)
         found.append(Part(domain, len(runs), len(waiting), shared, len(lacking), minutes, absent))
     return found
@@ -174,12 +198,21 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
     lines = [f"{trial.method}: keeps every promise of a retention method (students: {kinds})"]
     lines.append(f"{'domain':<20} {'runs':>5} {'jobs':>5} {'shared':>7} {'to make':>8} {'minutes':>8}")
     for part in found:
-        minutes = "unknown" if part.minutes is None else f"{part.minutes:.0f}"
+        minutes = "unknown" if part.minutes is None else f"{math.ceil(part.minutes)}"
         counts = f"{part.runs:>5} {part.to_make:>5} {part.shared:>7} {part.missing:>8}"
         lines.append(f"{part.domain:<20} {counts} {minutes:>8}")
     lines += [f"not in {domain}: {reason}" for domain, reason in trial.refused.items()]
     if any(part.missing for part in found):
-        lines.append("to make: runs of the scale itself that are missing or not current, and are made first")
+        lines.append(
+            "to make: runs of the scale itself that are missing or not current, and are made first; --domain "
+            "and --seeds choose fewer"
+        )
+    lines.append("minutes: on one core, if runs take as long as those of the other methods did")
+    if trial.replaces:
+        path = variants.path_of(str(trial.configuration.variant))
+        lines.append(
+            f"{path} has other options; what was made with these is not current then (or give a --name)"
+        )
     return "\n".join(lines)
 
 
@@ -189,10 +222,12 @@ def check_present(found: Sequence[Part]) -> None:
     Raises:
         RunError: they are not; the text says how to fetch them.
     """
-    if absent := [folder for part in found for folder in part.absent]:
+    if absent := [row for part in found for row in part.absent]:
+        folders = ", ".join(str(row.folder) for row in absent)
+        records = " ".join(str(weights_record(row.label, str(row.experiment), row.phase)) for row in absent)
         raise RunError(
-            f"{', '.join(map(str, absent))}: weights and data are not here; fetch them (dvc pull), then "
-            "repeat this command"
+            f"{folders}: weights and data are not here; fetch them (dvc pull {records}), "
+            "then repeat this command"
         )
 
 

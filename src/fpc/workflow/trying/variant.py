@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, unknown
-from fpc.core.files import write_bytes, write_text
+from fpc.core.files import write_bytes
 from fpc.domains.registry import load_domain
 from fpc.figures.catalogue import figure_entry
 from fpc.lineage.places import project_path
@@ -147,6 +147,16 @@ def method_in_project(path: Path) -> Path:
     return VARIANTS / path.name if inside is None else inside
 
 
+def path_of(variant: str) -> Path:
+    """The variant's file."""
+    return VARIANTS / f"{variant}.yaml"
+
+
+def content_of(variant: str) -> bytes | None:
+    """What is in the variant's file; None if there is none."""
+    return _content(path_of(variant))
+
+
 def check_free(variant: str, file: Path) -> None:
     """Check that no one else uses the names of the variant and of the method.
 
@@ -159,15 +169,51 @@ def check_free(variant: str, file: Path) -> None:
     """
     if not is_name(variant):
         raise ConfigError(f"--name {variant}: {RULE}")
-    path = VARIANTS / f"{variant}.yaml"
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
+    path = path_of(variant)
+    if path.exists() and not _is_trial(path):
         raise ConfigError(f"{path} exists and was not written by `fpc try`; choose another --name")
-    for other in sorted(VARIANTS.glob("*.yaml")):
-        text = other.read_text(encoding="utf-8")
-        if file.name in text and text.startswith(MARK):
-            for listed in read_mapping(other).get("extensions", []):
-                if Path(listed).name == file.name and Path(listed) != file:
-                    raise ConfigError(f"{other} uses {listed}, a method of the same name; rename your file")
+    for other in filter(_is_trial, sorted(VARIANTS.glob("*.yaml"))):
+        for listed in map(Path, read_mapping(other).get("extensions", [])):
+            if other == path and listed != file:
+                raise ConfigError(f"{path} is the trial of {listed}; choose another --name, or delete it")
+            if listed.name == file.name and listed != file:
+                raise ConfigError(
+                    f"{other} uses {listed}, a method of the same name; rename your file, or delete that "
+                    "variant if it is no longer needed"
+                )
+
+
+def _is_trial(path: Path) -> bool:
+    return path.read_text(encoding="utf-8").startswith(MARK)
+
+
+@contextmanager
+def put_back(variant: str, file: Path) -> Iterator[None]:
+    """After the block, the variant's file and the method's copy beside it are what they were before.
+
+    Args:
+        variant: name of the variant.
+        file: where the variant finds the method, from ``method_in_project``.
+    """
+    touched = [path_of(variant), *([file] if file.parent == VARIANTS else [])]
+    before = {path: _content(path) for path in touched}
+    try:
+        yield
+    finally:
+        for path, content in before.items():
+            _put(path, content)
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _put(path: Path, content: bytes | None) -> None:
+    """Write a file unless it is so already; None: there is none."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    elif _content(path) != content:
+        write_bytes(path, content)
 
 
 @contextmanager
@@ -181,15 +227,12 @@ def copied(path: Path, file: Path) -> Iterator[None]:
     if file.resolve() == path.resolve():
         yield
         return
-    before = file.read_bytes() if file.exists() else None
-    write_bytes(file, path.read_bytes())
+    before = _content(file)
+    _put(file, path.read_bytes())
     try:
         yield
     except ConfigError as error:
-        if before is None:
-            file.unlink()
-        else:
-            write_bytes(file, before)
+        _put(file, before)
         raise ConfigError(
             str(error).replace(str(file.resolve()), str(path)).replace(str(file), str(path))
         ) from error
@@ -206,17 +249,14 @@ def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration
     Raises:
         ConfigError: the configuration that results is invalid; then the file is as it was.
     """
-    target = VARIANTS / f"{variant}.yaml"
-    before = target.read_text(encoding="utf-8") if target.exists() else None
+    target = path_of(variant)
+    before = _content(target)
     text = StringIO()
     yaml = YAML()
     yaml.dump(dict(overlay), text)
-    write_text(target, f"{MARK}\n{text.getvalue()}")
+    _put(target, f"{MARK}\n{text.getvalue()}".encode())
     try:
         return load(scale, variant)
     except ConfigError:
-        if before is None:
-            target.unlink()
-        else:
-            write_text(target, before)
+        _put(target, before)
         raise

@@ -1,0 +1,56 @@
+"""`fpc benchmark`: the table that compares methods, from current results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fpc.cli.options import Scale, Variant, load_configuration
+from fpc.core.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from fpc.workflow.configuration import Configuration
+
+
+def benchmark(
+    scale: Scale = "laptop",
+    variant: Variant = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Only this domain; may be repeated (default: all).")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write one row per method, domain and metric to this file instead.")
+    ] = None,
+) -> None:
+    """Compare the methods of each domain: score, difference from vanilla and from the best other, Far kept.
+
+    Only current results are used. Without --variant, methods that variants in git bring are compared too.
+    """
+    configuration = load_configuration(scale, variant)
+    domains = {section.domain for section in configuration.experiments.values()}
+    for name in domain or []:
+        if name not in domains:
+            raise ConfigError(f"--domain {name}: {unknown('domain', name, domains)}")
+    show_benchmark(configuration, domain, csv)
+
+
+def show_benchmark(
+    configuration: Configuration, domains: Sequence[str] | None, csv: Path | None = None
+) -> None:
+    """Print the tables of these domains (None: all), or write them as CSV."""
+    from fpc.core.files import write_text
+    from fpc.reporting.benchmark import csv_text
+    from fpc.reporting.benchmark_pages import table_text
+    from fpc.workflow.benchmark import benchmark as tables_of
+    from fpc.workflow.benchmark import committed
+
+    others = committed(configuration.scale) if configuration.base is None else []
+    tables = tables_of(configuration, others, domains)
+    if csv is None:
+        typer.echo(table_text(tables))
+        return
+    write_text(csv, csv_text(tables))
+    typer.echo(f"{csv}: methods of {len(tables)} domains")
