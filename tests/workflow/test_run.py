@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from fpc.core.files import read_json
+from fpc.core.files import read_json, write_tensors
 from fpc.lineage.artifact import Row
 from fpc.workflow.loader import load
+from fpc.workflow.publishing import Diverged
 from fpc.workflow.run import RUNS, Run, open_run
 from fpc.workflow.run_table import section_of
 
@@ -60,6 +63,26 @@ def test_a_run_without_flock_is_published_like_any_other(monkeypatch: pytest.Mon
     assert (ROW.folder / "file.txt").read_text(encoding="utf-8") == "made"
     assert ROW.manifest.exists()
     assert list(RUNS.iterdir()) == []
+
+
+def publish(*wrong: tuple[int, float]) -> None:
+    """A run with three milestones, of which one number is wrong in some: step and value."""
+    with open_run(ROW, section_of(load("tiny"), ROW), []) as run:
+        for step in (0, 500, 1000):
+            weights = torch.ones(2, 3)
+            weights[0, 2] = dict(wrong).get(step, 1.0)
+            tensors = {"policy.weight": weights, "steps": torch.tensor([step])}
+            write_tensors(run.output / "milestones" / f"step_{step}.safetensors", tensors)
+
+
+@pytest.mark.usefixtures("project")
+def test_weights_that_are_not_finite_are_not_published() -> None:
+    first = r"1 of 6 numbers of policy\.weight in .*step_500\.safetensors are not finite"
+    with pytest.raises(Diverged, match=first):
+        publish((1000, math.inf), (500, math.nan))
+    assert not ROW.folder.exists()
+    publish()
+    assert ROW.manifest.exists()
 
 
 def test_the_profile_sets_how_often_runs_save_and_the_environment_wins(project: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.workflow.chain import ROOT, command_in, copy_project
 
 from fpc.core.errors import ConfigError
-from fpc.workflow.trying.trial import Asked, Trial, prepare
+from fpc.workflow.trying.trial import Asked, Trial, plan_text, planned, prepare
 
 METHODS = ROOT / "examples" / "methods"
 L2 = (METHODS / "l2.py").read_text(encoding="utf-8")
@@ -133,6 +133,10 @@ def test_a_broken_method_is_one_message_with_line_and_remedy(project: Path, name
         (("coeficient=1",), "Did you mean 'coefficient'?"),
         (("coefficient",), "--option coefficient: write name=value, or domain:name=value"),
         (
+            ("coefficient=1", "coefficient=2"),
+            "--option coefficient=2: coefficient is given twice; give it once",
+        ),
+        (
             ("netHack:coefficient=1",),
             "'netHack' is no domain that is tried; they are: apple_retrieval, robotic_sequence",
         ),
@@ -156,6 +160,31 @@ def test_names_that_are_taken(project: Path) -> None:
         ConfigError, match=r"uses configs/variants/mine\.py, a method of the same name; rename"
     ):
         prepare(asked(own, "coefficient=0.1", name="other"))
+
+
+def test_a_variant_of_another_method_is_not_replaced(project: Path) -> None:
+    tried(project, "mine", L2)
+    (project / "other.py").write_text(L2, encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"mine\.yaml is the trial of configs/variants/mine\.py; choose another"
+    ):
+        prepare(asked(project / "other.py", "coefficient=0.1", name="mine"))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_plan_leaves_nothing(project: Path, earlier: bool) -> None:
+    elsewhere = project.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "mine.py").write_text(L2, encoding="utf-8")
+    if earlier:
+        prepare(asked(elsewhere / "mine.py", "coefficient=0.1"))
+        (elsewhere / "mine.py").write_text(L2 + "# changed\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    with planned(asked(elsewhere / "mine.py", "coefficient=0.2")) as trial:
+        assert trial.replaces is earlier
+        assert trial.configuration.methods["mine"]["robotic_sequence"].model_dump()["coefficient"] == 0.2
+        assert ("what was made with these is not current then" in plan_text(trial, [])) is earlier
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
 def test_domains_that_a_method_cannot_serve_are_named(project: Path) -> None:

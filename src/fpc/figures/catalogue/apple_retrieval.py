@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpc.figures.entry import AppleCurves
+from fpc.figures.entry import AppleCurves, SuccessCurves
 
 FIGURES = (
     AppleCurves(
@@ -22,5 +22,13 @@ FIGURES = (
         methods=("vanilla",),
         vary="signal",
         panels=("weight_ratio", "forgetting", "success"),
+    ),
+    SuccessCurves(
+        name="figure_apple_retrieval",
+        title="AppleRetrieval: success of every method",
+        caption="Not in the paper: all methods on the way to the apple (Close), on the way back (Far) and "
+        "on both; mean over all M and c.",
+        experiments=("apple_retrieval",),
+        columns=3,
     ),
 )
