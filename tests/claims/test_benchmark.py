@@ -230,7 +230,7 @@ def test_runs_that_are_not_current_are_counted() -> None:
     assert "| ewc | 0 of 2 | not current | - |" in page
     reasons = tidy([table]).query("method == 'ewc' and metric == 'score'")["reason"]
     assert list(reasons) == ["no run is current"]
-    missing = (Absent(2, "missing", "it has not been made"),)
+    missing = (Absent(2, "missing", ""),)
     text = table_text([small({"vanilla": [0.1] * 5}, [Entrant("ewc", seeds=2, absent=missing)])])
     assert "not current, missing (seeds): ewc 2" in text.splitlines()
 

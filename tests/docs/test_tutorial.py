@@ -35,7 +35,7 @@ def give(commands: str) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
 
@@ -90,7 +90,7 @@ def the_third_section_is_true(commands: str, prose: str, output: str) -> None:
 @pytest.mark.usefixtures("project")
 def test_an_idea_becomes_a_row() -> None:
     """Sections 7 to 9: a method of one's own, its plan, what is wrong with a broken one, and its verdict."""
-    shutil.copytree(ROOT / "examples", "examples")
+    shutil.copytree(ROOT / "examples", "examples", dirs_exist_ok=True)
     commands = [(text, prose) for number in (6, 7, 8, 9) for text, prose in COMMANDS.findall(section(number))]
     chosen = [(text, prose) for text, prose in commands if "make reproduce" not in text and "dvc" not in text]
     assert len(commands) == len(chosen) + 2

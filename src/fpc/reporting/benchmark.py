@@ -34,7 +34,7 @@ class Absent:
 
     seeds: int
     verdict: str  # of the audit
-    reason: str
+    reason: str  # empty if the verdict says it all
 
 
 @dataclass(frozen=True)

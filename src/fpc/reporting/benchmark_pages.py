@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from fpc.core.statistics import Estimate
-from fpc.lineage.verdict import Verdict
 from fpc.reporting.benchmark import NEVER, NOT_TESTED, Absent, Comparison, DomainTable, Line
 from fpc.reporting.findings import sentence
 from fpc.reporting.markdown import text_of
@@ -192,5 +191,5 @@ def _absent_remarks(table: DomainTable) -> Iterable[str]:
         for name, run in runs:
             seeds[name] += run.seeds
         listed = ", ".join(f"{name} {count}" for name, count in seeds.items())
-        reason = "" if verdict == Verdict.MISSING else f"; {runs[0][1].reason.partition(': ')[0]}"
-        yield f"not current, {verdict} (seeds): {listed}{reason}"
+        reason = runs[0][1].reason.partition(": ")[0]
+        yield f"not current, {verdict} (seeds): {listed}" + (f"; {reason}" if reason else "")

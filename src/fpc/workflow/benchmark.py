@@ -17,6 +17,7 @@ from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.digests import Digests
 from fpc.lineage.freshness import Freshness
 from fpc.lineage.manifest import read
+from fpc.lineage.verdict import Verdict
 from fpc.reporting.benchmark import Absent, DomainTable, Entrant, Entry, benchmark_table
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load, variants
@@ -161,7 +162,7 @@ class _Source:
             findings = [self._fresh.of(row) for row in pair]
             wrong = next((finding for finding in findings if not finding.is_current), None)
             if wrong is not None:
-                reason = wrong.reasons[0] if wrong.reasons else ""
+                reason = "" if wrong.verdict == Verdict.MISSING else next(iter(wrong.reasons), "")
                 absent.append(Absent(len(seeds), str(wrong.verdict), reason))
                 continue
             seconds.append(float(read(pair[0].manifest).details["metadata"]["seconds"]))
