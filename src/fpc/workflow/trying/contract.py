@@ -5,6 +5,7 @@ A method may refuse a kind of student in ``prepare`` with a ValueError; that bre
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -40,7 +41,7 @@ def check(method_class: type[RetentionMethod], options: MethodOptions, case_name
 
     Args:
         method_class: the method.
-        options: its options; counts are reduced.
+        options: its options; counts are reduced where it keeps its promises with fewer, too.
         case_name: a key of ``CASES``.
 
     Raises:
@@ -78,10 +79,38 @@ def _refusal(method_class: type[RetentionMethod], options: str, case_name: str) 
     Raises:
         Broken: it breaks one.
     """
-    given = small(method_class.Options.model_validate_json(options))
+    given = method_class.Options.model_validate_json(options)
+    used = small(given)
     try:
         for promise in PROMISES:
-            promise(Trial(method_class, given, case_name, CASES[case_name]()))
+            used = _options_kept(promise, method_class, used, given, case_name)
     except Refused as error:
         return str(error)
     return None
+
+
+def _options_kept(
+    promise: Callable[[Trial], None],
+    method_class: type[RetentionMethod],
+    used: MethodOptions,
+    given: MethodOptions,
+    case_name: str,
+) -> MethodOptions:
+    """Those of two sets of options with which a promise is kept: ``used``, or else ``given``.
+
+    Fewer states or batches may break what the given ones do not, as where start and end become the same.
+
+    Raises:
+        Broken, Refused: it is kept with neither.
+    """
+    try:
+        promise(Trial(method_class, used, case_name, CASES[case_name]()))
+    except (Broken, Refused) as error:
+        if used == given:
+            raise
+        try:
+            promise(Trial(method_class, given, case_name, CASES[case_name]()))
+        except Refused:  # perhaps only because there are few states
+            raise error from None
+        return given
+    return used

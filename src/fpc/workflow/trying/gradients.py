@@ -2,56 +2,121 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from fpc.workflow.trying.probe import Trial
-from fpc.workflow.trying.students import RUNS
+from fpc.retention.interface import RetentionMethod
+from fpc.workflow.trying.probe import LATE, MANY, Broken, Trial, values
+from fpc.workflow.trying.students import RUNS, numbers
+
+# Added to each of the student's parameters: a term may begin, or end, at a distance from pi*.
+DISTANCES = (0.0, 1.0, 3.0, 10.0)
+DIRECTIONS = 3  # in which the student moves to see whether a value is constant
+
+
+class Place:
+    """A method at one update of a run, and the student at some distance from pi*."""
+
+    def __init__(self, trial: Trial, method: RetentionMethod, update: int, is_far: bool) -> None:
+        self.trial, self.update, self.is_far = trial, update, is_far
+        self._method, self._state, self._resumed = method, trial.saved(method), trial.new()
+
+    def next_term(self, after: int = 0) -> Tensor | None:
+        """The penalty in the run itself, which goes on; ``after`` so many updates."""
+        return self.trial.penalty(self._method, self.update + after)
+
+    def term(self) -> Tensor | None:
+        """The penalty again, after a resume from the state before it."""
+        self.trial.restore(self._resumed, self._state)
+        return self.trial.penalty(self._resumed, self.update)
+
+    def value(self) -> float:
+        """The sum of its values."""
+        term = self.term()
+        return 0.0 if term is None else float(term.sum().item())
+
+
+def _any_place(trial: Trial, is_enough: Callable[[Place], bool]) -> bool:
+    """Look at the first updates and at late ones, near pi* and far from it, until one is enough.
+
+    A term may be constant at first: it begins late or at a distance, or its coefficient is 0.
+    """
+    for distance in DISTANCES:
+        for updates, following in ((2, (2,)), (MANY, (MANY, *LATE))):
+            method = trial.prepared(updates)
+            with trial.student_at([value + distance for value in values(trial.case)]):
+                if any(is_enough(Place(trial, method, update, distance > 0)) for update in following):
+                    return True
+    return False
 
 
 def has_the_gradient_of_its_value(trial: Trial) -> None:
-    """Autograd agrees with finite differences, for every parameter."""
-    case, method = trial.case, trial.prepared()
-    state = trial.saved(method)
-    first = trial.penalty(method, 2)
-    if first is None:
-        return
-    if not first.requires_grad:
+    """Autograd agrees with finite differences, for every parameter, where the value depends on any."""
+    seen: dict[int, set[float]] = {}
+
+    def is_right(place: Place) -> bool:
+        if _has_right_gradient(place):
+            return True
+        if math.isfinite(value := place.value()):
+            seen.setdefault(place.update, set()).add(value)
+        return False
+
+    if not _any_place(trial, is_right) and any(len(found) > 1 for found in seen.values()):
         raise trial.broken(
+            "penalty",
+            "has a gradient of zero everywhere, although its value changes with the student",
+            "comparisons, argmax and rounding have no gradient: use probabilities or distances instead",
+        )
+
+
+def _has_right_gradient(place: Place) -> bool:
+    """Whether there is a gradient, which is then the right one; not if the value is constant here.
+
+    Raises:
+        Broken: it is another gradient than the value's.
+    """
+    trial, first = place.trial, place.next_term()
+    if first is None:
+        return False
+    grads = trial.gradients(first)
+    if (following := place.next_term(after=1)) is not None:
+        trial.gradients(following)  # as in a run, where the first graph is gone by now
+    if not all(value.isfinite().all() for value in (first, *grads)):
+        return False  # another promise
+    has_gradient = any(grad.any() for grad in grads)
+    if place.is_far and has_gradient:  # differences of large values are not exact enough
+        return True
+    if not has_gradient and _is_constant(place):
+        return False
+    found = [_differences(parameter, trial.case.step, place.value) for parameter in trial.case.parameters]
+    if has_gradient and _agree(trial, grads, found):
+        return True
+    raise _wrong_gradient(place, first, grads, found)
+
+
+def _wrong_gradient(place: Place, first: Tensor, grads: list[Tensor], found: list[Tensor]) -> Broken:
+    """The error about a gradient that is not the one found by differences."""
+    trial = place.trial
+    if not first.requires_grad:
+        return trial.broken(
             "penalty", "has no gradient", "compute it from batch.outputs or the student's parameters"
         )
-    grads = trial.gradients(first)
-    if (following := trial.penalty(method, 3)) is not None:
-        trial.gradients(following)  # as in a run, where the first graph is gone by now
-
-    def term() -> Tensor:
-        trial.restore(method, state)
-        return trial.penalty(method, 2)  # type: ignore[return-value]
-
-    found = [
-        _differences(parameter, case.step, lambda: float(term().sum().item()))
-        for parameter in case.parameters
-    ]
-    if _agree(trial, grads, found):
-        if not any(grad.any() for grad in grads):
-            raise trial.broken(
-                "penalty", "has a gradient of zero everywhere", "check what it is computed from"
-            )
-        return
     shown_both = (
         f"has another gradient than its value: finite differences give {_worst(found, grads)}, "
         f"autograd {_worst(grads, found)}"
     )
-    if _agree(trial, trial.gradients(term()), found):
-        raise trial.broken(
+    again = place.term()
+    if again is not None and _agree(trial, trial.gradients(again), found):
+        return trial.broken(
             "penalty",
             f"{shown_both}, but the right one after load_state_dict",
             "something that prepare or an earlier update computed from the student, such as an anchor, is "
             "not detached: keep it as .detach().clone()",
         )
-    raise trial.broken(
+    return trial.broken(
         "penalty",
         shown_both,
         "either a part of the term that depends on the student is detached (do not: no .detach(), .item() or "
@@ -63,9 +128,8 @@ def _agree(trial: Trial, grads: list[Tensor], found: list[Tensor]) -> bool:
     """Whether gradients are those found by finite differences."""
     tolerance = trial.case.tolerance
     largest = max(float(grad.abs().max()) for grad in grads)
-    smallest = largest or 1.0  # differences of a constant are rounding errors
     return all(
-        bool(((value - grad).abs() <= tolerance * (smallest + grad.abs())).all())
+        bool(((value - grad).abs() <= tolerance * (largest + grad.abs())).all())
         for value, grad in zip(found, grads, strict=True)
     )
 
@@ -81,9 +145,31 @@ def keeps_runs_apart(trial: Trial) -> None:
     """A run's value depends on that run's parameters alone."""
     if not trial.runs:
         return
-    term = trial.penalty(trial.prepared(), 2)
-    if term is None:
-        return
+    having: set[int] = set()
+
+    def all_have_gradients(place: Place) -> bool:
+        term = place.next_term()
+        if term is not None and term.requires_grad:
+            having.update(_runs_with_gradient(trial, term))
+        return len(having) == RUNS
+
+    _any_place(trial, all_have_gradients)
+    if having and len(having) < RUNS:
+        run = min(set(range(RUNS)) - having)
+        raise trial.broken(
+            "penalty",
+            f"has no gradient for run {run} at any update that was tried, but one for run {min(having)}",
+            "compute each run's value from that run's parameters",
+        )
+
+
+def _runs_with_gradient(trial: Trial, term: Tensor) -> list[int]:
+    """The runs whose values depend on their own parameters.
+
+    Raises:
+        Broken: one depends on the parameters of others.
+    """
+    found = []
     for run in range(RUNS):
         grads = torch.autograd.grad(
             term[run], trial.case.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
@@ -95,12 +181,23 @@ def keeps_runs_apart(trial: Trial) -> None:
                 f"mixes runs: the value of run {run} depends on parameters of others",
                 "reduce over the last dimensions alone",
             )
-        if not any(grad[run].any() for grad in grads):
-            raise trial.broken(
-                "penalty",
-                f"has no gradient for run {run}, whose value it gives",
-                "compute each run's value from that run's parameters",
-            )
+        if any(grad[run].any() for grad in grads):
+            found.append(run)
+    return found
+
+
+def _is_constant(place: Place) -> bool:
+    """Whether a small change of the student, in some directions, leaves the value as it is."""
+    case = place.trial.case
+    kept, found = values(case), {place.value()}
+    for seed in range(DIRECTIONS):
+        moved = [
+            value + case.step * numbers(*value.shape, seed=100 * seed + index).to(value.dtype)
+            for index, value in enumerate(kept)
+        ]
+        with place.trial.student_at(moved):
+            found.add(place.value())
+    return len(found) == 1
 
 
 def _differences(parameter: torch.nn.Parameter, step: float, value: Callable[[], float]) -> Tensor:

@@ -108,13 +108,20 @@ def in_words(error: BaseException, with_type: bool = True) -> str:
     return f"{name}: {text}" if text else name
 
 
-def remedy_of(error: BaseException) -> str:
-    """What to do about an exception that a method's file raises."""
+def remedy_of(error: BaseException, otherwise: str = "correct this line") -> str:
+    """What to do about an exception that a method's file raises; ``otherwise`` if it does not say."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         if package != "fpc":
             return f"install the package that has it (such as `pip install {package}`), or remove this import"
-    return "correct this line"
+    if isinstance(error, RuntimeError) and re.search(r"dtype|scalar type", str(error)):
+        return (
+            "give your own tensors and layers the policy's type and device, as in "
+            "torch.zeros(n, dtype=batch.outputs.dtype, device=batch.outputs.device) or "
+            "layer.to(batch.outputs): "
+            "policies are float32 in runs and float64 in most of these checks"
+        )
+    return otherwise
 
 
 def _remedy_of_name(tree: ast.Module, error: NameError) -> str:

@@ -6,7 +6,7 @@ import inspect
 import re
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -21,13 +21,19 @@ from fpc.workflow.trying.method_file import in_words, remedy_of
 from fpc.workflow.trying.students import RUNS, Case
 
 # What is handed out only to a method that declares the need.
-NEED_OF = {
-    "teacher": Need.TEACHER,
-    "teacher_outputs": Need.TEACHER,
-    "expert": Need.EXPERT_DATA,
-    "replay_buffer": Need.REPLAY_BUFFER,
+NEEDS_OF = {
+    "teacher": frozenset({Need.TEACHER}),
+    "teacher_outputs": frozenset({Need.TEACHER, Need.ONLINE_OBSERVATIONS}),
+    "expert": frozenset({Need.EXPERT_DATA}),
+    "replay_buffer": frozenset({Need.REPLAY_BUFFER}),
 }
 SHIFT = 0.25  # between the parameters at which a method is anchored and the student's
+MANY = 150  # updates in a row, the first of a run
+LATE = (10**3, 10**4, 10**5, 10**6, 10**7)  # the last is beyond the longest run
+BOUND = (
+    "bound what grows or shrinks with the updates, as in min(batch.update, n): "
+    "a run may have millions of them"
+)
 
 
 class Broken(ConfigError):
@@ -39,11 +45,11 @@ class Refused(Exception):
 
 
 class _Noting:
-    """Notes which of the things that need a declaration were read although they are None."""
+    """Notes which of the things that must be declared were read although they are None."""
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if value is None and name in NEED_OF:
+        if value is None and name in NEEDS_OF:
             super().__getattribute__("lacked").add(name)
         return value
 
@@ -104,7 +110,7 @@ class Trial:
         Args:
             function: of the method.
             when: follows the error's text.
-            remedy: if the error says too little.
+            remedy: unless the error itself says what to do.
         """
         try:
             with warnings.catch_warnings():  # float(term): the message about the gradient says more
@@ -112,7 +118,7 @@ class Trial:
                 yield
         except (Broken, Refused):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             lines = [
                 at.lineno
                 for at in traceback.extract_tb(error.__traceback__)
@@ -121,7 +127,7 @@ class Trial:
             raise self.broken(
                 function,
                 f"fails with {in_words(error)}{when}",
-                remedy or remedy_of(error),
+                remedy_of(error, remedy or "correct this line"),
                 lines[-1] if lines else None,
             ) from error
 
@@ -137,9 +143,24 @@ class Trial:
         """Its fields, with None for what the method does not declare."""
         content = {part.name: getattr(given, part.name) for part in fields(given)}
         if not self.gives_all:
-            withheld = {name for name, need in NEED_OF.items() if need not in self.method_class.needs}
+            withheld = {name for name, needs in NEEDS_OF.items() if not needs <= self.method_class.needs}
             content |= dict.fromkeys(withheld & content.keys())
         return content
+
+    def new(self) -> RetentionMethod:
+        """The method, not prepared yet."""
+        with self.calling("__init__"):
+            return self.method_class(self.options)
+
+    @contextmanager
+    def student_at(self, chosen: Iterable[Tensor]) -> Iterator[None]:
+        """Within the block, the student has these parameters."""
+        kept = values(self.case)
+        _set_values(self.case, chosen)
+        try:
+            yield
+        finally:
+            _set_values(self.case, kept)
 
     def prepared(self, updates: int = 2, shift: float = SHIFT) -> RetentionMethod:
         """The method, anchored at parameters near the student's, after some updates.
@@ -148,26 +169,18 @@ class Trial:
             updates: their number.
             shift: difference of each parameter; 0: the student is pi*, as before the first update.
         """
-        method, case = self.method_class(self.options), self.case
-        kept = [value.detach().clone() for value in case.parameters]
-        with torch.no_grad():
-            for value in case.parameters:
-                value.add_(shift)
-        anchored = values(case)
-        with self.calling("prepare"):
-            try:
-                method.prepare(self.context())
-            except ValueError as error:
-                raise Refused(str(error)) from error
-            finally:
-                is_changed = not equal(values(case), anchored)
-                with torch.no_grad():
-                    for value, before in zip(case.parameters, kept, strict=True):
-                        value.copy_(before)
-        if is_changed:
-            raise self.broken(
-                "prepare", "changes the student's parameters", "work on a copy: .detach().clone()"
-            )
+        method = self.new()
+        anchored = [value + shift for value in values(self.case)]
+        with self.student_at(anchored):
+            with self.calling("prepare"):
+                try:
+                    method.prepare(self.context())
+                except ValueError as error:
+                    raise Refused(str(error)) from error
+            if not equal(values(self.case), anchored):
+                raise self.broken(
+                    "prepare", "changes the student's parameters", "work on a copy: .detach().clone()"
+                )
         for update in range(updates):
             self.penalty(method, update)
         return method
@@ -176,6 +189,8 @@ class Trial:
         self, method: RetentionMethod, update: int, when: str = "", remedy: str | None = None
     ) -> Tensor | None:
         """The method's penalty at an update: None, or a tensor of real floating-point numbers."""
+        if update >= MANY:
+            when, remedy = when or f" at update {update}", remedy or BOUND
         with self.calling("penalty", when, remedy):
             term: Any = method.penalty(self.batch(update))
         if term is None or (isinstance(term, Tensor) and term.is_floating_point()):
@@ -221,7 +236,9 @@ class Trial:
             method.load_state_dict({name: value.clone() for name, value in state.items()}, self.context())
 
     def gradients(self, term: Tensor) -> list[Tensor]:
-        """Of the sum of a term's values, for each parameter."""
+        """Of the sum of a term's values, for each parameter; zeros of a term without a graph."""
+        if not term.requires_grad:
+            return [torch.zeros_like(value) for value in self.case.parameters]
         try:
             return list(
                 torch.autograd.grad(
@@ -242,9 +259,25 @@ def values(case: Case) -> list[Tensor]:
     return [value.detach().clone() for value in case.parameters]
 
 
+def _set_values(case: Case, chosen: Iterable[Tensor]) -> None:
+    with torch.no_grad():
+        for value, new in zip(case.parameters, chosen, strict=True):
+            value.copy_(new)
+
+
 def equal(first: list[Tensor], second: list[Tensor]) -> bool:
     """Whether two lists hold the same numbers."""
     return all(torch.equal(*both) for both in zip(first, second, strict=True))
+
+
+def equal_states(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Whether two states hold the same numbers under the same names; NaN equals NaN."""
+    return first.keys() == second.keys() and all(
+        value.shape == second[name].shape
+        and value.dtype == second[name].dtype
+        and bool(((value == second[name]) | (value.isnan() & second[name].isnan())).all())
+        for name, value in first.items()
+    )
 
 
 def same(first: Tensor | None, second: Tensor | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,23 @@ import torch
 from torch import Tensor
 
 from fpc.workflow.trying.gradients import has_the_gradient_of_its_value, keeps_runs_apart
-from fpc.workflow.trying.probe import NEED_OF, Broken, Refused, Trial, equal, same, shown, values
+from fpc.workflow.trying.probe import (
+    BOUND,
+    LATE,
+    MANY,
+    NEEDS_OF,
+    Broken,
+    Refused,
+    Trial,
+    equal,
+    equal_states,
+    same,
+    shown,
+    values,
+)
+from fpc.workflow.trying.students import feedforward
 
 UPDATES = 6  # of a trial; the state is saved after the first two
-MANY = 150  # updates in a row
-LATE = (10**3, 10**4, 10**5, 10**6, 10**7)  # the last is beyond the longest run
 
 
 def needs_only_what_it_declares(trial: Trial) -> None:
@@ -24,40 +36,62 @@ def needs_only_what_it_declares(trial: Trial) -> None:
     try:
         trial.prepared()
     except (Broken, Refused):
-        undeclared = {name for name in trial.lacked if NEED_OF[name] not in trial.method_class.needs}
-        if not undeclared or not _is_reason(trial, undeclared):
+        undeclared = {name: NEEDS_OF[name] - trial.method_class.needs for name in sorted(trial.lacked)}
+        undeclared = {name: needs for name, needs in undeclared.items() if needs}
+        if not undeclared or not _is_reason(trial, "replay_buffer" in undeclared):
             raise
-        name = sorted(undeclared)[0]
+        name, needs = next(iter(undeclared.items()))
         of = "batch" if name == "teacher_outputs" else "context"
-        need = f"Need.{NEED_OF[name].name}"
+        listed = " and ".join(f"Need.{need.name}" for need in sorted(needs))
         raise trial.broken(
             "needs",
-            f"does not declare {need}, so {of}.{name} is None, but the method uses it",
-            f"add {need} to needs",
+            f"does not declare {listed}, so {of}.{name} is None, but the method uses it",
+            f"add {listed} to needs",
         ) from None
 
 
-def _is_reason(trial: Trial, undeclared: set[str]) -> bool:
-    """Whether a method fails because of what it was not given."""
-    if "replay_buffer" in undeclared and trial.case.new_context().replay_buffer is None:
-        return True
+def _is_reason(trial: Trial, uses_buffer: bool) -> bool:
+    """Whether a method fails because of what it was not given: it does not fail if it is given that.
+
+    A kind of student without a replay buffer cannot give it; one that has everything shows it instead.
+    """
+    if uses_buffer and trial.case.new_context().replay_buffer is None:
+        trial = replace(trial, name="one run", case=feedforward())
+        return _fails(trial) and not _fails(replace(trial, gives_all=True))
+    return not _fails(replace(trial, gives_all=True))
+
+
+def _fails(trial: Trial) -> bool:
+    """Whether the first updates raise anything."""
     try:
-        replace(trial, gives_all=True, lacked=set()).prepared()
+        replace(trial, lacked=set()).prepared()
     except (Broken, Refused):
-        return False
-    return True
+        return True
+    return False
 
 
 def says_whether_it_adds_a_term(trial: Trial) -> None:
-    """``adds_term`` is whether there is a penalty, at every update."""
-    method, says = trial.prepared(), trial.method_class.adds_term
-    for update in range(2, UPDATES):
-        found = trial.penalty(method, update) is not None
-        if found != says:
-            gives = "returns a term" if found else "returns None"
-            raise trial.broken(
-                "penalty", f"{gives} at update {update}, but adds_term is {says}", f"set adds_term = {found}"
-            )
+    """``adds_term`` is whether there is a penalty at any update."""
+    says = trial.method_class.adds_term
+    update = next((update for update, term in _penalties(trial) if term is not None), None)
+    if update is not None and not says:
+        raise trial.broken(
+            "penalty", f"returns a term at update {update}, but adds_term is False", "set adds_term = True"
+        )
+    if update is None and says:
+        raise trial.broken(
+            "penalty",
+            f"returns None at every update that was tried (0 to {MANY - 1} and late ones up to {LATE[-1]}), "
+            "but adds_term is True",
+            "return a term, or set adds_term = False if it never does",
+        )
+
+
+def _penalties(trial: Trial) -> Iterator[tuple[int, Tensor | None]]:
+    """Those of a run: its first updates and late ones, with their numbers."""
+    method = trial.prepared(updates=0)
+    for update in (*range(MANY), *LATE):
+        yield update, trial.penalty(method, update)
 
 
 def is_one_finite_value_per_run(trial: Trial) -> None:
@@ -68,24 +102,19 @@ def is_one_finite_value_per_run(trial: Trial) -> None:
 
 def stays_finite(trial: Trial) -> None:
     """So it does in the first updates of a run and at late ones, with a finite gradient."""
-    first = trial.penalty(trial.prepared(updates=0, shift=0), 0)
-    if first is not None:
-        remedy = (
-            "at first the student is pi*: keep roots, logarithms and quotients away from 0, "
-            "as in (x + 1e-8).sqrt()"
-        )
-        _check_values(trial, first, 0, remedy)
-        _check_gradient(trial, first, 0, remedy)
-    method = trial.prepared()
-    remedy = (
-        "bound what grows or shrinks with the updates, as in min(batch.update, n): "
-        "a run may have millions of them"
-    )
-    for update in (*range(2, MANY), *LATE):
-        term = trial.penalty(method, update, f" at update {update}", remedy)
-        _check_values(trial, term, update, remedy)
-        if term is not None and update in LATE:
-            _check_gradient(trial, term, update, remedy)
+    if trial.method_class.pretrained:  # otherwise the student is never pi*
+        with trial.student_at(trial.case.pi_star):
+            first = trial.penalty(trial.prepared(updates=0, shift=0), 0)
+            remedy = (
+                "at first the student is pi*: keep roots, logarithms and quotients away from 0, "
+                "as in (x + 1e-8).sqrt()"
+            )
+            _check_values(trial, first, 0, remedy)
+            _check_gradient(trial, first, 0, remedy)
+    for update, term in _penalties(trial):
+        _check_values(trial, term, update, BOUND)
+        if update in LATE:
+            _check_gradient(trial, term, update, BOUND)
 
 
 def _check_values(trial: Trial, term: Tensor | None, update: int, remedy: str) -> None:
@@ -102,8 +131,8 @@ def _check_values(trial: Trial, term: Tensor | None, update: int, remedy: str) -
         raise trial.broken("penalty", f"is not finite at update {update}: {shown(term)}", remedy)
 
 
-def _check_gradient(trial: Trial, term: Tensor, update: int, remedy: str) -> None:
-    if term.requires_grad and not all(grad.isfinite().all() for grad in trial.gradients(term)):
+def _check_gradient(trial: Trial, term: Tensor | None, update: int, remedy: str) -> None:
+    if term is not None and not all(grad.isfinite().all() for grad in trial.gradients(term)):
         raise trial.broken(
             "penalty",
             f"has a gradient that is not finite at update {update}, where its value is {shown(term)}",
@@ -112,37 +141,42 @@ def _check_gradient(trial: Trial, term: Tensor, update: int, remedy: str) -> Non
 
 
 def changes_nothing_else(trial: Trial) -> None:
-    """A penalty changes nothing but the method's own state."""
+    """Preparing a method and computing a penalty change nothing but the method's own state."""
     case = trial.case
-    answers = case.answers()
-    method = trial.prepared()
-    parameters, generators = values(case), _generators()
-    trial.penalty(method, 2)
-    changed = (
-        (
-            "the student's parameters",
-            not equal(values(case), parameters),
-            "leave that to the learner: return a term, and compute on copies (.detach().clone())",
-        ),
-        (
-            "a global random generator",
-            _generators() != generators,
-            "draw from context.generator alone",
-        ),
-        (
-            "the answers of a policy or of the expert data",
-            not equal(case.answers(), answers),
-            "compute on copies (.detach().clone())",
-        ),
-        (
-            "a parameter's .grad",
-            any(value.grad is not None for value in case.parameters),
-            "use torch.autograd.grad instead of backward()",
-        ),
-    )
-    for what, is_changed, remedy in changed:
-        if is_changed:
-            raise trial.broken("penalty", f"changes {what}", remedy)
+    parameters, answers, generators = values(case), case.answers(), _generators()
+
+    def check_after(function: str) -> None:
+        changed = (
+            (
+                "the student's parameters",
+                not equal(values(case), parameters),
+                "leave that to the learner: return a term, and compute on copies (.detach().clone())",
+            ),
+            (
+                "a global random generator",
+                _generators() != generators,
+                "draw from context.generator alone",
+            ),
+            (
+                "the answers of a policy or of the expert data",
+                not equal(case.answers(), answers),
+                "compute on copies (.detach().clone())",
+            ),
+            (
+                "a parameter's .grad",
+                any(value.grad is not None for value in case.parameters),
+                "use torch.autograd.grad instead of backward()",
+            ),
+        )
+        for what, is_changed, remedy in changed:
+            if is_changed:
+                raise trial.broken(function, f"changes {what}", remedy)
+
+    method = trial.prepared(updates=0)
+    check_after("prepare")
+    for update in (*range(UPDATES), *LATE):
+        trial.penalty(method, update)
+    check_after("penalty")
 
 
 def keeps_copies(trial: Trial) -> None:
@@ -209,7 +243,7 @@ def continues_after_a_resume(trial: Trial) -> None:
     """A new instance with the saved state gives the same penalties, and has the same state at the end."""
     method = trial.prepared()
     state = trial.saved(method)
-    resumed = trial.method_class(trial.options)
+    resumed = trial.new()
     trial.restore(resumed, state)
     remedy = "put what prepare creates and what changes between updates into state_dict"
     for update in range(2, UPDATES):
@@ -223,8 +257,7 @@ def continues_after_a_resume(trial: Trial) -> None:
                 f"does not survive a resume: penalty {update} is {shown(first)}, resumed {shown(again)}",
                 remedy,
             )
-    then, now = trial.saved(method), trial.saved(resumed)
-    if then.keys() != now.keys() or not equal(list(then.values()), list(now.values())):
+    if not equal_states(trial.saved(method), trial.saved(resumed)):
         raise trial.broken("load_state_dict", "restores another state", "restore every tensor of state_dict")
 
 

@@ -32,6 +32,7 @@ class Case:
     """A student that differs from pi*, its context, and the batch of each update."""
 
     parameters: list[nn.Parameter]
+    pi_star: list[nn.Parameter]  # the teacher's, in the same order
     new_context: Callable[[], RetentionContext]  # with the same policies and a new generator
     batch: Callable[[int], RetentionBatch]
     answers: Callable[[], list[Tensor]]  # outputs of policies and expert data, which must not change
@@ -108,9 +109,9 @@ def memoryless(
     size = states.shape[-1]
     if not runs:
         tensors |= {
-            "action": numbers(12, 1, seed=7).float(),
-            "reward": numbers(12, seed=8).float(),
-            "next_observations": states.float(),
+            "action": numbers(12, 1, seed=7),
+            "reward": numbers(12, seed=8),
+            "next_observations": states,
             "terminated": torch.zeros(12),
         }
     expert = ExpertDataset(tensors)
@@ -126,6 +127,7 @@ def memoryless(
 
     return Case(
         parameters=list(student.parameters()),
+        pi_star=list(teacher.parameters()),
         new_context=new_context,
         batch=lambda update: RetentionBatch(student, online, student.outputs(online), update),
         answers=answers,
@@ -203,6 +205,7 @@ def recurrent() -> Case:
 
     return Case(
         parameters=list(network.parameters()),
+        pi_star=list(pi_star.parameters()),
         new_context=new_context,
         batch=lambda update: RetentionBatch(
             student, online, student.outputs(online), update, teacher_outputs=teacher_outputs
