@@ -73,7 +73,7 @@ def has_the_gradient_of_its_value(trial: Trial) -> None:
 
 
 def _has_right_gradient(place: Place) -> bool:
-    """Whether there is a gradient, which is then the right one; not if the value is constant here.
+    """Whether there is a gradient, which is then the right one (or not finite); not if the value is constant.
 
     Raises:
         Broken: it is another gradient than the value's.
@@ -85,7 +85,7 @@ def _has_right_gradient(place: Place) -> bool:
     if (following := place.next_term(after=1)) is not None:
         trial.gradients(following)  # as in a run, where the first graph is gone by now
     if not all(value.isfinite().all() for value in (first, *grads)):
-        return False  # another promise
+        return True  # which is for another promise to say
     has_gradient = any(grad.any() for grad in grads)
     if place.is_far and has_gradient:  # differences of large values are not exact enough
         return True

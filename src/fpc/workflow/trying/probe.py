@@ -272,19 +272,16 @@ def equal(first: list[Tensor], second: list[Tensor]) -> bool:
 
 def equal_states(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     """Whether two states hold the same numbers under the same names; NaN equals NaN."""
-    return first.keys() == second.keys() and all(
-        value.shape == second[name].shape
-        and value.dtype == second[name].dtype
-        and bool(((value == second[name]) | (value.isnan() & second[name].isnan())).all())
-        for name, value in first.items()
-    )
+    return first.keys() == second.keys() and all(same(value, second[name]) for name, value in first.items())
 
 
 def same(first: Tensor | None, second: Tensor | None) -> bool:
-    """Whether two terms are the same."""
+    """Whether two tensors, or terms, hold the same numbers; NaN equals NaN."""
     if first is None or second is None:
         return first is second
-    return torch.equal(first, second)
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    return bool(((first == second) | (first.isnan() & second.isnan())).all())
 
 
 def shown(term: Tensor | None) -> str:

@@ -211,32 +211,41 @@ def _is_there_at_first(trial: Trial, name: str) -> bool:
 def depends_on_state_and_batch(trial: Trial) -> None:
     """With the state loaded again, a batch gives the same penalty again."""
     method = trial.prepared()
-    state = trial.saved(method)
-    first = trial.penalty(method, 2)
-    trial.restore(method, state)
-    again = trial.penalty(method, 2)
-    if same(first, again):
-        return
+    for update in (2, *LATE):
+        state = trial.saved(method)
+        first = trial.penalty(method, update)
+        trial.restore(method, state)
+        again = trial.penalty(method, update)
+        if not same(first, again):
+            raise _forgetful(trial, state, update, first, again)
+
+
+def _forgetful(
+    trial: Trial, state: dict[str, Tensor], update: int, first: Tensor | None, again: Tensor | None
+) -> Broken:
+    """The error about a batch that gives another penalty after its state is loaded again."""
     gave = f"a batch gave {shown(first)}, and after load_state_dict {shown(again)}"
-    if _is_lost(trial, state, first):
-        raise trial.broken(
+    if _is_lost(trial, state, update, first):
+        return trial.broken(
             "load_state_dict",
             f"loses state: {gave}; state_dict gives {', '.join(state) or 'nothing'}",
             "return what prepare creates and what changes between updates from state_dict, and restore it "
             "from there: a resumed student is no longer pi*",
         )
-    raise trial.broken(
+    return trial.broken(
         "penalty",
         f"changes hidden state: {gave}",
         "keep whatever changes between updates in state_dict, and draw from context.generator alone",
     )
 
 
-def _is_lost(trial: Trial, state: dict[str, Tensor], first: Tensor | None) -> bool:
+def _is_lost(trial: Trial, state: dict[str, Tensor], update: int, first: Tensor | None) -> bool:
     """Whether loading a state at once, before any penalty changes it, gives another penalty."""
     at_once = trial.prepared()
     trial.restore(at_once, state)
-    return same(trial.penalty(trial.prepared(), 2), first) and not same(trial.penalty(at_once, 2), first)
+    return same(trial.penalty(trial.prepared(), update), first) and not same(
+        trial.penalty(at_once, update), first
+    )
 
 
 def continues_after_a_resume(trial: Trial) -> None:
@@ -246,7 +255,7 @@ def continues_after_a_resume(trial: Trial) -> None:
     resumed = trial.new()
     trial.restore(resumed, state)
     remedy = "put what prepare creates and what changes between updates into state_dict"
-    for update in range(2, UPDATES):
+    for update in (*range(2, UPDATES), *LATE):
         first = trial.penalty(method, update)
         again = trial.penalty(
             resumed, update, " after a resume", f"{remedy}, and restore it in load_state_dict"
