@@ -74,6 +74,9 @@ SOUND = {
     ),
     "root_from_scratch": replaced(ROOT_OF_KL, (NEEDS, f"{NEEDS}    pretrained: ClassVar[bool] = False\n")),
     "optional_buffer": with_buffer(""),
+    "last_student": with_term(
+        f"term = {TERM}self.anchors = self._flat_parameters(batch.student).detach().clone()\nreturn term"
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from fpc.workflow.trying.students import RUNS, numbers
 
 # Added to each of the student's parameters: a term may begin, or end, at a distance from pi*.
 DISTANCES = (0.0, 1.0, 3.0, 10.0)
-DIRECTIONS = 3  # in which the student moves to see whether a value is constant
+DIRECTIONS = 3  # in which the student moves to see whether a value has a slope
 
 
 class Place:
@@ -89,7 +89,7 @@ def _has_right_gradient(place: Place) -> bool:
     has_gradient = any(grad.any() for grad in grads)
     if place.is_far and has_gradient:  # differences of large values are not exact enough
         return True
-    if not has_gradient and _is_constant(place):
+    if not has_gradient and _is_flat(place):
         return False
     found = [_differences(parameter, trial.case.step, place.value) for parameter in trial.case.parameters]
     if has_gradient and _agree(trial, grads, found):
@@ -186,18 +186,27 @@ def _runs_with_gradient(trial: Trial, term: Tensor) -> list[int]:
     return found
 
 
-def _is_constant(place: Place) -> bool:
-    """Whether a small change of the student, in some directions, leaves the value as it is."""
-    case = place.trial.case
-    kept, found = values(case), {place.value()}
+def _is_flat(place: Place) -> bool:
+    """Whether the value has no slope, to first order, in some directions.
+
+    It is constant, or at a minimum: the divergence from the student of the last update is 0 until it moves.
+    """
+    case, here = place.trial.case, place.value()
+    kept = values(case)
     for seed in range(DIRECTIONS):
-        moved = [
-            value + case.step * numbers(*value.shape, seed=100 * seed + index).to(value.dtype)
-            for index, value in enumerate(kept)
+        direction = [
+            numbers(*value.shape, seed=100 * seed + index).to(value.dtype) for index, value in enumerate(kept)
         ]
-        with place.trial.student_at(moved):
-            found.add(place.value())
-    return len(found) == 1
+        both = []
+        for step in (case.step, -case.step):
+            with place.trial.student_at(
+                [value + step * of for value, of in zip(kept, direction, strict=True)]
+            ):
+                both.append(place.value())
+        changes = [abs(value - here) for value in both]
+        if abs(both[0] - both[1]) > 0.5 * sum(changes):  # 0 at a minimum; the sum itself on a slope
+            return False
+    return True
 
 
 def _differences(parameter: torch.nn.Parameter, step: float, value: Callable[[], float]) -> Tensor:
