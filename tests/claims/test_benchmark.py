@@ -123,11 +123,24 @@ def test_p_values_are_holm_s_over_the_methods_of_the_table() -> None:
         for name in ("ewc", "kickstarting")
     }
     assert raw["kickstarting"] < raw["ewc"] < 0.5
-    expected = {"kickstarting": 2 * raw["kickstarting"], "ewc": max(2 * raw["kickstarting"], raw["ewc"])}
+    # four hypotheses, as each method may be better or worse
+    expected = {"kickstarting": 4 * raw["kickstarting"], "ewc": max(4 * raw["kickstarting"], 3 * raw["ewc"])}
     for name, p_value in expected.items():
         comparison = table[name].vanilla
         assert comparison is not None
         assert comparison.p_value == pytest.approx(p_value)
+
+
+def test_equal_methods_seldom_differ() -> None:
+    """One table in twenty may have a verdict. "Worse than the best other" alone gave it in every tenth."""
+    rng = np.random.default_rng(1)
+    names = ("vanilla", "behavioral_cloning", "ewc", "kickstarting", "episodic_memory", "scratch")
+    found = 0
+    for _ in range(60):
+        table = small({name: rng.normal(0.5, 0.1, 10) for name in names})
+        words = {each.words for line in table.lines for each in (line.vanilla, line.best) if each is not None}
+        found += bool(words & {"better", "worse"})
+    assert found <= 5  # of 60, where 3 may be expected
 
 
 def test_few_seeds_have_an_interval_and_no_test() -> None:
@@ -175,8 +188,8 @@ def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
     }
     words = {name: found.words for name, found in best.items() if found is not None}
     assert words == {
-        "vanilla": "worse",
-        "ewc": "worse",
+        "vanilla": "not better",
+        "ewc": "not better",
         "kickstarting": "better",
         "episodic_memory": "not tested",
     }

@@ -10,7 +10,7 @@ import pytest
 from tests.workflow.chain import ROOT, command_in, copy_project
 
 from fpc.core.errors import ConfigError
-from fpc.workflow.trying.trial import Asked, Trial, plan_text, planned, prepare
+from fpc.workflow.trying.trial import Asked, Trial, begun, plan_text, planned, prepare
 
 METHODS = ROOT / "examples" / "methods"
 L2 = (METHODS / "l2.py").read_text(encoding="utf-8")
@@ -183,8 +183,29 @@ def test_a_plan_leaves_nothing(project: Path, earlier: bool) -> None:
     with planned(asked(elsewhere / "mine.py", "coefficient=0.2")) as trial:
         assert trial.replaces is earlier
         assert trial.configuration.methods["mine"]["robotic_sequence"].model_dump()["coefficient"] == 0.2
-        assert ("what was made with these is not current then" in plan_text(trial, [])) is earlier
+        assert ("what was made with them is no longer current" in plan_text(trial, [])) is earlier
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_plan_and_a_trial_of_one_variant_wait_for_each_other(project: Path) -> None:
+    shutil.copy(METHODS / "l2.py", project / "mine.py")
+    with begun(asked(Path("mine.py"), "coefficient=0.1")):
+        planning = command_in(project, "fpc", "try", "mine.py", "--option", "coefficient=0.2", "--plan")
+        with planned(asked(Path("mine.py"), "coefficient=0.2", name="other")) as trial:
+            assert trial.configuration.variant == "other"
+    assert planning.returncode == 2
+    assert "a trial or plan of variant mine is at work" in planning.stderr
+    assert "coefficient: 0.1" in (project / "configs" / "variants" / "mine.yaml").read_text(encoding="utf-8")
+    assert not (project / "configs" / "variants" / "other.yaml").exists()
+    assert not (project / "results").exists() or not list((project / "results").iterdir())
+
+
+def test_only_other_options_replace_those_of_an_earlier_trial(project: Path) -> None:
+    shutil.copy(METHODS / "l2.py", project / "mine.py")
+    of_one = Asked(Path("mine.py"), ("coefficient=1",), ("robotic_sequence",), "laptop", None, None)
+    of_all = Asked(Path("mine.py"), ("coefficient=1",), (), "laptop", None, None)
+    assert [prepare(one).replaces for one in (of_one, of_one, of_all)] == [False] * 3
+    assert prepare(asked(Path("mine.py"), "robotic_sequence:coefficient=2", "coefficient=1")).replaces
 
 
 def test_domains_that_a_method_cannot_serve_are_named(project: Path) -> None:

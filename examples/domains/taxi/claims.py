@@ -1,6 +1,7 @@
 """Claims about the taxi. Far is the ride, which pi* knows.
 
-The bounds were fixed before the runs that they judge.
+What fine-tuning adds to Close is a cost of wrong drop-offs. So vanilla's loss is what that lesson does to
+states which training has not visited, with the same network, entropy and learning rate as in pre-training.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from fpc.claims.claim import ClaimContext, Measurement, TablesByExperiment, claim_of
-from fpc.claims.measures import Runs, before_first_visit, compare, one_sample, runs_of
+import numpy as np
+
+from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
+from fpc.claims.measures import RATE, Runs, before_first_visit, compare, one_sample, runs_of, table
 from fpc.claims.scores import Benchmark, last
 
 DOMAIN = "taxi"
@@ -21,9 +24,10 @@ SOURCE = ("Section 1, Figure 2", "the same in the paper's domains")
 
 
 def known(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
-    """Success of pi* on Far, on each seed's games."""
-    runs = runs_of(tables[DOMAIN], context, VANILLA, probe=FAR)
-    return one_sample(runs.first, limits=runs.limits)
+    """Success of pi* on Far in each game; not per seed, as there is one pi*."""
+    episodes = table(tables[DOMAIN], "episodes")
+    rows = episodes[(episodes["method"] == VANILLA) & (episodes["probe"] == FAR) & (episodes["step"] == 0)]
+    return Measurement(rows["value"].to_numpy(dtype=np.float64), unit="game", limits=RATE)
 
 
 def lost_unseen(tables: TablesByExperiment, context: ClaimContext) -> Measurement:
@@ -32,10 +36,11 @@ def lost_unseen(tables: TablesByExperiment, context: ClaimContext) -> Measuremen
     return one_sample(runs.last - runs.first, limits=(-1.0, 1.0))
 
 
-def lowest(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """A method's lowest success on Far minus pi*'s on the same games."""
+def at_all_milestones(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
+    """A method's success on Far minus pi*'s on the same games; the claim must hold at every milestone."""
     runs = runs_of(tables[DOMAIN], context, method, probe=FAR)
-    return one_sample(runs.lowest - runs.first, limits=(-1.0, 1.0))
+    changes = runs.values[:, 1:] - runs.first[:, None]
+    return Measurement(changes, holds="all", limits=(-1.0, 1.0))
 
 
 def whole(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
@@ -44,8 +49,16 @@ def whole(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
 
 
 def kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """A method's lowest success on Far as a share of pi*'s."""
+    """A method's lowest success on Far as a share of pi*'s.
+
+    Raises:
+        NotTestable: it does not start from a policy that knows Far.
+    """
     runs = runs_of(tables[DOMAIN], context, method, probe=FAR)
+    if runs.first.min() < KNOWN:
+        raise NotTestable(
+            f"it starts at {runs.first.min():.2f} on Far; below {KNOWN} there is too little to forget"
+        )
     return one_sample(runs.lowest / runs.first, limits=(0.0, math.inf))
 
 
@@ -87,8 +100,8 @@ CLAIMS = (
         "bc_keeps_far",
         "BC keeps Far all along.",
         SOURCE,
-        "BC's lowest success on Far minus pi*'s",
-        partial(lowest, method=BC),
+        "BC's success on Far minus pi*'s, at every milestone",
+        partial(at_all_milestones, method=BC),
         above=KEPT,
     ),
     _claim(

@@ -30,17 +30,17 @@ def benchmark(
     Only current results are used. Without --variant, methods that variants in git bring are compared too.
     """
     configuration = load_configuration(scale, variant)
-    domains = {section.domain for section in configuration.experiments.values()}
-    for name in domain or []:
-        if name not in domains:
-            raise ConfigError(f"--domain {name}: {unknown('domain', name, domains)}")
     show_benchmark(configuration, domain, csv)
 
 
 def show_benchmark(
     configuration: Configuration, domains: Sequence[str] | None, csv: Path | None = None
 ) -> None:
-    """Print the tables of these domains (None: all), or write them as CSV."""
+    """Print the tables of these domains (None: all), or write them as CSV.
+
+    Raises:
+        ConfigError: a domain has no table.
+    """
     from fpc.core.files import write_text
     from fpc.reporting.benchmark import csv_text
     from fpc.reporting.benchmark_pages import table_text
@@ -49,6 +49,10 @@ def show_benchmark(
 
     others = committed(configuration.scale) if configuration.base is None else []
     tables = tables_of(configuration, others, domains)
+    for name in domains or []:
+        if name not in [table.domain for table in tables]:
+            compared = [table.domain for table in tables_of(configuration, others)]
+            raise ConfigError(f"--domain {name}: {unknown('domain with a benchmark', name, compared)}")
     if csv is None:
         typer.echo(table_text(tables))
         return

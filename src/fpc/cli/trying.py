@@ -43,12 +43,13 @@ def try_method(
             typer.echo(trying.plan_text(trial, trying.parts(trial)))
         typer.echo("nothing was run or written")
         return
-    trial = trying.prepare(asked)
-    parts = trying.parts(trial)
-    typer.echo(trying.plan_text(trial, parts))
-    label = trial.configuration.label
-    trying.check_present(parts)
-    if code := trying.run(trial, cores):
+    with trying.begun(asked) as trial:
+        parts = trying.parts(trial)
+        typer.echo(trying.plan_text(trial, parts))
+        trying.check_present(parts)
+        code = trying.run(trial, cores)
+    label, variant = trial.configuration.label, trial.configuration.variant
+    if code:
         typer.echo(
             "the trial stopped; repeat the command to continue it, after a failure once its cause is removed "
             f"(logs: results/.logs/{label})",
@@ -56,6 +57,5 @@ def try_method(
         )
         raise typer.Exit(code)
     show_benchmark(trial.configuration, [*trial.experiments])
-    variant = trial.configuration.variant
     typer.echo(f"figures: results/{label}/figures; claims: results/{label}/claims.md")
     typer.echo(f"this table again, or as CSV: fpc benchmark --scale {scale} --variant {variant}")

@@ -33,11 +33,11 @@ much of Far is kept, when the whole task is solved, and what a run costs.
   interval.
 - **minus vanilla**, **minus the best other**: the difference of two scores. *Better* means that the interval
   lies above 0 and that a one-sided t-test agrees, with p adjusted by Holm's procedure for the methods of the
-  table; *worse* is the same below 0, with that side's p. *Not better* means that the interval does not reach
-  above 0, and *undecided* none of these. With fewer than {minimum} seeds there is an interval and no test:
-  *not tested*. It is the rule of the claims, see
-  [Statistics](explanation/statistics.md#verdicts-about-claims). The best other is the one with the highest
-  score among those with that many seeds.
+  table; *not better* that the interval does not reach above 0; *undecided* neither. *Worse* than vanilla is
+  *better* with the sides exchanged, and both sides count in Holm's procedure. Nothing is called worse than
+  the best other, which is the best partly by chance. With fewer than {minimum} seeds there is an interval and
+  no test: *not tested*. The best other has the highest score among the methods with that many seeds, if there
+  are any. It is the rule of the claims, see [Statistics](explanation/statistics.md#verdicts-about-claims).
 - **Far kept**: share of what π\\* can do on Far that is still there; 1 is all of it.
 - **solved at**: the first step at which the mean over seeds reaches the domain's threshold.
 - **min/run**: minutes of fine-tuning per run, from its manifest; a run may have several seeds, and machines

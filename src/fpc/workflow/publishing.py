@@ -32,9 +32,10 @@ def check_finite(weights: Iterable[Path], title: str) -> None:
             wrong = int((~value.isfinite()).sum())
             if wrong:
                 raise Diverged(
-                    f"{title}: {wrong} of {value.numel()} numbers of {name} in {path} are not finite, so "
-                    "training diverged. Is the retention method's penalty finite at all updates? If so, "
-                    "lower its coefficient or the learning rate"
+                    f"{title}: {wrong} of {value.numel()} numbers of {name} in {path.name} are not finite, "
+                    "so training diverged. Causes: a learning rate or coefficient that is too large, or a "
+                    "retention method's penalty that is not finite at some update. Its state was removed; "
+                    "change the cause and run it again"
                 )
 
 

@@ -30,7 +30,7 @@ from fpc.lineage.artifact import RESULTS, Row, command
 from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
-from fpc.workflow.publishing import check_finite, replace_files, replace_folder
+from fpc.workflow.publishing import Diverged, check_finite, replace_files, replace_folder
 from fpc.workflow.run_lock import LEASE_FILE, LOCK_FILE, acquired
 
 RUNS = RESULTS / ".runs"
@@ -228,6 +228,8 @@ def open_run(
     except BaseException as error:
         run.close()
         attempts.note_end(folder, error)
+        if isinstance(error, Diverged):
+            _empty(folder)  # nothing can be continued from there
         raise
     finally:
         lock.release()

@@ -249,10 +249,16 @@ def given_options(method: type[RetentionMethod], texts: Mapping[str, str]) -> Me
     """
     from pydantic import ValidationError
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     from fpc.core.errors import describe
 
-    values = {name: YAML(typ="safe").load(text) for name, text in texts.items()}
+    values = {}
+    for name, text in texts.items():
+        try:
+            values[name] = YAML(typ="safe").load(text)
+        except YAMLError as error:
+            raise ConfigError(f"--option {name}={text}: is not YAML; put it in quotes") from error
     try:
         return method.Options.model_validate(values)
     except ValidationError as error:

@@ -52,7 +52,7 @@ class Trial:
     experiments: Mapping[str, str]  # domain -> experiment
     refused: Mapping[str, str]  # domain -> why the method cannot be tried there
     checked: Sequence[str]  # kinds of students
-    replaces: bool  # an earlier trial with other options, whose results are then not current any more
+    replaces: bool  # options of an earlier trial, whose results are then no longer current
 
 
 @contextmanager
@@ -60,10 +60,23 @@ def planned(asked: Asked) -> Iterator[Trial]:
     """A trial within the block, of which nothing stays.
 
     Raises:
-        ConfigError: as ``prepare`` does.
+        ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
     check_text(asked.path)
-    with variants.put_back(asked.variant, variants.method_in_project(asked.path)):
+    file = variants.method_in_project(asked.path)
+    with variants.held(asked.variant), variants.put_back(asked.variant, asked.path, file):
+        yield prepare(asked)
+
+
+@contextmanager
+def begun(asked: Asked) -> Iterator[Trial]:
+    """A trial that no other one of the same variant disturbs within the block.
+
+    Raises:
+        ConfigError: as ``prepare`` does, or another trial of the variant is at work.
+    """
+    check_text(asked.path)
+    with variants.held(asked.variant):
         yield prepare(asked)
 
 
@@ -78,7 +91,6 @@ def prepare(asked: Asked) -> Trial:
     file = variants.method_in_project(asked.path)
     variant = asked.variant
     variants.check_free(variant, file)
-    before = variants.content_of(variant)
     with variants.copied(asked.path, file):
         method = method_of(file, used(file), tree)
         found = variants.domains_of(base, method, asked.domains)
@@ -92,8 +104,10 @@ def prepare(asked: Asked) -> Trial:
         served = {domain: key for domain, key in found.served.items() if domain not in refused}
         chosen = {domain: options[domain] for domain in served}
         overlay = variants.overlay_of(base, file, served, chosen, asked.seeds)
+        before = variants.options_of(variant, file.stem)
+        after = overlay["methods"][file.stem]
+        replaces = any(before[domain] != after[domain] for domain in before.keys() & after.keys())
         configuration = variants.write(asked.scale, variant, overlay)
-    replaces = before is not None and before != variants.content_of(variant)
     return Trial(file.stem, configuration, served, refused, kinds, replaces)
 
 
@@ -207,11 +221,13 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
             "to make: runs of the scale itself that are missing or not current, and are made first; --domain "
             "and --seeds choose fewer"
         )
+    if absent := _absent(found):
+        lines.append(f"weights and data of {absent[0]} are not here: {absent[1]}")
     lines.append("minutes: on one core, if runs take as long as those of the other methods did")
     if trial.replaces:
         path = variants.path_of(str(trial.configuration.variant))
         lines.append(
-            f"{path} has other options; what was made with these is not current then (or give a --name)"
+            f"{path} had other options; what was made with them is no longer current (--name keeps both)"
         )
     return "\n".join(lines)
 
@@ -222,13 +238,17 @@ def check_present(found: Sequence[Part]) -> None:
     Raises:
         RunError: they are not; the text says how to fetch them.
     """
-    if absent := [row for part in found for row in part.absent]:
-        folders = ", ".join(str(row.folder) for row in absent)
-        records = " ".join(str(weights_record(row.label, str(row.experiment), row.phase)) for row in absent)
-        raise RunError(
-            f"{folders}: weights and data are not here; fetch them (dvc pull {records}), "
-            "then repeat this command"
-        )
+    if absent := _absent(found):
+        raise RunError(f"weights and data of {absent[0]} are not here; {absent[1]}, then repeat this command")
+
+
+def _absent(found: Sequence[Part]) -> tuple[str, str] | None:
+    """Folders whose weights or data have to be fetched, and the command that fetches them."""
+    rows = [row for part in found for row in part.absent]
+    if not rows:
+        return None
+    records = " ".join(str(weights_record(row.label, str(row.experiment), row.phase)) for row in rows)
+    return ", ".join(str(row.folder) for row in rows), f"fetch them with `dvc pull {records}`"
 
 
 def run(trial: Trial, cores: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
 from ruamel.yaml import YAML
 
 from fpc.config.names import RULE, is_name
@@ -17,10 +20,12 @@ from fpc.core.errors import ConfigError, unknown
 from fpc.core.files import write_bytes
 from fpc.domains.registry import load_domain
 from fpc.figures.catalogue import figure_entry
+from fpc.lineage.artifact import RESULTS
 from fpc.lineage.places import project_path
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load
+from fpc.workflow.run_lock import acquired
 from fpc.workflow.run_table import used_experiments
 from fpc.workflow.yaml_files import read_mapping
 
@@ -28,6 +33,9 @@ MARK = (
     "# yaml-language-server: $schema=../schema.json\n"
     "# Written by `fpc try`; running the same command again replaces it."
 )
+
+
+TRIALS = RESULTS / ".trials"  # locks
 
 
 @dataclass(frozen=True)
@@ -152,9 +160,35 @@ def path_of(variant: str) -> Path:
     return VARIANTS / f"{variant}.yaml"
 
 
-def content_of(variant: str) -> bytes | None:
-    """What is in the variant's file; None if there is none."""
-    return _content(path_of(variant))
+def options_of(variant: str, method: str) -> dict[str, Any]:
+    """A method's options by domain in the variant's file; empty if there is none."""
+    path = path_of(variant)
+    return read_mapping(path)["methods"].get(method, {}) if path.exists() else {}
+
+
+@contextmanager
+def held(variant: str) -> Iterator[None]:
+    """Within the block, no other trial or plan changes the variant's files.
+
+    Raises:
+        ConfigError: the name is none, or another process is at work on the variant.
+    """
+    if not is_name(variant):
+        raise ConfigError(f"--name {variant}: {RULE}")
+    folder = TRIALS / variant
+    try:
+        lock = acquired(folder)
+    except Timeout as error:
+        raise ConfigError(
+            f"a trial or plan of variant {variant} is at work; wait for it, or choose another --name"
+        ) from error
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        with suppress(OSError):
+            TRIALS.rmdir()  # unless another trial is at work
 
 
 def check_free(variant: str, file: Path) -> None:
@@ -165,10 +199,8 @@ def check_free(variant: str, file: Path) -> None:
         file: the method's file in the project.
 
     Raises:
-        ConfigError: the variant's name is none or is taken, or another variant has another file of this name.
+        ConfigError: the variant's name is taken, or another variant has another file of this name.
     """
-    if not is_name(variant):
-        raise ConfigError(f"--name {variant}: {RULE}")
     path = path_of(variant)
     if path.exists() and not _is_trial(path):
         raise ConfigError(f"{path} exists and was not written by `fpc try`; choose another --name")
@@ -188,14 +220,15 @@ def _is_trial(path: Path) -> bool:
 
 
 @contextmanager
-def put_back(variant: str, file: Path) -> Iterator[None]:
-    """After the block, the variant's file and the method's copy beside it are what they were before.
+def put_back(variant: str, path: Path, file: Path) -> Iterator[None]:
+    """After the block, the variant's file and the copy of a method from elsewhere are what they were before.
 
     Args:
         variant: name of the variant.
-        file: where the variant finds the method, from ``method_in_project``.
+        path: the method's file as it was given.
+        file: where the variant finds it, from ``method_in_project``.
     """
-    touched = [path_of(variant), *([file] if file.parent == VARIANTS else [])]
+    touched = [path_of(variant), *([] if file.resolve() == path.resolve() else [file])]
     before = {path: _content(path) for path in touched}
     try:
         yield
@@ -231,11 +264,12 @@ def copied(path: Path, file: Path) -> Iterator[None]:
     _put(file, path.read_bytes())
     try:
         yield
-    except ConfigError as error:
+    except BaseException as error:
         _put(file, before)
-        raise ConfigError(
-            str(error).replace(str(file.resolve()), str(path)).replace(str(file), str(path))
-        ) from error
+        if not isinstance(error, ConfigError):
+            raise
+        names = re.compile("|".join(re.escape(str(name)) for name in (file.resolve(), file)))
+        raise ConfigError(names.sub(lambda _: str(path), str(error))) from error
 
 
 def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration:
@@ -257,6 +291,6 @@ def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration
     _put(target, f"{MARK}\n{text.getvalue()}".encode())
     try:
         return load(scale, variant)
-    except ConfigError:
+    except BaseException:
         _put(target, before)
         raise
