@@ -78,7 +78,7 @@ def test_dvc_records_each_kept_file_and_none_that_git_holds() -> None:
         for path in kept_paths(RunTable(load("laptop")), row):
             assert named & {path, *path.parents}, path
     assert named == {item.path for items in recorded.values() for item in items}
-    assert (len(files), len(named)) == (1844, 71)
+    assert (len(files), len(named)) == (2109, 61)
     ignored = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin"],
         input="\n".join(str(path) for path in files),
