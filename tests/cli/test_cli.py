@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from fpc.core.errors import TEMPORARY
-from fpc.core.files import digest_of, read_json, sha256_of, write_json
+from fpc.core.files import digest_of, read_json, sha256_of, write_json, write_tensors
 from fpc.lineage.artifact import PHASES, Row
 from fpc.lineage.manifest import read
 from fpc.workflow.loader import load
@@ -100,7 +101,7 @@ def test_the_manifest_names_the_devices_that_all_attempts_used_in_whichever_proc
         assert run.device == "cuda"
         run.note_device("NVIDIA H100 PCIe")
         run.note_device("NVIDIA H100 PCIe")
-        (run.output / "policy.safetensors").write_bytes(b"x")
+        write_tensors(run.output / "policy.safetensors", {"x": torch.zeros(1)})
     machine = read(ROW.manifest).statement["predicate"]["runDetails"]["machine"]
     assert machine["device"] == "NVIDIA A100-SXM4-40GB, NVIDIA H100 PCIe"
 

@@ -68,12 +68,18 @@ def schema() -> dict[str, Any]:
     root["properties"]["experiments"] |= {
         "properties": {name: of_domain[value.domain] for name, value in load(BASE).experiments.items()},
     }
-    domains = {method: _choice(dict.fromkeys(of_domain, option)) for method, option in options_of.items()}
+    domains = {
+        method: {"type": "object", "properties": dict.fromkeys(of_domain, option)}
+        for method, option in options_of.items()
+    }
     root["properties"]["methods"] |= {"properties": domains}
     # A file with extensions may have methods and domains of its own, about which nothing is known here.
     root["properties"]["experiments"]["additionalProperties"] = True
     known = {
-        "methods": {"properties": dict.fromkeys(domains, True), "additionalProperties": False},
+        "methods": {
+            "properties": dict.fromkeys(domains, _choice(dict.fromkeys(of_domain, True))),
+            "additionalProperties": False,
+        },
         "experiments": {
             "properties": dict.fromkeys(root["properties"]["experiments"]["properties"], True),
             "additionalProperties": {"anyOf": list(of_domain.values())},
