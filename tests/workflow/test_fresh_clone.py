@@ -145,8 +145,12 @@ def test_a_trial_says_what_it_needs_of_weights_before_it_runs(clone: Path) -> No
     assert found.returncode == 1, found.stdout + found.stderr
     assert found.stdout.startswith("l2: keeps every promise of a retention method")
     home = "results/laptop/robotic_sequence"
-    assert (
-        f"fpc: {home}/pretrain/seed_0, {home}/collect/seed_0: weights and data are not here" in found.stderr
+    folders, records = (
+        [f"{where}/{phase}" for phase in ("pretrain", "collect")]
+        for where in (home, "weights/laptop/robotic_sequence")
     )
-    assert "dvc pull" in found.stderr
+    said = f"weights and data of {folders[0]}/seed_0, {folders[1]}/seed_0 are not here"
+    fetched = f"fetch them with `dvc pull {records[0]}.dvc {records[1]}.dvc`"
+    assert f"{said}: {fetched}" in found.stdout  # the plan
+    assert f"{said}; {fetched}, then repeat this command" in found.stderr
     (clone / "configs" / "variants" / "l2.yaml").unlink()
