@@ -13,6 +13,7 @@ from fpc.core.errors import ConfigError
 from fpc.workflow.trying.trial import Asked, prepare
 
 L2 = (ROOT / "examples" / "methods" / "l2.py").read_text(encoding="utf-8")
+KICKSTARTING = (ROOT / "src" / "fpc" / "retention" / "kickstarting.py").read_text(encoding="utf-8")
 TERM = "(self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient\n"
 RETURN = f"        return {TERM}"
 ANCHORS = "self.anchors = self._flat_parameters(context.student).detach().clone()\n"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from tests.workflow.broken_methods import L2, RETURN, STATE
 from tests.workflow.chain import ROOT, command_in, copy_project
 
 from fpc.core.errors import ConfigError
 from fpc.workflow.trying.trial import Asked, Trial, begun, plan_text, planned, prepare
 
 METHODS = ROOT / "examples" / "methods"
-L2 = (METHODS / "l2.py").read_text(encoding="utf-8")
 SCALE = """\
 domains: [robotic_sequence]
 experiments:
@@ -37,16 +39,6 @@ def tried(project: Path, name: str, text: str, *options: str) -> Trial:
     path = folder / f"{name}.py"
     path.write_text(text, encoding="utf-8")
     return prepare(asked(path, *(options or ("coefficient=0.1",))))
-
-
-PENALTY = (
-    "        return (self._flat_parameters(batch.student) - self.anchors).square().sum(-1) * coefficient\n"
-)
-STATE = '        return {"anchors": self.anchors}\n'
-
-
-def line_of(text: str, part: str) -> int:
-    return text[: text.index(part)].count("\n") + 1
 
 
 BROKEN = {
@@ -76,9 +68,8 @@ BROKEN = {
     ),
     "hidden_state": (
         lambda: L2.replace(
-            PENALTY,
-            '        self.seen = getattr(self, "seen", 0) + 1\n'
-            + PENALTY.replace("coefficient", "self.seen"),
+            RETURN,
+            '        self.seen = getattr(self, "seen", 0) + 1\n' + RETURN.replace("coefficient", "self.seen"),
         ),
         "penalty changes hidden state",
         "state_dict",
@@ -198,6 +189,17 @@ def test_a_plan_and_a_trial_of_one_variant_wait_for_each_other(project: Path) ->
     assert "coefficient: 0.1" in (project / "configs" / "variants" / "mine.yaml").read_text(encoding="utf-8")
     assert not (project / "configs" / "variants" / "other.yaml").exists()
     assert not (project / "results").exists() or not list((project / "results").iterdir())
+
+
+def test_a_plan_without_flock_leaves_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    shutil.copy(METHODS / "l2.py", project / "mine.py")
+    with planned(asked(Path("mine.py"), "coefficient=0.1")):
+        assert (project / "results" / ".trials" / "mine" / "lock.lease").exists()
+    assert not (project / "results" / ".trials").exists()
 
 
 def test_only_other_options_replace_those_of_an_earlier_trial(project: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.workflow.broken_methods import (
     ANCHORS,
     FUTURE,
+    KICKSTARTING,
     L2,
     RESTORED,
     STATE,
@@ -23,7 +24,6 @@ from tests.workflow.chain import ROOT
 
 from fpc.workflow.trying.trial import Asked, prepare
 
-KICKSTARTING = (ROOT / "src" / "fpc" / "retention" / "kickstarting.py").read_text(encoding="utf-8")
 EPISODIC = (ROOT / "src" / "fpc" / "retention" / "episodic_memory.py").read_text(encoding="utf-8")
 
 
@@ -117,14 +117,6 @@ DETACHED = {
 }
 
 
-@pytest.mark.parametrize("name", DETACHED)
-def test_what_is_detached_and_what_is_not(project: Path, name: str) -> None:
-    text, problem, remedy = DETACHED[name]
-    message = message_about(project, name, text)
-    assert problem in message
-    assert remedy in message
-
-
 CHANGES = {
     "writes_student": (
         with_term(
@@ -175,9 +167,9 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_what_changes_and_what_is_lost(project: Path, name: str) -> None:
-    text, problem, remedy = CHANGES[name]
+@pytest.mark.parametrize("name", DETACHED | CHANGES)
+def test_what_is_not_detached_or_changes_or_is_lost(project: Path, name: str) -> None:
+    text, problem, remedy = (DETACHED | CHANGES)[name]
     message = message_about(project, name, text)
     assert problem in message
     assert remedy in message

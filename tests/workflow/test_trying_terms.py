@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.workflow.broken_methods import (
     ANCHORS,
+    KICKSTARTING,
     L2,
     RESTORED,
     STATE,
@@ -16,11 +17,9 @@ from tests.workflow.broken_methods import (
     with_factor,
     with_term,
 )
-from tests.workflow.chain import ROOT
 
 from fpc.workflow.trying.trial import Asked, prepare
 
-KICKSTARTING = (ROOT / "src" / "fpc" / "retention" / "kickstarting.py").read_text(encoding="utf-8")
 DISTANCE = TERM.strip().removesuffix(" * coefficient")
 NEEDS = "needs: ClassVar[frozenset[Need]] = frozenset({Need.TEACHER, Need.ONLINE_OBSERVATIONS})\n"
 FIELD = 'coefficient: NonNegativeFloat = Field(description="Weight of the squared distance.")\n'

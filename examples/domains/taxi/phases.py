@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
+
 import numpy as np
 import torch
 
@@ -119,4 +121,4 @@ def evaluate(experiment: TaxiExperiment, run: Run) -> None:
 
 
 def _repeated(states: list[int], count: int) -> list[int]:
-    return [states[number % len(states)] for number in range(count)]
+    return list(islice(cycle(states), count))

@@ -179,10 +179,12 @@ def _best_other(name: str, lines: Mapping[str, Line], least: int) -> str | None:
 
     One with fewer than ``least`` seeds is taken only if all have fewer: it would leave the others untested.
     """
-    others = {other: line for other, line in lines.items() if other != name and line.score is not None}
-    enough = {other: line for other, line in others.items() if line.seeds >= least}
-    scores = {other: line.score.value for other, line in (enough or others).items() if line.score}
-    return max(scores, key=scores.__getitem__) if scores else None
+    ranks = {
+        other: (line.seeds >= least, line.score.value)
+        for other, line in lines.items()
+        if other != name and line.score is not None
+    }
+    return max(ranks, key=ranks.__getitem__) if ranks else None
 
 
 def _compared(

@@ -8,7 +8,6 @@ its manifest, to the artifact's folder (:mod:`fpc.workflow.publishing`) and remo
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +30,7 @@ from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
 from fpc.workflow.publishing import Diverged, check_finite, replace_files, replace_folder
-from fpc.workflow.run_lock import LEASE_FILE, LOCK_FILE, acquired
+from fpc.workflow.run_lock import acquired, empty, remove_empty
 
 RUNS = RESULTS / ".runs"
 TRAINING_PHASES, WEIGHTS = ("pretrain", "finetune"), ".safetensors"
@@ -207,7 +206,7 @@ def open_run(
             f"{folder}: another process is working on this run ({attempts.holder(folder)}); "
             "wait for it, or stop it and run the same command again"
         ) from error
-    finished = False
+    is_emptied = False
     try:
         for needed in (run.state, run.output):
             needed.mkdir(parents=True, exist_ok=True)
@@ -223,18 +222,19 @@ def open_run(
         events.from_table(run.output)
         history = _history(run, begun)
         _publish(row, run, section, made_from, history, code)
-        _empty(folder)
-        finished = True
+        empty(folder)
+        is_emptied = True
     except BaseException as error:
         run.close()
         attempts.note_end(folder, error)
         if isinstance(error, Diverged):
-            _empty(folder)  # nothing can be continued from there
+            empty(folder)  # nothing can be continued from there
+            is_emptied = True
         raise
     finally:
         lock.release()
-        if finished:
-            _remove_empty(folder)
+        if is_emptied:
+            remove_empty(folder)
 
 
 def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
@@ -246,30 +246,9 @@ def forget(row: Row, section: Mapping[str, Any], parents: list[Row]) -> None:
         lock = acquired(folder)
     except Timeout:
         return  # the process that holds it is about to do this
-    _empty(folder)
+    empty(folder)
     lock.release()
-    _remove_empty(folder)
-
-
-def _empty(folder: Path) -> None:
-    """Empty a run's folder while its lock is held; the lock file goes last, or another process takes it.
-
-    A lease removes its own file at its release.
-    """
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
-        if path.name == LEASE_FILE:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                path.unlink()  # filelock does not acquire a lock whose file is gone
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a run's empty folder, after the release because network file systems keep open files."""
-    with suppress(OSError):
-        folder.rmdir()
+    remove_empty(folder)
 
 
 def _history(run: Run, begun: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, LeaseCompromise, SoftFileLease
@@ -40,6 +42,27 @@ def acquired(folder: Path) -> BaseFileLock:
     lease = SoftFileLease(folder / LEASE_FILE, lease_duration=LEASE_SECONDS, on_compromise=_end)
     lease.acquire(timeout=1.25 * LEASE_SECONDS)
     return lease
+
+
+def empty(folder: Path) -> None:
+    """Empty a folder while its lock is held; the lock file goes last, or another process takes it.
+
+    A lease removes its own file at its release.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LOCK_FILE):
+        if path.name == LEASE_FILE:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()  # filelock does not acquire a lock whose file is gone
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove an emptied folder, after the release because network file systems keep open files."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _end(loss: LeaseCompromise) -> None:

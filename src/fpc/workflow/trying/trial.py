@@ -62,7 +62,6 @@ def planned(asked: Asked) -> Iterator[Trial]:
     Raises:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
-    check_text(asked.path)
     file = variants.method_in_project(asked.path)
     with variants.held(asked.variant), variants.put_back(asked.variant, asked.path, file):
         yield prepare(asked)
@@ -75,7 +74,6 @@ def begun(asked: Asked) -> Iterator[Trial]:
     Raises:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
-    check_text(asked.path)
     with variants.held(asked.variant):
         yield prepare(asked)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -25,7 +24,7 @@ from fpc.lineage.places import project_path
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load
-from fpc.workflow.run_lock import acquired
+from fpc.workflow.run_lock import acquired, empty, remove_empty
 from fpc.workflow.run_table import used_experiments
 from fpc.workflow.yaml_files import read_mapping
 
@@ -33,8 +32,6 @@ MARK = (
     "# yaml-language-server: $schema=../schema.json\n"
     "# Written by `fpc try`; running the same command again replaces it."
 )
-
-
 TRIALS = RESULTS / ".trials"  # locks
 
 
@@ -185,10 +182,10 @@ def held(variant: str) -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        empty(folder)
         lock.release()
-        with suppress(OSError):
-            TRIALS.rmdir()  # unless another trial is at work
+        remove_empty(folder)
+        remove_empty(TRIALS)  # unless another trial is at work
 
 
 def check_free(variant: str, file: Path) -> None:
