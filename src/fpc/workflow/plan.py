@@ -30,7 +30,7 @@ class PhasePlan:
     domain: str
     phase: str
     runs: int
-    done: int  # made without interruption, so that their time is known
+    timed: int  # made without interruption, so that their time is known
     steps: int  # of one run; environment steps, or updates where no environment is stepped
     seconds: float  # process seconds of all runs
     gpu_seconds: float
@@ -109,7 +109,7 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
     plans = phase_plans(configuration, measured)
     jobs = len(rows(configuration))
     head = (
-        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'done':>5} {'steps per run':>14} {'hours':>8} "
+        f"{'experiment':<34} {'phase':<9} {'runs':>5} {'timed':>5} {'steps per run':>14} {'hours':>8} "
         f"{'GPU hours':>9} {'GB':>7} {'files':>7}  from"
     )
     total = sum(plan.seconds for plan in plans) / 3600
@@ -133,7 +133,7 @@ def plan_text(configuration: Configuration, measured: Speeds) -> str:
 
 def _line(plan: PhasePlan) -> str:
     return (
-        f"{plan.experiment:<34} {plan.phase:<9} {plan.runs:>5} {plan.done:>5} {plan.steps:>14,} "
+        f"{plan.experiment:<34} {plan.phase:<9} {plan.runs:>5} {plan.timed:>5} {plan.steps:>14,} "
         f"{plan.seconds / 3600:>8.3f} {plan.gpu_seconds / 3600:>9.2f} {plan.disk.bytes / GB:>7.2f} "
         f"{plan.disk.files:>7,}  {plan.source}"
     )
