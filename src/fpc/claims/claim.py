@@ -51,7 +51,7 @@ class ClaimContext:
     seed: int = 0
     minimum_seeds: int = 5
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # experiment -> its tables
-    domains: tuple[str, ...] = ()  # their claims are listed first, in this order; others follow by name
+    domains: tuple[str, ...] = ()  # whose claims are tested, in this order; those of every domain if empty
 
     @property
     def has_levels(self) -> bool:

@@ -48,10 +48,9 @@ def _module_of(domain: str) -> ModuleType | None:
     return import_module(f"fpc.claims.{domain}")
 
 
-def all_claims(first: Sequence[str] = ()) -> list[Claim]:
-    """All domains' claims: those of ``first`` in that order, then the other domains by name."""
-    names = dict.fromkeys([*first, *domain_names()])
-    return [claim for name in names for claim in claims_of(name)]
+def all_claims(domains: Sequence[str] = ()) -> list[Claim]:
+    """The claims of these domains, in this order; of every domain, by name, if none is given."""
+    return [claim for name in domains or domain_names() for claim in claims_of(name)]
 
 
 def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
@@ -64,7 +63,7 @@ def by_experiment(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.
 
 
 def evaluate_claims(tables_by_experiment: TablesByExperiment, context: ClaimContext) -> list[Result]:
-    """Test every claim, in the order of ``context.domains``."""
+    """Test the claims of ``context.domains``, in this order."""
     return judge(all_claims(context.domains), tables_by_experiment, context)
 
 

@@ -1,4 +1,4 @@
-"""claims: test every claim of the paper against the tables of this scale, and list every seed."""
+"""claims: test every claim about the domains that are run against their tables, and list every seed."""
 
 from __future__ import annotations
 
