@@ -12,12 +12,13 @@ from tests.workflow.chain import BIN, ROOT, environment
 
 FIGURES = Path("results/laptop/figures")
 SUFFIXES = (".svg", ".png", ".csv")
-# Results of NetHack and of the sequence of two stages are to be made again, and with them what is drawn from all.
+# Results of NetHack and of the sequence of two stages are to be made again, as is what is drawn from all.
 CURRENT = (
     *("figure_3b", "figure_6", "figure_9", "figure_10", "figure_11", "figure_12", "figure_18"),
     *("figure_apple_retrieval", "film_6"),
 )
 EXPERIMENTS = ("apple_retrieval", "montezuma", "robotic_sequence", "two_state_mdp")
+VARIANTS = ("taxi",)
 
 
 def git(folder: Path, *arguments: str | Path, text: bytes | None = None) -> bytes:
@@ -126,6 +127,7 @@ def test_a_clone_that_converts_line_endings_is_no_other(converted: Path) -> None
     assert not any(b"\r\n" in path.read_bytes() for path in (converted / FIGURES).glob("*.csv"))
     paths = [FIGURES.parent / name for name in EXPERIMENTS]
     paths += [FIGURES / f"{name}.manifest.json" for name in CURRENT]
+    paths += [Path(f"results/laptop+{name}") for name in VARIANTS]
     audit = subprocess.run(
         [BIN / "fpc", "audit", "verify", *paths],
         cwd=converted,
