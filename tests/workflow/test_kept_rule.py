@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from fpc.lineage.artifact import Row
+from fpc.lineage.manifest import heavy_sizes, read
 from fpc.workflow.configuration import RecordSection
+from fpc.workflow.loader import load
+from fpc.workflow.run_table import RunTable
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FIRST = Row("tiny", "finetune", "apple_retrieval", "vanilla", (0,))
 GROUP = Row("tiny", "finetune", "apple_retrieval", "vanilla", tuple(range(5, 10)))
@@ -56,3 +64,22 @@ def test_a_file_above_the_limit_is_kept_of_no_phase_and_no_earlier_milestone_tak
 def test_seeds_are_all_or_a_list(seeds: object) -> None:
     with pytest.raises(ValidationError, match="must be `all`, or a list of seeds"):
         RecordSection.model_validate({"milestones": "all", "seeds": seeds, "max_file_mb": None})
+
+
+def test_a_milestone_that_a_film_shows_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    configuration = load("laptop")
+    row = Row("laptop", "finetune", "robotic_sequence", "vanilla", (0,))
+    monkeypatch.chdir(tmp_path)
+    row.folder.mkdir(parents=True)
+    shutil.copy(ROOT / row.manifest, row.manifest)
+    manifest = read(row.manifest)
+    sizes, last = heavy_sizes(manifest), "milestones/step_100000.safetensors"
+    assert RunTable(configuration).kept(row, sizes) == {last}
+
+    shown = "milestones/step_20000.safetensors"
+    film = Row("laptop", "figure", name="film_7").folder / "film_7.csv"
+    film.parent.mkdir(parents=True)
+    film.write_text(f"policy,weights\nvanilla,{manifest.subjects[shown]}\n", encoding="utf-8")
+    assert RunTable(configuration).kept(row, sizes) == {last, shown}
+    assert RunTable(configuration).kept(COLLECT, {}) == set()

@@ -60,6 +60,7 @@ class ReportSection(Section):
 class RecordSection(Section):
     """Which weights, recordings and expert data `fpc record` lists for DVC; the others are not kept.
 
+    Besides these, milestones that a published film shows are kept.
     Of a file that is not kept, git still has the manifest with its digest, and a clone lacks it by design.
     """
 

@@ -20,8 +20,10 @@ from fpc.domains.registry import measures_pi_star
 from fpc.figures.catalogue import figure_entry
 from fpc.figures.entry import Entry
 from fpc.lineage.artifact import RUN_PHASES, Row
+from fpc.lineage.manifest import read
 from fpc.retention.registry import load_method
 from fpc.workflow.configuration import Configuration
+from fpc.workflow.films import shown_weights
 
 OF_METHODS = ("finetune", "evaluate")  # phases that are run for each method
 
@@ -233,6 +235,7 @@ class RunTable:
         self._rows: list[Row] | None = None
         self._parents: dict[Row, list[Row]] = {}
         self._sections: dict[Row, dict[str, Any]] = {}
+        self._shown: dict[str, frozenset[str]] = {}  # by label
 
     @property
     def label(self) -> str:
@@ -259,8 +262,22 @@ class RunTable:
         return self._sections[key]
 
     def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
-        """Which files DVC keeps of those of a row that git does not hold (name -> bytes)."""
+        """Which files DVC keeps of those of a row that git does not hold (name -> bytes).
+
+        These are the files that the section ``record`` keeps, and the milestones that a published film shows.
+        """
         shared = self.configuration.base is not None and row.label == self.configuration.base.label
         owner = self.configuration.base if shared else self.configuration
         assert owner is not None
-        return owner.record.kept(row, sizes)
+        return owner.record.kept(row, sizes) | self._in_films(owner, row, sizes)
+
+    def _in_films(self, owner: Configuration, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
+        if row.phase != "finetune":
+            return frozenset()
+        if owner.label not in self._shown:
+            self._shown[owner.label] = shown_weights(owner)
+        shown = self._shown[owner.label]
+        if not shown or not row.manifest.exists():
+            return frozenset()
+        digests = read(row.manifest).subjects
+        return frozenset(name for name in sizes if digests.get(name) in shown)
