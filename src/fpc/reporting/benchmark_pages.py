@@ -50,9 +50,17 @@ per method, domain and metric, are in [benchmark.csv](benchmark.csv).
 ADDING = """## Add a row
 
 `fpc try path/to/method.py` runs a method of your own as a variant, and prints its row beside the others';
-[Add a method](how-to/add-a-method.md) says what the file contains. Do it at scale `{scale}`, commit the
-variant's file in `configs/variants/`, the method and `results/{scale}+<variant>/`, then run
-`python docs/generated.py`: this page lists every variant that brings a method and leaves the rest of its
+[Add a method](how-to/add-a-method.md) says what the file contains. Do it at scale `{scale}`, then
+
+```sh
+fpc config stages --scale {scale} --variant <variant>
+fpc record --scale {scale} --variant <variant>
+dvc push
+python docs/generated.py
+```
+
+and commit the variant's file in `configs/variants/`, the method, `results/{scale}+<variant>/`, `weights/`, `docs/`,
+`dvc.yaml` and `dvc.lock`. This page lists every variant that brings a method and leaves the rest of its
 experiment as it is.
 
 ## Cite
