@@ -39,8 +39,15 @@ def use(added: Iterable[str]) -> None:
     """
     wanted = list(dict.fromkeys([*paths(), *added]))
     _check(wanted)
+    use_only(wanted)
+
+
+def use_only(wanted: Sequence[str]) -> None:
+    """Make these files and folders importable, and no others; they are not checked."""
     if wanted:
         os.environ[VARIABLE] = os.pathsep.join(wanted)
+    else:
+        os.environ.pop(VARIABLE, None)
 
 
 def modules() -> Mapping[str, str]:
@@ -87,14 +94,23 @@ def _check(extensions: Sequence[str]) -> None:
         if path.suffix != ".py" and not all((path / name).is_file() for name in NEEDED):
             listed = ", ".join(NEEDED)
             raise ValueError(f"{text} is neither a method's file (*.py) nor a domain's folder with {listed}")
-        package, name = (METHODS, path.stem) if path.suffix == ".py" else (DOMAINS, path.name)
+        kind, package, name = (
+            ("file", METHODS, path.stem) if path.suffix == ".py" else ("folder", DOMAINS, path.name)
+        )
         if not name.isidentifier():
             raise ValueError(f"{text}: '{name}' is not a name of Python; rename it to letters, digits and _")
-        own = Path(__file__).parent / package.rpartition(".")[2] / name
-        if own.exists() or own.with_suffix(".py").exists():
-            raise ValueError(f"{text}: {package}.{name} exists already; rename the file")
+        for module in _places(path, package, name):
+            own = Path(__file__).parent.joinpath(*module.split(".")[1:])
+            if own.exists() or own.with_suffix(".py").exists():
+                raise ValueError(f"{text}: {module} exists already; rename the {kind}")
         if (other := seen.setdefault((package, name), text)) != text:
             raise ValueError(f"{text} and {other} have the same name; rename one")
+
+
+def _places(path: Path, package: str, name: str) -> list[str]:
+    """The modules that an extension would be imported as, besides those inside its own package."""
+    others = [elsewhere for stem, elsewhere in ELSEWHERE.items() if (path / f"{stem}.py").is_file()]
+    return [f"{above}.{name}" for above in [package, *others]]
 
 
 NEEDED = ("__init__.py", "config.py", "domain.py")

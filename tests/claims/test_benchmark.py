@@ -201,9 +201,12 @@ def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
 
 def test_seeds_that_all_succeed_must_be_many() -> None:
     """Five seeds with 1 against five with 0 have no spread; what few seeds hide is not taken for certain."""
-    comparison = lines_of(small({"vanilla": [0.0] * 5, "ewc": [1.0] * 5}))["ewc"].vanilla
+    comparison = lines_of(small({"vanilla": [0.0] * 6, "ewc": [1.0] * 6}))["ewc"].vanilla
     assert comparison is not None
-    assert comparison.words == "better"  # a half of outcomes unseen in five seeds: 2^-5 < 0.05
+    assert comparison.words == "better"  # a half of outcomes unseen in six seeds, two sides: 2 (2^-6) < 0.05
+    fewer = lines_of(small({"vanilla": [0.0] * 5, "ewc": [1.0] * 5}))["ewc"].vanilla
+    assert fewer is not None
+    assert fewer.words == "undecided"
     less = lines_of(small({"vanilla": [0.0] * 5, "ewc": [0.02] * 5}))["ewc"].vanilla
     assert less is not None
     assert less.words == "undecided"

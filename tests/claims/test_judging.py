@@ -99,6 +99,7 @@ def test_seeds_that_all_succeed_may_hide_one_that_fails() -> None:
     # With a mean of .8, five seeds that succeed or fail as a whole all succeed one time in three.
     assert bold.outcome == Outcome.UNDECIDED
     assert bold.needed_seeds == 14  # .8^14 = .044
+    assert bold.p_value == pytest.approx(0.8**5)
     assert judge([claim(few, above=0.5)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED  # .5^5 = .031
     many = Measurement(np.ones(14), **alike)
     assert judge([claim(many, above=0.8)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED
@@ -107,6 +108,36 @@ def test_seeds_that_all_succeed_may_hide_one_that_fails() -> None:
     apart = Measurement(np.ones(5), np.zeros(5), **alike)
     (difference,) = judge([claim(apart, above=0.0)], TABLES, CONTEXT)
     assert difference.outcome == Outcome.REPRODUCED  # the worst difference is -1: .5^5
+    pair = [claim(few, name, above=0.5) for name in "ab"]
+    assert [found.outcome for found in judge(pair, TABLES, CONTEXT)] == [
+        Outcome.UNDECIDED
+    ] * 2  # 2 (.5^5) = .062
+    assert judge(pair, TABLES, CONTEXT)[0].needed_seeds == 6
+
+
+def test_seeds_that_succeed_or_fail_pay_for_the_other_claims_and_for_the_choice_of_the_milestone() -> None:
+    """On the bound, a verdict for any of many claims, or at any of many milestones, is as rare as it says."""
+    rng, repeats, families, milestones = np.random.default_rng(0), 200, 0, 0
+    limits = {"limits": (0.0, 1.0)}
+    for _ in range(repeats):
+        draws = (rng.random((20, 14)) < 0.8).astype(float)
+        family = [claim(Measurement(row, **limits), str(index), above=0.8) for index, row in enumerate(draws)]
+        found = judge(family, TABLES, replace(CONTEXT, resamples=50))
+        families += any(item.outcome == Outcome.REPRODUCED for item in found)
+        course = Measurement((rng.random((9, 80)) < 0.3).astype(float), holds="any", **limits)
+        (fell,) = judge([claim(course, above=None, below=0.3)], TABLES, replace(CONTEXT, resamples=50))
+        milestones += fell.outcome == Outcome.REPRODUCED
+    assert families / repeats < 0.06
+    assert milestones / repeats < 0.06
+
+
+def test_the_worst_of_many_milestones_does_not_refute_by_chance() -> None:
+    rng, repeats, wrong = np.random.default_rng(1), 100, 0
+    for _ in range(repeats):
+        course = Measurement(0.75 + rng.normal(0, 0.1, (5, 80)))
+        (found,) = judge([claim(course, above=0.7)], TABLES, replace(CONTEXT, resamples=50))
+        wrong += found.outcome == Outcome.NOT_REPRODUCED
+    assert wrong / repeats < 0.06
 
 
 def test_all_milestones_or_any() -> None:

@@ -46,6 +46,24 @@ def test_a_file_of_measured_speeds_that_is_no_json(project: Path) -> None:
     assert_one_message(fpc(project, "plan", "--scale=tiny"), 2, str(path))
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("benchmark", "--csv", "configs"), "configs is a folder; give the name of a file"),
+        (("benchmark", "--csv", "Snakefile/x.csv"), "Snakefile/x.csv cannot be written, as "),
+        (
+            ("audit", "trace", "results", "--picture", "Snakefile/x.svg"),
+            "Snakefile is a file; choose another",
+        ),
+        (("export-model", "results", "Snakefile/model"), "Snakefile is a file; choose another place"),
+        (("audit", "sign", "--key", "key", "configs"), "no manifest below configs"),
+        (("audit", "sign", "--key", "key", "Snakefile"), "no manifest below Snakefile"),
+    ],
+)
+def test_a_place_that_is_none(project: Path, words: tuple[str, ...], message: str) -> None:
+    assert_one_message(fpc(project, *words), 2, message)
+
+
 @pytest.mark.parametrize("error", ["ValueError", "KeyError"])
 def test_an_error_of_the_program_keeps_its_traceback(project: Path, error: str) -> None:
     program = (

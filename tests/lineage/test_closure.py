@@ -14,7 +14,7 @@ from fpc.core.files import sha256_of
 from fpc.lineage.artifact import Row
 from fpc.lineage.closure import closure
 from fpc.lineage.manifest import read
-from fpc.lineage.origin import SOURCE, decides
+from fpc.lineage.origin import SOURCE, at_start, decides
 from fpc.workflow.entry_points import entry_points
 
 from .conftest import CHAIN, EVALUATE, FINETUNE
@@ -136,4 +136,8 @@ def test_figures_claims_and_report_name_what_shapes_them() -> None:
     assert {"fpc/core/tables.py", "fpc/claims/nethack.py", "fpc/reporting/ledger.py"} <= claims
     report = modules_of(Row("laptop", "report", name="report"))
     assert {"fpc/figures/catalogue/nethack.py", "fpc/reporting/page.py"} <= report
+    templates = {f"fpc/reporting/templates/{name}" for name in ("report.html.j2", "filter.js")}
+    assert templates <= report
+    assert templates <= at_start().keys()
+    assert not templates & figure
     assert not any(name.startswith("fpc/workflow/") for name in figure | claims | report)

@@ -86,6 +86,15 @@ def test_weights_that_are_not_finite_are_not_published() -> None:
     assert ROW.manifest.exists()
 
 
+@pytest.mark.usefixtures("project")
+def test_a_report_of_a_number_that_is_not_finite_does_not_end_the_run() -> None:
+    with open_run(ROW, section_of(load("tiny"), ROW), []) as run:
+        (run.output / "file.txt").write_text("made", encoding="utf-8")
+        run.report(10, 10, loss=math.nan, entropy=0.5, rate=math.inf)
+        progress = read_json(run.state.parent / "progress.json")
+        assert progress["metrics"] == {"entropy": 0.5}
+
+
 def test_the_profile_sets_how_often_runs_save_and_the_environment_wins(project: Path) -> None:
     """By a stand-in for fpc that prints what a job is told."""
     place = project / "bin"
@@ -104,13 +113,16 @@ def test_the_profile_sets_how_often_runs_save_and_the_environment_wins(project: 
             [*command, *extra, *target], cwd=project, env=settings | own, capture_output=True, check=False
         )
     assert told.read_text(encoding="utf-8").splitlines() == ["900 30", "5 30", ""]
-    wrong = subprocess.run(
-        [*command, "--config", "scale=tiny", "heartbeat_seconds=often"],
-        cwd=project,
-        env=settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert wrong.returncode == 2
-    assert "fpc: --config heartbeat_seconds must be a positive number, not 'often'" in wrong.stderr
+    for given, shown in (("heartbeat_seconds=often", "'often'"), ("checkpoint_seconds=True", "True")):
+        wrong = subprocess.run(
+            [*command, "--config", "scale=tiny", given],
+            cwd=project,
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert wrong.returncode == 2
+        assert (
+            f"fpc: --config {given.partition('=')[0]} must be a positive number, not {shown}" in wrong.stderr
+        )

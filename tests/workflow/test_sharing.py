@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.workflow.chain import ROOT, command_in, run_chain
 
+from fpc import extensions
+from fpc.cli.audit import known_projects
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
@@ -125,3 +127,78 @@ def test_a_wrong_extension_is_one_error(project: Path, listed: str, message: str
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         load("tiny", "mine")
     assert str(caught.value).startswith("configs/variants/mine.yaml: extensions: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import torch\nclass\n", "mine/new.py:2 cannot be imported: SyntaxError: invalid syntax"),
+        (
+            "\nimport absent_package\n",
+            "mine/new.py:2 cannot be imported: ModuleNotFoundError: No module named",
+        ),
+        ("", "mine/new.py cannot be imported: ValueError: there is no retention method 'new'"),
+    ],
+)
+def test_a_broken_file_is_one_error_and_not_in_use(project: Path, text: str, message: str) -> None:
+    before = extensions.paths()
+    (project / "mine").mkdir(exist_ok=True)
+    (project / "mine" / "new.py").write_text(text, encoding="utf-8")
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text("extensions: [mine/new.py]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(f"extensions: {message}")):
+        load("tiny", "mine")
+    assert extensions.paths() == before
+
+
+def test_a_domain_does_not_take_the_place_of_a_module_of_claims(project: Path) -> None:
+    folder = project / "mine" / "scores"
+    shutil.copytree(ROOT / "examples" / "domains" / "taxi", folder)
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text("extensions: [mine/scores]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"fpc\.claims\.scores exists already; rename the folder"):
+        load("tiny", "mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("misspells", {"updatez": 5}, "are not valid: finetune.updatez"),
+        ("divides", "1 / 0", "fail: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_invalid_changes_of_a_method_are_one_error(
+    project: Path, name: str, changes: object, message: str
+) -> None:
+    (project / "mine").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "examples" / "methods" / "l2.py", project / "mine" / "l2.py")
+    text = (project / "mine" / "l2.py").read_text(encoding="utf-8")
+    text += f"""
+    @classmethod
+    def finetune_changes(cls, options, domain, finetune):
+        return {changes}
+"""
+    (project / "mine" / f"{name}.py").write_text(text, encoding="utf-8")
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text(OVERLAY.replace("l2", name), encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        load("tiny", "mine")
+    assert "finetune_changes for experiment 'two_state_mdp'" in str(caught.value)
+
+
+def test_a_wrong_variant_keeps_nobody_from_the_other_results(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second"):
+        (project / "mine" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "examples" / "methods" / "l2.py", project / "mine" / name / "l2.py")
+        overlay = OVERLAY.replace("mine/l2.py", f"mine/{name}/l2.py")
+        (project / "configs" / "variants" / f"{name}.yaml").write_text(overlay, encoding="utf-8")
+    for label in ("tiny", "tiny+first", "tiny+second"):
+        (project / "results" / label).mkdir(parents=True)
+    assert list(known_projects(None, None)) == ["tiny", "tiny+first"]
+    said = capsys.readouterr().err
+    assert said.startswith("fpc: results/tiny+second is not compared with its configuration: ")
+    assert "have the same name; rename one" in said
+    with pytest.raises(ConfigError, match="have the same name"):
+        known_projects("tiny", "second")

@@ -14,6 +14,7 @@ from tests.workflow.chain import ROOT, command_in, copy_project
 
 from fpc.core.errors import ConfigError
 from fpc.workflow.trying.trial import Asked, Trial, begun, plan_text, planned, prepare
+from fpc.workflow.trying.variant import MARK
 
 METHODS = ROOT / "examples" / "methods"
 SCALE = """\
@@ -268,3 +269,15 @@ def _with_few(text: str) -> str:
     out = StringIO()
     yaml.dump(content, out)
     return out.getvalue()
+
+
+@pytest.mark.parametrize("text", ["2001-99-99", "!!int x", "[1"])
+def test_an_option_that_is_no_yaml_is_one_message(project: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--option coefficient={re.escape(text)}: is not YAML"):
+        tried(project, "own", L2, f"coefficient={text}")
+
+
+def test_files_of_variants_may_be_anything(project: Path) -> None:
+    (project / "configs" / "variants" / "notes.yaml").write_bytes(b"\xff\xfe")
+    (project / "configs" / "variants" / "own.yaml").write_text(f"{MARK}\nextensions:\n", encoding="utf-8")
+    assert tried(project, "own", L2).experiments

@@ -1,9 +1,10 @@
 """The one rule by which measurements become outcomes.
 
-A claim is *reproduced* if the whole bootstrap interval lies in the claim's range and a t-test, adjusted by
-Holm's procedure for all claims of its domain, finds the same; seeds that all succeed, or all fail, must also
-be so many that another outcome would hardly have hidden. It is *not reproduced* if the whole interval lies
-outside the range, and *undecided* if neither holds: then the number of seeds that would decide it at
+A claim is *reproduced* if the whole bootstrap interval lies in the claim's range and a test, adjusted by
+Holm's procedure for all claims of its domain, finds the same: a t-test, and where seeds succeed or fail as a
+whole also the chance that so few hide other outcomes. It is *not reproduced* if the whole interval lies
+outside the range; where the worst of several milestones is taken, a t-test that pays for this choice must
+agree. It is *undecided* if neither holds: then the number of seeds that would decide it at
 the effect seen is named. It is *not testable* if a table, a method, seeds or steps are missing, or if a
 precondition fails (for example: pi* cannot do what it is supposed to forget). So few seeds never help a
 claim. ``docs/explanation/statistics.md`` gives the error rates.
@@ -40,6 +41,7 @@ class _Measured:
     result: Result
     measurement: Measurement | None = None  # of the column that decides
     p_value: float | None = None  # None where nothing was sampled
+    worst_of: int = 1  # columns of which the worst one was taken
 
 
 def judge(claims: Sequence[Claim], tables: TablesByExperiment, context: ClaimContext) -> list[Result]:
@@ -84,7 +86,8 @@ def _measure(claim: Claim, tables: TablesByExperiment, context: ClaimContext) ->
         return _untestable(result, f"one {measurement.unit} gives no interval")
     if claim.kind == "level" and not context.has_levels:
         return _untestable(result, f"{_found(result)}; levels are compared at scale {LEVEL_SCALE} only")
-    return _Measured(result, decisive, p_value)
+    worst_of = measurement.columns if measurement.holds == "all" else 1
+    return _Measured(result, decisive, p_value, worst_of)
 
 
 def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
@@ -116,7 +119,10 @@ def decide(claim: Claim, measurement: Measurement) -> tuple[Measurement, float |
     if measurement.exact or min(map(len, measurement.samples)) < 2:
         return measurement.column(0), None
     columns = [measurement.column(index) for index in range(measurement.columns)]
-    found = [(p_value_of(claim, column), -_margin(claim, column), column) for column in columns]
+    found = [
+        (max(p_value_of(claim, column), unseen_p(claim, column)), -_margin(claim, column), column)
+        for column in columns
+    ]
     choose = max if measurement.holds == "all" else min
     p_value, _, decisive = choose(found, key=lambda item: item[:2])
     return decisive, p_value if measurement.holds == "all" else min(1.0, p_value * len(columns))
@@ -129,9 +135,17 @@ def _margin(claim: Claim, measurement: Measurement) -> float:
 
 
 def p_value_of(claim: Claim, measurement: Measurement) -> float:
-    """p-value of "the mean lies in the range": the larger one of its two sides."""
+    """p-value of "the mean lies in the range" by the t-test: the larger one of its two sides."""
     return max(
         one_sided_p(measurement.first, measurement.second, bound=bound, greater=greater)
+        for bound, greater in _sides(claim)
+    )
+
+
+def _outside_p(claim: Claim, measurement: Measurement) -> float:
+    """p-value of "the mean lies outside the range" by the t-test: that of the nearer side."""
+    return min(
+        one_sided_p(measurement.first, measurement.second, bound=bound, greater=not greater)
         for bound, greater in _sides(claim)
     )
 
@@ -183,21 +197,29 @@ def _verdict(item: _Measured, adjusted: Mapping[str, float]) -> Result:
     assert level is not None
     above, below = _bounds(claim)
     alpha = 1.0 - level
-    unseen = unseen_p(claim, item.measurement)
-    significant = unseen < alpha and (result.p_value is None or result.p_value < alpha)
-    if low > above and high < below and significant:
+    if low > above and high < below and (result.p_value is None or result.p_value < alpha):
         return _decided(result, Outcome.REPRODUCED, claim.criterion)
     if high <= above or low >= below:
-        return _decided(result, Outcome.NOT_REPRODUCED, f"the interval is not {claim.range}")
+        return _decided(result, *_outside(claim, item, alpha))
     if not above < value < below:
         words = f"the estimate is not {claim.range}, but the interval does not exclude it"
         return _decided(result, Outcome.UNDECIDED, words)
-    seeds = _needed(claim, item.measurement, unseen, alpha, len(adjusted))
+    unseen = unseen_p(claim, item.measurement)
+    seeds = _needed(claim, item.measurement, unseen, alpha / max(1, len(adjusted)))
     count = f"about {seeds:.0f}" if math.isfinite(seeds) else "too many"
-    why = "all look alike, but" if unseen >= alpha else "but not surely:"
+    why = "all look alike, but" if unseen > p_value_of(claim, item.measurement) else "but not surely:"
     words = f"{claim.range}, {why} at the effect seen that needs {count} {result.unit}s"
     needed = int(seeds) if math.isfinite(seeds) else None
     return _decided(replace(result, needed_seeds=needed), Outcome.UNDECIDED, words)
+
+
+def _outside(claim: Claim, item: _Measured, alpha: float) -> tuple[Outcome, str]:
+    """The outcome, with the reason, if the whole interval is outside the range."""
+    words = f"the interval is not {claim.range}"
+    assert item.measurement is not None
+    if item.worst_of == 1 or _outside_p(claim, item.measurement) * item.worst_of < alpha:
+        return Outcome.NOT_REPRODUCED, words
+    return Outcome.UNDECIDED, f"{words}, but the worst of {item.worst_of} milestones may be so by chance"
 
 
 def _decided(result: Result, outcome: Outcome, words: str) -> Result:
@@ -211,20 +233,19 @@ def _found(result: Result) -> str:
     return found if result.p_value is None else f"{found}, p = {result.p_value:.2g}"
 
 
-def _needed(claim: Claim, measurement: Measurement, unseen: float, alpha: float, family: int) -> float:
+def _needed(claim: Claim, measurement: Measurement, unseen: float, alpha: float) -> float:
     """Units per method that would decide the claim, and more than there are now.
 
     Args:
         claim: the claim.
         measurement: of the column that decides it.
         unseen: see ``unseen_p``.
-        alpha: level of the test.
-        family: number of claims that share Holm's correction.
+        alpha: level of the test, divided by the number of claims that share Holm's correction.
     """
     first, second = measurement.first, measurement.second
     variance = float(first.var(ddof=1)) + (0.0 if second is None else float(second.var(ddof=1)))
-    samples, wanted = 1 if second is None else 2, alpha / max(1, family)
-    needed = needed_seeds(_margin(claim, measurement), variance, samples=samples, alpha=wanted)
+    samples = 1 if second is None else 2
+    needed = needed_seeds(_margin(claim, measurement), variance, samples=samples, alpha=alpha)
     if unseen >= alpha:  # unseen is a probability to the power of the count
         each = math.log(unseen) / measurement.count
         needed = max(needed, math.ceil(math.log(alpha) / each)) if each < 0.0 else math.inf

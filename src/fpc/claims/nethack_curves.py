@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, table
+from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, pivoted, table
 from fpc.claims.nethack_measures import CLOSE, EXPERIMENT, known, runs, shares
 from fpc.core.statistics import Array
 from fpc.figures.summary import BIN_STEPS, after_warm_up, binned
@@ -34,13 +34,10 @@ def curve(tables: TablesByExperiment, context: ClaimContext, method: str) -> Run
     if games.empty:
         raise NotTestable(f"no games of {method} in training")
     bins = binned(games, budget, ["method"], width=BIN_STEPS)
-    wide = bins.pivot_table(index="seed", columns="step", values="value").dropna(axis=1)
-    if len(wide) < context.minimum_seeds:
-        raise NotTestable(f"{method} has {len(wide)} seed(s); {context.minimum_seeds} are asked for")
-    if wide.shape[1] < FEWEST_BINS:
-        raise NotTestable(f"all seeds of {method} finished games in {wide.shape[1]} bins only")
-    seeds = tuple(int(seed) for seed in wide.index)
-    return Runs(wide.columns.to_numpy(dtype=np.int64), wide.to_numpy(dtype=np.float64), seeds)
+    found = pivoted(bins, context, method)
+    if len(found.steps) < FEWEST_BINS:
+        raise NotTestable(f"all seeds of {method} finished games in {len(found.steps)} bins only")
+    return found
 
 
 def share_of_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fpc.cli.options import Variant, in_project, load_configuration
+from fpc.cli.options import Variant, in_project, load_configuration, output_file
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS, scale_and_variant
 from fpc.workflow.loader import scales, variants
@@ -26,8 +26,11 @@ audit = typer.Typer(no_args_is_help=True, help="Verify artifacts, and trace what
 def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable]:
     """Run tables by results label; without a scale, of every results folder that has a configuration.
 
+    A variant whose configuration is wrong is named on standard error and left out, so that it does not keep
+    anyone from the other results.
+
     Raises:
-        ConfigError: a variant without a scale.
+        ConfigError: a variant without a scale, or the configuration of a scale is wrong.
     """
     if variant and scale is None:
         raise ConfigError("--variant needs --scale")
@@ -38,7 +41,13 @@ def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable
     for folder in sorted(RESULTS.glob("[!.]*")):
         name, overlay = scale_and_variant(folder.name)
         if folder.is_dir() and name in scales() and (not overlay or overlay in variants()):
-            configuration = load_configuration(name, overlay)
+            try:
+                configuration = load_configuration(name, overlay)
+            except ConfigError as error:
+                if not overlay:
+                    raise
+                typer.echo(f"fpc: {folder} is not compared with its configuration: {error}", err=True)
+                continue
             found[configuration.label] = RunTable(configuration)
     return found
 
@@ -147,7 +156,8 @@ def _bar(manifests: list[Path]) -> Iterable[Path]:
 def trace(
     artifact: Annotated[Path, typer.Argument(help="An artifact, one of its files, or a copy of a figure.")],
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the ancestry into this file: .svg, .png or .dot.")
+        Path | None,
+        typer.Option(help="Draw the ancestry into this file: .svg, .png or .dot.", callback=output_file),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

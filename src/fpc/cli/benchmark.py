@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fpc.cli.options import Scale, Variant, load_configuration
+from fpc.cli.options import Scale, Variant, load_configuration, output_file
 from fpc.core.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ def benchmark(
         list[str] | None, typer.Option(help="Only this domain; may be repeated (default: all).")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="Write one row per method, domain and metric to this file instead.")
+        Path | None,
+        typer.Option(
+            help="Write one row per method, domain and metric to this file instead.", callback=output_file
+        ),
     ] = None,
 ) -> None:
     """Compare the methods of each domain: score, difference from vanilla and from the best other, Far kept.

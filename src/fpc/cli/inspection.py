@@ -85,7 +85,8 @@ def status(
     variant: Variant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     watch: Annotated[
-        float | None, typer.Option(help="Refresh at this interval (seconds) until Ctrl-C.", min=0.1)
+        float | None,
+        typer.Option(help="Refresh at this interval (seconds) until Ctrl-C.", min=0.1, max=86400),
     ] = None,
 ) -> None:
     """Show each run's state, progress, speed, attempts and time left, from files alone."""

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from fpc.cli.audit import known_projects
-from fpc.cli.options import in_project
+from fpc.cli.options import in_project, output_folder
 
 
 def export_model(
     artifact: Annotated[
         Path, typer.Argument(help="The folder of a pretrain or finetune run, or one of its files.")
     ],
-    output: Annotated[Path, typer.Argument(help="The folder to write.")],
+    output: Annotated[Path, typer.Argument(help="The folder to write.", callback=output_folder)],
     step: Annotated[
         int | None, typer.Option(help="Milestone of a fine-tuned run (default: the last).")
     ] = None,

@@ -60,6 +60,29 @@ def check_run(
     return wanted
 
 
+def output_file(path: Path | None) -> Path | None:
+    """Check, before any work, that a file can be written here: the callback of options and arguments.
+
+    Raises:
+        ConfigError: it is a folder, or lies below a file.
+    """
+    if path is not None and path.is_dir():
+        raise ConfigError(f"{path} is a folder; give the name of a file")
+    return output_folder(path)
+
+
+def output_folder(path: Path | None) -> Path | None:
+    """Check, before any work, that a folder can be made here.
+
+    Raises:
+        ConfigError: it lies below a file.
+    """
+    above = [] if path is None else [parent for parent in path.resolve().parents if parent.exists()]
+    if above and not above[0].is_dir():
+        raise ConfigError(f"{path} cannot be written, as {above[0]} is a file; choose another place")
+    return path
+
+
 def in_project(path: Path) -> Path:
     """The path relative to the current folder, as the run table writes it.
 

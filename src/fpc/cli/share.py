@@ -9,25 +9,29 @@ from typing import Annotated
 import typer
 
 from fpc.cli.audit import known_projects
-from fpc.cli.options import Scale, Variant, in_project, load_configuration
+from fpc.cli.options import Scale, Variant, in_project, load_configuration, output_folder
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.run_table import closing_row
+
+MANIFEST = "manifest.json"  # how the names of manifests end
 
 
 def _manifests_below(paths: list[Path] | None) -> list[Path]:
     """Manifests at or below these paths (default: all results).
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: one of the paths has none.
     """
-    targets = [in_project(path) for path in paths or [RESULTS]]
-    found = {path for path in targets if path.is_file()}
-    found |= {path for target in targets for path in target.rglob("*manifest.json")}
-    found -= {path for path in found if any(part.startswith(".") for part in path.parts)}
-    if not found:
-        raise ConfigError(f"no manifest below {', '.join(map(str, targets))}; give artifacts below {RESULTS}")
+    found: set[Path] = set()
+    for target in [in_project(path) for path in paths or [RESULTS]]:
+        below = [target, *target.rglob("*")] if target.is_dir() else [target]
+        manifests = {path for path in below if path.name.endswith(MANIFEST) and path.is_file()}
+        manifests -= {path for path in manifests if any(part.startswith(".") for part in path.parts)}
+        if not manifests:
+            raise ConfigError(f"no manifest below {target}; give artifacts below {RESULTS}")
+        found |= manifests
     return sorted(found)
 
 
@@ -46,7 +50,7 @@ def _report(configuration: Configuration) -> Path:
 
 
 def export(
-    crate: Annotated[Path, typer.Argument(help="The zip file to write.")],
+    crate: Annotated[Path, typer.Argument(help="The zip file to write.", callback=output_folder)],
     paths: Annotated[
         list[Path] | None,
         typer.Argument(help="Artifacts, their folders or files (default: the report of --scale)."),

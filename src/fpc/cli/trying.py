@@ -35,6 +35,7 @@ def try_method(
     results/<scale>+<name>; the scale's own runs are shared and not made again. Repeat the command to
     continue an interrupted trial.
     """
+    from fpc.claims.testing import benchmark_of
     from fpc.workflow.trying import trial as trying
 
     asked = trying.Asked(method, option or [], domain or [], scale, seeds, name)
@@ -56,6 +57,10 @@ def try_method(
             err=True,
         )
         raise typer.Exit(code)
-    show_benchmark(trial.configuration, [*trial.experiments])
+    compared = [name for name in trial.experiments if benchmark_of(name) is not None]
+    if compared:
+        show_benchmark(trial.configuration, compared)
+    if others := [name for name in trial.experiments if name not in compared]:
+        typer.echo(f"no table of {', '.join(others)}, whose claims define no BENCHMARK")
     typer.echo(f"figures: results/{label}/figures; claims: results/{label}/claims.md")
     typer.echo(f"this table again, or as CSV: fpc benchmark --scale {scale} --variant {variant}")

@@ -18,12 +18,13 @@ from fpc.lineage.artifact import RUN_PHASES
 
 # Methods of a domain that each make a different kind of artifact.
 DOMAIN_METHODS = (*RUN_PHASES, "evaluate_pi_star", "derived_tables")
+TEMPLATES = "templates"
 IN_TEXT = re.compile(r"fpc(?:\.\w+)+(?::\w+)?")
 
 
 @dataclass(frozen=True)
 class Closure:
-    """What entry points import: own modules by path below ``src/``, and third-party packages by name."""
+    """What entry points import: own modules and templates by path below ``src/``, packages by name."""
 
     modules: frozenset[str]
     packages: frozenset[str]
@@ -54,7 +55,14 @@ def closure(entries: Iterable[str], source: Path, decides: Callable[[str], bool]
             waiting += [(file, "") for file in reached if file not in found]
             if not name.startswith("fpc.") and name != "fpc":
                 packages.add(name.partition(".")[0])
-    return Closure(frozenset(found), frozenset(packages))
+    return Closure(frozenset(found | _templates(found, source)), frozenset(packages))
+
+
+def _templates(modules: Iterable[str], source: Path) -> set[str]:
+    """The files from which modules make pages: those in the folder ``templates`` beside one."""
+    folders = {source / Path(module).parent / TEMPLATES for module in modules}
+    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    return {file.relative_to(source).as_posix() for file in files}
 
 
 def _expanded(entries: Iterable[str], source: Path) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fpc.core.files import sha256_of
-from fpc.lineage.closure import closure
+from fpc.lineage.closure import TEMPLATES, closure
 
 logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -119,11 +119,12 @@ def repository() -> dict[str, str]:
 
 @cache
 def at_start() -> dict[str, str]:
-    """sha256 of every module of this package at the first call, by path below ``src/``.
+    """sha256 of every module and template of this package at the first call, by path below ``src/``.
 
     A run calls this when it opens, so files that change during training do not enter its manifest.
     """
-    return {path.relative_to(SOURCE).as_posix(): sha256_of(path) for path in sorted(PACKAGE.rglob("*.py"))}
+    files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob(f"{TEMPLATES}/*")]
+    return {path.relative_to(SOURCE).as_posix(): sha256_of(path) for path in sorted(files)}
 
 
 def digest_at_start(module: str) -> str | None:

@@ -59,9 +59,9 @@ dvc push
 python docs/generated.py
 ```
 
-and commit the variant's file in `configs/variants/`, the method, `results/{scale}+<variant>/`, `weights/`, `docs/`,
-`dvc.yaml` and `dvc.lock`. This page lists every variant that brings a method and leaves the rest of its
-experiment as it is.
+and commit the variant's file in `configs/variants/`, the method, `results/{scale}+<variant>/`, `weights/`,
+`docs/`, `dvc.yaml` and `dvc.lock`. This page lists every variant that brings a method and leaves the rest of
+its experiment as it is.
 
 ## Cite
 

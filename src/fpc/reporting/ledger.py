@@ -28,8 +28,9 @@ def _rule(context: ClaimContext) -> str:
     """The rule of all claims, in words."""
     return (
         f"A claim is reproduced if its whole bootstrap interval ({context.level:.0%}, interquartile mean "
-        "over seeds) lies in a range that was fixed beforehand and a t-test, adjusted by Holm's procedure "
-        f"for all claims of the domain, agrees (p below {1 - context.level:.2g}); not reproduced if the "
+        "over seeds) lies in a range that was fixed beforehand and a t-test (where seeds succeed or fail as "
+        "a whole, also an exact test), adjusted by Holm's procedure for all claims of the domain, agrees "
+        f"(p below {1 - context.level:.2g}); not reproduced if the "
         "whole interval lies outside; undecided if neither holds. It is not testable if tables, methods or "
         f"steps are missing, or there are fewer than {context.minimum_seeds} seeds per method. Claims marked "
         "*level* compare numbers with the paper's, at scale `paper` only; all others are about order "

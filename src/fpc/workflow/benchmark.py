@@ -16,12 +16,12 @@ from fpc.core.tables import PI_STAR, join
 from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.digests import Digests
 from fpc.lineage.freshness import Freshness
-from fpc.lineage.manifest import read
 from fpc.lineage.verdict import Verdict
 from fpc.reporting.benchmark import Absent, DomainTable, Entrant, Entry, benchmark_table
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load, variants
 from fpc.workflow.run_table import OF_METHODS, RunTable, is_unchanged, run_row
+from fpc.workflow.speeds import measured_seconds
 from fpc.workflow.tables import read_row
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class _Source:
                 reason = "" if wrong.verdict == Verdict.MISSING else next(iter(wrong.reasons), "")
                 absent.append(Absent(len(seeds), str(wrong.verdict), reason))
                 continue
-            seconds.append(float(read(pair[0].manifest).details["metadata"]["seconds"]))
+            seconds += measured_seconds(pair[:1])
             for row in pair:
                 found = read_row(configuration, row, READ)
                 tables.append({name: table.assign(method=entrant.name) for name, table in found.items()})

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fpc import extensions
 from fpc.config.experiment import Experiment
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, describe, unknown
@@ -24,6 +23,7 @@ from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.checkout import require_checkout
 from fpc.workflow.configuration import Configuration, Root
+from fpc.workflow.extending import use_extensions
 from fpc.workflow.yaml_files import read_mapping
 
 CONFIGS = Path("configs")
@@ -115,11 +115,11 @@ def _files(scale: str, variant: str | None, folder: Path) -> list[Path]:
 
 
 def _use_extensions(listed: Any, origin: Origin) -> None:
-    """Make a configuration's extensions importable, before their methods and domains are looked up."""
+    """Import a configuration's extensions, before their methods and domains are looked up."""
     if not isinstance(listed, list) or not all(isinstance(path, str) for path in listed):
         return  # Root's own check says so
     try:
-        extensions.use(listed)
+        use_extensions(listed)
     except ValueError as error:
         raise ConfigError(_at(("extensions",), origin) + f"{error}") from error
 
@@ -275,6 +275,20 @@ def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
             key, _, text = str(error).partition(": ")
             where = _at(("methods", method, section.domain, key), origin) + f"in experiment '{name}': "
             raise ConfigError(where + text) from error
+        _check_changes(configuration, name, method, origin)
+
+
+def _check_changes(configuration: Configuration, name: str, method: str, origin: Origin) -> None:
+    """Check that what a method changes in an experiment is valid there."""
+    where = _at(("methods", method), origin) + f"its finetune_changes for experiment '{name}'"
+    try:
+        configuration.experiment_of(name, method)
+    except ValidationError as error:
+        model = type(configuration.experiments[name])
+        found = "; ".join(f"{'.'.join(path)}: {text}" for path, text in describe(error, model))
+        raise ConfigError(f"{where} are not valid: {found}") from error
+    except Exception as error:
+        raise ConfigError(f"{where} fail: {type(error).__name__}: {error}; correct them") from error
 
 
 def _check_figures(configuration: Configuration, origin: Origin) -> None:

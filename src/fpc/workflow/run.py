@@ -7,6 +7,7 @@ its manifest, to the artifact's folder (:mod:`fpc.workflow.publishing`) and remo
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -102,6 +103,8 @@ class Run:
         if self._first_step is None:
             self._first_step = step if self.attempt > 1 else 0
             self.resumed_from = self._first_step or None
+        # Weights that are not finite are found when the run is published; a report of them must not end it.
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         with suppress(OSError):  # the terminal was closed
             self._show(step, total, metrics)
         written, _ = self._last
@@ -114,12 +117,12 @@ class Run:
             "step": step,
             "total": total,
             "steps_per_second": self.steps_per_second(),
-            "metrics": {name: float(value) for name, value in metrics.items()},
+            "metrics": finite,
             "process": os.getpid(),
         }
         write_json(self.state.parent / "progress.json", progress, durable=False)
-        if metrics:
-            events.append(self.output, step, metrics)
+        if finite:
+            events.append(self.output, step, finite)
 
     def steps_per_second(self) -> float:
         """Steps per second since this attempt's first report."""

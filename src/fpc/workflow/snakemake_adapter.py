@@ -102,7 +102,7 @@ def _set_job_settings(settings: Mapping[str, Any]) -> None:
         if name not in settings:
             continue
         try:
-            valid = 0 < float(settings[name]) < float("inf")
+            valid = not isinstance(settings[name], bool) and 0 < float(settings[name]) < float("inf")
         except (TypeError, ValueError):
             valid = False
         if not valid:

@@ -18,8 +18,8 @@ from fpc.lineage.signing import signature_of
 SOURCE = "src/fpc/"  # path of the package in the crate
 PROJECT_FILES = ("Snakefile", "requirements.lock", "pyproject.toml", "CITATION.cff", "LICENSE", "README.md")
 NEEDED = ("Snakefile", "CITATION.cff")
-WORKFLOW_FILES = ("rules/*.smk", "report/*.rst", "profiles/*/config.yaml", "envs/Dockerfile")
-SOURCE_FILES = ("*.py", "*.j2", "py.typed")
+WORKFLOW_FILES = ("rules/*.smk", "report/*.rst", "profiles/*/*.yaml", "envs/Dockerfile")
+SOURCE_FILES = ("*.py", "*.j2", "*.js", "py.typed")
 ConfigurationFiles = Callable[[str], Iterable[Path]]
 """The files from which the configuration of a results label is read."""
 

@@ -257,7 +257,8 @@ def given_options(method: type[RetentionMethod], texts: Mapping[str, str]) -> Me
     for name, text in texts.items():
         try:
             values[name] = YAML(typ="safe").load(text)
-        except YAMLError as error:
+        # A number, date or tag that is none ends in Python's own errors.
+        except (YAMLError, ValueError, KeyError, RecursionError) as error:
             raise ConfigError(f"--option {name}={text}: is not YAML; put it in quotes") from error
     try:
         return method.Options.model_validate(values)

@@ -160,7 +160,7 @@ def path_of(variant: str) -> Path:
 def options_of(variant: str, method: str) -> dict[str, Any]:
     """A method's options by domain in the variant's file; empty if there is none."""
     path = path_of(variant)
-    return read_mapping(path)["methods"].get(method, {}) if path.exists() else {}
+    return ((read_mapping(path).get("methods") or {}).get(method) or {}) if path.exists() else {}
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def check_free(variant: str, file: Path) -> None:
     if path.exists() and not _is_trial(path):
         raise ConfigError(f"{path} exists and was not written by `fpc try`; choose another --name")
     for other in filter(_is_trial, sorted(VARIANTS.glob("*.yaml"))):
-        for listed in map(Path, read_mapping(other).get("extensions", [])):
+        for listed in map(Path, read_mapping(other).get("extensions") or []):
             if other == path and listed != file:
                 raise ConfigError(f"{path} is the trial of {listed}; choose another --name, or delete it")
             if listed.name == file.name and listed != file:
@@ -213,7 +213,7 @@ def check_free(variant: str, file: Path) -> None:
 
 
 def _is_trial(path: Path) -> bool:
-    return path.read_text(encoding="utf-8").startswith(MARK)
+    return path.read_bytes().startswith(MARK.encode())
 
 
 @contextmanager

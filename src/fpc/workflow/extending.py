@@ -1,0 +1,49 @@
+"""Imports the extensions that a configuration lists, so that a broken file is one message at the start."""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from fpc import extensions
+from fpc.domains.registry import load_domain
+from fpc.retention.registry import load_method
+
+
+def use_extensions(listed: Sequence[str]) -> None:
+    """Make files and folders importable, and import each method and each domain.
+
+    Raises:
+        ValueError: one cannot be used or imported; those that were in use before still are, and no other.
+    """
+    before = extensions.paths()
+    extensions.use(listed)
+    for text in listed:
+        path = Path(text)
+        files = [path] if path.suffix == ".py" else sorted(path.glob("*.py"))
+        try:
+            for file in files:
+                ast.parse(file.read_bytes(), file)
+            if path.suffix == ".py":
+                load_method(path.stem)
+            else:
+                load_domain(path.name)
+        except (Exception, SystemExit) as error:
+            extensions.use_only(before)
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            remedy = "correct it, or remove it from the list"
+            raise ValueError(f"{_place(error, files, path)} cannot be imported: {said}; {remedy}") from error
+
+
+def _place(error: BaseException, files: Sequence[Path], path: Path) -> str:
+    """The file with the line where an exception was raised; the extension's path if it was elsewhere."""
+    if isinstance(error, SyntaxError) and Path(error.filename or "") in files:
+        return f"{error.filename}:{error.lineno}"
+    own = {file.resolve(): file for file in files}
+    frames = [
+        (Path(frame.filename).resolve(), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    places = [f"{own[file]}:{line}" for file, line in frames if file in own]
+    return places[-1] if places else path.as_posix()
