@@ -122,16 +122,23 @@ def test_milestones_of_what_changed_are_measured_like_whole_ones(made: Path, tmp
         pd.testing.assert_frame_equal(*tables)
 
 
-def test_the_first_and_last_milestones_have_more_games_on_the_far_level(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("early", "at_25"), [((10, 25), [1, 0, 1, 0, 1]), ((25, 40), [1])])
+def test_the_first_last_and_last_early_milestones_have_more_games_on_the_far_level(
+    tmp_path: Path, early: tuple[int, ...], at_25: list[int]
+) -> None:
     run = make_run(tmp_path)
     milestones = tmp_path / "finetune" / "milestones"
     shutil.copy(milestones / "step_50.safetensors", milestones / "step_25.safetensors")
-    evaluate(experiment(**EVALUATE | {"episodes": 1, "final_far_episodes": 5}), run)
+    options = experiment(**EVALUATE | {"episodes": 1, "final_far_episodes": 5})
+    finetune = options.finetune.model_copy(update={"early_milestones": early})
+    evaluate(options.model_copy(update={"finetune": finetune}), run)
     table = pd.read_parquet(run.output / "episodes.parquet")
     far = table[(table["probe"] == "level_4") & (table["measure"] == "return")]
     starts = far.groupby("step")["start"].agg(list).to_dict()
-    assert starts == {0: [1, 0, 1, 0, 1], 25: [1], 50: [1, 0, 1, 0, 1]}, "seed 3 begins at the fourth of two"
-    assert far["episode"].tolist() == [0, 1, 2, 3, 4, 0, 0, 1, 2, 3, 4]
+    assert starts == {0: [1, 0, 1, 0, 1], 25: at_25, 50: [1, 0, 1, 0, 1]}, (
+        "seed 3 begins at the fourth of two"
+    )
+    assert far["episode"].tolist() == [0, 1, 2, 3, 4, *range(len(at_25)), 0, 1, 2, 3, 4]
 
 
 def test_fewer_final_games_than_usual_are_refused() -> None:
@@ -349,9 +356,9 @@ def test_the_plan_counts_the_steps_of_the_divergence() -> None:
     }
     more = experiment(**EVALUATE, divergence_steps=5, final_far_episodes=7)
     assert DOMAIN.training_steps(more, "evaluate") == {
-        "environment_steps": milestones * per_milestone + 2 * (3 * 12 + 5 * 6),
+        "environment_steps": milestones * per_milestone + 2 * 3 * 12 + 3 * 5 * 6,
         "updates": 0,
-        "episodes": milestones * 5 + 2 * (3 + 5),
+        "episodes": milestones * 5 + 2 * 3 + 3 * 5,
     }
     unlimited = options.evaluate.model_copy(update={"divergence_steps": None})
     whole = DOMAIN.pi_star_steps(options.model_copy(update={"evaluate": unlimited}))

@@ -198,7 +198,8 @@ class EvaluateOptions(Section):
     final_far_episodes: PositiveInt | None = Field(
         default=None,
         exclude_if=_is_none,  # as retention_entropy_coefficient's
-        description="Games on the Far level with the first and last milestones; null: `episodes`.",
+        description="Games on the Far level with the first and last milestones and the last of "
+        "`finetune.early_milestones`; null: `episodes`.",
     )
     pi_star_episodes: PositiveInt = Field(
         description="Games of each probe for pi* itself, which is measured once: start states in turn, "

@@ -128,9 +128,10 @@ def _evaluate_steps(experiment: NetHackExperiment) -> dict[str, int]:
     far = section.episodes + section.sokoban_episodes
     steps = milestones * (section.episodes * section.max_steps + far * section.far_max_steps)
     more = (section.final_far_episodes or section.episodes) - section.episodes
-    steps += 2 * (section.final_episodes * section.max_steps + more * section.far_max_steps)
+    more *= 2 + len(experiment.finetune.early_milestones[-1:])
+    steps += 2 * section.final_episodes * section.max_steps + more * section.far_max_steps
     steps += milestones * _divergence_steps(experiment)
-    episodes = milestones * (section.episodes + far) + 2 * (section.final_episodes + more)
+    episodes = milestones * (section.episodes + far) + 2 * section.final_episodes + more
     return {"environment_steps": steps, "updates": 0, "episodes": episodes}
 
 

@@ -61,7 +61,8 @@ def evaluate(experiment: NetHackExperiment, run: Run) -> None:
     options = experiment.evaluate
     final_far = options.final_far_episodes or options.episodes
     counts = Counts(options.episodes, options.sokoban_episodes, options.final_episodes, final_far)
-    probes = Probes(experiment, run, counts, {min(milestones), max(milestones)})
+    ends = {min(milestones), max(milestones)}
+    probes = Probes(experiment, run, counts, ends, {*ends, *experiment.finetune.early_milestones[-1:]})
     pi_star = PiStar(cache(probes.is_pi_star), probes.own_starts)  # asked here and in the loop
     to_play = {
         str(step): Wanted(path, probes.requests_at(step))
@@ -75,15 +76,15 @@ def evaluate_pi_star(experiment: NetHackExperiment, run: Run) -> None:
     """Write the same tables for pi* itself, with ``evaluate.pi_star_episodes`` of each probe."""
     count = experiment.evaluate.pi_star_episodes
     counts = Counts(count, count if experiment.evaluate.sokoban_episodes else 0, count, count)
-    probes = Probes(experiment, run, counts, {0})
+    probes = Probes(experiment, run, counts, {0}, {0})
     with probes.playing({"0": Wanted(probes.pi_star, probes.requests_at(0))}) as measure:
         measure_pi_star(experiment.domain, run, probes.pi_star, measure, probes.episodes(0))
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of episodes: at level 1 and on the Far level, in Sokoban; with the final milestones also of
-    `final` games, and on the Far level.
+    """Numbers of episodes: at level 1 and on the Far level, in Sokoban; with some milestones also of `final`
+    games, or more on the Far level.
     """
 
     level: int
@@ -93,7 +94,7 @@ class Counts:
 
 
 class Probes:
-    """The probes of a run's milestones; those at ``final_steps`` have `final` and further Far games too."""
+    """The probes of milestones; at ``final_steps`` also `final` games, at ``far_steps`` more Far games."""
 
     def __init__(
         self,
@@ -101,13 +102,15 @@ class Probes:
         run: Run,
         counts: Counts,
         final_steps: Collection[int],
+        far_steps: Collection[int],
     ) -> None:
         self.experiment, self.run, self.counts = experiment, run, counts
         self.pi_star = run.parents["pretrain"] / POLICY
-        self.final_steps = final_steps
+        self.final_steps, self.far_steps = final_steps, far_steps
         self.far = f"level_{experiment.collect.far_level}"
         self.starts: dict[str, list[int]] = {}  # probe -> index of each episode's start state
         self.final = {FINAL: self._request(counts.final, FINAL, experiment.evaluate.max_steps)}
+        self.more_far: dict[str, Request] = {}
         self.requests = self._probes(run.parents["collect"] / "start_states.json")
         data = run.parents["collect"] / "divergence.safetensors"
         self.divergence: Divergence | None = None
@@ -144,7 +147,8 @@ class Probes:
 
     def requests_at(self, step: int) -> dict[str, Request]:
         """The games of the milestone at ``step``, by probe."""
-        return self.requests | (self.final if step in self.final_steps else {})
+        final = self.final if step in self.final_steps else {}
+        return self.requests | final | (self.more_far if step in self.far_steps else {})
 
     def _probes(self, path: Path) -> dict[str, Request]:
         options = self.experiment.evaluate
@@ -160,7 +164,7 @@ class Probes:
                 starts = [known[index] for index in self.starts[probe]]
                 requests[probe] = self._request(starts[: len(usual)], probe, options.far_max_steps)
                 if most > len(usual):
-                    self.final[probe] = self._request(starts, probe, options.far_max_steps)
+                    self.more_far[probe] = self._request(starts, probe, options.far_max_steps)
         return requests
 
     def is_pi_star(self, path: Path) -> bool:
