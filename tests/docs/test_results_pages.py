@@ -55,6 +55,16 @@ def first_page_fixture() -> Callable[[list[dict[str, Any]]], str]:
     return lambda records: pages.opening(records, all_claims(), "laptop", figures)
 
 
+def test_a_domain_without_a_headline_says_nothing_of_loss(
+    first_page: Callable[[list[dict[str, Any]]], str],
+) -> None:
+    """Its first claim may be about anything, such as what pi* knows."""
+    known = record(all_claims()[0], Outcome.REPRODUCED) | {"domain": "maze", "statement": "pi* knows Far."}
+    page = first_page([known])
+    assert "That fine-tuning loses" not in page
+    assert "| Maze | π\\* knows Far." in page
+
+
 def test_headlines_name_claims_and_figures_of_their_own_domain() -> None:
     claims = {claim.id: claim for claim in all_claims()}
     for headline in HEADLINES:

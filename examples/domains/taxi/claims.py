@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
+from fpc.claims.headlines import Headline
 from fpc.claims.measures import RATE, Runs, before_first_visit, compare, one_sample, runs_of, table
 from fpc.claims.scores import Benchmark, last
 
@@ -77,6 +78,14 @@ BENCHMARK = Benchmark(
     far_kept=kept,
     solved="success on whole games is 0.5 or more",
     threshold=0.5,
+)
+HEADLINE = Headline(
+    DOMAIN,
+    "the taxi",
+    "figure_taxi",
+    loss="taxi_vanilla_forgets_unseen_far",
+    remedy="taxi_bc_above_vanilla",
+    main=("taxi_pi_star_knows_far", "taxi_bc_keeps_far"),
 )
 _claim = partial(claim_of, DOMAIN)
 CLAIMS = (

@@ -2,12 +2,14 @@
 
 They were chosen by what the paper says about the domain, not by their outcomes: ``loss`` is its statement
 that fine-tuning loses what pi* knew, ``remedy`` that a method against forgetting helps. Numbers and verdicts
-come from ``claims.json`` alone.
+come from ``claims.json`` alone. A domain outside the package keeps its ``HEADLINE`` beside its claims.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from fpc.claims.testing import declared
 
 
 @dataclass(frozen=True)
@@ -17,15 +19,14 @@ class Headline:
     domain: str
     title: str  # the domain's name in a sentence
     figure: str
-    loss: str
+    loss: str | None
     remedy: str | None = None  # None where the paper tests no method
     main: tuple[str, ...] = ()  # further claims that the page of results lists
 
     @property
     def claims(self) -> tuple[str, ...]:
         """All its claims, the most important ones first."""
-        first = (self.loss,) if self.remedy is None else (self.loss, self.remedy)
-        return (*first, *self.main)
+        return (*(name for name in (self.loss, self.remedy) if name is not None), *self.main)
 
 
 HEADLINES = (
@@ -100,7 +101,7 @@ HEADLINES = (
 
 
 def headline_of(domain: str, claims: tuple[str, ...]) -> Headline:
-    """The headline of a domain; one without an entry has its first claim and no figure.
+    """The headline of a domain; one that has none is shown by its first claim, without a figure.
 
     Args:
         domain: name of the domain.
@@ -109,4 +110,5 @@ def headline_of(domain: str, claims: tuple[str, ...]) -> Headline:
     for headline in HEADLINES:
         if headline.domain == domain:
             return headline
-    return Headline(domain, domain, "", loss=claims[0])
+    own = declared(domain, "HEADLINE")
+    return own if isinstance(own, Headline) else Headline(domain, domain, "", loss=None, main=claims[:1])

@@ -38,7 +38,13 @@ def claims_of(domain: str) -> tuple[Claim, ...]:
 
 def benchmark_of(domain: str) -> Benchmark | None:
     """``BENCHMARK`` of the domain's module; None if it has no such module, or no benchmark."""
-    return getattr(_module_of(domain), "BENCHMARK", None)
+    found: Benchmark | None = declared(domain, "BENCHMARK")
+    return found
+
+
+def declared(domain: str, name: str) -> Any:
+    """What the domain's module calls ``name``; None if there is no such module, or it has none."""
+    return getattr(_module_of(domain), name, None)
 
 
 def _module_of(domain: str) -> ModuleType | None:

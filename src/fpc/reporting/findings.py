@@ -33,7 +33,7 @@ class Finding:
     @property
     def leads(self) -> tuple[Record, ...]:
         """The one or two claims that stand for the domain."""
-        return tuple(record for record in (self.loss, self.remedy) if record is not None)
+        return tuple(record for record in (self.loss, self.remedy) if record is not None) or self.main[:1]
 
     @property
     def counts(self) -> list[tuple[Outcome, int]]:
@@ -56,7 +56,7 @@ def _finding(domain: str, records: list[Record]) -> Finding:
         domain,
         headline.title,
         headline.figure,
-        known.get(headline.loss),
+        known.get(headline.loss or ""),
         known.get(headline.remedy or ""),
         tuple(known[name] for name in headline.claims if name in known),
         tuple(records),

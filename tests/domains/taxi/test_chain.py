@@ -55,8 +55,9 @@ def test_the_chain_of_this_domain_alone_runs_and_verifies(checkout: Path) -> Non
     assert set(plotted["method"]) == set(METHODS)
     assert set(plotted["group"]) == {"close", "far", "whole"}
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
-    own = [claim["id"] for claim in claims if claim["domain"] == "taxi"]
-    assert own == [claim["id"] for claim in claims[:4]]  # others, not testable here, follow
+    assert [claim["domain"] for claim in claims] == ["taxi"] * 4
+    report = (results / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"That fine-tuning loses what π\* knew is [a-z ]+ on the taxi\.", report)
     manifest = (results / "taxi" / "finetune" / "vanilla" / "seed_0" / "manifest.json").read_text()
     assert "examples/domains/taxi/environment.py" in manifest
 
