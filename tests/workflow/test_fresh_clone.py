@@ -15,8 +15,12 @@ SUFFIXES = (".svg", ".png", ".csv")
 # Results of NetHack and of the sequence of two stages are to be made again, as is what is drawn from all.
 CURRENT = (
     *("figure_3b", "figure_6", "figure_9", "figure_10", "figure_11", "figure_12", "figure_18"),
-    *("figure_apple_retrieval", "film_6"),
+    *("figure_3c", "figure_7", "figure_8", "figure_20"),
+    *("figure_apple_retrieval", "film_6", "film_7"),
 )
+REDRAWN = tuple(
+    name for name in CURRENT if name != "film_7"
+)  # without weights it takes actions from its own CSV
 EXPERIMENTS = ("apple_retrieval", "montezuma", "robotic_sequence", "two_state_mdp")
 VARIANTS = ("taxi",)
 
@@ -78,7 +82,7 @@ def test_a_fresh_clone_has_no_weights_and_nothing_to_do(clone: Path) -> None:
     assert "Nothing to be done" in snakemake(clone, "--dry-run", *targets)
 
 
-@pytest.mark.parametrize("name", CURRENT)
+@pytest.mark.parametrize("name", REDRAWN)
 def test_a_figure_is_drawn_again_byte_for_byte_by_its_rule_alone(clone: Path, name: str) -> None:
     files = {FIGURES / f"{name}{suffix}": (ROOT / FIGURES / f"{name}{suffix}") for suffix in SUFFIXES}
     for path in files:
