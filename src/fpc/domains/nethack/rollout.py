@@ -20,7 +20,7 @@ from fpc.domains.nethack.network import NetHackNetwork
 from fpc.domains.nethack.start_states import StartState
 from fpc.learners.recurrence import unroll
 
-ROWS = 8  # on a CPU, the network is called with a multiple of this many observations
+ROWS = 16  # on a CPU, the network is called with a multiple of this many observations
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def play_games(
 def rows_of(games: int, batch: int, device: torch.device) -> int:
     """Number of observations to call the network with for ``games`` games; the rest are padding.
 
-    Matrix products round a row alike in products of 8, 16, 24, ... rows, but not in those of, say, 1 or 7.
+    Matrix products round a row alike in products of 16, 32, 48, ... rows, but not in those of, say, 1 or 7,
+    nor of 8 where the processor has AVX-512.
     With the padding a game does not depend on how many others are played with it. On a GPU, where the
     kernel follows from the number of rows, that number is always ``batch``; padding costs nothing there.
     """
