@@ -108,11 +108,8 @@ def test_seeds_that_all_succeed_may_hide_one_that_fails() -> None:
     apart = Measurement(np.ones(5), np.zeros(5), **alike)
     (difference,) = judge([claim(apart, above=0.0)], TABLES, CONTEXT)
     assert difference.outcome == Outcome.REPRODUCED  # the worst difference is -1: .5^5
-    pair = [claim(few, name, above=0.5) for name in "ab"]
-    assert [found.outcome for found in judge(pair, TABLES, CONTEXT)] == [
-        Outcome.UNDECIDED
-    ] * 2  # 2 (.5^5) = .062
-    assert judge(pair, TABLES, CONTEXT)[0].needed_seeds == 6
+    for one in judge([claim(few, name, above=0.5) for name in "ab"], TABLES, CONTEXT):
+        assert (one.outcome, one.needed_seeds) == (Outcome.UNDECIDED, 6)  # 2 (.5^5) = .062
 
 
 def test_seeds_that_succeed_or_fail_pay_for_the_other_claims_and_for_the_choice_of_the_milestone() -> None:

@@ -123,6 +123,5 @@ def test_the_profile_sets_how_often_runs_save_and_the_environment_wins(project: 
             check=False,
         )
         assert wrong.returncode == 2
-        assert (
-            f"fpc: --config {given.partition('=')[0]} must be a positive number, not {shown}" in wrong.stderr
-        )
+        name = given.partition("=")[0]
+        assert f"fpc: --config {name} must be a positive number, not {shown}" in wrong.stderr

@@ -15,8 +15,6 @@ from fpc.lineage.artifact import RESULTS
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.run_table import closing_row
 
-MANIFEST = "manifest.json"  # how the names of manifests end
-
 
 def _manifests_below(paths: list[Path] | None) -> list[Path]:
     """Manifests at or below these paths (default: all results).
@@ -26,8 +24,8 @@ def _manifests_below(paths: list[Path] | None) -> list[Path]:
     """
     found: set[Path] = set()
     for target in [in_project(path) for path in paths or [RESULTS]]:
-        below = [target, *target.rglob("*")] if target.is_dir() else [target]
-        manifests = {path for path in below if path.name.endswith(MANIFEST) and path.is_file()}
+        below = target.rglob("*manifest.json") if target.is_dir() else [target]
+        manifests = {path for path in below if path.name.endswith("manifest.json") and path.is_file()}
         manifests -= {path for path in manifests if any(part.startswith(".") for part in path.parts)}
         if not manifests:
             raise ConfigError(f"no manifest below {target}; give artifacts below {RESULTS}")

@@ -61,7 +61,7 @@ def closure(entries: Iterable[str], source: Path, decides: Callable[[str], bool]
 def _templates(modules: Iterable[str], source: Path) -> set[str]:
     """The files from which modules make pages: those in the folder ``templates`` beside one."""
     folders = {source / Path(module).parent / TEMPLATES for module in modules}
-    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    files = [file for folder in folders for file in folder.glob("*")]
     return {file.relative_to(source).as_posix() for file in files}
 
 

@@ -78,7 +78,7 @@ def _tracked() -> set[str] | None:
 def _brings(variant: Configuration) -> bool:
     base = variant.base
     assert base is not None
-    found = [benchmark_of(domain) for domain in {item.domain for item in variant.experiments.values()}]
+    found = [benchmark_of(domain) for domain in variant.domains]
     compared = {one.experiment for one in found if one is not None}
     return any(_new_methods(base, variant, name) for name in compared.intersection(variant.experiments))
 
@@ -111,8 +111,7 @@ class _Source:
         """Domain and benchmark of each experiment that is compared."""
         for table in self._run_tables:
             used = {row.experiment for row in table.rows()}
-            domains = {section.domain for section in table.configuration.experiments.values()}
-            for domain in sorted(domains):
+            for domain in sorted(table.configuration.domains):
                 found = benchmark_of(domain)
                 if found is not None and found.experiment in used:
                     yield domain, found

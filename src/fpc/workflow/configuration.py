@@ -203,6 +203,11 @@ class Configuration:
             return possible
         return tuple(name for name in possible if name in section.methods)
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of the experiments, in their order."""
+        return tuple(dict.fromkeys(section.domain for section in self.experiments.values()))
+
     def options(self, experiment: str, method: str) -> MethodOptions:
         """Options of a method in an experiment: those of its domain, overridden by the experiment's own."""
         section = self.experiments[experiment]

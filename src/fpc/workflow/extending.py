@@ -32,18 +32,25 @@ def use_extensions(listed: Sequence[str]) -> None:
                 load_domain(path.name)
         except (Exception, SystemExit) as error:
             extensions.use_only(before)
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            remedy = "correct it, or remove it from the list"
-            raise ValueError(f"{_place(error, files, path)} cannot be imported: {said}; {remedy}") from error
+            place, remedy = place_in(error, files) or text, "correct it, or remove it from the list"
+            raise ValueError(f"{place} cannot be imported: {in_words(error)}; {remedy}") from error
 
 
-def _place(error: BaseException, files: Sequence[Path], path: Path) -> str:
-    """The file with the line where an exception was raised; the extension's path if it was elsewhere."""
+def place_in(error: BaseException, files: Sequence[Path]) -> str | None:
+    """The one of these files, with the line, in which an exception was raised last; None if in none."""
     if isinstance(error, SyntaxError) and Path(error.filename or "") in files:
         return f"{error.filename}:{error.lineno}"
     own = {file.resolve(): file for file in files}
-    frames = [
-        (Path(frame.filename).resolve(), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    places = [f"{own[file]}:{line}" for file, line in frames if file in own]
-    return places[-1] if places else path.as_posix()
+    frames = traceback.extract_tb(error.__traceback__)
+    found = [(Path(frame.filename).resolve(), frame.lineno) for frame in frames]
+    places = [f"{own[file]}:{line}" for file, line in found if file in own]
+    return places[-1] if places else None
+
+
+def in_words(error: BaseException, with_type: bool = True) -> str:
+    """An exception's type and text in one line."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    if not with_type:
+        return text or name
+    return f"{name}: {text}" if text else name

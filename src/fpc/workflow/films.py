@@ -15,8 +15,7 @@ WEIGHTS = "weights"  # column of a film's plotted data: sha256 of the weights th
 def shown_weights(configuration: Configuration) -> frozenset[str]:
     """sha256 of each file of weights from which a published film of the scale was recorded."""
     films = [name for name in configuration.figure.names if figure_entry(name).recorded]
-    folders = [Row(configuration.label, "figure", name=name).folder for name in films]
-    tables = [folder / f"{name}.csv" for folder, name in zip(folders, films, strict=True)]
+    tables = [Row(configuration.label, "figure", name=name).folder / f"{name}.csv" for name in films]
     return frozenset(
         chain.from_iterable(_weights(path.read_text("utf-8")) for path in tables if path.exists())
     )

@@ -307,7 +307,7 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
 
 def _check_devices(configuration: Configuration, origin: Origin) -> None:
     """Check that only phases that can use a GPU ask for one."""
-    for name in sorted({section.domain for section in configuration.experiments.values()}):
+    for name in sorted(configuration.domains):
         possible = load_domain(name).gpu_phases
         for phase in RUN_PHASES:
             if configuration.plan.device(name, phase) == "cuda" and phase not in possible:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fpc.core.errors import unknown
 from fpc.core.tables import PI_STAR
-from fpc.domains.recording import Published, Runs
+from fpc.domains.recording import SHOWN_SEED, Published, Runs
 from fpc.domains.registry import recorded_tables
 from fpc.figures.catalogue import figure_domain
 from fpc.figures.embedded import SOURCE, read_source
@@ -17,8 +17,6 @@ from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.run_table import matching, parents
-
-SHOWN_SEED = 0
 
 
 def recorded(

@@ -103,8 +103,6 @@ class Run:
         if self._first_step is None:
             self._first_step = step if self.attempt > 1 else 0
             self.resumed_from = self._first_step or None
-        # Weights that are not finite are found when the run is published; a report of them must not end it.
-        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         with suppress(OSError):  # the terminal was closed
             self._show(step, total, metrics)
         written, _ = self._last
@@ -112,6 +110,8 @@ class Run:
         if now - written < self.heartbeat_seconds and step < total:
             return
         self._last = (now, step)
+        # Weights that are not finite are found when the run is published; a report of them must not end it.
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         progress = {
             "time": attempts.now(),
             "step": step,

@@ -16,6 +16,7 @@ from typing import Any
 from fpc.claims.claim import TABLES_READ
 from fpc.config.experiment import Experiment
 from fpc.core.tables import PHASE_OF_TABLE, PI_STAR
+from fpc.domains.recording import SHOWN_SEED
 from fpc.domains.registry import measures_pi_star
 from fpc.figures.catalogue import figure_entry
 from fpc.figures.entry import Entry
@@ -272,7 +273,7 @@ class RunTable:
         return owner.record.kept(row, sizes) | self._in_films(owner, row, sizes)
 
     def _in_films(self, owner: Configuration, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
-        if row.phase != "finetune":
+        if row.phase != "finetune" or SHOWN_SEED not in row.seeds:
             return frozenset()
         if owner.label not in self._shown:
             self._shown[owner.label] = shown_weights(owner)

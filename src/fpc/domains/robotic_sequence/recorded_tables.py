@@ -23,7 +23,7 @@ from fpc.core.milestones import milestone_path
 from fpc.core.tables import FIRST_VISIT, PI_STAR
 from fpc.core.torch_settings import configure_torch
 from fpc.domains.finetuning import POLICY
-from fpc.domains.recording import Published, Runs
+from fpc.domains.recording import SHOWN_SEED, Published, Runs
 from fpc.domains.robotic_sequence.collecting import new_actor
 from fpc.domains.robotic_sequence.config import RoboticSequenceExperiment
 from fpc.domains.robotic_sequence.environment import RoboticSequence
@@ -34,7 +34,6 @@ from fpc.domains.robotic_sequence.probes import observation_digest
 from fpc.learners.sac.networks import Actor
 
 FORGETS = "vanilla"  # the method that decides which milestone is shown
-SEED = 0  # whose attempts are recorded
 START = 0  # the first start state that collect drew, whatever comes of it
 ASKED = ("policy", "seed", "step", "probe", "start", "start_seed", "weights")
 PLAYED = ("digest", "success", "length", "actions")
@@ -80,7 +79,7 @@ def attempts(
     Args:
         experiment: the experiment's configuration section.
         tables: ``episodes`` and ``training`` of all seeds.
-        runs: pretrain and collect, and finetune of each method, of ``SEED``.
+        runs: pretrain and collect, and finetune of each method, of ``SHOWN_SEED``.
         earlier: the rows recorded earlier, as text.
 
     Returns:
@@ -91,7 +90,7 @@ def attempts(
     Raises:
         DataError: weights are neither here nor in ``earlier``, or a seed no longer leads to its start state.
     """
-    shown = {name: tables[name].query(f"seed == {SEED}") for name in ("episodes", "training")}
+    shown = {name: tables[name].query(f"seed == {SHOWN_SEED}") for name in ("episodes", "training")}
     found = lost_far(shown["episodes"], shown["training"])
     if found is None:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -101,7 +100,7 @@ def attempts(
     recorder = _Recorder(experiment, int(starts["stages"][0]), str(starts["observation_sha256"][START]))
     rows = []
     for policy, run, name, at in _policies(runs, step):
-        asked = {"policy": policy, "seed": SEED, "step": at, **common, "weights": run.digest(name)}
+        asked = {"policy": policy, "seed": SHOWN_SEED, "step": at, **common, "weights": run.digest(name)}
         path = run.file(name)
         played = _earlier(earlier, asked, run.folder / name) if path is None else recorder.play(path, asked)
         rows.append(asked | played)

@@ -25,7 +25,7 @@ def claims(configuration: Configuration) -> None:
         seed=section.seed,
         minimum_seeds=section.minimum_seeds,
         paths=table_paths(made_from),
-        domains=tuple(dict.fromkeys(item.domain for item in configuration.experiments.values())),
+        domains=configuration.domains,
     )
 
     def work(run: Run) -> None:

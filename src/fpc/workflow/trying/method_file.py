@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import traceback
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from fpc import extensions
 from fpc.core.errors import ConfigError
 from fpc.retention.interface import MethodOptions, Need, RetentionMethod
 from fpc.retention.registry import load_method
+from fpc.workflow.extending import in_words, place_in
 
 COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 HEAVY = ("torch", "numpy", "pandas", "scipy")
@@ -84,28 +84,15 @@ def method_of(path: Path, name: str, tree: ast.Module) -> type[RetentionMethod]:
 
 def _not_imported(path: Path, tree: ast.Module, error: BaseException) -> str:
     """The message about what was raised while a file was imported, or its method was looked for."""
-    lines = [
-        at.lineno
-        for at in traceback.extract_tb(error.__traceback__)
-        if Path(at.filename).resolve() == path.resolve()
-    ]
-    if lines:
+    place = place_in(error, [path])
+    if place is not None:
         remedy = _remedy_of_name(tree, error) if isinstance(error, NameError) else remedy_of(error)
-        return f"{path}:{lines[-1]}: cannot be imported: {in_words(error)}; {remedy}"
+        return f"{place}: cannot be imported: {in_words(error)}; {remedy}"
     if isinstance(error, ValueError):  # the registry has no such method
         return _none_defined(path, tree)
     classes = [node.lineno for node in tree.body if isinstance(node, ast.ClassDef)]
     text = in_words(error, with_type=False).removeprefix(f"{path.resolve()} ")
     return f"{path}:{classes[-1] if classes else 1}: {text}"
-
-
-def in_words(error: BaseException, with_type: bool = True) -> str:
-    """An exception's type and text in one line."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    if not with_type:
-        return text or name
-    return f"{name}: {text}" if text else name
 
 
 def remedy_of(error: BaseException, otherwise: str = "correct this line") -> str:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from fpc.core.errors import ConfigError
 from fpc.retention.interface import MethodOptions, Need, RetentionBatch, RetentionContext, RetentionMethod
-from fpc.workflow.trying.method_file import in_words, remedy_of
+from fpc.workflow.extending import in_words
+from fpc.workflow.trying.method_file import remedy_of
 from fpc.workflow.trying.students import RUNS, Case
 
 # What is handed out only to a method that declares the need.
