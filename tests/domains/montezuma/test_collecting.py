@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fpc.core.files import read_tensors
+from fpc.core.files import read_tensors, write_tensors
 from fpc.core.milestones import milestone_path
 from fpc.domains.montezuma.collecting import Reservoir
 from fpc.domains.montezuma.expert_frames import read_expert
@@ -85,11 +86,16 @@ def test_fisher_information_is_that_of_the_collected_states(
 def test_kickstarting_from_scratch_has_pi_star_as_its_teacher(project: Path) -> None:
     chosen = experiment(finetune={"steps": 64, "evaluate_every": 64})
     made = collected(chosen, project)
+    pi_star = read_tensors(made["pretrain"] / "policy.safetensors")
+    pi_star["policy.bias"][0] += 2.0  # two untrained networks are almost the same policy
+    write_tensors(made["pretrain"] / "policy.safetensors", pi_star)
     options = load_method("scratch_kickstarting").Options(coefficient=1.0, decay=1.0, floor=0.0)
     run = run_of(project, "finetune", "scratch_kickstarting", **made)
     finetune(chosen, "scratch_kickstarting", options, run)
     table = pd.read_parquet(run.output / "training.parquet")
-    assert (table.loc[table["metric"] == "penalty", "value"] > 0.0).all()
+    teacher, uniform = pi_star["policy.bias"].log_softmax(-1), -math.log(len(pi_star["policy.bias"]))
+    expected = float((teacher.exp() * (teacher - uniform)).sum())  # the learner begins almost uniform
+    first = table.loc[table["metric"] == "penalty"].sort_values("step")["value"].iloc[0]
+    assert first == pytest.approx(expected, rel=0.1)
     start = read_tensors(milestone_path(run.output, 0))
-    pi_star = read_tensors(made["pretrain"] / "policy.safetensors")
     assert not torch.equal(start["policy.weight"], pi_star["policy.weight"])
