@@ -27,7 +27,7 @@ from fpc.reporting.benchmark_pages import benchmark_page
 from fpc.reporting.markdown import Figures, Statement, opening, results_page
 from fpc.workflow.benchmark import benchmark, committed
 from fpc.workflow.loader import load
-from fpc.workflow.output_schemas import fields_table, schema_files
+from fpc.workflow.output_schemas import fields_tables, schema_files
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ROOT / "docs" / "reference" / "command_line.md"
@@ -210,7 +210,7 @@ def pages() -> dict[Path, str]:
         DEVIATIONS: deviations(),
         LICENCES: licences(),
         STATEMENTS: statements(),
-        OUTPUTS: with_table(OUTPUTS, fields_table()),
+        OUTPUTS: with_table(OUTPUTS, "\n\n".join(fields_tables()).splitlines()),
         **{ROOT / path: text for path, text in schema_files().items()},
         RESULTS: results(),
         BENCHMARK: benchmark_page(tables, SCALE),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from fpc.lineage.audit_report import AUDIT_SCHEMA, AuditReport
+from fpc.workflow.schema_tables import Cell, kind, meaning, tables, words
 from fpc.workflow.status_report import STATUS_SCHEMA, StatusReport
 
 FOLDER = Path("docs/reference/schemas")
@@ -43,37 +45,19 @@ def text_of(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def fields_table() -> list[str]:
-    """Lines of Markdown: for each output its types, with a table of key, type and meaning."""
-    lines: list[str] = []
+def fields_tables() -> list[str]:
+    """Markdown, in paragraphs: for each output its types, with a table of their keys."""
+    columns: dict[str, Cell] = {
+        "type": lambda value, required: kind(value).removesuffix(" or null"),  # None is left out
+        "always": lambda value, required: "yes" if required else "no",
+        "meaning": lambda value, required: f"{meaning(value)} {_one_of(value)}".strip(),
+    }
+    parts: list[str] = []
     for command, (identifier, model) in OUTPUTS.items():
         schema = output_schema(identifier, model)
-        definitions = schema.get("$defs", {})
-        lines += [f"## {command}", "", f"`schema` is `{identifier}`.", "", *_table(schema, definitions), ""]
-        for name, definition in definitions.items():
-            if "properties" in definition:
-                table = _table(definition, definitions)
-                lines += [f"### {name}", "", definition["description"], "", *table, ""]
-    return lines[:-1]
+        parts += [f"## {command}", *tables(schema, "### {}", columns)]
+    return parts
 
 
-def _table(definition: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
-    required = definition.get("required", [])
-    rows = ["| key | type | always | meaning |", "|---|---|---|---|"]
-    for key, value in definition["properties"].items():
-        named = definitions.get(value.get("$ref", "").rsplit("/", 1)[-1], value)
-        words = ", ".join(f"`{word}`" for word in named.get("enum", []))
-        meaning = " ".join(filter(None, [value.get("description"), words and f"One of {words}."]))
-        kind = "word" if words else _type(value)
-        rows.append(f"| `{key}` | {kind} | {'yes' if key in required else 'no'} | {meaning} |")
-    return rows
-
-
-def _type(value: dict[str, Any]) -> str:
-    if "$ref" in value:
-        return str(value["$ref"].rsplit("/", 1)[1])
-    if "anyOf" in value:
-        return " or ".join(dict.fromkeys(_type(item) for item in value["anyOf"] if item != {"type": "null"}))
-    if value.get("type") == "array":
-        return f"list of {_type(value['items'])}"
-    return "text" if value.get("type") == "string" else str(value.get("type"))
+def _one_of(value: Mapping[str, Any]) -> str:
+    return f"One of {words(value)}." if words(value) else ""

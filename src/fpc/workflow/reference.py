@@ -16,6 +16,7 @@ from fpc.domains.registry import domain_names, experiment_type
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
 from fpc.workflow.loader import BASE, load
+from fpc.workflow.schema_tables import Cell, bounds, kind, meaning, tables, words
 
 SCHEMA = Path("configs/schema.json")
 REFERENCE = Path("docs/reference/configuration.md")
@@ -125,48 +126,15 @@ def reference() -> str:
 
 
 def _section(title: str, model: type[BaseModel]) -> str:
-    whole = model.model_json_schema()
-    definitions = whole.pop("$defs", {})
-    text = [f"## {title}", _table(whole)]
-    for name, definition in definitions.items():
-        if "properties" in definition:
-            text += [f"### {title}: {name}", definition.get("description", ""), _table(definition)]
-    return "\n\n".join(part for part in text if part)
-
-
-def _table(definition: dict[str, Any]) -> str:
-    lines = ["| key | type | allowed | default | meaning |", "|---|---|---|---|---|"]
-    required = definition.get("required", [])
-    for key, value in definition.get("properties", {}).items():
-        default = "required" if key in required else f"`{json.dumps(value.get('default'))}`"
-        cells = [f"`{key}`", _type(value), _allowed(value), default, value.get("description", "")]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def _type(value: dict[str, Any]) -> str:
-    if "$ref" in value:
-        return f"section {value['$ref'].rsplit('/', 1)[1]}"
-    if "anyOf" in value:
-        return " or ".join(_type(choice) for choice in value["anyOf"])
-    if value.get("type") == "array":
-        inner = value.get("items") or (value.get("prefixItems") or [{}])[0]
-        return f"list of {_type(inner)}"
-    if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
-        return f"mapping to {_type(value['additionalProperties'])}"
-    if "const" in value or "enum" in value:
-        return "word"
-    return str(value.get("type", "any"))
-
-
-def _allowed(value: dict[str, Any]) -> str:
-    words = value.get("enum") or ([value["const"]] if "const" in value else [])
-    if words:
-        return ", ".join(f"`{word}`" for word in words)
-    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    parts = [value, *value.get("anyOf", [])]
-    bounds = [f"{sign} {part[key]:g}" for part in parts for key, sign in signs.items() if key in part]
-    return ", ".join(bounds)
+    columns: dict[str, Cell] = {
+        "type": kind,
+        "allowed": lambda value, required: words(value) or bounds(value),
+        "default": lambda value, required: (
+            "required" if required else f"`{json.dumps(value.get('default'))}`"
+        ),
+        "meaning": meaning,
+    }
+    return "\n\n".join([f"## {title}", *tables(model.model_json_schema(), f"### {title}: {{}}", columns)])
 
 
 def write_reference() -> list[Path]:
