@@ -16,7 +16,7 @@ FIGURES = (
     MontezumaCurves(
         name="figure_6",
         title="Success in the first Far room of Montezuma's Revenge",
-        caption="A coin, an item or another way out, from start states in the room.",
+        caption="Share of attempts that succeed, from start states in the room (environment.goal says at what).",
         experiments=("montezuma",),
         quantity="success",
     ),
