@@ -141,10 +141,10 @@ def test_hidden_passages_are_searched_for_at_the_end_of_a_corridor() -> None:
     assert cell_to_search(level, search) != cell(3, 8)
 
 
-def test_travels_to_stairs_and_takes_them(player: Player) -> None:
-    far = observation(glyphs_of("-------", "|@...>|", "-------"))
-    assert [pressed(player, far) for _ in range(3)] == ["_", ">", "."]
-    assert pressed(player, observation(glyphs_of("-------", "|....@|", "-------"))) == ">"
+def test_walks_to_stairs_and_takes_them(player: Player) -> None:
+    rooms = ["|@...>|", "|.@..>|", "|..@.>|", "|...@>|", "|....@|"]
+    seen = [observation(glyphs_of("-------", room, "-------")) for room in rooms]
+    assert [pressed(player, room) for room in seen] == ["l", "l", "l", "l", ">"]
 
 
 def test_fights_adjacent_monsters_unless_passive_or_peaceful(player: Player) -> None:

@@ -32,7 +32,6 @@ class Level:
         self.actions = 0  # actions on this level
         self.searches = 0  # searches for hidden passages
         self.rests = 0
-        self.travels = 0
         self.forced_actions = 0
 
     def look(self, glyphs: np.ndarray, here: Cell, now: int) -> None:

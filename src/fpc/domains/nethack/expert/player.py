@@ -1,8 +1,9 @@
 """A symbolic NetHack player: explores, descends, fights, prays, eats.
 
 Where possible its choices depend only on what is on the screen, so that a network can clone them. Priorities:
-prompts, emergencies, fights, stairs (with the travel command), the nearest unexplored cell and, as a last
-resort, searching for hidden passages.
+prompts, emergencies, fights, stairs, the nearest unexplored cell and, as a last resort, searching for hidden
+passages. It walks step by step, since the travel command opens a prompt in which no turn passes: networks
+cloned from a player that used it stayed there until their games were stopped.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Player:
             self._survive(view, level)
             or self._fight(view, level)
             or self._recover(view, level)
-            or self._descend(view, level)
+            or self._descend(level)
             or self._explore(level)
             or self._force(level)
             or self._find_hidden(view, level)
@@ -190,19 +191,13 @@ class Player:
             return keys("20s")
         return None
 
-    def _descend(self, view: View, level: Level) -> list[int] | None:
+    def _descend(self, level: Level) -> list[int] | None:
         if level.on(Kind.DOWN):
             return keys(">")
         search = Search(level.here, level.passable, level.doors, level.down & ~(1 << level.here))
         if not search.found:
             return None
-        path = search.path()
-        stairs = level.terrain[divmod(path[-1], WIDTH)] == Kind.DOWN
-        in_the_way = level.monsters or level.passive & neighbours(1 << level.here)
-        if len(path) > 2 and stairs and not in_the_way and level.travels < 4:
-            level.travels += 1
-            return keys("_>.")
-        return self._step(level, path[0])
+        return self._step(level, search.path()[0])
 
     def _explore(self, level: Level) -> list[int] | None:
         frontier = level.frontier & ~level.locked & ~(1 << level.here)
