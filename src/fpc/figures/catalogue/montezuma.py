@@ -16,7 +16,7 @@ FIGURES = (
     MontezumaCurves(
         name="figure_6",
         title="Success in the first Far room of Montezuma's Revenge",
-        caption="Share of attempts that succeed, from start states in the room (environment.goal says at what).",
+        caption="Share of attempts from start states in the room that succeed (at environment.goal).",
         experiments=("montezuma",),
         quantity="success",
     ),
