@@ -59,7 +59,7 @@ def test_what_every_clone_contains_is_small_enough_for_git() -> None:
     for table, row in runs().values():
         sizes = heavy_sizes(read(row.manifest))
         kept |= {f"{row.folder}/{name}": sizes[name] for name in table.kept(row, sizes)}
-    assert sum(kept.values()) < 60_000_000
+    assert sum(kept.values()) < 64_000_000
     assert sum("/nethack/finetune/" in name for name in kept) == 5  # each method's last milestone
     assert "results/laptop/nethack/pretrain/seed_0/policy.safetensors" in kept
 
