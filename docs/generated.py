@@ -110,14 +110,13 @@ def deviations() -> str:
         f"| `{key.removesuffix('.item')}` | `{value}` | {reason.replace('|', '&#124;')} |"
         for key, value, reason in unknown_values()
     ]
-    return with_table(DEVIATIONS, ["| key | ours | why |", "|---|---|---|", *rows])
+    return with_text(DEVIATIONS, "\n".join(["| key | ours | why |", "|---|---|---|", *rows]))
 
 
-def with_table(page: Path, table: list[str]) -> str:
-    """A page with these lines between its markers."""
+def with_text(page: Path, text: str) -> str:
+    """A page with this text between its markers."""
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    lines = "\n".join(table)
-    return f"{before}{BEGIN}\n\n{lines}\n\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}"
 
 
 def licences() -> str:
@@ -126,7 +125,7 @@ def licences() -> str:
     stated = {canonicalize_name(name): text for name, text in sbom["licences"](sbom["bill"]()).items()}
     locked = re.findall(r"^([a-z0-9-]+)==([^ ;]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     rows = [f"| {name} | {version} | {stated.get(name, 'not installed')} |" for name, version in locked]
-    return with_table(LICENCES, ["| package | version | licence |", "|---|---|---|", *rows])
+    return with_text(LICENCES, "\n".join(["| package | version | licence |", "|---|---|---|", *rows]))
 
 
 def statements() -> str:
@@ -210,7 +209,7 @@ def pages() -> dict[Path, str]:
         DEVIATIONS: deviations(),
         LICENCES: licences(),
         STATEMENTS: statements(),
-        OUTPUTS: with_table(OUTPUTS, "\n\n".join(fields_tables()).splitlines()),
+        OUTPUTS: with_text(OUTPUTS, fields_tables()),
         **{ROOT / path: text for path, text in schema_files().items()},
         RESULTS: results(),
         BENCHMARK: benchmark_page(tables, SCALE),

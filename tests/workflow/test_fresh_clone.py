@@ -22,7 +22,11 @@ REDRAWN = tuple(
     name for name in CURRENT if name != "film_7"
 )  # without weights it takes actions from its own CSV
 EXPERIMENTS = (
-    *("apple_retrieval", "montezuma", "nethack", "robotic_sequence", "robotic_sequence_two_stages"),
+    "apple_retrieval",
+    "montezuma",
+    "nethack",
+    "robotic_sequence",
+    "robotic_sequence_two_stages",
     "two_state_mdp",
 )
 VARIANTS = ("taxi",)

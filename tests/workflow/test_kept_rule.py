@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import heavy_sizes, read
 from fpc.workflow.configuration import RecordSection
@@ -83,3 +84,19 @@ def test_a_milestone_that_a_film_shows_is_kept_too(tmp_path: Path, monkeypatch: 
     film.write_text(f"policy,weights\nvanilla,{manifest.subjects[shown]}\n", encoding="utf-8")
     assert RunTable(configuration).kept(row, sizes) == {last, shown}
     assert RunTable(configuration).kept(COLLECT, {}) == set()
+
+
+def test_nothing_is_kept_of_an_experiment_that_is_left_out() -> None:
+    rule = RecordSection(milestones="all", seeds="all", max_file_mb=None, without=("apple_retrieval",))
+    montezuma = Row("tiny", "collect", "montezuma", seeds=(3,))
+    assert rule.kept(FIRST, MILESTONES) == rule.kept(COLLECT, {"expert.safetensors": 1}) == set()
+    assert rule.kept(montezuma, {"expert.safetensors": 1}) == {"expert.safetensors"}
+
+
+def test_an_experiment_that_is_left_out_is_a_configured_one(tmp_path: Path) -> None:
+    for name in ("paper", "demo"):
+        shutil.copy(ROOT / "configs" / f"{name}.yaml", tmp_path)
+    with (tmp_path / "demo.yaml").open("a") as file:
+        file.write("\nrecord: {without: [nethak]}\n")
+    with pytest.raises(ConfigError, match=r"demo\.yaml.*record\.without.*nethak.*Did you mean 'nethack'"):
+        load("demo", folder=tmp_path)

@@ -74,6 +74,7 @@ class RecordSection(Section):
         description="No larger file or folder is kept, of whatever phase (milestones count one by one); in "
         "MB (1,000,000 bytes). `null`: no limit."
     )
+    without: tuple[str, ...] = Field(default=(), description="Experiments of which nothing is kept.")
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -90,6 +91,8 @@ class RecordSection(Section):
             row: the run.
             sizes: bytes of each of its files that git does not hold, by name in the run's folder.
         """
+        if row.experiment in self.without:
+            return frozenset()
         limit = None if self.max_file_mb is None else self.max_file_mb * MB
         outputs = {name: name if MILESTONE.fullmatch(name) else name.partition("/")[0] for name in sizes}
         totals: Counter[str] = Counter()

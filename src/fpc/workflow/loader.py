@@ -79,6 +79,11 @@ def _configuration(
         raise ConfigError(
             _at(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
         )
+    for name in root.record.without:
+        if name not in root.experiments:
+            raise ConfigError(
+                _at(("record", "without"), origin) + unknown("experiment", name, root.experiments)
+            )
     experiments = _chosen(root, origin)
     methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
     configuration = Configuration(

@@ -45,8 +45,8 @@ def text_of(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def fields_tables() -> list[str]:
-    """Markdown, in paragraphs: for each output its types, with a table of their keys."""
+def fields_tables() -> str:
+    """Markdown: for each output its types, with a table of their keys."""
     columns: dict[str, Cell] = {
         "type": lambda value, required: kind(value).removesuffix(" or null"),  # None is left out
         "always": lambda value, required: "yes" if required else "no",
@@ -56,7 +56,7 @@ def fields_tables() -> list[str]:
     for command, (identifier, model) in OUTPUTS.items():
         schema = output_schema(identifier, model)
         parts += [f"## {command}", *tables(schema, "### {}", columns)]
-    return parts
+    return "\n\n".join(parts)
 
 
 def _one_of(value: Mapping[str, Any]) -> str:

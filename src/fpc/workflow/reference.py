@@ -127,12 +127,12 @@ def reference() -> str:
 
 def _section(title: str, model: type[BaseModel]) -> str:
     columns: dict[str, Cell] = {
-        "type": kind,
+        "type": lambda value, required: kind(value),
         "allowed": lambda value, required: words(value) or bounds(value),
         "default": lambda value, required: (
             "required" if required else f"`{json.dumps(value.get('default'))}`"
         ),
-        "meaning": meaning,
+        "meaning": lambda value, required: meaning(value),
     }
     return "\n\n".join([f"## {title}", *tables(model.model_json_schema(), f"### {title}: {{}}", columns)])
 

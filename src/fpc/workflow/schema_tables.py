@@ -39,7 +39,7 @@ def _table(definition: Mapping[str, Any], types: Mapping[str, Any], columns: Map
     return "\n".join([*head, *lines])
 
 
-def kind(value: Mapping[str, Any], _: bool = False) -> str:
+def kind(value: Mapping[str, Any]) -> str:
     """What a value is; types with a table of their own by name."""
     if words(value):
         return "word"
@@ -65,7 +65,7 @@ def bounds(value: Mapping[str, Any]) -> str:
     return ", ".join(f"{sign} {part[key]:g}" for part in parts for key, sign in SIGNS.items() if key in part)
 
 
-def meaning(value: Mapping[str, Any], _: bool = False) -> str:
+def meaning(value: Mapping[str, Any]) -> str:
     """What the key's description says."""
     return str(value.get("description", ""))
 
