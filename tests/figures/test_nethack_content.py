@@ -120,6 +120,17 @@ def test_share_of_games_on_a_level_by_hand() -> None:
     assert depth["value"].tolist() == [1.5]
 
 
+def test_ticks_of_rare_cells_are_not_rounded_to_zero() -> None:
+    data = figure_16.data(ways(), SETTINGS)
+    rare = data["part"] == "share"
+    data.loc[rare, "value"] *= 1e-3
+    figure = figure_16.draw(data, SETTINGS)
+    figure.canvas.draw()
+    ticks = [label.get_text() for label in figure.axes[-1].get_yticklabels()]
+    assert {"0.1%", "1%", "100%"} <= set(ticks)
+    assert "0%" not in ticks
+
+
 def test_games_that_never_leave_a_level_are_drawn() -> None:
     tables = ways()
     tables["dungeon"] = tables["dungeon"][:1]

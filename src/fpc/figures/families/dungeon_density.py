@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fpc.core.tables import EXPERT
@@ -87,13 +87,17 @@ def draw(entry: DungeonDensity, data: pd.DataFrame, settings: FigureSettings) ->
             if index % columns == 0:
                 axes.set_ylabel("deepest dungeon level")
         _axes_limits(grid[0, 0], cells)
-        percent = PercentFormatter(xmax=1.0)
         bar = figure.colorbar(
-            mpl.cm.ScalarMappable(norm, colours), ax=grid, pad=0.01, aspect=30, format=percent
+            mpl.cm.ScalarMappable(norm, colours), ax=grid, pad=0.01, aspect=30, format=_percent
         )
         bar.set_label("share of all games")
         figure.suptitle(entry.title, x=0.01, ha="left")
         return style.finish(figure, settings)
+
+
+def _percent(share: float, position: int) -> str:
+    """A tick of a logarithmic axis, whose low end rounds to 0 with one number of decimals for all."""
+    return f"{100 * share:g}%"
 
 
 def _players(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
