@@ -51,7 +51,7 @@ HEADLINES = (
     Headline(
         "nethack",
         "NetHack",
-        "figure_4",
+        "figure_3a",
         loss="nethack_vanilla_falls_below_pi_star",
         remedy="nethack_kickstarting_above_vanilla",
         main=(
