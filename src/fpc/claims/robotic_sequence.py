@@ -1,7 +1,7 @@
 """Claims about RoboticSequence. Far stages are those that pi* was trained on.
 
 Here: pi* itself, the whole sequence (figure 3c) and kickstarting. Thresholds are explained in
-``robotic_measures``; all were fixed before results were seen.
+``robotic_measures``; all were fixed before the results that they judge were made.
 """
 
 from __future__ import annotations
