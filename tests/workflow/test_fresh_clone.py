@@ -12,7 +12,7 @@ from tests.workflow.chain import BIN, ROOT, environment
 
 FIGURES = Path("results/laptop/figures")
 SUFFIXES = (".svg", ".png", ".csv")
-# NetHack has one seed so far: its figures, and what is drawn from all, are to be made again.
+# NetHack has four seeds so far: its figures, and what is drawn from all, are to be made again.
 CURRENT = (
     *("figure_3b", "figure_6", "figure_9", "figure_10", "figure_11", "figure_12", "figure_18"),
     *("figure_2", "figure_3c", "figure_7", "figure_8", "figure_20"),
