@@ -122,8 +122,7 @@ def test_share_of_games_on_a_level_by_hand() -> None:
 
 def test_ticks_of_rare_cells_are_not_rounded_to_zero() -> None:
     data = figure_16.data(ways(), SETTINGS)
-    rare = data["part"] == "share"
-    data.loc[rare, "value"] *= 1e-3
+    data.loc[data["part"] == "share", "value"] *= 1e-3
     figure = figure_16.draw(data, SETTINGS)
     figure.canvas.draw()
     ticks = [label.get_text() for label in figure.axes[-1].get_yticklabels()]
