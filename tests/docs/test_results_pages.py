@@ -95,8 +95,19 @@ def test_the_page_of_results_explains_every_claim_that_is_not_reproduced() -> No
         if item["verdict"] in ("not_reproduced", "undecided"):
             assert f"- {prose(item['statement'])} " in text
             assert prose(item["reason"]) in text
-        elif item["verdict"] == "not_testable":
-            assert prose(item["statement"]) in text
+
+
+def test_the_page_of_results_names_or_counts_every_claim_that_is_not_testable() -> None:
+    """Few claims with one reason are named, many are counted."""
+    sections = re.findall(
+        r"^### .+: not testable at this scale\n\n((?:- .+\n)+)", plain(RESULTS), re.MULTILINE
+    )
+    assert len(sections) == len({item["domain"] for item in LEDGER if item["verdict"] == "not_testable"})
+    counts = [int(number) for number in re.findall(r": (\d+) claims\.$", "\n".join(sections), re.MULTILINE)]
+    assert min(counts) > pages.FEW
+    untested = [item for item in LEDGER if item["verdict"] == "not_testable"]
+    named = [item for item in untested if any(prose(item["statement"]) in text for text in sections)]
+    assert len(named) + sum(counts) == len(untested)
 
 
 def test_statements_that_no_claim_tests_are_listed_with_their_reasons() -> None:
