@@ -25,7 +25,9 @@ from fpc.cli.main import app
 from fpc.reporting.benchmark import DomainTable, csv_text
 from fpc.reporting.benchmark_pages import benchmark_page
 from fpc.reporting.markdown import Figures, Statement, opening, results_page
-from fpc.workflow.benchmark import benchmark, committed
+from fpc.reporting.variant_results import VariantResults, about, variants_part
+from fpc.workflow.benchmark import benchmark, committed, published
+from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
 from fpc.workflow.output_schemas import fields_tables, schema_files
 
@@ -42,6 +44,7 @@ RESULTS = ROOT / "docs" / "results.md"
 BENCHMARK, BENCHMARK_DATA = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "benchmark.csv"
 FIRST_PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
 FOUND_BEGIN, FOUND_END = "<!-- results:begin, made by docs/generated.py -->", "<!-- results:end -->"
+VARIANT_FILES = ROOT / "configs" / "variants"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = ROOT / "configs" / "paper.yaml"
 BEGIN, END = "<!-- made by docs/generated.py -->", "<!-- end -->"
@@ -159,17 +162,16 @@ def unmeasured() -> dict[str, list[Statement]]:
     return found
 
 
-def ledger() -> list[dict[str, Any]]:
-    """The published ``claims.json``."""
-    records: list[dict[str, Any]] = json.loads(
-        (ROOT / "results" / SCALE / "claims.json").read_text(encoding="utf-8")
-    )
+def ledger(label: str = SCALE) -> list[dict[str, Any]]:
+    """The published ``claims.json`` of a scale or a variant; empty if there is none."""
+    path = ROOT / "results" / label / "claims.json"
+    records: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return records
 
 
-def figures_of(page: Path) -> Figures:
-    """The published figures, as a page links to them."""
-    folder = Path("results") / SCALE / "figures"
+def figures_of(page: Path, label: str = SCALE) -> Figures:
+    """The published figures of a scale or a variant, as a page links to them."""
+    folder = Path("results") / label / "figures"
     above = "../" * (len(page.relative_to(ROOT).parts) - 1)
     return Figures(ROOT / folder, f"{above}{folder.as_posix()}")
 
@@ -181,8 +183,24 @@ def claims() -> list[Claim]:
 
 
 def results() -> str:
-    """The page of results."""
-    return results_page(ledger(), claims(), SCALE, figures_of(RESULTS), unmeasured())
+    """The page of results; the variants' come last."""
+    page = results_page(ledger(), claims(), SCALE, figures_of(RESULTS), unmeasured())
+    return "\n\n".join([page.rstrip("\n"), *variants_part(variant_results())]) + "\n"
+
+
+def variant_results() -> list[VariantResults]:
+    """What the published variants found."""
+    with contextlib.chdir(ROOT):
+        names = published(SCALE)
+        loaded = {name: load(SCALE, name) for name in names}  # a figure or claim may be an extension's
+    return [_variant_results(name, configuration) for name, configuration in loaded.items()]
+
+
+def _variant_results(name: str, configuration: Configuration) -> VariantResults:
+    label = f"{SCALE}+{name}"
+    text = (VARIANT_FILES / f"{name}.yaml").read_text(encoding="utf-8")
+    names, records = configuration.figure.names, tuple(ledger(label))
+    return VariantResults(name, label, about(text), figures_of(RESULTS, label), names, records)
 
 
 def benchmark_tables() -> list[DomainTable]:

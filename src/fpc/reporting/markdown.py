@@ -132,23 +132,28 @@ def _domain(finding: Finding, scale: str, figures: Figures, unmeasured: Sequence
     if picture := figures.drawn(finding.figure):
         yield picture
         yield f"*{text_of(figure_entry(finding.figure).caption)}*"
-    table = ["| the paper | where | measured | seeds | verdict |", "|---|---|---|---|---|"]
-    for record in finding.main:
-        where = f"{record['paper_source']}: {record['paper_value']}"
-        cells = record["statement"], where, _measured(record), seeds_of(record), _verdict(record)
-        table.append(_row(*cells))
-    yield "\n".join(table)
+    yield claims_table(finding.main)
     for outcome in (Outcome.NOT_REPRODUCED, Outcome.UNDECIDED):
         if found := [record for record in finding.records if record["verdict"] == outcome]:
             yield f"### {finding.heading}: {outcome.words}"
-            yield "\n".join(f"- {_explained(record)}" for record in found)
+            yield "\n".join(f"- {explained(record)}" for record in found)
     if found := [record for record in finding.records if record["verdict"] == Outcome.NOT_TESTABLE]:
         yield f"### {finding.heading}: {Outcome.NOT_TESTABLE.words} at this scale"
         yield "\n".join(_reasons(found, scale))
     yield from _not_measured(unmeasured)
 
 
-def _explained(record: Record) -> str:
+def claims_table(records: Iterable[Record]) -> str:
+    """A table with one row per claim: the paper beside what was measured."""
+    table = ["| the paper | where | measured | seeds | verdict |", "|---|---|---|---|---|"]
+    for record in records:
+        where = f"{record['paper_source']}: {record['paper_value']}"
+        cells = record["statement"], where, _measured(record), seeds_of(record), _verdict(record)
+        table.append(_row(*cells))
+    return "\n".join(table)
+
+
+def explained(record: Record) -> str:
     """A claim with its rule and the reason for its verdict, as an item of a list."""
     return text_of(f"{record['statement']} {sentence(record['quantity'])}: {record['reason']}.")
 

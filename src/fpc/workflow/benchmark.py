@@ -50,18 +50,22 @@ def benchmark(
 
 
 def committed(scale: str) -> list[Configuration]:
-    """Variants of a scale that have results and bring a method to a domain with a benchmark.
+    """Variants of a scale that have published results and bring a method to a domain with a benchmark."""
+    found = [load(scale, name) for name in published(scale)]
+    return [variant for variant in found if _brings(variant)]
 
-    In a git repository only variants that it tracks count: a trial of one's own does not change the page.
+
+def published(scale: str) -> list[str]:
+    """Names of the variants of a scale that have results.
+
+    In a git repository only variants that it tracks count: a trial of one's own does not change the pages.
     """
     tracked = _tracked()
-    here = [
+    return [
         name
         for name in variants()
         if (RESULTS / f"{scale}+{name}").is_dir() and (tracked is None or name in tracked)
     ]
-    found = [load(scale, name) for name in here]
-    return [variant for variant in found if _brings(variant)]
 
 
 def _tracked() -> set[str] | None:
