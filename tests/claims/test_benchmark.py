@@ -108,7 +108,7 @@ def test_a_difference_has_its_interval_and_verdict() -> None:
     assert worse.p_value < 0.05
     assert worse.estimate.value == pytest.approx(-0.07)
     assert found["vanilla"].vanilla is None
-    best = {name: line.best.other for name, line in found.items() if line.best is not None}
+    best = {name: line.other.other for name, line in found.items() if line.other is not None}
     assert best == dict.fromkeys(methods, "behavioral_cloning") | {"behavioral_cloning": "ewc"}
 
 
@@ -138,7 +138,7 @@ def test_equal_methods_seldom_differ() -> None:
     found = 0
     for _ in range(60):
         table = small({name: rng.normal(0.5, 0.1, 10) for name in names})
-        words = {each.words for line in table.lines for each in (line.vanilla, line.best) if each is not None}
+        words = {each.words for line in table.lines for each in (line.vanilla, line.other) if each is not None}
         found += bool(words & {"better", "worse"})
     assert found <= 5  # of 60, where 3 may be expected
 
@@ -179,7 +179,7 @@ def test_equal_values_are_not_better() -> None:
 def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
     values = {"vanilla": [0.1] * 5, "ewc": [0.2] * 5, "kickstarting": [0.3] * 5, "episodic_memory": [0.9]}
     table = small(values)
-    best = {name: line.best for name, line in lines_of(table).items()}
+    best = {name: line.other for name, line in lines_of(table).items()}
     assert {name: found.other for name, found in best.items() if found is not None} == {
         "vanilla": "kickstarting",
         "ewc": "kickstarting",
@@ -195,7 +195,7 @@ def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
     }
     assert "not tested, episodic_memory: 1 seed(s); 5 are asked for" in table_text([table])
     few = small({"vanilla": [0.1], "ewc": [0.2]})
-    assert (found := lines_of(few)["vanilla"].best) is not None
+    assert (found := lines_of(few)["vanilla"].other) is not None
     assert found.other == "ewc"
 
 
@@ -249,6 +249,22 @@ def test_runs_that_are_not_current_are_counted() -> None:
     missing = (Absent(2, "missing", ""),)
     text = table_text([small({"vanilla": [0.1] * 5}, [Entrant("ewc", seeds=2, absent=missing)])])
     assert "not current, missing (seeds): ewc 2" in text.splitlines()
+
+
+def test_all_may_be_compared_with_one_method() -> None:
+    methods = ("vanilla", "behavioral_cloning", "ewc", "scratch")
+    table = benchmark_table(entry(ROBOTIC, methods), CONTEXT, against="ewc")
+    compared = {line.entrant.name: line.other for line in table.lines}
+    assert compared.pop("ewc") is None
+    assert compared.keys() == set(methods) - {"ewc"}
+    assert all(found is not None and found.other == "ewc" for found in compared.values())
+    back = benchmark_table(entry(ROBOTIC, methods), CONTEXT, against="vanilla")
+    for line in back.lines:  # the same comparison and family as the column beside it
+        assert line.other == line.vanilla
+    page = benchmark_page([table], "tiny")
+    assert "| minus ewc |" in page
+    assert "(ewc)" not in page.partition("## RoboticSequence")[2]
+    assert "minus_ewc" in set(tidy([table])["metric"])
 
 
 def test_text_page_and_data_have_the_same_numbers() -> None:

@@ -11,6 +11,7 @@ from tests.workflow.chain import ROOT, copy_project
 
 from fpc import extensions
 from fpc.claims.testing import benchmark_of
+from fpc.core.errors import ConfigError
 from fpc.lineage.manifest import read
 from fpc.reporting.benchmark import DomainTable, Line
 from fpc.reporting.benchmark_pages import table_text
@@ -88,6 +89,11 @@ def test_a_variant_s_method_is_listed_beside_the_scale_s(made: Path) -> None:
     both = lines_of(found)
     assert set(both) == {"vanilla", "l2 (mine)"}
     assert benchmark(variant, domains=["nethack"]) == []
+    against = lines_of(benchmark(variant, against="l2 (mine)"))["vanilla"].other
+    assert against is not None
+    assert against.other == "l2 (mine)"
+    with pytest.raises(ConfigError, match="Did you mean 'vanilla'"):
+        benchmark(variant, against="vanila")
     line = both["l2 (mine)"]
     folder = made / "results" / "tiny+mine" / DOMAIN / "finetune" / "l2"
     durations = [

@@ -252,6 +252,12 @@ def test_a_method_from_elsewhere_runs_alone_and_gets_its_verdict(tmp_path: Path)
     assert audited.returncode == 0, audited.stdout
     again = command_in(project, "fpc", "try", *words)
     assert "Nothing to be done" in again.stderr + again.stdout
+    assert "changed nothing" not in again.stdout
+    idle = (*words[:1], "--option", "coefficient=0", *words[3:], "--name", "idle")
+    without = command_in(project, "fpc", "try", *idle, timeout=300)
+    assert without.returncode == 0, without.stderr[-3000:]
+    assert "has no gradient at any student or update that was tried" in without.stdout
+    assert "mine changed nothing on robotic_sequence: all its policies equal vanilla's" in without.stdout
 
 
 def _with_few(text: str) -> str:

@@ -18,7 +18,7 @@ from tests.workflow.broken_methods import (
     with_term,
 )
 
-from fpc.workflow.trying.trial import Asked, prepare
+from fpc.workflow.trying.trial import Asked, plan_text, prepare
 
 DISTANCE = TERM.strip().removesuffix(" * coefficient")
 NEEDS = "needs: ClassVar[frozenset[Need]] = frozenset({Need.TEACHER, Need.ONLINE_OBSERVATIONS})\n"
@@ -26,6 +26,7 @@ FIELD = 'coefficient: NonNegativeFloat = Field(description="Weight of the square
 COLOUR = 'colour: ClassVar[str] = "#56B4E9"\n'
 NO_TERM = f"{COLOUR}    adds_term: ClassVar[bool] = False\n"
 ROOT_OF_KL = replaced(KICKSTARTING, (".mean(-1)\n", ".mean(-1).clamp(min=0).sqrt()\n"))
+CONSTANT = with_term("return batch.outputs.new_full(batch.outputs.shape[:-2], 3.0)")
 LATER = "if batch.update < 1000:\n    return None\n"
 IN_PREPARE = f"        {ANCHORS}"
 
@@ -212,3 +213,30 @@ def test_a_broken_promise_is_found_and_named_rightly(project: Path, name: str) -
     message = message_about(project, name, text, domains)
     assert problem in message
     assert remedy in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "coefficient", "is_idle"),
+    [("pulls", L2, "0.1", False), ("weightless", L2, "0", True), ("constant", CONSTANT, "1", True)],
+)
+def test_a_term_that_never_pulls_is_named_with_the_plan(
+    project: Path, name: str, text: str, coefficient: str, is_idle: bool
+) -> None:
+    path = project.parent / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    trial = prepare(Asked(path, (f"coefficient={coefficient}",), ("apple_retrieval",), "laptop", None, None))
+    assert list(trial.idle) == (["apple_retrieval"] if is_idle else [])
+    assert ("as configured for apple_retrieval: it may change nothing" in plan_text(trial, [])) == is_idle
+
+
+def test_outputs_that_a_learner_does_not_compute_have_their_own_remedy(project: Path) -> None:
+    text = replaced(
+        KICKSTARTING,
+        (
+            "        teacher_outputs = batch.teacher_outputs\n",
+            "        teacher_outputs = batch.teacher_outputs.detach()\n",
+        ),
+    )
+    message = message_about(project, "careless", text, ("apple_retrieval",))
+    assert "batch.teacher_outputs is None where the learner does not compute them" in message
+    assert "src/fpc/retention/kickstarting.py" in message

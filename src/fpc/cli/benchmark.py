@@ -21,6 +21,9 @@ def benchmark(
     domain: Annotated[
         list[str] | None, typer.Option(help="Only this domain; may be repeated (default: all).")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Compare with this method instead of the best other.")
+    ] = None,
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -33,16 +36,19 @@ def benchmark(
     Only current results are used. Without --variant, methods that variants in git bring are compared too.
     """
     configuration = load_configuration(scale, variant)
-    show_benchmark(configuration, domain, csv)
+    show_benchmark(configuration, domain, csv, against)
 
 
 def show_benchmark(
-    configuration: Configuration, domains: Sequence[str] | None, csv: Path | None = None
+    configuration: Configuration,
+    domains: Sequence[str] | None,
+    csv: Path | None = None,
+    against: str | None = None,
 ) -> None:
     """Print the tables of these domains (None: all), or write them as CSV.
 
     Raises:
-        ConfigError: a domain has no table.
+        ConfigError: a domain has no table, or none has the method to compare with.
     """
     from fpc.core.files import write_text
     from fpc.reporting.benchmark import csv_text
@@ -51,7 +57,7 @@ def show_benchmark(
     from fpc.workflow.benchmark import committed
 
     others = committed(configuration.scale) if configuration.base is None else []
-    tables = tables_of(configuration, others, domains)
+    tables = tables_of(configuration, others, domains, against)
     for name in domains or []:
         if name not in [table.domain for table in tables]:
             compared = [table.domain for table in tables_of(configuration, others)]

@@ -37,6 +37,7 @@ def try_method(
     """
     from fpc.claims.testing import benchmark_of
     from fpc.workflow.trying import trial as trying
+    from fpc.workflow.trying.effect import without_effect
 
     asked = trying.Asked(method, option or [], domain or [], scale, seeds, name)
     if plan_only:
@@ -62,5 +63,10 @@ def try_method(
         show_benchmark(trial.configuration, compared)
     if others := [name for name in trial.experiments if name not in compared]:
         typer.echo(f"no table of {', '.join(others)}, whose claims define no BENCHMARK")
+    for domain_name in without_effect(trial):
+        typer.echo(f"{trial.method} changed nothing on {domain_name}: all its policies equal vanilla's")
     typer.echo(f"figures: results/{label}/figures; claims: results/{label}/claims.md")
-    typer.echo(f"this table again, or as CSV: fpc benchmark --scale {scale} --variant {variant}")
+    typer.echo(
+        f"this table again: fpc benchmark --scale {scale} --variant {variant} "
+        "(as data: --csv FILE; against one method: --against ewc)"
+    )

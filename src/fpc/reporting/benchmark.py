@@ -2,8 +2,9 @@
 
 A method's score is an interquartile mean over seeds with its bootstrap interval. That it is better than
 another is a claim "the difference is above 0", judged as all claims are; Holm's procedure adjusts for the
-methods of a table. Against vanilla the claim "the difference is below 0" belongs to the same family. Against
-the best other there is none: the best one of several equal methods is often far above the rest by chance.
+methods of a table. Against vanilla, or a method that is asked for, the claim "the difference is below 0"
+belongs to the same family. Against the best other there is none: the best one of several equal methods is
+often far above the rest by chance.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NEVER = math.inf
 WORDS = {Outcome.REPRODUCED: "better", Outcome.NOT_REPRODUCED: "not better", Outcome.UNDECIDED: "undecided"}
 WORSE = "worse"
 NOT_TESTED = "not tested"
+BOTH_SIDES = "above", "below"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Line:
     seeds: int = 0  # measured
     score: Estimate | None = None
     vanilla: Comparison | None = None  # None for vanilla itself
-    best: Comparison | None = None  # with the best of the others
+    other: Comparison | None = None  # with the best of the others, or with the method that is asked for
     far_kept: Estimate | None = None
     solved_at: float | None = None  # environment steps; NEVER within the run
     reasons: Mapping[str, str] = field(default_factory=dict)  # column -> why it is empty
@@ -108,14 +110,22 @@ class DomainTable:
     level: float
     minimum_seeds: int
     notes: tuple[str, ...] = ()
+    against: str | None = None  # the method that ``Line.other`` compares with; None: the best other
+
+    @property
+    def opponent(self) -> str:
+        """Whom the second comparison is with, in words."""
+        return self.against or "the best other"
 
 
-def benchmark_table(entry: Entry, context: ClaimContext) -> DomainTable:
+def benchmark_table(entry: Entry, context: ClaimContext, against: str | None = None) -> DomainTable:
     """Measure and compare the methods of a domain.
 
     Args:
         entry: the domain's entrants and their tables.
         context: level, resamples and the least number of seeds of a test.
+        against: name of an entrant that the others are compared with, beside vanilla; None: each with the
+            best of the others.
     """
     tables = {entry.benchmark.experiment: entry.tables}
     anyhow = replace(context, minimum_seeds=1)
@@ -125,18 +135,22 @@ def benchmark_table(entry: Entry, context: ClaimContext) -> DomainTable:
         if found is not None:
             courses[entrant.name] = found
     against_vanilla = [(name, VANILLA) for name in courses if name != VANILLA]
-    least = context.minimum_seeds
-    against_best = [(name, other) for name in courses if (other := _best_other(name, lines, least))]
-    with_vanilla = _compared(against_vanilla, courses, entry, context, sides=("above", "below"))
-    with_best = _compared(against_best, courses, entry, context, sides=("above",))
+    with_vanilla = _compared(against_vanilla, courses, entry, context, sides=BOTH_SIDES)
+    if against is None:
+        least = context.minimum_seeds
+        pairs = [(name, other) for name in courses if (other := _best_other(name, lines, least))]
+        with_other = _compared(pairs, courses, entry, context, sides=BOTH_SIDES[:1])
+    else:
+        pairs = [(name, against) for name in courses if name != against]
+        with_other = _compared(pairs, courses, entry, context, sides=BOTH_SIDES)
     done = [
-        replace(line, vanilla=with_vanilla.get(name), best=with_best.get(name))
+        replace(line, vanilla=with_vanilla.get(name), other=with_other.get(name))
         for name, line in lines.items()
     ]
     done.sort(key=lambda line: math.inf if line.score is None else -line.score.value)
     title = headline_of(entry.domain, (entry.domain,)).title.removeprefix("the ")
     settings = context.level, context.minimum_seeds
-    return DomainTable(entry.domain, title, entry.benchmark, tuple(done), *settings, entry.notes)
+    return DomainTable(entry.domain, title, entry.benchmark, tuple(done), *settings, entry.notes, against)
 
 
 def _measured(
@@ -294,7 +308,7 @@ def _tidy_rows(table: DomainTable, line: Line) -> list[dict[str, Any]]:
     metrics: dict[str, dict[str, Any]] = {
         "score": _of_estimate(line.score),
         "minus_vanilla": _of_comparison(line.vanilla),
-        "minus_best_other": _of_comparison(line.best),
+        f"minus_{table.against or 'best_other'}": _of_comparison(line.other),
         "far_kept": _of_estimate(line.far_kept),
         **{name: {"value": value} for name, value in single.items()},
     }

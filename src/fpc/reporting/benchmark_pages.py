@@ -17,7 +17,7 @@ HEADS = (
     "seeds",
     "score",
     "minus vanilla",
-    "minus the best other",
+    "minus {opponent}",
     "Far kept",
     "solved at",
     "min/run",
@@ -35,9 +35,11 @@ much of Far is kept, when the whole task is solved, and what a run costs.
   lies above 0 and that a one-sided t-test agrees, with p adjusted by Holm's procedure for the methods of the
   table; *not better* that the interval does not reach above 0; *undecided* neither. *Worse* than vanilla is
   *better* with the sides exchanged, and both sides count in Holm's procedure. Nothing is called worse than
-  the best other, which is the best partly by chance. With fewer than {minimum} seeds there is an interval and
-  no test: *not tested*. The best other has the highest score among the methods with that many seeds, if there
-  are any. It is the rule of the claims, see [Statistics](explanation/statistics.md#verdicts-about-claims).
+  the best other, which is the best partly by chance. As p is one-sided, it differs in the two rows of a pair.
+  With fewer than {minimum} seeds there is an interval and no test: *not tested*. The best other has the
+  highest score among the methods with that many seeds, if there are any. It is the rule of the claims, see
+  [Statistics](explanation/statistics.md#verdicts-about-claims). `fpc benchmark --against ewc` compares all
+  methods with one that you name, both sides counting.
 - **Far kept**: share of what π\\* can do on Far that is still there; 1 is all of it.
 - **solved at**: the first step at which the mean over seeds reaches the domain's threshold.
 - **min/run**: minutes of fine-tuning per run, from its manifest; a run may have several seeds, and machines
@@ -77,7 +79,7 @@ def table_text(tables: Sequence[DomainTable]) -> str:
 
 def _text_lines(table: DomainTable) -> Iterable[str]:
     yield f"{sentence(table.title)}: {table.benchmark.score}"
-    rows = [HEADS, *map(_cells, table.lines)]
+    rows = [_heads(table), *(_cells(line, table.against) for line in table.lines)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -105,10 +107,18 @@ def _markdown_blocks(table: DomainTable) -> Iterable[str]:
         f"{sentence(name)}: {what}." for name, what in (("score", table.benchmark.score), *_explained(table))
     ]
     yield text_of(f"{' '.join(words)} {_seeds_words(table)}")
-    rows = [HEADS, ("---",) * len(HEADS), *(map(text_of, _cells(line)) for line in table.lines)]
+    rows = [_heads(table), ("---",) * len(HEADS), *_markdown_rows(table)]
     yield "\n".join(f"| {' | '.join(row)} |" for row in rows)
     if remarks := [f"- {text_of(sentence(remark))}" for remark in _remarks(table)]:
         yield "\n".join(remarks)
+
+
+def _markdown_rows(table: DomainTable) -> list[list[str]]:
+    return [[text_of(cell) for cell in _cells(line, table.against)] for line in table.lines]
+
+
+def _heads(table: DomainTable) -> tuple[str, ...]:
+    return tuple(head.format(opponent=table.opponent) for head in HEADS)
 
 
 def _explained(table: DomainTable) -> list[tuple[str, str]]:
@@ -126,14 +136,14 @@ def _range(counts: Sequence[int]) -> str:
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: Line, against: str | None) -> tuple[str, ...]:
     seeds, asked = line.seeds, line.entrant.seeds
     return (
         line.entrant.name,
         f"{seeds}" if seeds == asked else f"{seeds} of {asked}",
         "not current" if line.score is None and line.entrant.absent else estimate_text(line.score),
         _difference(line.vanilla),
-        _difference(line.best, named=True),
+        _difference(line.other, named=against is None),
         estimate_text(line.far_kept),
         _solved(line),
         NOTHING if line.seconds is None else number(line.seconds / 60),
@@ -183,7 +193,7 @@ def _reasons(line: Line) -> Iterable[tuple[str, str]]:
     """What a line lacks, and why; that none of its runs is current is said elsewhere."""
     if line.score is not None or not line.entrant.absent:
         yield from line.reasons.items()
-    for comparison in (line.vanilla, line.best):
+    for comparison in (line.vanilla, line.other):
         if comparison is not None and comparison.words == NOT_TESTED:
             yield NOT_TESTED, comparison.reason
 

@@ -12,6 +12,7 @@ from fpc.claims.claim import ClaimContext
 from fpc.claims.headlines import HEADLINES
 from fpc.claims.scores import VANILLA, Benchmark
 from fpc.claims.testing import benchmark_of
+from fpc.core.errors import ConfigError, unknown
 from fpc.core.tables import PI_STAR, join
 from fpc.lineage.artifact import RESULTS, Row
 from fpc.lineage.digests import Digests
@@ -31,7 +32,10 @@ READ = ("episodes", "training")
 
 
 def benchmark(
-    scale: Configuration, others: Sequence[Configuration] = (), domains: Iterable[str] | None = None
+    scale: Configuration,
+    others: Sequence[Configuration] = (),
+    domains: Iterable[str] | None = None,
+    against: str | None = None,
 ) -> list[DomainTable]:
     """The tables of the benchmark, one per domain that declares one, in the order of ``HEADLINES``.
 
@@ -39,6 +43,11 @@ def benchmark(
         scale: the configuration of a scale. A variant stands for its scale, and is one of ``others``.
         others: variants of the scale; methods that the scale lacks are compared with the scale's own.
         domains: the domains to list; None lists all.
+        against: a method, by its name in the tables, that all are compared with instead of the best other;
+            domains without it are left out.
+
+    Raises:
+        ConfigError: no domain has the method ``against``.
     """
     if scale.base is not None:
         scale, others = scale.base, (scale, *others)
@@ -46,7 +55,19 @@ def benchmark(
     wanted = _ordered({name for name, _ in source.experiments()})
     chosen = wanted if domains is None else [name for name in wanted if name in set(domains)]
     context = _context(scale)
-    return [benchmark_table(entry, context) for name in chosen if (entry := source.entry(name)) is not None]
+    entries = [entry for name in chosen if (entry := source.entry(name)) is not None]
+    if against is not None:
+        entries = _with(against, entries)
+    return [benchmark_table(entry, context, against) for entry in entries]
+
+
+def _with(method: str, entries: Sequence[Entry]) -> list[Entry]:
+    """Those of the domains that have a method."""
+    found = [entry for entry in entries if method in [entrant.name for entrant in entry.entrants]]
+    if entries and not found:
+        names = sorted({entrant.name for entry in entries for entrant in entry.entrants})
+        raise ConfigError(f"--against {method}: {unknown('method of these tables', method, names)}")
+    return found
 
 
 def committed(scale: str) -> list[Configuration]:

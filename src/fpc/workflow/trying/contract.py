@@ -5,17 +5,19 @@ A method may refuse a kind of student in ``prepare`` with a ValueError; that bre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
 
 from fpc.retention.interface import MethodOptions, RetentionMethod
+from fpc.workflow.trying.gradients import has_a_gradient
 from fpc.workflow.trying.probe import Broken, Refused, Trial
 from fpc.workflow.trying.promises import PROMISES
 from fpc.workflow.trying.students import CASES, LIKE, offered
 
-__all__ = ["PROMISES", "Broken", "Refused", "Trial", "check", "small"]
+__all__ = ["PROMISES", "Broken", "Refused", "Trial", "acts", "check", "small"]
 
 SMALL = 8  # upper bound for options that count states or batches
 
@@ -48,10 +50,28 @@ def check(method_class: type[RetentionMethod], options: MethodOptions, case_name
         Broken: the first promise that the method breaks.
         Refused: the method does not serve the named kind of student.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the students are so small that threads only wait for each other
-    try:
+    with _one_thread():
         _check(method_class, options, case_name)
+
+
+def acts(method_class: type[RetentionMethod], options: MethodOptions, case_name: str) -> bool:
+    """Whether a method that adds a term has a gradient anywhere on this kind of student.
+
+    It may have none there and one in a run, as a term that begins at a large distance from pi*.
+    """
+    if not method_class.adds_term:
+        return True
+    with _one_thread():
+        return has_a_gradient(Trial(method_class, options, case_name, CASES[case_name]()))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The students are so small that threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

@@ -141,6 +141,16 @@ def _worst(of: list[Tensor], other: list[Tensor]) -> list[float]:
     return [float(f"{value:.6g}") for value in chosen.flatten().tolist()[:3]]
 
 
+def has_a_gradient(trial: Trial) -> bool:
+    """Whether the term pulls at the student at all, at any update and distance that is looked at."""
+
+    def pulls(place: Place) -> bool:
+        term = place.next_term()
+        return term is not None and any(bool(grad.any()) for grad in trial.gradients(term))
+
+    return _any_place(trial, pulls)
+
+
 def keeps_runs_apart(trial: Trial) -> None:
     """A run's value depends on that run's parameters alone."""
     if not trial.runs:

@@ -128,9 +128,20 @@ class Trial:
             raise self.broken(
                 function,
                 f"fails with {in_words(error)}{when}",
-                remedy_of(error, remedy or "correct this line"),
+                self._remedy(error, remedy or "correct this line"),
                 lines[-1] if lines else None,
             ) from error
+
+    def _remedy(self, error: BaseException, otherwise: str) -> str:
+        """What to do about an error of the method's."""
+        declared = NEEDS_OF["teacher_outputs"] <= self.method_class.needs
+        if declared and "teacher_outputs" in self.lacked and "None" in str(error):
+            return (
+                "batch.teacher_outputs is None where the learner does not compute them (REINFORCE): keep "
+                "context.teacher in prepare, and use its outputs(batch.observations) then, as "
+                "src/fpc/retention/kickstarting.py does"
+            )
+        return remedy_of(error, otherwise)
 
     def context(self) -> RetentionContext:
         """What a learner gives to this method."""

@@ -254,7 +254,10 @@ def continues_after_a_resume(trial: Trial) -> None:
     state = trial.saved(method)
     resumed = trial.new()
     trial.restore(resumed, state)
-    remedy = "put what prepare creates and what changes between updates into state_dict"
+    remedy = (
+        "put what prepare creates and what changes between updates into state_dict (or take it from the "
+        "context of load_state_dict again, such as the teacher)"
+    )
     for update in (*range(2, UPDATES), *LATE):
         first = trial.penalty(method, update)
         again = trial.penalty(

@@ -52,6 +52,7 @@ class Trial:
     experiments: Mapping[str, str]  # domain -> experiment
     refused: Mapping[str, str]  # domain -> why the method cannot be tried there
     checked: Sequence[str]  # kinds of students
+    idle: Sequence[str]  # domains where its term had no gradient wherever it was checked
     replaces: bool  # options of an earlier trial, whose results are then no longer current
 
 
@@ -95,7 +96,7 @@ def prepare(asked: Asked) -> Trial:
         options = {
             domain: given_options(method, _texts(asked.options, domain, found)) for domain in found.served
         }
-        kinds, refused = _checked(method, options, found, base)
+        kinds, refused, idle = _checked(method, options, found, base)
         if not kinds or refused.keys() & set(asked.domains):
             reasons = "; ".join(f"{domain}: {reason}" for domain, reason in refused.items())
             raise ConfigError(f"{asked.path}: cannot be tried: {reasons}")
@@ -106,7 +107,7 @@ def prepare(asked: Asked) -> Trial:
         after = overlay["methods"][file.stem]
         replaces = any(before[domain] != after[domain] for domain in before.keys() & after.keys())
         configuration = variants.write(asked.scale, variant, overlay)
-    return Trial(file.stem, configuration, served, refused, kinds, replaces)
+    return Trial(file.stem, configuration, served, refused, kinds, idle, replaces)
 
 
 def _texts(given: Sequence[str], domain: str, found: variants.Domains) -> dict[str, str]:
@@ -137,17 +138,18 @@ def _checked(
     options: Mapping[str, MethodOptions],
     found: variants.Domains,
     base: Configuration,
-) -> tuple[list[str], dict[str, str]]:
+) -> tuple[list[str], dict[str, str], list[str]]:
     """Check the method on a student of every domain.
 
     Returns:
-        The kinds of students, and why the method is not tried in a domain, for all of these.
+        The kinds of students; why the method is not tried in a domain, for all of these; and the domains
+        where its term had no gradient.
     """
-    from fpc.workflow.trying.contract import Refused, check
+    from fpc.workflow.trying.contract import Refused, acts, check
     from fpc.workflow.trying.students import OF_DOMAIN, OF_LEARNER
 
     kinds: dict[str, None] = {}
-    refused = dict(found.refused)
+    refused, idle = dict(found.refused), []
     for domain, experiment in found.served.items():
         learner = load_domain(base.experiments[experiment].domain).learner.name
         kind = OF_DOMAIN.get(domain) or OF_LEARNER.get(learner, "one run")
@@ -157,7 +159,8 @@ def _checked(
             refused[domain] = f"the method refuses its policy: {error}"
         else:
             kinds[kind] = None
-    return list(kinds), refused
+            idle += [] if acts(method, options[domain], kind) else [domain]
+    return list(kinds), refused, idle
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,15 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
         )
     if absent := _absent(found):
         lines.append(f"weights and data of {absent[0]} are not here: {absent[1]}")
-    lines.append("minutes: on one core, if runs take as long as those of the other methods did")
+    lines.append(
+        "jobs: fine-tuning and evaluation; figures, claims and report follow. minutes: of these jobs on one "
+        "core, if runs take as long as those of the other methods did"
+    )
+    if trial.idle:
+        lines.append(
+            f"the term of {trial.method} has no gradient at any student or update that was tried, as "
+            f"configured for {', '.join(trial.idle)}: it may change nothing there"
+        )
     if trial.replaces:
         path = variants.path_of(str(trial.configuration.variant))
         lines.append(
