@@ -184,6 +184,16 @@ def test_the_contrary_in_another_experiment(name: str) -> None:
     is_contrary(alone(name, with_variant(*VARIANT_CONTRARY[name])))
 
 
+def test_shifts_that_do_not_make_the_gap() -> None:
+    """Where pi* fails on stages that are hardly shifted, something else keeps it from them."""
+    new_heads = {("vanilla", probe): always(0.0, 0.9) for probe in ("0_peg-unplug-side", "1_push-wall")}
+    tables = with_variant("shift_0.01", new_heads)
+    for size in made.SHIFTS:
+        result = alone(f"shift_{size}", tables)
+        assert result.outcome == Outcome.NOT_TESTABLE
+        assert "starts at 0.00 on the shifted stages" in result.reason
+
+
 def test_the_contrary_of_pi_star() -> None:
     tables = made.robotic()
     episodes = tables[made.DOMAIN]["episodes"].copy()

@@ -19,6 +19,7 @@ from fpc.claims.robotic_measures import (
     LOST,
     SHORT,
     VANILLA,
+    Measure,
     at_the_end,
     average,
     course,
@@ -34,6 +35,7 @@ from fpc.core.statistics import Array
 WIDTHS, DEPTHS = (256, 512, 1024), (2, 3, 4)
 RESET = f"{DOMAIN}_reset_heads"
 SIZES = tuple(f"{DOMAIN}_width_{width}_depth_{depth}" for width in WIDTHS for depth in DEPTHS)
+LEAST_SHIFT = f"{DOMAIN}_shift_0.01"
 SMALL, FULL = (f"{DOMAIN}_memory_{size}" for size in (100, 10000))
 
 
@@ -99,21 +101,38 @@ def ewc_with_two_layers(tables: TablesByExperiment, context: ClaimContext) -> Me
     )
 
 
+def after_a_shift(
+    tables: TablesByExperiment, context: ClaimContext, experiment: str, measure: Measure
+) -> Measurement:
+    """A measure of vanilla, if it is the shift that makes the gap.
+
+    A stage has an output head of its own. Where that of a shifted stage is new, pi* fails there at any c.
+    """
+    at_first = course(tables[LEAST_SHIFT], context, VANILLA, "close").values[:, 0]
+    if (start := float(at_first.mean())) < LEARNED:
+        raise NotTestable(
+            f"with c = 0.01 pi* starts at {start:.2f} on the shifted stages, whose output heads are new: the "
+            "shift does not make the gap"
+        )
+    return measure({experiment: tables[experiment]}, context)
+
+
 def _shift(size: str, paper: str, above: float | None, below: float | None) -> Claim:
     when, measure = {
         "none": ("at every milestone", keeps(VANILLA, "far")),
         "partial": ("averaged over training", keeps(VANILLA, "far", take=average)),
         "total": ("at any milestone", keeps(VANILLA, "far", holds="any")),
     }[paper]
+    name = f"{DOMAIN}_shift_{size}"
     return robotic(
         f"shift_{size}",
         f"Observations shifted by c = {size} before the known stages: forgetting is {paper}.",
         ("Figure 22", f"{paper} at c = {size}"),
         f"vanilla's Far success {when}, as a share of pi*'s",
-        measure,
+        partial(after_a_shift, experiment=name, measure=measure),
         above=above,
         below=below,
-        experiments=(f"{DOMAIN}_shift_{size}",),
+        experiments=tuple(dict.fromkeys((name, LEAST_SHIFT))),
     )
 
 
