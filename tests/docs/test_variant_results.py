@@ -29,15 +29,18 @@ def variant(*records: dict[str, Any], names: tuple[str, ...] = ()) -> VariantRes
     return VariantResults("gap", "laptop+gap", "No gap.", Figures(PICTURES, "pictures"), names, records)
 
 
-def test_only_claims_tested_with_own_runs_are_listed() -> None:
+def test_only_claims_about_own_runs_are_listed() -> None:
     mine = entry(0, Outcome.REPRODUCED, (SHARED, OWN))
     theirs = entry(1, Outcome.REPRODUCED, (SHARED,))
     untested = entry(2, Outcome.NOT_TESTABLE, (OWN,), seeds=0)
+    untested |= {"measured": None, "interval": [None, None], "reason": "pi* knows too little"}
     text = "\n\n".join(variants_part([variant(mine, theirs, untested)]))
     assert text.startswith("## Variants\n")
     assert "### Variant `gap`\n\nNo gap.\n`results/laptop+gap/report.html` shows all of it." in text
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == 1
+    assert len(rows) == 2
+    assert rows[1].endswith("| π\\* knows too little |  | not testable |")
+    assert not [line for line in text.splitlines() if line.startswith("- ")]
     assert rows[0].endswith(": 0.25 [0.2, 0.3] | 5 seeds | reproduced |")
 
 

@@ -32,13 +32,13 @@ class VariantResults:
         return [f"{picture}\n\n*{text_of(figure_entry(name).caption)}*" for name, picture in drawn if picture]
 
     @property
-    def measured(self) -> list[Record]:
-        """The claims that were tested with runs of the variant itself, not with those it shares."""
-        own = f"results/{self.label}/"
+    def own(self) -> list[Record]:
+        """The claims about runs of the variant itself, not about those it shares."""
+        folder = f"results/{self.label}/"
         return [
             record
             for record in self.records
-            if record["seeds"] and any(str(path).startswith(own) for path in record["tables"])
+            if any(str(path).startswith(folder) for path in record["tables"])
         ]
 
 
@@ -50,13 +50,13 @@ def about(text: str) -> str:
 
 def variants_part(variants: Sequence[VariantResults]) -> Iterator[str]:
     """Blocks of Markdown: a heading, then each variant that tested a claim or drew a figure."""
-    shown = [variant for variant in variants if variant.measured or variant.pictures]
+    shown = [variant for variant in variants if variant.own or variant.pictures]
     if not shown:
         return
     yield "## Variants"
     yield (
         "A variant is one file in `configs/variants/` that changes the scale; it has its own ledger and "
-        "report, and p is adjusted within it. Only claims that it tested with its own runs are listed."
+        "report, and p is adjusted within it. Only claims about its own runs are listed."
     )
     for variant in shown:
         yield from _variant(variant)
@@ -66,10 +66,12 @@ def _variant(variant: VariantResults) -> Iterator[str]:
     yield f"### Variant `{variant.name}`"
     yield f"{variant.about}\n`results/{variant.label}/report.html` shows all of it.".strip()
     yield from variant.pictures
-    records = variant.measured
+    records = variant.own
     if records:
         yield claims_table(records)
-    if open_ := [record for record in records if record["verdict"] != Outcome.REPRODUCED]:
+    # The table has the reason of what is not testable.
+    said = Outcome.REPRODUCED, Outcome.NOT_TESTABLE
+    if open_ := [record for record in records if record["verdict"] not in said]:
         yield "\n".join(f"- {_verdict(record)}: {explained(record)}" for record in open_)
 
 
