@@ -28,7 +28,7 @@ from fpc.reporting.markdown import Figures, Statement, opening, results_page
 from fpc.reporting.variant_results import VariantResults, about, variants_part
 from fpc.workflow.benchmark import benchmark, committed, published
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.loader import load
+from fpc.workflow.loader import VARIANTS, load
 from fpc.workflow.output_schemas import fields_tables, schema_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +44,6 @@ RESULTS = ROOT / "docs" / "results.md"
 BENCHMARK, BENCHMARK_DATA = ROOT / "docs" / "benchmark.md", ROOT / "docs" / "benchmark.csv"
 FIRST_PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
 FOUND_BEGIN, FOUND_END = "<!-- results:begin, made by docs/generated.py -->", "<!-- results:end -->"
-VARIANT_FILES = ROOT / "configs" / "variants"
 LOCK = ROOT / "requirements.lock"
 CONFIGURATION = ROOT / "configs" / "paper.yaml"
 BEGIN, END = "<!-- made by docs/generated.py -->", "<!-- end -->"
@@ -198,7 +197,7 @@ def variant_results() -> list[VariantResults]:
 
 def _variant_results(name: str, configuration: Configuration) -> VariantResults:
     label = f"{SCALE}+{name}"
-    text = (VARIANT_FILES / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (ROOT / VARIANTS / f"{name}.yaml").read_text(encoding="utf-8")
     names, records = configuration.figure.names, tuple(ledger(label))
     return VariantResults(name, label, about(text), figures_of(RESULTS, label), names, records)
 

@@ -229,6 +229,24 @@ def test_a_term_that_never_pulls_is_named_with_the_plan(
     assert ("as configured for apple_retrieval: it may change nothing" in plan_text(trial, [])) == is_idle
 
 
+def test_a_method_that_refuses_its_own_options_is_not_asked_with_them(project: Path) -> None:
+    """The checks lower counts; with the count that was given, the small student may be too small."""
+    limited = replaced(
+        L2,
+        (FIELD, f"{FIELD}    states: PositiveInt = Field(default=1000, description='Number of states.')\n"),
+        ("NonNegativeFloat\n", "NonNegativeFloat, PositiveInt\n"),
+        (
+            IN_PREPARE,
+            "        if self.options.states > 100:\n            raise ValueError('too few states')\n"
+            f"{IN_PREPARE}",
+        ),
+    )
+    path = project.parent / "limited.py"
+    path.write_text(limited, encoding="utf-8")
+    trial = prepare(Asked(path, ("coefficient=0.1",), ("apple_retrieval",), "laptop", None, None))
+    assert not trial.idle
+
+
 def test_outputs_that_a_learner_does_not_compute_have_their_own_remedy(project: Path) -> None:
     text = replaced(
         KICKSTARTING,

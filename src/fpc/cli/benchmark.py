@@ -61,6 +61,10 @@ def show_benchmark(
     for name in domains or []:
         if name not in [table.domain for table in tables]:
             compared = [table.domain for table in tables_of(configuration, others)]
+            if name in compared:
+                raise ConfigError(
+                    f"--against {against}: {name} does not have this method; leave out one of them"
+                )
             raise ConfigError(f"--domain {name}: {unknown('domain with a benchmark', name, compared)}")
     if csv is None:
         typer.echo(table_text(tables))

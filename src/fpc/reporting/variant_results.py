@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fpc.claims.claim import Outcome
 from fpc.figures.catalogue import figure_entry
-from fpc.reporting.findings import Record
+from fpc.reporting.findings import Record, sentence
 from fpc.reporting.markdown import Figures, claims_table, explained, text_of
 
 COMMENT = re.compile(r"\A(?:# yaml-language-server:.*\n)?((?:# .*\n)+)")
@@ -72,8 +72,6 @@ def _variant(variant: VariantResults) -> Iterator[str]:
     # The table has the reason of what is not testable.
     said = Outcome.REPRODUCED, Outcome.NOT_TESTABLE
     if open_ := [record for record in records if record["verdict"] not in said]:
-        yield "\n".join(f"- {_verdict(record)}: {explained(record)}" for record in open_)
-
-
-def _verdict(record: Record) -> str:
-    return Outcome(record["verdict"]).words.capitalize()
+        yield "\n".join(
+            f"- {sentence(Outcome(record['verdict']).words)}: {explained(record)}" for record in open_
+        )

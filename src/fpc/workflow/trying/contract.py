@@ -62,7 +62,12 @@ def acts(method_class: type[RetentionMethod], options: MethodOptions, case_name:
     if not method_class.adds_term:
         return True
     with _one_thread():
-        return has_a_gradient(Trial(method_class, options, case_name, CASES[case_name]()))
+        for used in (small(options), options):  # with either it may keep its promises, see ``_options_kept``
+            try:
+                return has_a_gradient(Trial(method_class, used, case_name, CASES[case_name]()))
+            except (Broken, Refused):
+                continue
+    return True
 
 
 @contextmanager

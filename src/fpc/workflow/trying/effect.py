@@ -5,10 +5,9 @@ from __future__ import annotations
 from fpc.claims.scores import VANILLA
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import ManifestError, read
+from fpc.workflow.configuration import MILESTONE
 from fpc.workflow.run_table import RunTable
 from fpc.workflow.trying.trial import Trial
-
-MILESTONES = "milestones/"
 
 
 def without_effect(trial: Trial) -> list[str]:
@@ -32,4 +31,4 @@ def _policies(row: Row) -> dict[str, str]:
         subjects = read(row.manifest).subjects
     except ManifestError:
         return {}
-    return {name: digest for name, digest in subjects.items() if name.startswith(MILESTONES)}
+    return {name: digest for name, digest in subjects.items() if MILESTONE.fullmatch(name)}
