@@ -21,11 +21,11 @@ os.environ["MPLBACKEND"] = "agg"  # a notebook's kernel may name one that is not
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh folder with configs/, Snakefile and workflow/, as the current directory."""
+    """A fresh folder with configs/, examples/, Snakefile and workflow/, as the current directory."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copytree(ROOT / "workflow", tmp_path / "workflow", symlinks=True)
     shutil.copy(ROOT / "Snakefile", tmp_path / "Snakefile")
-    shutil.copytree(ROOT / "examples" / "domains", tmp_path / "examples" / "domains")  # a variant names them
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tests" / "tiny.yaml", tmp_path / "configs" / "tiny.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -101,10 +101,15 @@ def _check(extensions: Sequence[str]) -> None:
             raise ValueError(f"{text}: '{name}' is not a name of Python; rename it to letters, digits and _")
         for module in _places(path, package, name):
             own = Path(__file__).parent.joinpath(*module.split(".")[1:])
-            if own.exists() or own.with_suffix(".py").exists():
+            if own.exists() or (own.with_suffix(".py").exists() and not _same(path, own.with_suffix(".py"))):
                 raise ValueError(f"{text}: {module} exists already; rename the {kind}")
         if (other := seen.setdefault((package, name), text)) != text:
             raise ValueError(f"{text} and {other} have the same name; rename one")
+
+
+def _same(path: Path, own: Path) -> bool:
+    """Whether a method's file has been copied into the package as it is; then the package's is imported."""
+    return path.suffix == ".py" and path.read_bytes() == own.read_bytes()
 
 
 def _places(path: Path, package: str, name: str) -> list[str]:
