@@ -132,7 +132,9 @@ def test_a_wrong_extension_is_one_error(project: Path, listed: str, message: str
 def test_a_method_that_the_package_has_taken_over_may_stay_listed(project: Path) -> None:
     (project / "mine").mkdir()
     copied = shutil.copy(ROOT / "src" / "fpc" / "retention" / "ewc.py", project / "mine")
-    (project / "configs" / "variants" / "mine.yaml").write_text("extensions: [mine/ewc.py]\n", encoding="utf-8")
+    (project / "configs" / "variants" / "mine.yaml").write_text(
+        "extensions: [mine/ewc.py]\n", encoding="utf-8"
+    )
     assert rows(load("tiny", "mine"))
     with Path(copied).open("a", encoding="utf-8") as file:
         file.write("# Not the package's any more.\n")
