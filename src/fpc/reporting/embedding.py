@@ -21,7 +21,8 @@ def compact_image(png: bytes) -> bytes:
     with Image.open(BytesIO(png)) as image:
         reduced = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     content = BytesIO()
-    reduced.convert("RGB").save(content, "WEBP", lossless=True, quality=100, method=6)
+    # Quality is effort here: 100 takes twenty times as long for files 2 % smaller.
+    reduced.convert("RGB").save(content, "WEBP", lossless=True, quality=80, method=6)
     return content.getvalue()
 
 
