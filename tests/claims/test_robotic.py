@@ -288,7 +288,7 @@ def test_shape_is_judged_on_shorter_sequences_and_levels_are_not() -> None:
         assert "measured on door-close, window-close, faucet-close" in found[name].reason
     assert "not the paper's" in found["em_falls_on_push_wall"].reason
 
-    demo = smaller(("0_faucet-close", "1_door-close"), (PUSH, WALL))
+    demo = smaller(("0_faucet-close", "1_window-close"), (PUSH, WALL))
     found = outcomes({made.DOMAIN: {"episodes": made.episodes(demo, far=1)}}, context)
     assert "one far stage" in found["em_dips_on_first_far"].reason
     assert found["em_dips_on_last_far"].outcome == Outcome.REPRODUCED
