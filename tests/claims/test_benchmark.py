@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -266,6 +267,26 @@ def test_all_may_be_compared_with_one_method() -> None:
     assert "| minus ewc |" in page
     assert "(ewc)" not in page.partition("## RoboticSequence")[2]
     assert "minus_ewc" in set(tidy([table])["metric"])
+
+
+def test_what_a_variant_brings_is_compared_with_bc_and_ewc() -> None:
+    methods = ("vanilla", "behavioral_cloning", "ewc", "kickstarting")
+    own = entry(ROBOTIC, methods)
+    brought = [replace(one, variant=one.method) if one.method == methods[-1] else one for one in own.entrants]
+    table = benchmark_table(replace(own, entrants=tuple(brought)), CONTEXT)
+    lines = lines_of(table)
+    named = lines["kickstarting"].named
+    assert [found.other for found in named] == ["behavioral_cloning", "ewc"]
+    for found in named:  # as --against would say
+        assert found == lines_of(benchmark_table(own, CONTEXT, found.other))["kickstarting"].other
+        assert found.words == "worse"
+    assert not any(line.named for name, line in lines.items() if name != "kickstarting")
+    (row,) = [
+        row for row in benchmark_page([table], "tiny").splitlines() if row.startswith("| RoboticSequence | ")
+    ]
+    assert row.startswith("| RoboticSequence | kickstarting | -0.77 [")
+    assert row.count(" worse, p = ") == 2
+    assert "beat BC or EWC" not in benchmark_page([benchmark_table(own, CONTEXT)], "tiny")
 
 
 def test_text_page_and_data_have_the_same_numbers() -> None:

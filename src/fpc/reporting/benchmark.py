@@ -30,6 +30,7 @@ WORDS = {Outcome.REPRODUCED: "better", Outcome.NOT_REPRODUCED: "not better", Out
 WORSE = "worse"
 NOT_TESTED = "not tested"
 BOTH_SIDES = "above", "below"
+NAMED = "behavioral_cloning", "ewc"  # the paper's methods that every newcomer is compared with
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Line:
     score: Estimate | None = None
     vanilla: Comparison | None = None  # None for vanilla itself
     other: Comparison | None = None  # with the best of the others, or with the method that is asked for
+    named: tuple[Comparison, ...] = ()  # with ``NAMED``, if a variant brings the method
     far_kept: Estimate | None = None
     solved_at: float | None = None  # environment steps; NEVER within the run
     reasons: Mapping[str, str] = field(default_factory=dict)  # column -> why it is empty
@@ -143,8 +145,11 @@ def benchmark_table(entry: Entry, context: ClaimContext, against: str | None = N
     else:
         pairs = [(name, against) for name in courses if name != against]
         with_other = _compared(pairs, courses, entry, context, sides=BOTH_SIDES)
+    with_named = _with_named(courses, entry, context)
     done = [
-        replace(line, vanilla=with_vanilla.get(name), other=with_other.get(name))
+        replace(
+            line, vanilla=with_vanilla.get(name), other=with_other.get(name), named=with_named.get(name, ())
+        )
         for name, line in lines.items()
     ]
     done.sort(key=lambda line: math.inf if line.score is None else -line.score.value)
@@ -186,6 +191,19 @@ def _measured(
         step = solved_at(rising, benchmark.threshold)
         line = replace(line, solved_at=NEVER if step is None else float(step))
     return line, runs
+
+
+def _with_named(
+    courses: Mapping[str, Runs], entry: Entry, context: ClaimContext
+) -> dict[str, tuple[Comparison, ...]]:
+    """The methods that variants bring, compared with those of ``NAMED`` as ``against`` would compare all."""
+    newcomers = [one.name for one in entry.entrants if one.variant is not None and one.name in courses]
+    opponents = [name for name in NAMED if newcomers and name in courses]
+    found = {}
+    for opponent in opponents:
+        pairs = [(name, opponent) for name in courses if name != opponent]
+        found[opponent] = _compared(pairs, courses, entry, context, sides=BOTH_SIDES)
+    return {name: tuple(found[opponent][name] for opponent in opponents) for name in newcomers}
 
 
 def _best_other(name: str, lines: Mapping[str, Line], least: int) -> str | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from fpc.core.statistics import Estimate
-from fpc.reporting.benchmark import NEVER, NOT_TESTED, Absent, Comparison, DomainTable, Line
+from fpc.reporting.benchmark import NAMED, NEVER, NOT_TESTED, Absent, Comparison, DomainTable, Line
 from fpc.reporting.findings import sentence
 from fpc.reporting.markdown import text_of
 
@@ -49,6 +49,10 @@ Only current results are used: those that the configuration would make now, from
 others are counted below each table, and `fpc status --scale {scale}` lists them. The same numbers, one row
 per method, domain and metric, are in [benchmark.csv](benchmark.csv).
 """
+NEWCOMERS = """## Do they beat BC or EWC?
+
+The methods that variants bring, against two of the paper's. Both sides count in Holm's procedure, among all
+methods of the domain."""
 ADDING = """## Add a row
 
 `fpc try path/to/method.py` runs a method of your own as a variant, and prints its row beside the others';
@@ -98,7 +102,30 @@ def benchmark_page(tables: Sequence[DomainTable], scale: str) -> str:
     blocks = [INTRODUCTION.format(scale=scale, level=first.level, minimum=first.minimum_seeds).rstrip()]
     for table in tables:
         blocks += _markdown_blocks(table)
+    blocks += _newcomers(tables)
     return "\n\n".join([*blocks, ADDING.format(scale=scale)])
+
+
+def _newcomers(tables: Sequence[DomainTable]) -> Iterable[str]:
+    """What a variant's method does against the paper's, if there is one."""
+    rows = [
+        (sentence(table.title), line.entrant.name, *(_against(line, name) for name in NAMED))
+        for table in tables
+        for line in table.lines
+        if line.named
+    ]
+    if rows:
+        heads = ("domain", "method", *(f"minus {name}" for name in NAMED))
+        yield NEWCOMERS
+        yield _markdown_table([heads, ("---",) * len(heads), *rows])
+
+
+def _against(line: Line, opponent: str) -> str:
+    return _difference(next((one for one in line.named if one.other == opponent), None))
+
+
+def _markdown_table(rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(map(text_of, row))} |" for row in rows)
 
 
 def _markdown_blocks(table: DomainTable) -> Iterable[str]:
@@ -107,14 +134,10 @@ def _markdown_blocks(table: DomainTable) -> Iterable[str]:
         f"{sentence(name)}: {what}." for name, what in (("score", table.benchmark.score), *_explained(table))
     ]
     yield text_of(f"{' '.join(words)} {_seeds_words(table)}")
-    rows = [_heads(table), ("---",) * len(HEADS), *_markdown_rows(table)]
-    yield "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [_cells(line, table.against) for line in table.lines]
+    yield _markdown_table([_heads(table), ("---",) * len(HEADS), *lines])
     if remarks := [f"- {text_of(sentence(remark))}" for remark in _remarks(table)]:
         yield "\n".join(remarks)
-
-
-def _markdown_rows(table: DomainTable) -> list[list[str]]:
-    return [[text_of(cell) for cell in _cells(line, table.against)] for line in table.lines]
 
 
 def _heads(table: DomainTable) -> tuple[str, ...]:
