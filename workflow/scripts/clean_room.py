@@ -170,6 +170,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="fpc-clean-room-"))
     try:
         words = prove(folder, options)
+        limit = ", as far as the remote goes" if LACKING in words else ""
+        say(f"clean room: proved for scale {options.scale}{limit} ({words})")
     except Broken as error:
         print(f"clean room: {error}", file=sys.stderr)
         return 1
@@ -178,8 +180,6 @@ def main() -> int:
             print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    limit = ", as far as the remote goes" if LACKING in words else ""
-    say(f"clean room: proved for scale {options.scale}{limit} ({words})")
     return 0
 
 
