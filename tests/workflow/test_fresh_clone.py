@@ -149,3 +149,17 @@ def test_a_trial_says_what_it_needs_of_weights_before_it_runs(clone: Path) -> No
     assert f"{said}: {fetched}" in found.stdout  # the plan
     assert f"{said}; {fetched}, then repeat this command" in found.stderr
     (clone / "configs" / "variants" / "l2.yaml").unlink()
+
+
+def test_after_a_pull_a_method_can_be_tried_in_every_domain(tmp_path: Path) -> None:
+    clone = cloned(tmp_path / "clone")
+    settings = environment(tmp_path)
+    subprocess.run([BIN / "dvc", "pull", "--quiet"], cwd=clone, env=settings, check=True, timeout=300)
+    words = ["examples/methods/l2.py", "--option", "coefficient=0.1", "--plan"]
+    plan = subprocess.run(
+        [BIN / "fpc", "try", *words], cwd=clone, env=settings, capture_output=True, text=True, check=True
+    ).stdout
+    made = dict(re.findall(r"^(\w+) +\d+ +\d+ +\d+ +(\d+) +\d+$", plan, re.MULTILINE))
+    # Nothing of the scale itself is made again.
+    assert made == dict.fromkeys(["apple_retrieval", "robotic_sequence", "nethack", "montezuma"], "0"), plan
+    assert "are not here" not in plan

@@ -12,6 +12,7 @@ RESULTS = Path("results")
 RUN_PHASES = ("pretrain", "collect", "finetune", "evaluate")
 PHASES = (*RUN_PHASES, "figure", "claims", "report")
 FIGURE_SUFFIXES = (".svg", ".png", ".csv")
+GAMES = "games/"  # recorded ones, in a folder
 SEEDS = re.compile(r"(?:seeds?_)?([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
@@ -99,4 +100,13 @@ def command(row: Row) -> str:
 
 def is_heavy(name: str) -> bool:
     """Whether this file of an artifact is kept by DVC instead of git, so that a clone may lack it."""
-    return name.endswith(".safetensors") or name.startswith("games/")
+    return name.endswith(".safetensors") or name.startswith(GAMES)
+
+
+def is_read(phase: str, parent: Row, name: str) -> bool:
+    """Whether a phase reads this heavy file of a parent.
+
+    The games that pi* was cloned from are many, and `collect` takes from them what later phases need. (Where
+    it lists them instead, the phase that reads the list says that they are not here.)
+    """
+    return phase == "collect" or parent.phase != "pretrain" or not name.startswith(GAMES)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fpc.lineage import checks, dvc_lock
 from fpc.lineage.ancestry import is_inside
-from fpc.lineage.artifact import Row
+from fpc.lineage.artifact import Row, is_read
 from fpc.lineage.digests import Digests
 from fpc.lineage.file_status import is_file, status_of, under_link
 from fpc.lineage.manifest import Manifest, ManifestError, UnreadableManifest, heavy_sizes, read
@@ -158,6 +158,14 @@ class Freshness:
         found = self._absence(manifest, absent)
         here = self._kept(manifest).difference(absent)
         return HeavyFiles(len(here), len(found.fetchable), len(found.unkept))
+
+    def lacks(self, parent: Row, phase: str) -> bool:
+        """Whether an artifact is here without files that a phase would read."""
+        manifest = self.manifest(parent.manifest)
+        if isinstance(manifest, ManifestError):
+            return False
+        wanted = [name for name in heavy_sizes(manifest) if is_read(phase, parent, name)]
+        return not all(is_file(f"{parent.folder}/{name}") for name in wanted)
 
     def _absence(self, manifest: Manifest, names: list[str]) -> dvc_lock.Absence:
         kept = self._kept(manifest) if names else frozenset[str]()

@@ -44,7 +44,7 @@ def execute(configuration: Configuration, row: Row, work: Callable[[Run], None])
     if missing := missing_inputs(configuration, [(row.experiment, row.phase)]):
         raise RunError(missing_text(row.title, missing))
     device = device_of(configuration, row)
-    check_parents(fresh, table, made_from, whole=row.phase not in READ_TABLES)
+    check_parents(fresh, table, made_from, None if row.phase in READ_TABLES else row.phase)
     fresh.digests.save()
     with open_run(row, section, made_from, device) as run:
         work(run)
@@ -65,14 +65,14 @@ def device_of(configuration: Configuration, row: Row) -> Device:
     return device
 
 
-def check_parents(fresh: Freshness, table: RunTable, made_from: Iterable[Row], *, whole: bool) -> None:
+def check_parents(fresh: Freshness, table: RunTable, made_from: Iterable[Row], phase: str | None) -> None:
     """Check that a row's parents are current; otherwise the row would not be current either.
 
     Args:
         fresh: freshness of the project's artifacts.
         table: the project's run table.
         made_from: the row's parents.
-        whole: also require that none of their files is absent.
+        phase: the row's, if it reads weights or data: then what it reads of them has to be here.
 
     Raises:
         RunError: a parent is not current, or lacks files.
@@ -81,7 +81,7 @@ def check_parents(fresh: Freshness, table: RunTable, made_from: Iterable[Row], *
         if not parent.manifest.exists():
             continue  # open_run says which command makes it
         found = fresh.of(parent)
-        if not found.is_current or (whole and found.verdict == Verdict.ABSENT):
+        if not found.is_current or (phase is not None and fresh.lacks(parent, phase)):
             raise RunError(
                 f"{parent.folder}: {found.reasons[0]}. Fix this before making anything from it: "
                 f"{_remedy(fresh, _first_outdated(fresh, table, parent))}"

@@ -15,7 +15,6 @@ from fpc.domains.registry import load_domain
 from fpc.lineage.artifact import Row
 from fpc.lineage.dvc_lock import weights_record
 from fpc.lineage.freshness import freshness
-from fpc.lineage.verdict import Verdict
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import load
@@ -192,7 +191,9 @@ def parts(trial: Trial) -> list[Part]:
         minutes = sum(known) / 60 if len(known) == len(seconds) else None
         runs = [row for row in own if row.phase == "finetune"]
         read = [row for row in others if row.phase in ("pretrain", "collect")] if waiting else []
-        absent = tuple(row for row in read if fresh.of(row).verdict == Verdict.ABSENT)
+        absent = tuple(
+            row for row in read if any(fresh.lacks(row, phase) for phase in ("finetune", "evaluate"))
+        )
         shared = len(others) - len(lacking)
         found.append(Part(domain, len(runs), len(waiting), shared, len(lacking), minutes, absent))
     return found
