@@ -281,6 +281,9 @@ def test_what_a_variant_brings_is_compared_with_bc_and_ewc() -> None:
         assert found == lines_of(benchmark_table(own, CONTEXT, found.other))["kickstarting"].other
         assert found.words == "worse"
     assert not any(line.named for name, line in lines.items() if name != "kickstarting")
+    data = tidy([table]).set_index(["method", "metric"])["words"]
+    assert data["kickstarting", "minus_ewc"] == data["kickstarting", "minus_behavioral_cloning"] == "worse"
+    assert ("vanilla", "minus_ewc") not in data.index
     (row,) = [
         row for row in benchmark_page([table], "tiny").splitlines() if row.startswith("| RoboticSequence | ")
     ]

@@ -328,6 +328,7 @@ def _tidy_rows(table: DomainTable, line: Line) -> list[dict[str, Any]]:
         "minus_vanilla": _of_comparison(line.vanilla),
         f"minus_{table.against or 'best_other'}": _of_comparison(line.other),
         "far_kept": _of_estimate(line.far_kept),
+        **{f"minus_{one.other}": _of_comparison(one) for one in line.named},
         **{name: {"value": value} for name, value in single.items()},
     }
     columns = {"score": "score", "far_kept": "Far kept", "solved_at": "solved"}
