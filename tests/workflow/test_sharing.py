@@ -16,8 +16,9 @@ from fpc.cli.audit import known_projects
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import Row
 from fpc.lineage.manifest import read
+from fpc.workflow.dvc_record import targets, unsound
 from fpc.workflow.loader import load
-from fpc.workflow.run_table import parents, rows
+from fpc.workflow.run_table import RunTable, parents, rows
 
 OVERLAY = """\
 extensions: [mine/l2.py]
@@ -105,6 +106,17 @@ def test_what_a_variant_changes_is_its_own(project: Path) -> None:
     assert seeds == {(0,): "tiny", (1,): "tiny+mine"}
     overlay.write_text("experiments: {two_state_mdp: {pretrain: {updates: 7}}}\n", encoding="utf-8")
     assert {row.label for row in rows(load("tiny", "mine"))} == {"tiny+mine"}
+
+
+def test_runs_that_a_variant_shares_are_recorded_with_their_scale(project: Path) -> None:
+    overlay = project / "configs" / "variants" / "mine.yaml"
+    overlay.write_text("experiments: {two_state_mdp: {finetune: {milestones: 8}}}\n", encoding="utf-8")
+    configuration = load("tiny", "mine")
+    groups = targets(configuration)
+    assert {row.label for group in groups.values() for row in group} == {"tiny+mine"}
+    assert "weights/tiny+mine/two_state_mdp/finetune.dvc" in groups
+    assert "weights/tiny+mine/two_state_mdp/pretrain.dvc" not in groups
+    assert unsound(RunTable(configuration), groups) == {}  # what is shared is not asked about
 
 
 @pytest.mark.parametrize(

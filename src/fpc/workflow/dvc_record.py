@@ -180,7 +180,8 @@ def unsound(table: RunTable, groups: Mapping[str, list[Row]]) -> dict[str, list[
     stage = {row: name for name, group in groups.items() for row in group}
     for name, group in groups.items():  # parents before children
         own = [problem for row in group for problem in problems(fresh, table, row)]
-        read_by = {stage[parent] for row in group for parent in table.parents(row)}
+        # What a variant shares is recorded with its scale.
+        read_by = {stage[parent] for row in group for parent in table.parents(row) if parent in stage}
         if own := own or [f"made from {other}" for other in groups if other in read_by and other in found]:
             found[name] = own
     fresh.digests.save()
