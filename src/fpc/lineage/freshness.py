@@ -153,8 +153,7 @@ class Freshness:
 
     def _heavy(self, manifest: Manifest) -> HeavyFiles:
         """How many of the files that git does not hold are here."""
-        folder = manifest.path.parent
-        absent = [name for name in heavy_sizes(manifest) if not is_file(f"{folder}/{name}")]
+        absent = _absent(manifest)
         found = self._absence(manifest, absent)
         here = self._kept(manifest).difference(absent)
         return HeavyFiles(len(here), len(found.fetchable), len(found.unkept))
@@ -164,8 +163,7 @@ class Freshness:
         manifest = self.manifest(parent.manifest)
         if isinstance(manifest, ManifestError):
             return False
-        wanted = [name for name in heavy_sizes(manifest) if is_read(phase, parent, name)]
-        return not all(is_file(f"{parent.folder}/{name}") for name in wanted)
+        return any(is_read(phase, parent, name) for name in _absent(manifest))
 
     def _absence(self, manifest: Manifest, names: list[str]) -> dvc_lock.Absence:
         kept = self._kept(manifest) if names else frozenset[str]()
@@ -183,6 +181,12 @@ class Freshness:
         """An artifact of a known scale that its configuration does not ask for."""
         if manifest.run["label"] in self._projects:
             yield Verdict.STALE, "the configuration no longer asks for it"
+
+
+def _absent(manifest: Manifest) -> list[str]:
+    """Those of an artifact's files that git does not hold and that are not here."""
+    folder = manifest.path.parent
+    return [name for name in heavy_sizes(manifest) if not is_file(f"{folder}/{name}")]
 
 
 def judged(finding: Finding, found: Iterator[tuple[Verdict, str]]) -> Finding:

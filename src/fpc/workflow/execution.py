@@ -99,7 +99,7 @@ def _remedy(fresh: Freshness, row: Row) -> str:
     if not row.manifest.exists():
         return f"make {row.folder}: {command(row)}"
     match fresh.of(row).verdict:
-        case Verdict.ABSENT if fresh.of(row).heavy.not_kept:
+        case Verdict.ABSENT if fresh.of(row).heavy.not_kept and not fresh.of(row).heavy.to_fetch:
             return f"not all of its files are kept; delete {row.manifest} and make it again: {command(row)}"
         case Verdict.ABSENT:
             return f"fetch it (dvc pull), or delete {row.manifest} and make it again: {command(row)}"

@@ -191,9 +191,7 @@ def parts(trial: Trial) -> list[Part]:
         minutes = sum(known) / 60 if len(known) == len(seconds) else None
         runs = [row for row in own if row.phase == "finetune"]
         read = [row for row in others if row.phase in ("pretrain", "collect")] if waiting else []
-        absent = tuple(
-            row for row in read if any(fresh.lacks(row, phase) for phase in ("finetune", "evaluate"))
-        )
+        absent = tuple(row for row in read if fresh.lacks(row, "finetune"))  # nor does `evaluate` read more
         shared = len(others) - len(lacking)
         found.append(Part(domain, len(runs), len(waiting), shared, len(lacking), minutes, absent))
     return found
