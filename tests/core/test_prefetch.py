@@ -88,9 +88,11 @@ def test_the_thread_ends_when_closed_and_when_no_longer_used() -> None:
         return {thread for thread in threading.enumerate() if thread.name.startswith("prefetch")}
 
     before = threads()
-    closed, unused = Prefetched(Squares()), Prefetched(Squares())
+    source = Squares()
+    closed, unused = Prefetched(source), Prefetched(Squares())
     closed.next(), unused.next()
     assert len(threads() - before) == 2
+    wait_for(source, 2)  # else closing cancels the reading ahead
     closed.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         closed.next(), closed.next()
