@@ -11,6 +11,7 @@ import pytest
 from fpc.claims import measures
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, Outcome, Result
 from fpc.claims.judging import judge, p_value_of
+from fpc.claims.unvisited import before_first_visit, difference_before_visits
 from fpc.core.tables import NO_START, PI_STAR
 
 CONTEXT = ClaimContext("laptop", resamples=500)
@@ -176,6 +177,31 @@ def test_a_change_from_pi_star_has_pi_stars_own_error() -> None:
     assert blind / repeats > 0.08
 
 
+def test_more_seeds_do_not_make_up_for_too_few_episodes_of_pi_star() -> None:
+    rng = np.random.default_rng(0)
+    seeds, pi_star = rng.normal(0.6, 0.02, 5), rng.normal(0.0, 1.0, 20)
+    (fixed,) = judge([claim(Measurement(seeds, pi_star - pi_star.mean(), reference=True))], TABLES, CONTEXT)
+    assert (fixed.outcome, fixed.needed_seeds) == (Outcome.UNDECIDED, None)
+    assert "that needs more of pi*'s own episodes, not only more seeds" in fixed.reason
+    (grows,) = judge([claim(Measurement(seeds, pi_star - pi_star.mean()))], TABLES, CONTEXT)
+    assert grows.needed_seeds is not None
+
+
+def test_episodes_of_pi_star_are_averaged_not_trimmed() -> None:
+    """The middle half of pi*'s games that are won nine times in ten is 1."""
+    games, seeds = np.array([1.0] * 18 + [0.0] * 2), np.array([0.85, 0.9, 0.9, 0.9, 0.95])
+    (result,) = judge([claim(Measurement(seeds, games, reference=True), above=-0.5)], TABLES, CONTEXT)
+    assert result.measured == pytest.approx(0.0)
+
+
+def test_seeds_that_are_all_alike_hide_others_beside_pi_stars_episodes_too() -> None:
+    games = np.array([1.0] * 58 + [0.5] * 2)
+    found = Measurement(np.array([0.97, 1.0, 1.0, 0.97, 1.0]), games, limits=(0.0, 1.0), reference=True)
+    (result,) = judge([claim(found, above=-0.1)], TABLES, CONTEXT)
+    assert (result.outcome, p_value_of(claim(found, above=-0.1), found) < 1e-3) == (Outcome.UNDECIDED, True)
+    assert "all look alike" in result.reason
+
+
 def episodes(values: dict[tuple[str, int, int, int], float]) -> pd.DataFrame:
     """(method, seed, step, start) -> success."""
     rows = [
@@ -211,10 +237,23 @@ def test_seeds_with_start_states_of_their_own_are_compared_in_pairs() -> None:
 
 
 def test_pi_star_is_averaged_by_start_state() -> None:
-    values = {(PI_STAR, 0, 0, start): float(start) for start in (0, 1, 2)}
+    values = {(PI_STAR, 0, 0, start): float(start) for start in range(5)}
     table = pd.concat([episodes(values), episodes({(PI_STAR, 0, 0, 2): 4.0})])
     found = measures.pi_star_by_start({"episodes": table}, probe="level_4")
-    assert (found.first.tolist(), found.unit) == ([0.0, 1.0, 3.0], "start state")
+    assert (found.first.tolist(), found.unit) == ([0.0, 1.0, 3.0, 3.0, 4.0], "start state")
+
+
+def test_few_start_states_are_no_sample_of_others() -> None:
+    """Two start states: the unit is a round of one episode from each; the rest does not count."""
+    parts = [
+        {(PI_STAR, 0, 0, 0): 1.0, (PI_STAR, 0, 0, 1): 0.0},
+        {(PI_STAR, 0, 0, 0): 1.0, (PI_STAR, 0, 0, 1): 1.0},
+    ]
+    table = pd.concat([episodes(part).assign(episode=index) for index, part in enumerate(parts)])
+    table = pd.concat([table, episodes({(PI_STAR, 0, 0, 0): 0.0}).assign(episode=2)])
+    found = measures.pi_star_by_start({"episodes": table}, probe="level_4")
+    assert (found.first.tolist(), found.unit) == ([0.5, 1.0], "round")
+    assert found.note == "5 episodes from 2 start states"
 
 
 def visits(steps: dict[int, int]) -> pd.DataFrame:
@@ -228,9 +267,28 @@ def test_far_is_measured_before_the_first_visit() -> None:
     curve = {0: 1.0, 100: 0.6, 200: 0.3, 300: 0.9}
     table = {("vanilla", seed, step, 0): value for seed in range(5) for step, value in curve.items()}
     tables = {"episodes": episodes(table), "training": visits({0: 250, 1: 101, 2: 201, 3: 299})}
-    runs = measures.before_first_visit(tables, CONTEXT, "vanilla", "level_4")
+    runs = before_first_visit(tables, CONTEXT, "vanilla", "level_4")
     assert runs.first.tolist() == [1.0] * 5
     assert runs.last.tolist() == [0.3, 0.6, 0.3, 0.3, 0.9]  # seed 4 never gets there
     early = {**tables, "training": visits({0: 250, 1: 99})}
     with pytest.raises(NotTestable, match="4 of 5 seeds"):
-        measures.before_first_visit(early, CONTEXT, "vanilla", "level_4")
+        before_first_visit(early, CONTEXT, "vanilla", "level_4")
+
+
+def test_two_methods_are_read_at_the_same_step_before_either_visits_far() -> None:
+    falls = {0: 1.0, 100: 0.6, 200: 0.3, 300: 0.1}
+    courses = {"vanilla": falls, "bc": dict.fromkeys(falls, 1.0)}
+    table = {
+        (name, seed, step, 0): value
+        for name, course in courses.items()
+        for seed in range(5)
+        for step, value in course.items()
+    }
+    training = pd.concat([visits({0: 250, 1: 350, 2: 350}), visits({0: 350, 1: 150}).assign(method="bc")])
+    tables = {"episodes": episodes(table), "training": training}
+    bc, vanilla = (measures.runs_of(tables, CONTEXT, name, probe="level_4") for name in ("bc", "vanilla"))
+    found = difference_before_visits(tables, CONTEXT, ("bc", "vanilla"), (bc, vanilla), "level_4")
+    assert found.first == pytest.approx([0.7, 0.4, 0.9, 0.9, 0.9])  # at 200, 100 and 300 steps
+    early = {**tables, "training": pd.concat([training, visits({3: 50})])}
+    with pytest.raises(NotTestable, match="4 of 5 pairs of seeds"):
+        difference_before_visits(early, CONTEXT, ("bc", "vanilla"), (bc, vanilla), "level_4")

@@ -163,7 +163,7 @@ def test_a_short_budget_decides_what_does_not_speak_of_long_runs() -> None:
 def test_a_pi_star_hardly_better_than_a_random_policy_has_nothing_to_forget() -> None:
     found = verdicts(random_success=0.65)
     assert found["vanilla_forgets_far"].outcome == Outcome.NOT_TESTABLE
-    assert "pi* is 0.15 above a random policy in the room (pi* 0.80, random 0.65)" in (
+    assert "pi* is 0.15 above a random policy in the room (pi* 0.80, random 0.65; 5 episodes)" in (
         found["vanilla_forgets_far"].reason
     )
     assert found["pi_star_knows_far"].outcome == Outcome.NOT_REPRODUCED

@@ -185,6 +185,21 @@ CONTRARY: dict[str, dict[str, Any]] = {
 }
 
 
+def test_an_early_peak_is_not_sought_late_in_training() -> None:
+    late = {0: 5000, 300: 5000, 330: 9000, 360: 4000, 470: 4000}
+    found = verdicts(only="ewc_rises_then_decays", **course("ewc", late))["ewc_rises_then_decays"]
+    assert (found.outcome, found.measured) == (Outcome.NOT_REPRODUCED, pytest.approx(0.0, abs=0.01))
+
+
+def test_both_rises_between_thirds_count() -> None:
+    """The surer rise does not make up for the other; a seed's own smaller one is not taken."""
+    name = "kickstarting_return_keeps_rising"
+    found = verdicts(only=name, **course("kickstarting", {0: 5000, 150: 9000, 320: 9000, 470: 8000}))[name]
+    assert found.outcome == Outcome.NOT_REPRODUCED
+    assert found.measured is not None
+    assert found.measured < 0.0
+
+
 @pytest.mark.parametrize("name", CONTRARY)
 def test_the_contrary_is_not_reproduced(name: str) -> None:
     result = verdicts(only=name, **CONTRARY[name])[name]

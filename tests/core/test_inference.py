@@ -89,6 +89,18 @@ def test_needed_seeds_at_the_ends() -> None:
     assert needed_seeds(1.0, 0.0, samples=1, alpha=ALPHA) == 2.0
 
 
+def test_needed_seeds_against_a_reference_that_does_not_grow() -> None:
+    """By simulation: pi* is measured in 20 blocks, the method in more and more seeds."""
+    found = int(needed_seeds(1.0, 1.0, samples=1, alpha=ALPHA, reference=(2.0, 20)))
+    assert found > needed_seeds(1.0, 1.0, samples=1, alpha=ALPHA)
+    rng, rejected, repeats = np.random.default_rng(0), 0, 4000
+    for _ in range(repeats):
+        seeds, pi_star = rng.normal(1.0, 1.0, found), rng.normal(0.0, 2.0**0.5, 20)
+        rejected += one_sided_p(seeds, pi_star, bound=0.0, greater=True) < ALPHA
+    assert 0.78 < rejected / repeats < 0.88
+    assert needed_seeds(0.5, 1.0, samples=1, alpha=ALPHA, reference=(2.0, 20)) == math.inf
+
+
 def normal(rng: np.random.Generator, seeds: int) -> Array:
     """Seeds that vary a little each."""
     return rng.normal(size=seeds)

@@ -13,8 +13,9 @@ import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment, claim_of
 from fpc.claims.headlines import Headline
-from fpc.claims.measures import RATE, Runs, before_first_visit, compare, one_sample, runs_of, table
+from fpc.claims.measures import RATE, Runs, compare, one_sample, runs_of, table
 from fpc.claims.scores import Benchmark, last
+from fpc.claims.unvisited import before_first_visit
 
 DOMAIN = "taxi"
 FAR, VANILLA, BC = "drop_off", "vanilla", "behavioral_cloning"

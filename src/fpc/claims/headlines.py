@@ -52,7 +52,7 @@ HEADLINES = (
         "nethack",
         "NetHack",
         "figure_3a",
-        loss="nethack_vanilla_falls_below_pi_star",
+        loss="nethack_vanilla_forgets_far",
         remedy="nethack_kickstarting_above_vanilla",
         main=(
             "nethack_kickstarting_improves_on_pi_star",
@@ -60,7 +60,7 @@ HEADLINES = (
             "nethack_ewc_above_vanilla",
             "nethack_kickstarting_above_behavioral_cloning",
             "nethack_vanilla_no_better_than_scratch",
-            "nethack_vanilla_forgets_far",
+            "nethack_vanilla_falls_below_pi_star",
             "nethack_vanilla_drifts_more_than_kickstarting",
         ),
     ),
@@ -83,9 +83,9 @@ HEADLINES = (
         "apple_retrieval",
         "AppleRetrieval",
         "figure_10",
-        loss="apple_larger_distance_more_forgetting",
+        loss="apple_vanilla_forgets",
         main=(
-            "apple_vanilla_forgets",
+            "apple_larger_distance_more_forgetting",
             "apple_larger_distance_less_success",
             "apple_smaller_signal_more_forgetting",
         ),
@@ -94,8 +94,12 @@ HEADLINES = (
         "two_state_mdp",
         "the two-state MDP",
         "figure_9",
-        loss="two_state_mdp_coverage_reach_probability",
-        main=("two_state_mdp_coverage_value", "two_state_mdp_cloning_reach_probability"),
+        loss="two_state_mdp_coverage_forgets",
+        main=(
+            "two_state_mdp_coverage_reach_probability",
+            "two_state_mdp_coverage_value",
+            "two_state_mdp_cloning_reach_probability",
+        ),
     ),
 )
 

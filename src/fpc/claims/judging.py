@@ -29,9 +29,17 @@ from fpc.claims.claim import (
     TablesByExperiment,
 )
 from fpc.core.inference import binary_p, holm, needed_seeds, one_sided_p, unseen_outcome_p
-from fpc.core.statistics import Array, Estimate, bootstrap_estimate, difference_of, interquartile_mean, mean
+from fpc.core.statistics import (
+    Array,
+    Estimate,
+    Statistic,
+    bootstrap_estimate,
+    difference_of,
+    interquartile_mean,
+    mean,
+)
 
-SATURATED = 0.02  # share of the possible range within which a value counts as the smallest or largest one
+SATURATED = 0.05  # share of the possible range within which a value counts as the smallest or largest one
 
 
 @dataclass(frozen=True)
@@ -96,18 +104,27 @@ def estimate_of(measurement: Measurement, context: ClaimContext) -> Estimate:
     Over other units, such as games that are won or lost, it is the mean: a share of .6 has the interquartile
     mean .7.
     """
-    first, second = measurement.first, measurement.second
+    first = measurement.first
     if measurement.exact:
         value = float(first.mean())
         return Estimate(value, value, value, context.level)
-    statistic = interquartile_mean if measurement.unit == "seed" else mean
     return bootstrap_estimate(
         measurement.samples,
-        statistic if second is None else difference_of(len(first), statistic),
+        _statistic(measurement),
         level=context.level,
         resamples=context.resamples,
         seed=context.seed,
     )
+
+
+def _statistic(measurement: Measurement) -> Statistic:
+    own = interquartile_mean if measurement.unit == "seed" else mean
+    if measurement.second is None:
+        return own
+    size = len(measurement.first)
+    if measurement.reference:  # its units are not seeds
+        return lambda values: own(values[..., :size]) - mean(values[..., size:])
+    return difference_of(size, own)
 
 
 def decide(claim: Claim, measurement: Measurement) -> tuple[Measurement, float | None]:
@@ -165,6 +182,8 @@ def unseen_p(claim: Claim, measurement: Measurement) -> float:
     if limits is None:
         return 0.0
     (low, high), sides, samples = limits, _sides(claim), measurement.samples
+    if measurement.reference:  # it is one policy's, so only the seeds may differ
+        samples = samples[:1]
     if second is None and low != -high and _near(measurement.first, limits):
         rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), greater) for bound, greater in sides]
         successes = int((measurement.first > (low + high) / 2).sum())
@@ -206,10 +225,12 @@ def _verdict(item: _Measured, adjusted: Mapping[str, float]) -> Result:
         return _decided(result, Outcome.UNDECIDED, words)
     unseen = unseen_p(claim, item.measurement)
     seeds = _needed(claim, item.measurement, unseen, alpha / max(1, len(adjusted)))
-    count = f"about {seeds:.0f}" if math.isfinite(seeds) else "too many"
+    needed = int(seeds) if math.isfinite(seeds) else None
+    count = "too many" if needed is None else f"about {needed}"
+    if needed is None and item.measurement.reference:
+        count = "more of pi*'s own episodes, not only more"
     why = "all look alike, but" if unseen > p_value_of(claim, item.measurement) else "but not surely:"
     words = f"{claim.range}, {why} at the effect seen that needs {count} {result.unit}s"
-    needed = int(seeds) if math.isfinite(seeds) else None
     return _decided(replace(result, needed_seeds=needed), Outcome.UNDECIDED, words)
 
 
@@ -242,10 +263,13 @@ def _needed(claim: Claim, measurement: Measurement, unseen: float, alpha: float)
         unseen: see ``unseen_p``.
         alpha: level of the test, divided by the number of claims that share Holm's correction.
     """
-    first, second = measurement.first, measurement.second
-    variance = float(first.var(ddof=1)) + (0.0 if second is None else float(second.var(ddof=1)))
-    samples = 1 if second is None else 2
-    needed = needed_seeds(_margin(claim, measurement), variance, samples=samples, alpha=alpha)
+    variances = [float(sample.var(ddof=1)) for sample in measurement.samples]
+    fixed = None
+    if measurement.reference and measurement.second is not None:
+        fixed = variances.pop(), len(measurement.second)
+    needed = needed_seeds(
+        _margin(claim, measurement), sum(variances), samples=len(variances), alpha=alpha, reference=fixed
+    )
     if unseen >= alpha:  # unseen is a probability to the power of the count
         each = math.log(unseen) / measurement.count
         needed = max(needed, math.ceil(math.log(alpha) / each)) if each < 0.0 else math.inf

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
 from fpc.core.statistics import Array, area_under_curve
-from fpc.core.tables import FIRST_VISIT, NO_START, PI_STAR
+from fpc.core.tables import NO_START, PI_STAR
 
 RATES = frozenset({"success", "correct_probability"})  # measures between 0 and 1
 RATE = (0.0, 1.0)  # the limits of a rate
 BLOCKS = 20
+FEWEST_STARTS = 5  # fewer are no sample of start states
+ROUND = "round"
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,32 @@ def pi_star_by_start(
 ) -> Measurement:
     """pi*'s own measurement: its mean per start state, or per game where games have no start state.
 
+    Fewer than ``FEWEST_STARTS`` start states are taken as they are, not as a sample of others: the unit is
+    then a round, which is the mean of one episode from each of them.
+
     Raises:
         NotTestable: pi* was not measured by itself.
     """
     rows = _rows(tables, PI_STAR, measure, group=group, probe=probe, condition=condition)
-    starts = "start" in rows and bool((rows["start"] != NO_START).all())
-    unit = "start" if starts else "episode"
-    by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()
-    found = by_unit.to_numpy(dtype=np.float64)
     limits = RATE if measure in RATES else None
-    return Measurement(
-        found, unit="start state" if starts else "game", note=f"{len(rows):,} episodes", limits=limits
-    )
+    note = f"{len(rows):,} episodes"
+    unit, name = "episode", "game"
+    if "start" in rows and bool((rows["start"] != NO_START).all()):
+        unit, name = "start", "start state"
+        if (starts := rows["start"].nunique()) < FEWEST_STARTS:
+            rows, unit, name = _rounds(rows), ROUND, ROUND
+            note += f" from {starts} start state{'' if starts == 1 else 's'}"
+    by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()
+    return Measurement(by_unit.to_numpy(dtype=np.float64), unit=name, note=note, limits=limits)
+
+
+def _rounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the number of the round: the k-th episodes from all start states of a probe are round k."""
+    rows = rows.sort_values("episode")
+    rows = rows.assign(**{ROUND: rows.groupby(["seed", "probe", "start"], observed=True).cumcount()})
+    groups = rows.groupby(["seed", "probe"], observed=True)["start"].transform("nunique")
+    sizes = rows.groupby(["seed", "probe", ROUND], observed=True)["start"].transform("size")
+    return rows[sizes == groups]
 
 
 def _rows(tables: Tables, method: str, measure: str, **wanted: str | None) -> pd.DataFrame:
@@ -165,51 +181,6 @@ def _own_starts(rows: pd.DataFrame) -> bool:
     measured = rows[rows["step"] == rows["step"].max()]
     by_seed = measured.groupby("seed", observed=True)["start"].agg(lambda starts: tuple(sorted(set(starts))))
     return int(by_seed.nunique()) > 1
-
-
-def first_visits(tables: Tables, method: str, probe: str) -> dict[int, int]:
-    """Seed -> environment step at which training first visited the probe's states; absent if it never did.
-
-    Raises:
-        NotTestable: the method has no training table, or no method's says anything about the probe.
-    """
-    rows = table(tables, "training")
-    visits = rows[(rows["metric"] == f"{FIRST_VISIT}{probe}")]
-    if visits.empty:
-        raise NotTestable(f"no training table says when {probe} was first visited")
-    if not (rows["method"] == method).any():
-        raise NotTestable(f"no training table of {method}")
-    visits = visits[(visits["method"] == method) & visits["value"].notna()]
-    earliest = visits.groupby("seed", observed=True)["step"].min()
-    return dict(zip(map(int, earliest.index.tolist()), map(int, earliest.tolist()), strict=True))
-
-
-def before_first_visit(
-    tables: Tables, context: ClaimContext, method: str, probe: str, measure: str = "success"
-) -> Runs:
-    """A Far measure at step 0 and at the last milestone before training first visits the probe's states.
-
-    What is lost there was not overwritten by learning on Far: it is forgetting undiluted. ``values`` is
-    ``[seeds, 2]``; seeds that visit Far before their first milestone after step 0 are left out.
-
-    Raises:
-        NotTestable: fewer than ``context.minimum_seeds`` seeds have a milestone before their first visit.
-    """
-    runs = runs_of(tables, context, method, measure=measure, probe=probe)
-    visits = first_visits(tables, method, probe)
-    kept: list[tuple[int, float, float]] = []
-    for seed, values in zip(runs.seeds, runs.values, strict=True):
-        unvisited = runs.steps[runs.steps < visits.get(seed, np.iinfo(np.int64).max)]
-        if len(unvisited) > 1:
-            kept.append((seed, values[0], values[len(unvisited) - 1]))
-    if len(kept) < context.minimum_seeds:
-        raise NotTestable(
-            f"{len(kept)} of {len(runs.seeds)} seeds of {method} have a milestone before their first "
-            f"visit to {probe}; {context.minimum_seeds} are asked for"
-        )
-    pairs = np.array([pair for _, *pair in kept], dtype=np.float64)
-    seeds = tuple(seed for seed, *_ in kept)
-    return replace(runs, steps=np.array([0, 1]), values=pairs, seeds=seeds)
 
 
 def at_least_steps(runs: Runs, steps: int) -> None:
@@ -257,12 +228,16 @@ def change(
 ) -> Measurement:
     """What ``take`` chooses, by default the value at the last step, minus pi*'s on the same start states.
 
+    ``take`` may choose several columns, ``[seeds, columns]``: then the claim speaks of all of them.
+
     Where all seeds share pi*'s start states they share its sampling error too, which only pi*'s own
     measurement (``pi_star_by_start``) shows; where each has its own, the seeds' differences contain it.
     """
+    taken = take(runs)
     if runs.own_starts:
-        return Measurement(take(runs) - runs.first, note=note, limits=differences(runs))
-    return Measurement(take(runs), reference(pi_star().first), note, limits=runs.limits, reference=True)
+        first = runs.first if taken.ndim == 1 else runs.first[:, None]
+        return Measurement(taken - first, note=note, limits=differences(runs))
+    return Measurement(taken, reference(pi_star().first), note, limits=runs.limits, reference=True)
 
 
 def differences(runs: Runs) -> tuple[float, float] | None:
@@ -291,10 +266,23 @@ def compare(
     if len(shared) < min(len(first.seeds), len(second.seeds)):
         raise NotTestable("the two methods' seeds differ, and each seed has start states of its own")
     one, two = (take(runs.of(shared)) for runs in (first, second))
-    paired = "paired by seed, as seeds have start states of their own"
+    said = "paired by seed, as seeds have start states of their own"
     return Measurement(
-        one - two, note="; ".join(part for part in (note, paired) if part), limits=differences(first)
+        one - two, note="; ".join(part for part in (note, said) if part), limits=differences(first)
     )
+
+
+def paired(first: Runs, second: Runs, context: ClaimContext) -> tuple[Runs, Runs]:
+    """Two methods with the same budget, with the seeds that both have, in the same order.
+
+    Raises:
+        NotTestable: budgets differ, or fewer than ``context.minimum_seeds`` seeds are shared.
+    """
+    same_budget(first, second)
+    shared = shared_seeds([first, second])
+    if len(shared) < context.minimum_seeds:
+        raise NotTestable(f"the two share {len(shared)} seed(s); {context.minimum_seeds} are asked for")
+    return first.of(shared), second.of(shared)
 
 
 def shared_seeds(runs: Iterable[Runs]) -> list[int]:

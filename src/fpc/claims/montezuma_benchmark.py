@@ -20,7 +20,7 @@ from fpc.claims.scores import VANILLA, Benchmark
 
 
 def above_pi_star(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
-    """Return of the games from the start minus pi*'s, which is vanilla's at step 0."""
+    """Return of the games minus pi*'s, which is vanilla's at step 0."""
     found, pi_star = returns(tables, context, method), returns(tables, context, VANILLA)
     return replace(found, values=found.values - pi_star.first.mean())
 
@@ -33,7 +33,7 @@ def far_kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
     """
     runs = unvisited(tables, context, method)
     found = tables[EXPERIMENT]
-    gain = float(known_beyond_random(tables, context).first.mean())
+    gain = known_beyond_random(tables, context).effect
     random = float(pi_star_by_start(found, probe=far_probe(found, ROOM)).first.mean()) - gain
     start = float(runs.first.mean())
     if start - random < KNOWN:
@@ -46,12 +46,12 @@ def far_kept(tables: TablesByExperiment, context: ClaimContext, method: str) -> 
 
 BENCHMARK = Benchmark(
     EXPERIMENT,
-    score="return from the start of the game, points, mean over the last fifth of training",
+    score="return from where games begin, points, mean over the last fifth of training",
     course=returns,
     take=ending,
     kept="success in Room 7 at the last milestone before training first visits it, as a share of pi*'s",
     far_kept=far_kept,
-    solved=f"return from the start of the game is {FIRST_KEY:g} points, a key, above pi*'s",
+    solved=f"return from where games begin is {FIRST_KEY:g} points, a key, above pi*'s",
     threshold=FIRST_KEY,
     progress=above_pi_star,
 )

@@ -7,6 +7,7 @@ start states. A random policy makes the same attempts. Returns are those of the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables, TablesByExperiment
 from fpc.claims.measures import Runs, at_least_steps, compare, far_probe, listed, one_sample, runs_of, table
+from fpc.claims.unvisited import before_first_visit, difference_before_visits
 from fpc.core.statistics import Array
 from fpc.core.tables import PI_STAR
 
@@ -78,9 +80,9 @@ def after_early(runs: Runs) -> Array:
     return _mean(runs.since(EARLY + 1))
 
 
-def lowest_part(runs: Runs) -> Array:
-    """The lower of the values up to ``EARLY`` and at the end, ``[seeds]``."""
-    return np.minimum(early(runs), ending(runs))
+def early_and_ending(runs: Runs) -> Array:
+    """Values at the last milestone up to ``EARLY``, and at the end, ``[seeds, 2]``."""
+    return np.column_stack([early(runs), ending(runs)])
 
 
 def _mean(runs: Runs) -> Array:
@@ -133,33 +135,34 @@ def _in_far(
 def known_beyond_random(
     tables: TablesByExperiment, context: ClaimContext, experiment: str = EXPERIMENT
 ) -> Measurement:
-    """pi*'s success minus a random policy's, for each start state in the room.
+    """pi*'s success minus a random policy's, for each start state in the room, or round of few of them.
 
     Raises:
         NotTestable: one of them was not measured from these start states.
     """
     found = tables[experiment]
-    pi_star, random = (_by_start(found, probe) for probe in (far_probe(found, ROOM), RANDOM))
-    if not pi_star.index.equals(random.index):
+    probes = (far_probe(found, ROOM), RANDOM)
+    pi_star, random = (measures.pi_star_by_start(found, probe=probe) for probe in probes)
+    starts = [_starts(found, probe) for probe in probes]
+    if not np.array_equal(starts[0], starts[1]):
         raise NotTestable("a random policy was not measured from pi*'s start states")
-    note = f"pi* {pi_star.mean():.2f}, random {random.mean():.2f}"
-    gain = (pi_star - random).to_numpy(dtype=np.float64)
-    return Measurement(gain, note=note, unit="start state", limits=(-1.0, 1.0))
+    note = f"pi* {pi_star.first.mean():.2f}, random {random.first.mean():.2f}; {pi_star.note}"
+    if pi_star.unit == measures.ROUND:
+        return replace(pi_star, second=random.first, note=note)
+    return replace(pi_star, first=pi_star.first - random.first, note=note, limits=(-1.0, 1.0))
 
 
-def _by_start(tables: Tables, probe: str) -> pd.Series:
-    """Success of pi*'s own measurement by start state; ``RANDOM``: a random policy's in the same attempts."""
+def _starts(tables: Tables, probe: str) -> Array:
+    """Start states of pi*'s own measurement, sorted; ``RANDOM``: of the random policy's."""
     rows = table(tables, "episodes")
-    rows = rows[(rows["method"] == PI_STAR) & (rows["measure"] == "success") & (rows["probe"] == probe)]
-    if rows.empty:
-        raise NotTestable(f"no success of {PI_STAR} ({probe})")
-    return rows.groupby("start", observed=True)["value"].mean().sort_index()
+    found = rows.loc[(rows["method"] == PI_STAR) & (rows["probe"] == probe), "start"]
+    return np.sort(found.unique())
 
 
 def _check_known(tables: TablesByExperiment, context: ClaimContext, experiment: str = EXPERIMENT) -> None:
     """Reject claims about a room in which pi* is hardly better than a random policy."""
     known = known_beyond_random(tables, context, experiment)
-    if (gain := float(known.first.mean())) < KNOWN:
+    if (gain := known.effect) < KNOWN:
         raise NotTestable(
             f"pi* is {gain:.2f} above a random policy in the room ({known.note}); below {KNOWN:g} there is "
             "too little to forget"
@@ -185,9 +188,16 @@ def in_room(
 def unvisited(tables: TablesByExperiment, context: ClaimContext, method: str) -> Runs:
     """Success in the Far room at step 0 and before the first visit to it, if pi* knows it."""
     _check_known(tables, context)
-    return measures.before_first_visit(
-        tables[EXPERIMENT], context, method, far_probe(tables[EXPERIMENT], ROOM)
-    )
+    return before_first_visit(tables[EXPERIMENT], context, method, far_probe(tables[EXPERIMENT], ROOM))
+
+
+def unvisited_difference(
+    tables: TablesByExperiment, context: ClaimContext, better: str, worse: str
+) -> Measurement:
+    """Success of one method minus another's, in pairs of seeds, before either visits the room."""
+    found = tables[EXPERIMENT]
+    first, second = (in_room(tables, context, method) for method in (better, worse))
+    return difference_before_visits(found, context, (better, worse), (first, second), far_probe(found, ROOM))
 
 
 Success = Callable[[TablesByExperiment, ClaimContext, str], Runs]
@@ -200,20 +210,16 @@ def change(
     ((_, found),) = tables.items()
     runs = runs_in(tables, context, method)
     pi_star = partial(measures.pi_star_by_start, found, probe=far_probe(found, ROOM))
-    note = f"seeds {listed(take(runs))} from pi*'s {listed(runs.first)}"
+    parts = np.atleast_2d(take(runs).T)
+    note = f"seeds {'; then '.join(map(listed, parts))} from pi*'s {listed(runs.first)}"
     return measures.change(runs, pi_star, take, note)
 
 
 def difference(
-    tables: TablesByExperiment,
-    context: ClaimContext,
-    better: str,
-    worse: str,
-    take: Take,
-    runs_in: Success = in_room,
+    tables: TablesByExperiment, context: ClaimContext, better: str, worse: str, take: Take
 ) -> Measurement:
     """Success of one method minus another's."""
-    first, second = (runs_in(tables, context, method) for method in (better, worse))
+    first, second = (in_room(tables, context, method) for method in (better, worse))
     note = f"{better} {listed(take(first))}, {worse} {listed(take(second))}"
     return compare(first, second, take, note)
 

@@ -46,29 +46,37 @@ def share_of_pi_star(tables: TablesByExperiment, context: ClaimContext, method: 
     return replace(found, values=found.values / known(tables, context, CLOSE))
 
 
-def rise_and_loss(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """The smaller one of the peak's height above pi* and the loss from it to the end, as a share of pi*'s."""
+def rise_and_loss(
+    tables: TablesByExperiment, context: ClaimContext, method: str, part: float = 1.0
+) -> Measurement:
+    """The smaller one of the peak's height above pi* and the loss from it to the end, as a share of pi*'s.
+
+    The peak is sought in the first ``part`` of training.
+    """
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     pi_star = dict(zip((start := runs(tables, context, method, CLOSE)).seeds, start.first, strict=True))
     bins, end = bins_and_end(found)
     rise = bins - np.array([pi_star.get(seed, level) for seed in found.seeds])[:, None]
     both = np.minimum(rise, bins - end[:, None])
-    return shares(Measurement(both, holds="any"), level, _heights(bins, end))
+    return shares(Measurement(_first(part, both), holds="any"), level, _heights(bins, end))
 
 
-def loss_from_peak(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """The peak's height above the end, as a share of pi*'s return."""
+def loss_from_peak(
+    tables: TablesByExperiment, context: ClaimContext, method: str, part: float = 1.0
+) -> Measurement:
+    """The height above the end of the peak in the first ``part`` of training, as a share of pi*'s return."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     bins, end = bins_and_end(found)
-    return shares(Measurement(bins - end[:, None], holds="any"), level, _heights(bins, end))
+    loss = _first(part, bins - end[:, None])
+    return shares(Measurement(loss, holds="any"), level, _heights(bins, end))
 
 
 def rise_by_thirds(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:
-    """The smaller one of the rises between thirds of training, as a share of pi*'s."""
+    """Both rises between thirds of training, as a share of pi*'s."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     thirds = np.stack([part.mean(axis=1) for part in np.array_split(found.values, 3, axis=1)])
     note = f"thirds at {', '.join(f'{mean:.4g}' for mean in thirds.mean(axis=1))}"
-    return shares(one_sample(np.diff(thirds, axis=0).min(axis=0)), level, note)
+    return shares(Measurement(np.diff(thirds, axis=0).T), level, note)
 
 
 def distance_from(
@@ -98,6 +106,11 @@ def bins_and_end(found: Runs) -> tuple[Array, Array]:
     last = max(1, round(END * found.values.shape[1]))
     end = found.values[:, -last:].mean(axis=1)
     return np.column_stack([found.values[:, :-last], end]), end
+
+
+def _first(part: float, values: Array) -> Array:
+    """The bins in the first ``part`` of training, of ``[seeds, bins]``."""
+    return values[:, : max(1, round(part * values.shape[1]))]
 
 
 def _heights(bins: Array, end: Array) -> str:

@@ -14,8 +14,9 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import Runs, before_first_visit, change, compare, one_sample, table
+from fpc.claims.measures import Runs, change, compare, one_sample, table
 from fpc.claims.nethack_measures import EXPERIMENT, FAR, SOKOBAN, known, pi_star_in, runs, shares
+from fpc.claims.unvisited import before_first_visit
 from fpc.core.tables import FIRST_UPDATE
 
 EARLY = 0.1  # of the steps from the first update on

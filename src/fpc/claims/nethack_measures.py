@@ -36,7 +36,7 @@ EXPERIMENT = "nethack"
 SCRATCH, REFERENCE = "scratch", "vanilla"
 # What a claim reads: a probe, and a measure of its games. LEVEL is the only Far level probed, level_<k>.
 Probe = tuple[str, str]
-LEVEL = "level_"
+LEVEL, PAPER_LEVEL = "level_", 4
 SCORE, DEPTH = ("final", "score"), ("final", "depth")
 CLOSE, FAR, DRIFT = ("level_1", "return"), (LEVEL, "return"), (LEVEL, "kl_divergence")
 SOKOBAN = ("sokoban", "pits_filled")
@@ -55,6 +55,14 @@ def runs(tables: TablesByExperiment, context: ClaimContext, method: str, probe: 
 
 def _name(tables: TablesByExperiment, probe: Probe) -> str:
     return far_probe(tables[EXPERIMENT], LEVEL) if probe[0] == LEVEL else probe[0]
+
+
+def _other_level(tables: TablesByExperiment, probe: Probe) -> str:
+    """A note if Far is not the paper's level."""
+    name = _name(tables, probe)
+    if probe[0] != LEVEL or name == f"{LEVEL}{PAPER_LEVEL}":
+        return ""
+    return f"; Far is level {name.removeprefix(LEVEL)} (the paper: {PAPER_LEVEL})"
 
 
 def known(tables: TablesByExperiment, context: ClaimContext, probe: Probe) -> float:
@@ -105,7 +113,7 @@ def change_from_pi_star(
         found = _minus_pi_star(tables, ours, -1, runs(tables, context, REFERENCE, probe), probe)
     else:
         found = change(ours, partial(pi_star_in, tables, probe))
-    return shares(found, level, f"at {ours.steps[-1]:,} steps")
+    return shares(found, level, f"at {ours.steps[-1]:,} steps{_other_level(tables, probe)}")
 
 
 def plain_change(tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe) -> Measurement:
@@ -139,7 +147,11 @@ def above_untrained(tables: TablesByExperiment, context: ClaimContext) -> Measur
         raise NotTestable("pi* gains no score on Far, or was not measured there")
     found = _minus_pi_star(tables, untrained, 0, start, FAR)
     second = None if found.second is None else -found.second
-    return shares(replace(found, first=-found.first, second=second), level, "before fine-tuning")
+    return shares(
+        replace(found, first=-found.first, second=second),
+        level,
+        f"before fine-tuning{_other_level(tables, FAR)}",
+    )
 
 
 def drift(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

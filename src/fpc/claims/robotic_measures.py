@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Kind, Measurement, NotTestable, Tables, TablesByExperiment
-from fpc.claims.measures import Runs, compare, runs_of, same_budget, shared_seeds, table
+from fpc.claims.measures import Runs, compare, runs_of, table
 from fpc.core.statistics import Array
 
 DOMAIN = EXPERIMENT = "robotic_sequence"
@@ -251,16 +251,6 @@ def alike(
     if (best := float(at_the_end(runs).mean())) < LEARNED:
         raise NotTestable(f"neither learned: {SHORT[name]} ends at {best:.2f} on {where}")
     return difference(tables, context, first, second, where)
-
-
-def paired(tables: Tables, context: ClaimContext, methods: tuple[str, str], where: str) -> tuple[Runs, Runs]:
-    """Courses of two methods with the same budget, and with the seeds that both have, in the same order."""
-    first, second = (course(tables, context, method, where) for method in methods)
-    same_budget(first, second)
-    shared = shared_seeds([first, second])
-    if len(shared) < context.minimum_seeds:
-        raise NotTestable(f"the two share {len(shared)} seed(s); {context.minimum_seeds} are asked for")
-    return first.of(shared), second.of(shared)
 
 
 def keeps(method: str, where: str, take: Take = always, holds: Holds = "all") -> Measure:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import before_first_visit, compare, first_visits, one_sample
+from fpc.claims.measures import compare, one_sample
 from fpc.claims.robotic_measures import (
     BC,
     DIP,
@@ -36,11 +34,11 @@ from fpc.claims.robotic_measures import (
     keeps,
     knows,
     only,
-    paired,
     robotic,
     stage,
     stages_of,
 )
+from fpc.claims.unvisited import before_first_visit, difference_before_visits
 
 TWO_STAGES = f"{DOMAIN}_two_stages"
 
@@ -90,28 +88,12 @@ def unvisited(tables: TablesByExperiment, context: ClaimContext, method: str) ->
 def unvisited_difference(
     tables: TablesByExperiment, context: ClaimContext, better: str, worse: str
 ) -> Measurement:
-    """Success on the last Far stage, in pairs of seeds, before the first of the two visits it.
-
-    Both are read at the same step, so that neither has had more time to forget.
-    """
+    """Success on the last Far stage, in pairs of seeds, before the first of the two visits it."""
     found = only(tables)
     probe = stage(found, "last_far")
-    first, second = paired(found, context, (better, worse), probe)
+    first, second = (course(found, context, method, probe) for method in (better, worse))
     knows(found, context, first, probe)
-    never = np.iinfo(np.int64).max
-    visits = [first_visits(found, method, probe) for method in (better, worse)]
-    gaps = []
-    for row, seed in enumerate(first.seeds):
-        earliest = min(seen.get(seed, never) for seen in visits)
-        last = int((first.steps < earliest).sum()) - 1
-        if last > 0:
-            gaps.append(first.values[row, last] - second.values[row, last])
-    if len(gaps) < context.minimum_seeds:
-        raise NotTestable(
-            f"{len(gaps)} of {len(first.seeds)} pairs of seeds have a milestone before the first visit "
-            f"to {probe}; {context.minimum_seeds} are asked for"
-        )
-    return one_sample(np.array(gaps, dtype=np.float64), f"{len(gaps)} pairs of seeds, {probe}", (-1.0, 1.0))
+    return difference_before_visits(found, context, (better, worse), (first, second), probe)
 
 
 def _keeps_far(role: str, name: str) -> Claim:
@@ -153,7 +135,7 @@ FIRST, LAST = "first Far stage (of several)", "last Far stage"
 STAGE_CLAIMS = (
     robotic(
         "close_is_learned",
-        "All methods learn the Close stages, scratch too, and end with them.",
+        "All of the paper's methods learn the Close stages, scratch too, and end with them.",
         ("Figure 7", "hammer .9 or more within 1M and kept, push .8 or more at the end"),
         "success at the end of the method and the Close stage with the lowest mean (KS left out)",
         close_is_learned,
@@ -202,7 +184,7 @@ STAGE_CLAIMS = (
     ),
     robotic(
         "vanilla_forgets_unvisited",
-        "Vanilla loses Far before it visits it: nothing new overwrote it there.",
+        "Vanilla does not keep Far until it first visits it: nothing new overwrote it there.",
         ("Section 1", "forgetting on states not visited early"),
         "vanilla's success on the last Far stage at the last milestone before its first visit, as a share "
         "of pi*'s",

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import one_sample
+from fpc.claims.measures import one_sample, paired
 from fpc.claims.robotic_measures import (
     BC,
     DOMAIN,
@@ -16,7 +16,7 @@ from fpc.claims.robotic_measures import (
     SCRATCH,
     SHORT,
     VANILLA,
-    paired,
+    course,
     robotic,
     stage,
 )
@@ -47,9 +47,9 @@ def transfer(tables: TablesByExperiment, context: ClaimContext, experiment: str,
         NotTestable: rows are missing, budgets differ, or scratch leaves too little to gain.
     """
     found = tables[experiment]
-    ours, base = (
-        runs.average for runs in paired(found, context, (method, SCRATCH), stage(found, "last_far"))
-    )
+    probe = stage(found, "last_far")
+    tuned, scratch = (course(found, context, name, probe) for name in (method, SCRATCH))
+    ours, base = (runs.average for runs in paired(tuned, scratch, context))
     area, floor = float(ours.mean()), float(base.mean())
     if floor > MOST_OF_SCRATCH:
         raise NotTestable(f"scratch's area is {floor:.2f} in {experiment}: too little to gain")

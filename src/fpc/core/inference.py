@@ -87,10 +87,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def needed_seeds(effect: float, variance: float, *, samples: int, alpha: float, power: float = 0.8) -> float:
+def needed_seeds(
+    effect: float,
+    variance: float,
+    *,
+    samples: int,
+    alpha: float,
+    power: float = 0.8,
+    reference: tuple[float, int] | None = None,
+) -> float:
     """Seeds per method with which a one-sided t-test finds an effect with probability ``power``.
 
     Exact for normally distributed seeds (noncentral t distribution); samples are taken to be of equal size.
+    Against a reference, which does not grow with the seeds, Welch's degrees of freedom make it approximate.
 
     Args:
         effect: distance of the mean (or of the difference of means) from the bound, in the claim's direction.
@@ -98,20 +107,25 @@ def needed_seeds(effect: float, variance: float, *, samples: int, alpha: float, 
         samples: 1, or 2 for a difference of independent samples.
         alpha: level of the test.
         power: wanted probability of finding the effect.
+        reference: variance and size of a sample of other units that the seeds are compared with, not counted
+            in ``variance`` and ``samples``.
 
     Returns:
         The number of seeds, at least 2; infinity where the effect is not positive, or above ``MOST_SEEDS``.
     """
     if effect <= 0.0:
         return float("inf")
-    if variance <= 0.0:
+    fixed = 0.0 if reference is None else reference[0] / reference[1]
+    if variance + fixed <= 0.0:
         return 2.0
-    ratio = effect / np.sqrt(variance)
 
     def missing(count: float) -> float:
+        own = variance / count
         freedom = samples * (count - 1.0)
+        if reference is not None:
+            freedom = (own + fixed) ** 2 / (own**2 / (count - 1.0) + fixed**2 / (reference[1] - 1.0))
         threshold = stats.t.isf(alpha, freedom)
-        return power - float(stats.nct.sf(threshold, freedom, ratio * np.sqrt(count)))
+        return power - float(stats.nct.sf(threshold, freedom, effect / np.sqrt(own + fixed)))
 
     if missing(2.0) <= 0.0:
         return 2.0

@@ -52,6 +52,7 @@ class SuccessCurves(Entry):
     variants: Variants | None = None
     first_visits: bool = False  # mark when training first came to each Far probe; needs the table training
     columns: int | None = None  # None: two, or three with five or more panels
+    x_label: str = "environment steps"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,4 +65,4 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
         grid[0, 0].set_ylabel("share of steps")
         style.legend_below(figure, [Patch(color=colours[room], label=f"Room {room}") for room in rooms])
         figure.suptitle(entry.title, x=0.01, ha="left")
-        return style.finish(figure, settings)
+        return style.finish(figure, settings, interval=False)

@@ -73,7 +73,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
             colours = part["log_likelihood"]
             axes.scatter(part["pc1"], part["pc2"], c=colours, cmap=colour_map, norm=norm, s=6, linewidth=0)
             mean = means.loc[means["step"] == step, "value"]
-            note = f"\nmean {mean.iloc[0]:.1f}" if len(mean) else ""
+            note = f"\nall seeds: {mean.iloc[0]:.0f}" if len(mean) else ""
             axes.set_title(f"{EngFormatter(sep='').format_eng(step)} steps{note}", fontsize=8.5)
             axes.set(xticks=[], yticks=[])
             axes.sharex(below[0])

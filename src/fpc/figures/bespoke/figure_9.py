@@ -56,4 +56,4 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
             axes.set(title=title, xlabel="θ", ylabel="value from $s_0$")
             axes.legend(loc="best")
         figure.suptitle(entry.title, x=0.01, ha="left")
-        return style.finish(figure, settings)
+        return style.finish(figure, settings, interval=False)

@@ -27,8 +27,9 @@ FIGURES = (
         name="figure_apple_retrieval",
         title="AppleRetrieval: success of every method",
         caption="Not in the paper: all methods on the way to the apple (Close), on the way back (Far) and "
-        "on both; mean over all M and c. Steps are episodes.",
+        "on both; mean over all M and c.",
         experiments=("apple_retrieval",),
         columns=3,
+        x_label="episodes",
     ),
 )

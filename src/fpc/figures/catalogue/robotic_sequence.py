@@ -41,7 +41,8 @@ FIGURES = (
     Entry(
         name="figure_8",
         title="Vanilla fine-tuning on the last stage",
-        caption="How vanilla fine-tuning loses the last stage, and what becomes of π*'s actions there.",
+        caption="How vanilla fine-tuning loses the last stage, and what becomes of π*'s actions there: "
+        "states of one seed, coloured by their log-likelihood, whose mean over all seeds stands above.",
         experiments=("robotic_sequence",),
         methods=("vanilla",),
         tables=("episodes", "states"),

@@ -63,7 +63,7 @@ def draw(entry: SuccessCurves, data: pd.DataFrame, settings: FigureSettings) -> 
         for axes, (title, part) in zip(grid.flat, panels, strict=False):
             axes.set_title(title)
             _draw_panel(entry, axes, part, looks)
-        _label_outer(grid, len(panels))
+        _label_outer(grid, len(panels), entry.x_label)
         handles = _legend_handles(rows, looks)
         if len(panels) < lines * columns:
             grid[-1, -1].legend(handles=handles, loc="center", handlelength=2.4)
@@ -136,7 +136,7 @@ def probe_title(probe: str, group: str) -> str:
     return f"{shown} ({group.capitalize()})"
 
 
-def _label_outer(grid: NDArray[Any], used: int) -> None:
+def _label_outer(grid: NDArray[Any], used: int, x_label: str) -> None:
     """Label the left and bottom axes; cells without a panel stay empty."""
     lines, columns = grid.shape
     for index in range(lines * columns):
@@ -150,4 +150,4 @@ def _label_outer(grid: NDArray[Any], used: int) -> None:
         if index + columns >= used:
             axes.tick_params(labelbottom=True)
         if line == lines - 1:
-            axes.set_xlabel("environment steps")
+            axes.set_xlabel(x_label)
