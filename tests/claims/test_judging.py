@@ -108,7 +108,7 @@ def test_seeds_that_all_succeed_may_hide_one_that_fails() -> None:
     assert judge([claim(spread, above=0.8)], TABLES, CONTEXT)[0].outcome == Outcome.REPRODUCED
     apart = Measurement(np.ones(5), np.zeros(5), **alike)
     (difference,) = judge([claim(apart, above=0.0)], TABLES, CONTEXT)
-    assert difference.outcome == Outcome.REPRODUCED  # the worst difference is -1: .5^5
+    assert difference.outcome == Outcome.REPRODUCED  # at most .5^5 .5^5
     for one in judge([claim(few, name, above=0.5) for name in "ab"], TABLES, CONTEXT):
         assert (one.outcome, one.needed_seeds) == (Outcome.UNDECIDED, 6)  # 2 (.5^5) = .062
 

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fpc.core.inference import binary_p, holm, needed_seeds, one_sided_p, unseen_outcome_p
+from fpc.core.inference import (
+    binary_p,
+    holm,
+    needed_seeds,
+    one_sided_p,
+    unseen_difference_p,
+    unseen_outcome_p,
+)
 from fpc.core.statistics import Array, bootstrap_estimate, interquartile_mean, mean
 
 ALPHA, LEVEL = 0.05, 0.95
@@ -61,6 +68,16 @@ def test_seeds_that_succeed_or_fail_as_a_whole_are_not_taken_for_certain() -> No
         exact = binary_p(int(seeds.sum()), 14, bound=rate, greater=True)
         wrong += exact < ALPHA and one_sided_p(seeds, bound=rate, greater=True) < ALPHA
     assert wrong / repeats < 0.06
+
+
+def test_two_samples_that_look_alike_within() -> None:
+    """All of ten succeed and all of five fail: at most q^10 (1 - q)^5, which is largest at q = 2/3."""
+    found = unseen_difference_p(False, 5, True, 10, bound=0.0, greater=False)
+    assert found == pytest.approx((2 / 3) ** 10 * (1 / 3) ** 5, rel=1e-3)
+    # All succeed in both, and the claim is that the first is not .2 worse: its rate may be .8.
+    assert unseen_difference_p(True, 10, True, 10, bound=-0.2, greater=True) == pytest.approx(0.8**10)
+    assert unseen_difference_p(True, 10, True, 10, bound=0.2, greater=False) == pytest.approx(0.8**10)
+    assert unseen_difference_p(True, 5, True, 5, bound=0.0, greater=True) == 1.0
 
 
 def test_holm_by_hand() -> None:

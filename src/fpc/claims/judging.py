@@ -28,7 +28,14 @@ from fpc.claims.claim import (
     Result,
     TablesByExperiment,
 )
-from fpc.core.inference import binary_p, holm, needed_seeds, one_sided_p, unseen_outcome_p
+from fpc.core.inference import (
+    binary_p,
+    holm,
+    needed_seeds,
+    one_sided_p,
+    unseen_difference_p,
+    unseen_outcome_p,
+)
 from fpc.core.statistics import (
     Array,
     Estimate,
@@ -181,20 +188,31 @@ def unseen_p(claim: Claim, measurement: Measurement) -> float:
     limits, second = measurement.limits, measurement.second
     if limits is None:
         return 0.0
-    (low, high), sides, samples = limits, _sides(claim), measurement.samples
-    if measurement.reference:  # it is one policy's, so only the seeds may differ
-        samples = samples[:1]
+    low, high = limits
     if second is None and low != -high and _near(measurement.first, limits):
-        rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), greater) for bound, greater in sides]
+        rates = [(min(1.0, max(0.0, (bound - low) / (high - low))), side) for bound, side in _sides(claim)]
         successes = int((measurement.first > (low + high) / 2).sum())
         return max(binary_p(successes, measurement.count, bound=r, greater=greater) for r, greater in rates)
+    # A reference is one policy's, so only the seeds may hide anything.
+    samples = measurement.samples[:1] if measurement.reference else measurement.samples
     if not all(any(_near(sample, (point,), high - low) for point in limits) for sample in samples):
         return 0.0
-    worst = limits if second is None else (low - high, high - low)
+    if len(samples) == 2:
+        return max(_unseen_difference(measurement, limits, *side) for side in _sides(claim))
+    shift = 0.0 if second is None else float(second.mean())
     return max(
-        unseen_outcome_p(measurement.effect, measurement.count, bound, worst[0] if greater else worst[1])
-        for bound, greater in sides
+        unseen_outcome_p(measurement.effect, measurement.count, bound, (low if greater else high) - shift)
+        for bound, greater in _sides(claim)
     )
+
+
+def _unseen_difference(
+    measurement: Measurement, limits: tuple[float, float], bound: float, greater: bool
+) -> float:
+    """The p-value of two samples, each of which has only successes or only failures."""
+    low, high = limits
+    samples = [(bool(sample.mean() > (low + high) / 2), len(sample)) for sample in measurement.samples]
+    return unseen_difference_p(*samples[0], *samples[1], bound=bound / (high - low), greater=greater)
 
 
 def _near(values: Array, points: Sequence[float], span: float | None = None) -> bool:

@@ -16,6 +16,7 @@ from scipy import optimize, stats
 from fpc.core.statistics import Array
 
 MOST_SEEDS = 10_000  # beyond this a claim is out of reach
+RATES = 10_001  # of success, over which a probability is maximised
 
 
 def one_sided_p(first: ArrayLike, second: ArrayLike | None = None, *, bound: float, greater: bool) -> float:
@@ -71,6 +72,31 @@ def unseen_outcome_p(mean: float, count: int, bound: float, worst: float) -> flo
     if (mean - bound) * (bound - worst) <= 0.0:
         return 1.0
     return float(((bound - worst) / (mean - worst)) ** count)
+
+
+def unseen_difference_p(
+    succeeds: bool, count: int, other_succeeds: bool, other_count: int, *, bound: float, greater: bool
+) -> float:
+    """p-value of "the success rates differ beyond ``bound``" for two samples that look alike within.
+
+    All seeds of each sample succeed, or all fail. Under the null hypothesis this has at most the largest
+    probability over all pairs of rates whose difference is ``bound`` (an exact, unconditional test).
+
+    Args:
+        succeeds: whether all seeds of the first sample succeed; otherwise all fail.
+        count: number of its seeds.
+        other_succeeds: the same of the second sample, which is subtracted.
+        other_count: number of its seeds.
+        bound: difference of the rates under the null hypothesis.
+        greater: whether the claim says "above ``bound``"; otherwise "below".
+    """
+    seen = float(succeeds) - float(other_succeeds)
+    if not (seen > bound if greater else seen < bound):
+        return 1.0
+    rates = np.linspace(max(0.0, bound), min(1.0, 1.0 + bound), RATES)
+    others = rates - bound
+    chance = (rates if succeeds else 1.0 - rates) ** count
+    return float((chance * (others if other_succeeds else 1.0 - others) ** other_count).max())
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
