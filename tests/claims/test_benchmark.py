@@ -201,14 +201,12 @@ def test_a_method_with_one_seed_does_not_leave_the_others_untested() -> None:
     assert found.other == "ewc"
 
 
-def test_seeds_that_all_succeed_must_be_many() -> None:
-    """Five seeds with 1 against five with 0 have no spread; what few seeds hide is not taken for certain."""
-    comparison = lines_of(small({"vanilla": [0.0] * 6, "ewc": [1.0] * 6}))["ewc"].vanilla
+def test_seeds_that_look_alike_have_an_exact_test() -> None:
+    """Seeds with 1 against seeds with 0 have no spread; what few seeds may hide is not taken for certain."""
+    comparison = lines_of(small({"vanilla": [0.0] * 5, "ewc": [1.0] * 5}))["ewc"].vanilla
     assert comparison is not None
-    assert comparison.words == "better"  # a half of outcomes unseen in six seeds, two sides: 2 (2^-6) < 0.05
-    fewer = lines_of(small({"vanilla": [0.0] * 5, "ewc": [1.0] * 5}))["ewc"].vanilla
-    assert fewer is not None
-    assert fewer.words == "undecided"
+    # If both rates were q, five would all succeed and five all fail with (q (1 - q))^5; two sides.
+    assert (comparison.words, comparison.p_value) == ("better", pytest.approx(2 * 0.25**5))
     less = lines_of(small({"vanilla": [0.0] * 5, "ewc": [0.02] * 5}))["ewc"].vanilla
     assert less is not None
     assert less.words == "undecided"
