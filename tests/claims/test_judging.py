@@ -286,9 +286,9 @@ def test_two_methods_are_read_at_the_same_step_before_either_visits_far() -> Non
     }
     training = pd.concat([visits({0: 250, 1: 350, 2: 350}), visits({0: 350, 1: 150}).assign(method="bc")])
     tables = {"episodes": episodes(table), "training": training}
-    bc, vanilla = (measures.runs_of(tables, CONTEXT, name, probe="level_4") for name in ("bc", "vanilla"))
-    found = difference_before_visits(tables, CONTEXT, ("bc", "vanilla"), (bc, vanilla), "level_4")
+    curves = {name: measures.runs_of(tables, CONTEXT, name, probe="level_4") for name in ("bc", "vanilla")}
+    found = difference_before_visits(tables, CONTEXT, curves, "level_4")
     assert found.first == pytest.approx([0.7, 0.4, 0.9, 0.9, 0.9])  # at 200, 100 and 300 steps
     early = {**tables, "training": pd.concat([training, visits({3: 50})])}
     with pytest.raises(NotTestable, match="4 of 5 pairs of seeds"):
-        difference_before_visits(early, CONTEXT, ("bc", "vanilla"), (bc, vanilla), "level_4")
+        difference_before_visits(early, CONTEXT, curves, "level_4")

@@ -78,6 +78,7 @@ def test_two_samples_that_look_alike_within() -> None:
     assert unseen_difference_p(True, 10, True, 10, bound=-0.2, greater=True) == pytest.approx(0.8**10)
     assert unseen_difference_p(True, 10, True, 10, bound=0.2, greater=False) == pytest.approx(0.8**10)
     assert unseen_difference_p(True, 5, True, 5, bound=0.0, greater=True) == 1.0
+    assert unseen_difference_p(True, 5, False, 5, bound=-1.5, greater=True) == 0.0
 
 
 def test_holm_by_hand() -> None:

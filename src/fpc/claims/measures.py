@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -272,17 +272,21 @@ def compare(
     )
 
 
-def paired(first: Runs, second: Runs, context: ClaimContext) -> tuple[Runs, Runs]:
-    """Two methods with the same budget, with the seeds that both have, in the same order.
+def by_seed(methods: Mapping[str, Runs], context: ClaimContext) -> list[Runs]:
+    """Methods with the same budget, with the seeds that all have, in the same order.
 
     Raises:
         NotTestable: budgets differ, or fewer than ``context.minimum_seeds`` seeds are shared.
     """
-    same_budget(first, second)
-    shared = shared_seeds([first, second])
+    first, *others = methods.values()
+    for other in others:
+        same_budget(first, other)
+    shared = shared_seeds(methods.values())
     if len(shared) < context.minimum_seeds:
-        raise NotTestable(f"the two share {len(shared)} seed(s); {context.minimum_seeds} are asked for")
-    return first.of(shared), second.of(shared)
+        raise NotTestable(
+            f"{', '.join(methods)} share {len(shared)} seed(s); {context.minimum_seeds} are asked for"
+        )
+    return [runs.of(shared) for runs in methods.values()]
 
 
 def shared_seeds(runs: Iterable[Runs]) -> list[int]:

@@ -196,8 +196,8 @@ def unvisited_difference(
 ) -> Measurement:
     """Success of one method minus another's, in pairs of seeds, before either visits the room."""
     found = tables[EXPERIMENT]
-    first, second = (in_room(tables, context, method) for method in (better, worse))
-    return difference_before_visits(found, context, (better, worse), (first, second), far_probe(found, ROOM))
+    courses = {method: in_room(tables, context, method) for method in (better, worse)}
+    return difference_before_visits(found, context, courses, far_probe(found, ROOM))
 
 
 Success = Callable[[TablesByExperiment, ClaimContext, str], Runs]

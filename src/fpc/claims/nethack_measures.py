@@ -17,6 +17,7 @@ from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExp
 from fpc.claims.measures import (
     RATE,
     Runs,
+    by_seed,
     change,
     compare,
     far_probe,
@@ -25,8 +26,6 @@ from fpc.claims.measures import (
     pi_star_by_start,
     reference,
     runs_of,
-    same_budget,
-    shared_seeds,
     table,
 )
 from fpc.claims.trends import rank_correlation
@@ -220,12 +219,7 @@ def _at_the_end(
 ) -> dict[str, Array]:
     """Last values of the seeds that all methods have, in the same order."""
     found = {method: runs(tables, context, method, probe) for method in methods}
-    for other in found.values():
-        same_budget(found[methods[0]], other)
-    shared = shared_seeds(found.values())
-    if len(shared) < context.minimum_seeds:
-        raise NotTestable(f"{', '.join(methods)} share {len(shared)} seed(s)")
-    return {method: one.of(shared).last for method, one in found.items()}
+    return {method: one.last for method, one in zip(methods, by_seed(found, context), strict=True)}
 
 
 def much_deeper_than(tables: TablesByExperiment, context: ClaimContext, method: str) -> Measurement:

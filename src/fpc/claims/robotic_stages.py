@@ -91,9 +91,9 @@ def unvisited_difference(
     """Success on the last Far stage, in pairs of seeds, before the first of the two visits it."""
     found = only(tables)
     probe = stage(found, "last_far")
-    first, second = (course(found, context, method, probe) for method in (better, worse))
-    knows(found, context, first, probe)
-    return difference_before_visits(found, context, (better, worse), (first, second), probe)
+    courses = {method: course(found, context, method, probe) for method in (better, worse)}
+    knows(found, context, courses[better], probe)
+    return difference_before_visits(found, context, courses, probe)
 
 
 def _keeps_far(role: str, name: str) -> Claim:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from fpc.claims.claim import Claim, ClaimContext, Measurement, NotTestable, TablesByExperiment
-from fpc.claims.measures import one_sample, paired
+from fpc.claims.measures import by_seed, one_sample
 from fpc.claims.robotic_measures import (
     BC,
     DOMAIN,
@@ -48,8 +48,8 @@ def transfer(tables: TablesByExperiment, context: ClaimContext, experiment: str,
     """
     found = tables[experiment]
     probe = stage(found, "last_far")
-    tuned, scratch = (course(found, context, name, probe) for name in (method, SCRATCH))
-    ours, base = (runs.average for runs in paired(tuned, scratch, context))
+    courses = {name: course(found, context, name, probe) for name in (method, SCRATCH)}
+    ours, base = (runs.average for runs in by_seed(courses, context))
     area, floor = float(ours.mean()), float(base.mean())
     if floor > MOST_OF_SCRATCH:
         raise NotTestable(f"scratch's area is {floor:.2f} in {experiment}: too little to gain")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
-from fpc.claims.measures import Runs, one_sample, paired, runs_of, table
+from fpc.claims.measures import Runs, by_seed, one_sample, runs_of, table
 from fpc.core.tables import FIRST_VISIT
 
 NEVER = np.iinfo(np.int64).max
@@ -59,7 +60,7 @@ def before_first_visit(
 
 
 def difference_before_visits(
-    tables: Tables, context: ClaimContext, methods: tuple[str, str], courses: tuple[Runs, Runs], probe: str
+    tables: Tables, context: ClaimContext, courses: Mapping[str, Runs], probe: str
 ) -> Measurement:
     """One method minus another, in pairs of seeds, before the first of the two visits the probe's states.
 
@@ -68,15 +69,14 @@ def difference_before_visits(
     Args:
         tables: of the experiment.
         context: for the number of seeds asked for.
-        methods: names of the two.
-        courses: their success.
+        courses: success of the two methods, by name; the second is subtracted.
         probe: the Far probe.
 
     Raises:
         NotTestable: budgets differ, or too few pairs have a milestone before the first visit.
     """
-    first, second = paired(*courses, context)
-    visits = [first_visits(tables, method, probe) for method in methods]
+    first, second = by_seed(courses, context)
+    visits = [first_visits(tables, method, probe) for method in courses]
     gaps = []
     for row, seed in enumerate(first.seeds):
         earliest = min(seen.get(seed, NEVER) for seen in visits)

@@ -93,6 +93,8 @@ def unseen_difference_p(
     seen = float(succeeds) - float(other_succeeds)
     if not (seen > bound if greater else seen < bound):
         return 1.0
+    if abs(bound) > 1.0:  # no two rates differ so much
+        return 0.0
     rates = np.linspace(max(0.0, bound), min(1.0, 1.0 + bound), RATES)
     others = rates - bound
     chance = (rates if succeeds else 1.0 - rates) ** count
