@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 from fpc.claims.claim import Claim
 from fpc.claims.testing import all_claims
 from fpc.cli.main import app
-from fpc.reporting.benchmark import DomainTable, csv_text
+from fpc.reporting.benchmark import DomainTable
+from fpc.reporting.benchmark_csv import csv_text
 from fpc.reporting.benchmark_pages import benchmark_page
 from fpc.reporting.markdown import Figures, Statement, opening, results_page
 from fpc.reporting.variant_results import VariantResults, about, variants_part

@@ -17,8 +17,13 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from fpc.config.names import is_name
+
 VARIABLE = "FPC_EXTENSIONS"
 METHODS, DOMAINS = "fpc.retention", "fpc.domains"
+PACKAGE = Path(__file__).resolve().parent
+# pi*'s own runs are listed beside the methods'; the others are no text for those who read YAML or CSV.
+RESERVED = ("pi_star", "true", "false", "null", "none", "nan", "na")
 # Files of a domain's folder that belong to another package, which names them after the domain.
 ELSEWHERE = {"figures": "fpc.figures.catalogue", "claims": "fpc.claims"}
 
@@ -87,24 +92,41 @@ def _check(extensions: Sequence[str]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for text in extensions:
         path = Path(text)
-        if path.is_absolute() or ".." in path.parts or os.pathsep in text:
+        if os.pathsep in text:
+            raise ValueError(f"{text}: '{os.pathsep}' separates paths; rename the file or folder")
+        if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{text} must lie in the project; copy it there and give its relative path")
         if not path.exists():
             raise ValueError(f"{text} does not exist")
         if path.suffix != ".py" and not all((path / name).is_file() for name in NEEDED):
             listed = ", ".join(NEEDED)
             raise ValueError(f"{text} is neither a method's file (*.py) nor a domain's folder with {listed}")
+        if path.resolve().is_relative_to(PACKAGE):
+            raise ValueError(
+                f"{text} is part of the package and needs no listing; to change its options, write a variant "
+                "with other `methods`"
+            )
         kind, package, name = (
             ("file", METHODS, path.stem) if path.suffix == ".py" else ("folder", DOMAINS, path.name)
         )
-        if not name.isidentifier():
-            raise ValueError(f"{text}: '{name}' is not a name of Python; rename it to letters, digits and _")
+        _check_name(text, kind, name)
         for module in _places(path, package, name):
-            own = Path(__file__).parent.joinpath(*module.split(".")[1:])
+            own = PACKAGE.joinpath(*module.split(".")[1:])
             if own.exists() or (own.with_suffix(".py").exists() and not _same(path, own.with_suffix(".py"))):
                 raise ValueError(f"{text}: {module} exists already; rename the {kind}")
         if (other := seen.setdefault((package, name), text)) != text:
             raise ValueError(f"{text} and {other} have the same name; rename one")
+
+
+def _check_name(text: str, kind: str, name: str) -> None:
+    """Check that a name can be that of a module, of folders and of values in tables."""
+    if not (name.isidentifier() and is_name(name)):
+        raise ValueError(
+            f"{text}: '{name}' cannot be a name here; rename the {kind}: a letter (a to z) first, then "
+            "letters, digits and _, at most 64 in all"
+        )
+    if name.lower() in RESERVED:
+        raise ValueError(f"{text}: '{name}' means something else in results; rename the {kind}")
 
 
 def _same(path: Path, own: Path) -> bool:

@@ -15,7 +15,6 @@ from fpc.claims.claim import ClaimContext
 from fpc.claims.testing import benchmark_of
 from fpc.core.tables import episodes_table
 from fpc.reporting.benchmark import (
-    COLUMNS,
     NEVER,
     Absent,
     DomainTable,
@@ -23,8 +22,8 @@ from fpc.reporting.benchmark import (
     Entry,
     Line,
     benchmark_table,
-    tidy,
 )
+from fpc.reporting.benchmark_csv import COLUMNS, tidy
 from fpc.reporting.benchmark_pages import benchmark_page, table_text
 
 from .conftest import tables

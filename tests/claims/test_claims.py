@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from fpc.claims.testing import all_claims, by_experiment, claims_of, evaluate_cl
 from fpc.claims.trends import rank_correlation
 from fpc.core.statistics import interquartile_mean
 from fpc.domains.registry import domain_names
+from fpc.reporting.files import write_claims
 from fpc.reporting.ledger import summary, to_markdown
 
 from . import robotic_tables as robotic
@@ -164,3 +166,11 @@ def test_every_seed_is_listed() -> None:
     np.testing.assert_allclose(whole["value"], [0.08, 0.09, 0.10, 0.11, 0.12])
     assert set(table["step"]) == {4_000_000}
     assert seeds_table(robotic.episodes(curves).iloc[:0]).empty
+
+
+def test_without_experiments_no_claim_is_testable(tmp_path: Path) -> None:
+    """A scale without figures has no experiments, as only those that a figure reads are run."""
+    write_claims({}, ClaimContext("tiny"), tmp_path)
+    records = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    assert {record["verdict"] for record in records} == {"not_testable"}
+    assert (tmp_path / "claims_seeds.csv").read_text(encoding="utf-8").count("\n") == 1

@@ -117,6 +117,23 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             "plan: {jobs: {robotic_sequence: {collect: {runtime: 9, mem_mb: 9, cpus: 1, gpus: 1}}}}",
             ["broken.yaml", "plan.jobs.robotic_sequence.collect.gpus", "CPUs only", "use a GPU: finetune."],
         ),
+        (
+            "plan: {jobs: {netHack: {finetune: {runtime: 9, mem_mb: 9, cpus: 1, gpus: 0}}}}",
+            ["broken.yaml", "plan.jobs.netHack: unknown domain", "Did you mean 'nethack'?"],
+        ),
+        (
+            "plan: {steps_per_second: {nethack: {fine_tune: 9}}}",
+            [
+                "broken.yaml",
+                "plan.steps_per_second.nethack.fine_tune: unknown phase",
+                "Did you mean 'finetune'?",
+            ],
+        ),
+        (
+            "plan: {speed_sources: {atari: a GPU}}",
+            ["broken.yaml", "plan.speed_sources.atari: unknown domain"],
+        ),
+        ("figure: {names: [figure_10, figure_9, figure_10]}", ["broken.yaml", "figure_10 is listed 2 times"]),
         ("plan: {job: {gpus: 1}}", ["apple_retrieval", "CPUs only", "use a GPU: none."]),
         ("figure: {names: [figure_1]}", ["broken.yaml", "figure.names", "figure_10"]),
         ("figure: {names: [figure_22]}", ["broken.yaml", "robotic_sequence_shift_", "variant"]),

@@ -129,7 +129,7 @@ def test_plotted_data_contain_seeds_and_interval(drawn: tuple[str, pd.DataFrame,
         return
     assert {"seeds", "value", "low", "high", "level"} <= set(data.columns)
     lines = data[data["level"].notna()]
-    one_policy = lines.get("unit", pd.Series("seed", lines.index)).isin(["game", "start state"])
+    one_policy = lines.get("unit", pd.Series("seed", lines.index)).isin(["game", "start state", "round"])
     assert (lines.loc[~one_policy, "seeds"] == 5).all()
     assert (lines.loc[one_policy, "seeds"] == 1).all()
     if one_policy.any():
@@ -156,6 +156,6 @@ def test_one_seed_is_drawn_without_interval(name: str, make_tables: Callable[...
     single = {key: table[table["seed"] == 0] for key, table in tables.items()}
     single_seed = load_figure(name)
     data = single_seed.data(single, SETTINGS)
-    over_games = data.get("unit", pd.Series("seed", data.index)).isin(["game", "start state"])
+    over_games = data.get("unit", pd.Series("seed", data.index)).isin(["game", "start state", "round"])
     assert data.loc[~over_games, "low"].isna().all()
     assert isinstance(single_seed.draw(data, SETTINGS), Figure)

@@ -85,13 +85,29 @@ def test_games_are_averaged_not_trimmed() -> None:
 
 
 def test_episodes_from_a_start_state_are_averaged_first() -> None:
-    """Three start states with means .5, 1 and 0: two episodes of each would pass for six otherwise."""
-    far = copied([0.0, 1.0, 0.0, 1.0, 1.0, 0.0], probe="level_4", group="far", starts=3, measure="return")
+    """Five start states with means .5, 1, 0, 1 and 0: two episodes of each would pass for ten otherwise."""
+    values = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    far = copied(values, probe="level_4", group="far", starts=5, measure="return")
     data = load_figure("figure_5").data({"episodes": far}, SETTINGS)
     found = level(data)
-    assert found[[*COUNTS, "value"]].tolist() == [1, 3, "start state", 0.5]
-    # Of 27 resamples one has the mean 0 and three have 1/6, so 1/6 is the 5 % quantile.
-    assert found[["low", "high"]].tolist() == [pytest.approx(1 / 6), pytest.approx(5 / 6)]
+    assert found[[*COUNTS, "value"]].tolist() == [1, 5, "start state", 0.5]
+    # Of 3125 resamples 32 have the mean 0, 80 more .1 and 240 more .2: the 5 % quantile (156) is .2.
+    assert found[["low", "high"]].tolist() == [pytest.approx(0.2), pytest.approx(0.8)]
+
+
+def test_few_start_states_are_no_sample_and_rounds_of_them_vary() -> None:
+    """Two start states, one always solved: with rounds of both, .5 is certain; over start states, 0 to 1."""
+    values = [1.0, 0.0] * 6
+    far = copied(values, probe="level_4", group="far", starts=2, measure="return")
+    found = level(load_figure("figure_5").data({"episodes": far}, SETTINGS))
+    assert found[[*COUNTS, "value", "low", "high"]].tolist() == [1, 6, "round", 0.5, 0.5, 0.5]
+
+
+def test_a_round_that_lacks_a_start_state_does_not_count() -> None:
+    """Five episodes from two start states: the last one has no partner."""
+    far = copied([1.0, 0.0, 0.0, 1.0, 1.0], probe="level_4", group="far", starts=2, measure="return")
+    found = level(load_figure("figure_5").data({"episodes": far}, SETTINGS))
+    assert found[[*COUNTS, "value"]].tolist() == [1, 2, "round", 0.5]
 
 
 def test_figure_7_reads_pi_stars_own_episodes() -> None:
@@ -102,7 +118,7 @@ def test_figure_7_reads_pi_stars_own_episodes() -> None:
         "robotic_sequence",
     )
     data = load_figure("figure_7").data({"episodes": episodes}, SETTINGS)
-    assert level(data)[[*COUNTS, "value", "probe"]].tolist() == [1, 2, "start state", 0.5, "3_x"]
+    assert level(data)[[*COUNTS, "value", "probe"]].tolist() == [1, 1, "round", 0.5, "3_x"]
     assert set(data["method"]) == {"vanilla", "pi_star"}
     panel = load_figure("figure_7").draw(data, SETTINGS).axes[0]
     assert [line.get_color() for line in panel.lines] == ["#D55E00", "#7F7F7F"]  # no further method
@@ -164,7 +180,7 @@ def test_a_figure_that_does_not_show_pi_star_by_itself_has_no_level() -> None:
     assert set(load_figure("figure_19").data(tables, SETTINGS)["method"]) == {"behavioral_cloning"}
 
 
-def test_montezumas_random_policy_is_over_the_start_states_of_pi_star() -> None:
+def test_montezumas_random_policy_is_over_rounds_of_the_start_states_of_pi_star() -> None:
     rows: Rows = []
     for probe, values in (("room_7", [1.0, 0.0]), ("random", [0.0, 1.0, 0.0, 0.0])):
         for method, seed in (("pi_star", 0), ("vanilla", 0), ("vanilla", 1)):
@@ -172,5 +188,5 @@ def test_montezumas_random_policy_is_over_the_start_states_of_pi_star() -> None:
             rows += rows_of(method, seed, 0, values, **more)  # type: ignore[arg-type]
     data = load_figure("figure_6").data({"episodes": frame(rows, "montezuma")}, SETTINGS)
     means = data[data["statistic"] == "mean"].set_index("method")
-    assert means.loc["random", [*COUNTS, "value"]].tolist() == [1, 2, "start state", 0.25]
-    assert means.loc["pi_star", [*COUNTS, "value"]].tolist() == [1, 2, "start state", 0.5]
+    assert means.loc["random", [*COUNTS, "value"]].tolist() == [1, 2, "round", 0.25]
+    assert means.loc["pi_star", [*COUNTS, "value"]].tolist() == [1, 1, "round", 0.5]

@@ -19,7 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fpc.cli.main import app
-from fpc.core.errors import ConfigError
+from fpc.core.errors import ConfigError, UserError
 from fpc.core.files import sha256_of
 from fpc.figures.embedded import content_digest, read_source
 from fpc.lineage import manifest as manifests
@@ -181,6 +181,9 @@ def test_rows_of_a_csv_that_were_altered_are_refused(tmp_path: Path) -> None:
     alone.write_text("\n".join([*lines[:-1], lines[-1].replace(",", ",1", 1)]) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match="altered: its rows are not those it was written with"):
         read_source(alone)
+    finished = audit("trace", str(alone))
+    assert isinstance(finished.exception, UserError)
+    assert finished.exception.exit_code == 1
 
 
 def saved_again(separator: str, line_end: str, encoding: str, quoting: Literal[0, 1, 2]) -> bytes:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.workflow.chain import ROOT, copy_project
+from tests.workflow.chain import ROOT, command_in, copy_project
 
 from fpc import extensions
 from fpc.claims.testing import benchmark_of
 from fpc.core.errors import ConfigError
 from fpc.lineage.manifest import read
 from fpc.reporting.benchmark import DomainTable, Line
+from fpc.reporting.benchmark_csv import tidy
 from fpc.reporting.benchmark_pages import table_text
 from fpc.workflow.benchmark import benchmark, committed
 from fpc.workflow.execution import execute_domain_phase
@@ -149,6 +150,39 @@ def test_a_variant_that_changes_more_is_left_out_and_named(made: Path) -> None:
     found = benchmark(load("tiny", "mine"))
     assert set(lines_of(found)) == {"vanilla"}
     assert "l2 of variant mine is left out: the variant changes more" in table_text(found)
+
+
+def test_a_variant_that_is_wrong_keeps_no_one_from_the_others(made: Path) -> None:
+    (made / "configs" / "variants" / "longer.yaml").write_text("no_such_key: 1\n", encoding="utf-8")
+    (made / "results" / "tiny+longer").mkdir()
+    with pytest.raises(ConfigError, match="no_such_key"):
+        committed("tiny")
+    found = command_in(made, "fpc", "benchmark", "--scale", "tiny")
+    assert found.returncode == 0, found.stderr
+    assert (
+        "the methods of variant longer are left out: configs/variants/longer.yaml: no_such_key"
+        in found.stderr
+    )
+    assert "l2 (mine)" in found.stdout
+
+
+def test_a_domain_without_a_table_is_an_error_before_any_is_made(made: Path) -> None:
+    found = command_in(made, "fpc", "benchmark", "--scale", "tiny", "--domain", "two_state_mdp")
+    assert found.returncode == 2
+    wanted = "unknown domain with a benchmark 'two_state_mdp'. Allowed: apple_retrieval."
+    assert found.stderr == f"fpc: --domain two_state_mdp: {wanted}\n"
+
+
+def test_every_empty_value_of_the_data_has_its_reason(made: Path) -> None:
+    shutil.rmtree(made / "results" / "tiny" / DOMAIN / "finetune" / "vanilla")
+    data = tidy(benchmark(load("tiny", "mine")))
+    empty = data[data["value"].isna()]
+    assert set(empty["method"]) == {"vanilla", "l2"}
+    assert (empty["reason"] != "").all()
+    assert (data.loc[data["method"] == "vanilla", "reason"] == "no run is current").all()
+    reasons = data[data["method"] == "l2"].set_index("metric")["reason"]
+    assert reasons["minus_vanilla"] == "vanilla has no score"
+    assert reasons["minus_best_other"] == "no other method has a score"
 
 
 def test_variants_without_a_method_of_their_own_add_no_line(made: Path) -> None:

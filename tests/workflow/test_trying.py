@@ -212,9 +212,8 @@ def test_only_other_options_replace_those_of_an_earlier_trial(project: Path) -> 
 
 
 def test_domains_that_a_method_cannot_serve_are_named(project: Path) -> None:
-    for name in ("warm_up", "l2"):
-        shutil.copy(METHODS / f"{name}.py", project / f"{name}.py")
-    found = prepare(Asked(Path("warm_up.py"), ("warm_up_steps=70",), (), "laptop", None, None))
+    warm_up, l2 = (Path("examples", "methods", f"{name}.py") for name in ("warm_up", "l2"))
+    found = prepare(Asked(warm_up, ("warm_up_steps=70",), (), "laptop", None, None))
     assert list(found.experiments) == ["robotic_sequence"]
     assert "its learner, appo, does not have replay_buffer" in found.refused["nethack"]
     section = found.configuration.section("finetune", "robotic_sequence", "warm_up")
@@ -222,9 +221,9 @@ def test_domains_that_a_method_cannot_serve_are_named(project: Path) -> None:
     with pytest.raises(
         ConfigError, match="--domain montezuma: its learner, appo, does not have replay_buffer"
     ):
-        prepare(Asked(Path("warm_up.py"), (), ("montezuma",), "laptop", None, None))
+        prepare(Asked(warm_up, (), ("montezuma",), "laptop", None, None))
     with pytest.raises(ConfigError, match="--domain two_state_mdp: it compares no methods"):
-        prepare(Asked(Path("l2.py"), ("coefficient=1",), ("two_state_mdp",), "laptop", None, None))
+        prepare(Asked(l2, ("coefficient=1",), ("two_state_mdp",), "laptop", None, None))
 
 
 def test_a_method_from_elsewhere_runs_alone_and_gets_its_verdict(tmp_path: Path) -> None:

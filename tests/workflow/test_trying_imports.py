@@ -30,7 +30,7 @@ IMPORTS = {
         replaced(L2, ("from pydantic", "import no_such_package.part\nfrom pydantic")),
         line_of(L2, "from pydantic"),
         "cannot be imported: ModuleNotFoundError: No module named 'no_such_package'",
-        "such as `pip install no_such_package`), or remove this import",
+        "such as `pip install no_such_package`); or if it is a file of yours, move",
     ),
     "wrong_import": (
         replaced(L2, ("import NonNegativeFloat", "import NonNegativFloat")),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 from tests.workflow import s3
 from tests.workflow.chain import BIN, ROOT, run_chain
@@ -242,6 +243,42 @@ def test_a_signed_project_passes_the_audit_and_dvc(copy: Path, tmp_path: Path) -
     changed = run(copy, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
     assert len(changed) == 7
     assert all(line.startswith("?? ") and line.endswith("manifest.dsse.json") for line in changed)
+
+
+def test_a_record_waits_for_no_other_command_of_dvc_and_leaves_all_as_it_was(copy: Path) -> None:
+    """Another command of DVC holds the lock: nothing is half-written, and the exit code says try again."""
+    forget(copy)
+    before = state(copy)
+    with Repo(copy) as repository, repository.lock:
+        printed = run(copy, "fpc", "record", "--scale=tiny", code=75)
+    assert "Unable to acquire lock" in printed
+    after = state(copy)
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert changed <= {".dvc/tmp/lock", "results/.audit/digests.json"}  # neither says anything of results
+    assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
+    assert run(copy, "fpc", "audit", "verify") == "7 verified\n"
+
+
+def test_stages_of_a_variant_whose_file_is_gone_are_dropped(copy: Path) -> None:
+    overlay = copy / "configs" / "variants" / "mine.yaml"
+    overlay.write_text("figure: {resamples: 60}\n", encoding="utf-8")
+    wrong = run(copy, "fpc", "config", "stages", "--variant=mine", code=2)
+    assert "--variant needs --scale" in wrong
+    assert "tiny+mine" in run(copy, "fpc", "config", "stages", "--scale=tiny", "--variant=mine")
+    overlay.unlink()
+    assert "tiny+mine: its stages were dropped" in run(copy, "fpc", "record", "--scale=tiny")
+    assert "mine" not in (copy / "dvc.yaml").read_text(encoding="utf-8")
+
+
+def test_two_labels_whose_stages_would_have_one_name_are_refused(copy: Path) -> None:
+    for name in ("a.b", "a-b"):
+        overlay = copy / "configs" / "variants" / f"{name}.yaml"
+        overlay.write_text("figure: {resamples: 60}\n", encoding="utf-8")
+    run(copy, "fpc", "config", "stages", "--scale=tiny", "--variant=a.b")
+    before = (copy / "dvc.yaml").read_bytes()
+    printed = run(copy, "fpc", "config", "stages", "--scale=tiny", "--variant=a-b", code=2)
+    assert "tiny+a-b and tiny+a.b have the same stages in dvc.yaml" in printed
+    assert (copy / "dvc.yaml").read_bytes() == before
 
 
 def test_what_dvc_says_is_printed_once(copy: Path) -> None:

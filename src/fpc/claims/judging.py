@@ -36,6 +36,7 @@ from fpc.core.inference import (
     unseen_difference_p,
     unseen_outcome_p,
 )
+from fpc.core.numbers import number
 from fpc.core.statistics import (
     Array,
     Estimate,
@@ -268,7 +269,10 @@ def _decided(result: Result, outcome: Outcome, words: str) -> Result:
 
 def _found(result: Result) -> str:
     """The measured number with its interval and p-value, as text."""
-    found = f"{result.measured:.3g} [{result.low:.3g}, {result.high:.3g}]"
+    assert result.measured is not None
+    assert result.low is not None
+    assert result.high is not None
+    found = f"{number(result.measured)} [{number(result.low)}, {number(result.high)}]"
     return found if result.p_value is None else f"{found}, p = {result.p_value:.2g}"
 
 

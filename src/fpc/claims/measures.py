@@ -10,14 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
+from fpc.core.numbers import number
+from fpc.core.rounds import FEWEST_STARTS, ROUND, with_rounds
 from fpc.core.statistics import Array, area_under_curve
 from fpc.core.tables import NO_START, PI_STAR
 
 RATES = frozenset({"success", "correct_probability"})  # measures between 0 and 1
 RATE = (0.0, 1.0)  # the limits of a rate
 BLOCKS = 20
-FEWEST_STARTS = 5  # fewer are no sample of start states
-ROUND = "round"
 
 
 @dataclass(frozen=True)
@@ -146,19 +146,10 @@ def pi_star_by_start(
     if "start" in rows and bool((rows["start"] != NO_START).all()):
         unit, name = "start", "start state"
         if (starts := rows["start"].nunique()) < FEWEST_STARTS:
-            rows, unit, name = _rounds(rows), ROUND, ROUND
+            rows, unit, name = with_rounds(rows), ROUND, ROUND
             note += f" from {starts} start state{'' if starts == 1 else 's'}"
     by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()
     return Measurement(by_unit.to_numpy(dtype=np.float64), unit=name, note=note, limits=limits)
-
-
-def _rounds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the number of the round: the k-th episodes from all start states of a probe are round k."""
-    rows = rows.sort_values("episode")
-    rows = rows.assign(**{ROUND: rows.groupby(["seed", "probe", "start"], observed=True).cumcount()})
-    groups = rows.groupby(["seed", "probe"], observed=True)["start"].transform("nunique")
-    sizes = rows.groupby(["seed", "probe", ROUND], observed=True)["start"].transform("size")
-    return rows[sizes == groups]
 
 
 def _rows(tables: Tables, method: str, measure: str, **wanted: str | None) -> pd.DataFrame:
@@ -296,7 +287,7 @@ def shared_seeds(runs: Iterable[Runs]) -> list[int]:
 
 def listed(values: Array) -> str:
     """Every seed's number, as text."""
-    return ", ".join(f"{value:.3g}" for value in values)
+    return ", ".join(number(value).replace(",", "") for value in values)
 
 
 def pivoted(

@@ -17,6 +17,7 @@ from fpc.claims import measures
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables, TablesByExperiment
 from fpc.claims.measures import Runs, at_least_steps, compare, far_probe, listed, one_sample, runs_of, table
 from fpc.claims.unvisited import before_first_visit, difference_before_visits
+from fpc.core.rounds import ROUND
 from fpc.core.statistics import Array
 from fpc.core.tables import PI_STAR
 
@@ -147,7 +148,7 @@ def known_beyond_random(
     if not np.array_equal(starts[0], starts[1]):
         raise NotTestable("a random policy was not measured from pi*'s start states")
     note = f"pi* {pi_star.first.mean():.2f}, random {random.first.mean():.2f}; {pi_star.note}"
-    if pi_star.unit == measures.ROUND:
+    if pi_star.unit == ROUND:
         return replace(pi_star, second=random.first, note=note)
     return replace(pi_star, first=pi_star.first - random.first, note=note, limits=(-1.0, 1.0))
 

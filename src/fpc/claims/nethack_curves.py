@@ -15,6 +15,7 @@ import numpy as np
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, TablesByExperiment
 from fpc.claims.measures import Runs, at_least_steps, listed, one_sample, pivoted, table
 from fpc.claims.nethack_measures import CLOSE, EXPERIMENT, known, runs, shares
+from fpc.core.numbers import number
 from fpc.core.statistics import Array
 from fpc.figures.summary import BIN_STEPS, after_warm_up, binned
 
@@ -75,7 +76,7 @@ def rise_by_thirds(tables: TablesByExperiment, context: ClaimContext, method: st
     """Both rises between thirds of training, as a share of pi*'s."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     thirds = np.stack([part.mean(axis=1) for part in np.array_split(found.values, 3, axis=1)])
-    note = f"thirds at {', '.join(f'{mean:.4g}' for mean in thirds.mean(axis=1))}"
+    note = f"thirds at {', '.join(f'{number(mean)}' for mean in thirds.mean(axis=1))}"
     return shares(Measurement(np.diff(thirds, axis=0).T), level, note)
 
 
@@ -93,7 +94,7 @@ def distance_from(
     ours = found.values[:, columns]
     distances = np.abs(ours - np.array([*readings.values()])).mean(axis=1)
     means = ", ".join(
-        f"{mean:.4g} at {step:,}" for mean, step in zip(ours.mean(axis=0), readings, strict=True)
+        f"{number(mean)} at {step:,}" for mean, step in zip(ours.mean(axis=0), readings, strict=True)
     )
     return one_sample(distances, means)
 
@@ -115,4 +116,4 @@ def _first(part: float, values: Array) -> Array:
 
 def _heights(bins: Array, end: Array) -> str:
     """The height of the mean curve's peak, and of all seeds' ends, as text."""
-    return f"peaks at {bins.mean(axis=0).max():.4g}, ends {listed(end)}"
+    return f"peaks at {number(bins.mean(axis=0).max())}, ends {listed(end)}"

@@ -29,6 +29,7 @@ from fpc.claims.measures import (
     table,
 )
 from fpc.claims.trends import rank_correlation
+from fpc.core.numbers import number
 from fpc.core.statistics import Array
 
 EXPERIMENT = "nethack"
@@ -76,7 +77,7 @@ def known(tables: TablesByExperiment, context: ClaimContext, probe: Probe) -> fl
     level, chance = float(start.first.mean()), float(untrained.first.mean())
     if level <= 0.0 or level < LEAST.get(probe, 0.0) or chance > UNTRAINED * level:
         raise NotTestable(
-            f"pi* is at {level:.3g} ({' '.join(probe)}), an untrained policy at {chance:.3g}: "
+            f"pi* is at {number(level)} ({' '.join(probe)}), an untrained policy at {number(chance)}: "
             "there is too little to forget"
         )
     return level
@@ -94,7 +95,7 @@ def learned(tables: TablesByExperiment, context: ClaimContext) -> None:
 def _gained(found: Runs, level: float, method: str) -> None:
     if (gain := float((found.last - found.first).mean())) < LEARNED * level:
         raise NotTestable(
-            f"{method} gained {gain:.3g} in training, pi* scores {level:.4g}: it learned nothing"
+            f"{method} gained {number(gain)} in training, pi* scores {number(level)}: it learned nothing"
         )
 
 
@@ -118,7 +119,7 @@ def change_from_pi_star(
 def plain_change(tables: TablesByExperiment, context: ClaimContext, method: str, probe: Probe) -> Measurement:
     """A method's last value minus pi*'s, in the measure's own unit."""
     ours = runs(tables, context, method, probe)
-    note = f"ends {listed(ours.last)}, pi* {ours.first.mean():.3g}"
+    note = f"ends {listed(ours.last)}, pi* {number(ours.first.mean())}"
     return change(ours, partial(pi_star_in, tables, probe), note=note)
 
 
@@ -126,7 +127,7 @@ def shares(found: Measurement, level: float, note: str) -> Measurement:
     """A measurement as a share of pi*'s mean."""
     second = None if found.second is None else found.second / level
     seeds = f"seeds {listed(found.first / level)} " if found.first.ndim == 1 else ""
-    words = [f"{seeds}of pi*'s {level:.4g}", note, found.note]
+    words = [f"{seeds}of pi*'s {number(level)}", note, found.note]
     return replace(found, first=found.first / level, second=second, note="; ".join(filter(None, words)))
 
 
@@ -187,7 +188,7 @@ def best_from_scratch(
     for method in methods:
         _gained(runs(tables, context, method, SCORE), level, method)
     found = _at_the_end(tables, context, methods, SCORE)
-    means = ", ".join(f"{method} {values.mean():.4g}" for method, values in found.items())
+    means = ", ".join(f"{method} {number(values.mean())}" for method, values in found.items())
     return shares(one_sample(np.max([*found.values()], axis=0), means), level, "")
 
 
@@ -196,7 +197,7 @@ def most_pits(tables: TablesByExperiment, context: ClaimContext, relative: bool)
     level = known(tables, context, SOKOBAN)
     both = _at_the_end(tables, context, (REFERENCE, SCRATCH), SOKOBAN)
     most = np.maximum(both[REFERENCE], both[SCRATCH]) / (level if relative else 1.0)
-    return one_sample(most, f"seeds {listed(most)}; pi* fills {level:.3g}")
+    return one_sample(most, f"seeds {listed(most)}; pi* fills {number(level)}")
 
 
 def order(
@@ -210,7 +211,7 @@ def order(
     found = _at_the_end(tables, context, tuple(paper), probe)
     if np.ptp(np.stack([*found.values()])) == 0.0:
         raise NotTestable(f"{probe[1]} is the same in all runs: there is no order")
-    means = ", ".join(f"{method} {values.mean():.4g}" for method, values in found.items())
+    means = ", ".join(f"{method} {number(values.mean())}" for method, values in found.items())
     return replace(rank_correlation({paper[name]: found[name] for name in paper}), note=means)
 
 
@@ -226,7 +227,7 @@ def much_deeper_than(tables: TablesByExperiment, context: ClaimContext, method: 
     """The depth of the games that pi* was cloned from minus the method's, minus the method's minus pi*'s."""
     games = table(tables[EXPERIMENT], "expert_recordings")["depth"].to_numpy(dtype=np.float64)
     ours = runs(tables, context, method, DEPTH)
-    note = f"expert {games.mean():.3g}, {method} {listed(ours.last)}, pi* {ours.first.mean():.3g}"
+    note = f"expert {number(games.mean())}, {method} {listed(ours.last)}, pi* {number(ours.first.mean())}"
     return Measurement(reference(games), 2 * ours.last - ours.first, note)
 
 

@@ -51,23 +51,27 @@ def show_benchmark(
         ConfigError: a domain has no table, or none has the method to compare with.
     """
     from fpc.core.files import write_text
-    from fpc.reporting.benchmark import csv_text
+    from fpc.reporting.benchmark_csv import csv_text
     from fpc.reporting.benchmark_pages import table_text
     from fpc.workflow.benchmark import benchmark as tables_of
-    from fpc.workflow.benchmark import committed
+    from fpc.workflow.benchmark import committed, compared_domains
 
-    others = committed(configuration.scale) if configuration.base is None else []
-    tables = tables_of(configuration, others, domains, against)
+    others = committed(configuration.scale, _say_wrong) if configuration.base is None else []
+    compared = compared_domains(configuration, others)
     for name in domains or []:
-        if name not in [table.domain for table in tables]:
-            compared = [table.domain for table in tables_of(configuration, others)]
-            if name in compared:
-                raise ConfigError(
-                    f"--against {against}: {name} does not have this method; leave out one of them"
-                )
+        if name not in compared:
             raise ConfigError(f"--domain {name}: {unknown('domain with a benchmark', name, compared)}")
+    tables = tables_of(configuration, others, domains, against)
+    found = [table.domain for table in tables]
+    for name in domains or []:
+        if name not in found:
+            raise ConfigError(f"--against {against}: {name} does not have this method; leave out one of them")
     if csv is None:
         typer.echo(table_text(tables))
         return
     write_text(csv, csv_text(tables))
     typer.echo(f"{csv}: methods of {len(tables)} domains")
+
+
+def _say_wrong(variant: str, error: ConfigError) -> None:
+    typer.echo(f"fpc: the methods of variant {variant} are left out: {error}", err=True)

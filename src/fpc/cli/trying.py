@@ -23,7 +23,11 @@ def try_method(
     ] = None,
     scale: Scale = "laptop",
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds (default: those of the other methods).")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of seeds (default: those of the other methods); not where one run trains several.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the variant (default: that of the file).")] = None,
     cores: Annotated[int, typer.Option(min=1, help="Number of runs side by side.")] = 2,

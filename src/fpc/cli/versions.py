@@ -8,6 +8,7 @@ import typer
 
 from fpc.cli.inspection import config
 from fpc.cli.options import Scale, Variant, load_configuration
+from fpc.core.errors import ConfigError
 
 
 @config.command()
@@ -15,11 +16,18 @@ def stages(
     scale: Annotated[str | None, typer.Option(help="Add this scale to those in dvc.yaml.")] = None,
     variant: Variant = None,
 ) -> None:
-    """Write dvc.yaml from the run tables of its scales, and optionally of one more."""
+    """Write dvc.yaml from the run tables of its scales, and optionally of one more.
+
+    A scale or variant whose file is gone loses its stages.
+    """
     from fpc.workflow.dvc_pipeline import PIPELINE, write_pipeline
 
-    added = None if scale is None else load_configuration(scale, variant)
-    typer.echo(f"{PIPELINE}: {', '.join(write_pipeline(added)) or 'no scale'}")
+    if variant and scale is None:
+        raise ConfigError("--variant needs --scale")
+    written = write_pipeline(None if scale is None else load_configuration(scale, variant))
+    typer.echo(f"{PIPELINE}: {', '.join(written.labels) or 'no scale'}")
+    for label in written.dropped:
+        typer.echo(f"{label}: dropped, as its configuration file is gone")
 
 
 def record(scale: Scale = "demo", variant: Variant = None) -> None:

@@ -40,11 +40,16 @@ def source_of(command: str, digest: str) -> str:
     return f"{command} sha256:{digest}"
 
 
+class Altered(ValueError):
+    """A copy of a figure's data whose rows are not those it says it was written with."""
+
+
 def read_source(path: Path) -> tuple[str, str]:
     """Read the command and the digest of the plotted data from a figure's file.
 
     Raises:
-        ValueError: it is not a figure of this project, or a CSV whose rows were altered.
+        Altered: it is a CSV whose rows were altered.
+        ValueError: it is not a figure of this project.
     """
     reader = {".svg": _of_svg, ".png": _of_png, ".csv": _of_csv}.get(path.suffix.lower())
     if reader is None:
@@ -91,7 +96,7 @@ def _of_csv(path: Path) -> tuple[str, str]:
     csv.writer(lines, lineterminator="\n").writerows(row[:-1] for row in [header, *rows])
     same = all(row[-1] == source for row in rows)
     if not same or hashlib.sha256(lines.getvalue().encode()).hexdigest() != match["digest"]:
-        raise ValueError(
+        raise Altered(
             f"{path}: altered: its rows are not those it was written with (a spreadsheet may have rounded "
             "numbers, or written them in its own way, such as with a decimal comma)"
         )

@@ -27,6 +27,7 @@ class Entry:
     pi_star: bool = False  # shows pi* by itself, so it reads pi*'s own measurement
     recorded: tuple[str, ...] = ()  # tables that the domain records from weights when the figure is drawn
     derived: tuple[str, ...] = ()  # tables for drawing, derived from the plotted data by the domain
+    steps: str = "environment steps"  # what the tables' column ``step`` counts
 
     @property
     def module(self) -> str:
@@ -52,7 +53,6 @@ class SuccessCurves(Entry):
     variants: Variants | None = None
     first_visits: bool = False  # mark when training first came to each Far probe; needs the table training
     columns: int | None = None  # None: two, or three with five or more panels
-    x_label: str = "environment steps"
 
 
 @dataclass(frozen=True, kw_only=True)

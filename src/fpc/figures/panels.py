@@ -38,7 +38,7 @@ def draw_panels(
             style.steps_axis(axes, "environment steps" if index + columns >= len(panels) else None)
         handles = _handles(pd.concat([rows for _, _, rows in panels], ignore_index=True))
         if len(panels) < lines * columns:
-            grid[-1, -1].legend(handles=handles, loc="center", handlelength=2.4)
+            style.legend_in(grid[-1, -1], handles)
         else:
             style.legend_below(figure, handles)
         figure.suptitle(title, x=0.01, ha="left")

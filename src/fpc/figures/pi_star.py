@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
+from fpc.core.rounds import FEWEST_STARTS, ROUND, with_rounds
 from fpc.core.tables import NO_START, PI_STAR
 from fpc.figures.interface import FigureSettings
 from fpc.figures.summary import SEED, summarise
@@ -24,13 +25,15 @@ def pi_star_level(
 ) -> pd.DataFrame:
     """pi* as the method ``pi_star``, summarised over its start states, or over its games without any.
 
+    Few start states are taken as they are: what varies is then a round of one episode from each of them.
+
     Several pi* (one per seed) are summarised over seeds. Without rows of pi* itself, the level is the mean
     of step 0 of the methods that start from it: one pi*, so ``seeds`` is 1 and there is no interval.
 
     Args:
         episodes: rows of ``episodes.parquet``.
         reduce: makes columns ``by``, ``seed``, ``step``, ``value`` of such rows, where ``seed`` may be the
-            number of a game or start state.
+            number of a game, start state or round.
         by: columns that distinguish lines, including ``method``.
         settings: of the bootstrap.
 
@@ -58,7 +61,15 @@ def _by_unit(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield SEED, own
     elif not own.empty:
         begins = own["start"] == NO_START
-        for unit, column, rows in ((GAME, "episode", own[begins]), (START_STATE, "start", own[~begins])):
+        from_states = own[~begins]
+        starts = from_states.groupby("probe", observed=True)["start"].transform("nunique")
+        few = starts < FEWEST_STARTS
+        parts = (
+            (GAME, "episode", own[begins]),
+            (START_STATE, "start", from_states[~few]),
+            (ROUND, ROUND, with_rounds(from_states[few])),
+        )
+        for unit, column, rows in parts:
             if not rows.empty:
                 yield unit, rows.assign(seed=rows[column])
 

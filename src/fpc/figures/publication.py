@@ -18,16 +18,17 @@ from fpc.figures.interface import FigureSettings
 Derive = Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
 
 
-def stamp(label: str, episodes: pd.DataFrame, unequal_budgets: Iterable[str]) -> str:
+def stamp(label: str, entry: Entry, episodes: pd.DataFrame, unequal_budgets: Iterable[str]) -> str:
     """Scale, seeds and steps, with the reasons for unequal budgets.
 
     Args:
         label: name of the results.
+        entry: the figure's.
         episodes: the episodes that the figure reads.
         unequal_budgets: one reason per experiment with unequal budgets.
     """
     seeds = episodes["seed"].nunique()
-    parts = [label, f"{seeds} seed{'s' * (seeds > 1)}", f"{episodes['step'].max():,} steps"]
+    parts = [label, f"{seeds} seed{'s' * (seeds > 1)}", f"{episodes['step'].max():,} {entry.steps}"]
     return " | ".join([*parts, *(f"unequal budgets: {reason}" for reason in unequal_budgets)])
 
 

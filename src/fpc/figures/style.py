@@ -166,6 +166,11 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="lower center", ncols=ceil(len(handles) / rows), handlelength=2.4)
 
 
+def legend_in(axes: Axes, handles: Sequence[Artist]) -> None:
+    """The legend in an empty panel, in two columns if it is long."""
+    axes.legend(handles=handles, loc="center", ncols=1 if len(handles) <= 8 else 2, handlelength=2.4)
+
+
 def finish(figure: Figure, settings: FigureSettings, *, interval: bool = True) -> Figure:
     """Stamp the figure's foot with scale, seeds, steps and, if it has intervals, their meaning."""
     width, height = figure.get_size_inches()

@@ -67,6 +67,11 @@ def scale_and_variant(label: str) -> tuple[str, str | None]:
     return scale, variant or None
 
 
+def label_of(scale: str, variant: str | None) -> str:
+    """Folder name under ``results/``: the scale, and the variant if there is one."""
+    return scale if variant is None else f"{scale}+{variant}"
+
+
 def seeds_name(seeds: tuple[int, ...]) -> str:
     """'seed_3' or 'seeds_0-19'."""
     return f"seed_{seeds[0]}" if len(seeds) == 1 else f"seeds_{seeds[0]}-{seeds[-1]}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fpc.core.errors import ConfigError
+from fpc.core.errors import ConfigError, DataError
 from fpc.core.files import sha256_of
-from fpc.figures.embedded import read_source
+from fpc.figures.embedded import Altered, read_source
 from fpc.lineage.ancestry import manifest_of
-from fpc.lineage.artifact import RESULTS, Row
+from fpc.lineage.artifact import RESULTS, Row, label_of
 from fpc.lineage.manifest import Manifest, ManifestError, read
 from fpc.lineage.places import project_path
 
@@ -39,6 +39,7 @@ def locate(path: Path) -> Location:
 
     Raises:
         ConfigError: there is no such file, or it belongs to no artifact.
+        DataError: it is a copy of a figure's data, altered.
         ManifestError: it is a copy of a figure that is not here.
     """
     here = project_path(path)
@@ -55,6 +56,8 @@ def _locate_copy(path: Path) -> Location:
     try:
         command, digest = _source(path)
         row = _row_of(command)
+    except Altered as error:
+        raise DataError(str(error)) from error
     except (ValueError, KeyError) as error:
         text = str(error).removeprefix(f"{path}: ")
         raise ConfigError(f"{path} cannot be traced: {text}") from error
@@ -118,7 +121,7 @@ def _row_of(command: str) -> Row:
         "name",
     }:
         raise ValueError(f"'{command}' does not draw a figure")
-    label = options["scale"] + (f"+{options['variant']}" if "variant" in options else "")
+    label = label_of(options["scale"], options.get("variant"))
     row = Row(label, "figure", name=options["name"])
     if ".." in row.manifest.parts or row.manifest.is_absolute():
         raise ValueError(f"'{command}' leads outside the results")

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from fpc.core.numbers import number
 from fpc.core.statistics import Estimate
 from fpc.reporting.benchmark import NAMED, NEVER, NOT_TESTED, Absent, Comparison, DomainTable, Line
 from fpc.reporting.findings import sentence
@@ -171,11 +172,6 @@ def _cells(line: Line, against: str | None) -> tuple[str, ...]:
         _solved(line),
         NOTHING if line.seconds is None else number(line.seconds / 60),
     )
-
-
-def number(value: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def estimate_text(found: Estimate | None) -> str:

@@ -31,7 +31,7 @@ def write_claims(tables: Mapping[str, pd.DataFrame], context: ClaimContext, fold
     write_json(folder / LEDGER, [result.record() for result in results])
     write_text(folder / "claims.md", to_markdown(results, context))
     write_json(folder / "metrics.json", metrics(results))
-    seeds = seeds_table(tables["episodes"])
+    seeds = seeds_table(tables.get("episodes", pd.DataFrame(columns=["measure"])))  # none: no experiments
     write_text(folder / SEEDS, seeds.to_csv(index=False, lineterminator="\n"))
 
 

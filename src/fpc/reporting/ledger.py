@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fpc.claims.claim import ClaimContext, Outcome, Result
+from fpc.core.numbers import number
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -42,8 +43,8 @@ def measured_text(measured: float | None, low: float | None, high: float | None)
     """The measured number with its interval; empty if nothing was measured."""
     if measured is None:
         return ""
-    interval = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
-    return f"{measured:.3g}{interval}"
+    interval = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
+    return f"{number(measured)}{interval}"
 
 
 def _count(result: Result) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,16 +49,23 @@ def benchmark(
     Raises:
         ConfigError: no domain has the method ``against``.
     """
-    if scale.base is not None:
-        scale, others = scale.base, (scale, *others)
-    source = _Source((scale, *others))
-    wanted = _ordered({name for name, _ in source.experiments()})
+    source = _Source(_scale_first(scale, others))
+    wanted = source.domains()
     chosen = wanted if domains is None else [name for name in wanted if name in set(domains)]
-    context = _context(scale)
+    context = _context(scale.base or scale)
     entries = [entry for name in chosen if (entry := source.entry(name)) is not None]
     if against is not None:
         entries = _with(against, entries)
     return [benchmark_table(entry, context, against) for entry in entries]
+
+
+def compared_domains(scale: Configuration, others: Sequence[Configuration] = ()) -> list[str]:
+    """Domains that ``benchmark`` has tables of, in their order."""
+    return _Source(_scale_first(scale, others)).domains()
+
+
+def _scale_first(scale: Configuration, others: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    return (scale, *others) if scale.base is None else (scale.base, scale, *others)
 
 
 def _with(method: str, entries: Sequence[Entry]) -> list[Entry]:
@@ -70,9 +77,24 @@ def _with(method: str, entries: Sequence[Entry]) -> list[Entry]:
     return found
 
 
-def committed(scale: str) -> list[Configuration]:
-    """Variants of a scale that have published results and bring a method to a domain with a benchmark."""
-    found = [load(scale, name) for name in published(scale)]
+def committed(scale: str, wrong: Callable[[str, ConfigError], None] | None = None) -> list[Configuration]:
+    """Variants of a scale that have published results and bring a method to a domain with a benchmark.
+
+    Args:
+        scale: the scale.
+        wrong: is told the name of a variant whose configuration is wrong, and why; it is then left out.
+
+    Raises:
+        ConfigError: a variant's configuration is wrong, and there is no ``wrong``.
+    """
+    found = []
+    for name in published(scale):
+        try:
+            found.append(load(scale, name))
+        except ConfigError as error:
+            if wrong is None:
+                raise
+            wrong(name, error)
     return [variant for variant in found if _brings(variant)]
 
 
@@ -140,6 +162,10 @@ class _Source:
                 found = benchmark_of(domain)
                 if found is not None and found.experiment in used:
                     yield domain, found
+
+    def domains(self) -> list[str]:
+        """Domains that are compared, in the order of ``HEADLINES``."""
+        return _ordered({name for name, _ in self.experiments()})
 
     def entry(self, domain: str) -> Entry | None:
         """The entrants of a domain; None if it has no benchmark."""

@@ -12,13 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from fpc import extensions
 from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.core.device import Device
 from fpc.core.files import digest_of
 from fpc.core.tables import PI_STAR
-from fpc.lineage.artifact import Row
+from fpc.lineage.artifact import Row, label_of
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method
 from fpc.workflow.job_resources import SLURM_OPTIONS, JobResources, SlurmSection
@@ -189,6 +188,7 @@ class Configuration:
     report: ReportSection
     plan: PlanSection
     record: RecordSection
+    extensions: tuple[str, ...] = ()  # files and folders outside the package that it lists
     base: Configuration | None = None  # of a variant: the scale's own, whose runs it shares
     # Phase, experiment, method -> whether the base's runs are this variant's; filled by the run table.
     shared: dict[tuple[str, str, str | None], bool] = field(default_factory=dict, compare=False, repr=False)
@@ -196,7 +196,7 @@ class Configuration:
     @property
     def label(self) -> str:
         """Folder name under ``results/``: the scale, and the variant if there is one."""
-        return self.scale if self.variant is None else f"{self.scale}+{self.variant}"
+        return label_of(self.scale, self.variant)
 
     def methods_of(self, experiment: str) -> tuple[str, ...]:
         """Names of the methods that run in an experiment, in the configuration's order."""
@@ -247,10 +247,18 @@ class Configuration:
         kept |= {name: dumped[name] for name in ("environment", "network") if name in dumped}
         if method is not None:
             kept["method"] = method
-            kept |= _source_of(method)
+            kept |= self._source_of(method)
         if method is not None and method != PI_STAR:
             kept["options"] = self.options(experiment, method).model_dump(mode="json")
         return kept
+
+    def _source_of(self, method: str) -> dict[str, str]:
+        """Digest of a method that this configuration lists as an extension: changed, it is another method.
+
+        (Extensions are importable in the whole process, also those that other configurations list.)
+        """
+        path = next((Path(text) for text in self.extensions if Path(text).name == f"{method}.py"), None)
+        return {} if path is None else {"source": _digest_of_source(path)}
 
     def section_digest(self, phase: str, experiment: str | None = None, method: str | None = None) -> str:
         """sha256 of ``section``."""
@@ -268,16 +276,13 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-def _source_of(method: str) -> dict[str, str]:
-    """Digest of a method outside the package, without its comments: a changed method is another method."""
-    path = extensions.modules().get(f"{extensions.METHODS}.{method}")
-    if path is None:
-        return {}
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+def _digest_of_source(path: Path) -> str:
+    """Digest of a Python file's content without its comments and docstrings."""
+    tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
             and ast.get_docstring(node) is not None
         ):
             node.body = node.body[1:]
-    return {"source": digest_of(ast.dump(tree))}
+    return digest_of(ast.dump(tree))

@@ -11,6 +11,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
-from fpc.lineage.artifact import RESULTS, scale_and_variant
+from fpc.lineage.artifact import RESULTS, label_of, scale_and_variant
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import BASE, CONFIGS, VARIANTS, load
 from fpc.workflow.run_table import used_experiments
@@ -147,13 +148,38 @@ def recorded_scales(path: Path = PIPELINE) -> list[tuple[str, str | None]]:
     return list(dict.fromkeys(found))
 
 
-def write_pipeline(added: Configuration | None = None) -> list[str]:
-    """Write ``dvc.yaml`` again for the scales it has, and for ``added``; returns their labels."""
+@dataclass(frozen=True)
+class Written:
+    """Labels with stages in ``dvc.yaml``, and those that lost theirs, as they have no configuration now."""
+
+    labels: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def write_pipeline(added: Configuration | None = None) -> Written:
+    """Write ``dvc.yaml`` again for the scales it has, and for ``added``.
+
+    Raises:
+        ConfigError: a configuration is wrong, or two labels would share the names of their stages.
+    """
     wanted = recorded_scales()
     if added is not None:
         wanted = list(dict.fromkeys([*wanted, (added.scale, added.variant)]))
-    configurations = [load(scale, variant) for scale, variant in wanted]
+    known = {pair: configuration_files(label_of(*pair))[-1].is_file() for pair in wanted}
+    configurations = [load(*pair) for pair in wanted if known[pair]]
+    labels = tuple(configuration.label for configuration in configurations)
+    _check_distinct(labels)
     text = pipeline(configurations)
     if not PIPELINE.exists() or PIPELINE.read_text(encoding="utf-8") != text:
         write_text(PIPELINE, text)
-    return [configuration.label for configuration in configurations]
+    return Written(labels, tuple(label_of(*pair) for pair in wanted if not known[pair]))
+
+
+def _check_distinct(labels: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for label in labels:
+        if (other := seen.setdefault(stage_name(label, "report"), label)) != label:
+            raise ConfigError(
+                f"{label} and {other} have the same stages in {PIPELINE}, where '.' and '+' become '-'; "
+                "rename one of their configuration files"
+            )

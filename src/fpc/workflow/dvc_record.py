@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from ruamel.yaml import YAML
 
-from fpc.core.errors import ConfigError
+from fpc.core.errors import TEMPORARY, ConfigError
 from fpc.core.files import sha256_of, write_text
 from fpc.lineage.artifact import Row
 from fpc.lineage.dvc_lock import MANIFESTS, STORE, Record, read_record, run_folder, weights_record
@@ -49,6 +50,7 @@ def record(configuration: Configuration) -> list[str]:
     Raises:
         ConfigError: ``dvc.yaml`` has no stages of this scale, a DVC file cannot be read, or the results are
             behind a link.
+        Busy: another command of DVC is at work; nothing was written.
         RunError: DVC refuses, or something was left out because it, or something it was made from, does
             not match its manifest or the current configuration. Everything else is recorded.
     """
@@ -58,7 +60,6 @@ def record(configuration: Configuration) -> list[str]:
             f"{links[0]} is a link, and git and DVC record nothing behind one; replace it by the folder "
             "itself (link results/.runs or DVC's cache to another disk instead)"
         )
-    write_pipeline()
     groups = targets(configuration)
     table = RunTable(configuration)
     left_out = unsound(table, groups)
@@ -67,23 +68,41 @@ def record(configuration: Configuration) -> list[str]:
         for name, group in groups.items()
         if name not in left_out and any(row.manifest.exists() for row in group)
     }
-    empty = [
-        name
-        for name, group in sound.items()
-        if name.endswith(".dvc") and not list_weights(Path(name), group, table)
-    ]
-    try:
-        with Repo(".") as repository:
-            absent = {
-                name: _commit(repository, name, group) for name, group in sound.items() if name not in empty
-            }
-    except (DvcException, LockError) as error:
-        raise RunError(f"DVC: {error}") from error
+    absent = {}
+    with _locked() as repository:
+        dropped = write_pipeline().dropped
+        for name, group in sound.items():
+            if not name.endswith(".dvc") or list_weights(Path(name), group, table):
+                absent[name] = _commit(repository, name, group)
     done = f"{len(sound)} of {len(groups)} recorded"
     if left_out:
         lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
         raise RunError(f"{done}; left out:\n{lines}")
-    return [done, *_absent_lines(absent)]
+    gone = [f"{label}: its stages were dropped, as its configuration file is gone" for label in dropped]
+    return [done, *_absent_lines(absent), *gone]
+
+
+@contextmanager
+def _locked() -> Iterator[Repo]:
+    """DVC's repository within its lock, which other commands of DVC wait for.
+
+    Raises:
+        Busy: another command of DVC holds the lock.
+        RunError: DVC refuses something within the block.
+    """
+    try:
+        with Repo(".") as repository, lock_repo(repository):
+            yield repository
+    except LockError as error:
+        raise Busy(f"DVC: {error}") from error
+    except DvcException as error:
+        raise RunError(f"DVC: {error}") from error
+
+
+class Busy(RunError):
+    """Another command of DVC is at work; nothing was written."""
+
+    exit_code = TEMPORARY
 
 
 def targets(configuration: Configuration) -> dict[str, list[Row]]:
@@ -222,8 +241,7 @@ def _commit(repository: Repo, target: str, group: list[Row]) -> int:
         manifests = manifests_of(Path(target), group)
         if (stage.meta or {}).get(MANIFESTS) != manifests:
             stage.meta = {MANIFESTS: manifests}
-            with repository.lock:
-                stage.dump()
+            stage.dump()
     return sum(not out.exists for out in stage.outs)
 
 

@@ -7,6 +7,7 @@ are merged key by key; any other value replaces the previous one.
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from fpc.lineage.artifact import RUN_PHASES
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.checkout import require_checkout
-from fpc.workflow.configuration import Configuration, Root
+from fpc.workflow.configuration import Configuration, PlanSection, Root
 from fpc.workflow.extending import use_extensions
 from fpc.workflow.yaml_files import read_mapping
 
@@ -96,12 +97,14 @@ def _configuration(
         report=root.report,
         plan=root.plan,
         record=root.record,
+        extensions=root.extensions,
         base=base,
     )
     for name in experiments:
         _check_methods(configuration, name, origin)
         _check_fit(configuration, name, origin)
     _check_figures(configuration, origin)
+    _check_plan(configuration.plan, origin)
     _check_devices(configuration, origin)
     return configuration
 
@@ -298,7 +301,9 @@ def _check_changes(configuration: Configuration, name: str, method: str, origin:
 
 def _check_figures(configuration: Configuration, origin: Origin) -> None:
     at = _at(("figure", "names"), origin)
-    for name in configuration.figure.names:
+    for name, count in Counter(configuration.figure.names).items():
+        if count > 1:
+            raise ConfigError(at + f"{name} is listed {count} times; list it once.")
         if name not in figure_names():
             raise ConfigError(at + unknown("figure", name, figure_names()))
         for experiment in figure_entry(name).experiments:
@@ -308,6 +313,23 @@ def _check_figures(configuration: Configuration, origin: Origin) -> None:
                     at + f"{name} reads experiment '{experiment}', which is not configured "
                     f"(configured: {listed}). Remove {name}, or use a variant that declares it."
                 )
+
+
+def _check_plan(plan: PlanSection, origin: Origin) -> None:
+    """Check that the domains and phases of the plan exist."""
+    tables: dict[str, Mapping[str, Any]] = {
+        "steps_per_second": plan.steps_per_second,
+        "jobs": plan.jobs,
+        "speed_sources": plan.speed_sources,
+    }
+    for table, domains in tables.items():
+        for domain, phases in domains.items():
+            at = ("plan", table, domain)
+            if domain not in domain_names():
+                raise ConfigError(_at(at, origin) + unknown("domain", domain, domain_names()))
+            for phase in phases if isinstance(phases, dict) else ():
+                if phase not in RUN_PHASES:
+                    raise ConfigError(_at((*at, phase), origin) + unknown("phase", phase, RUN_PHASES))
 
 
 def _check_devices(configuration: Configuration, origin: Origin) -> None:

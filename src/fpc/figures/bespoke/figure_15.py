@@ -86,7 +86,7 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
             look = style.look_of(style.PI_STAR)
             handle = Line2D([], [], color=look.colour, linewidth=1.2, label=look.label)
             if len(methods) < lines * columns:
-                grid[-1, -1].legend(handles=[handle], loc="center", handlelength=2.4)
+                style.legend_in(grid[-1, -1], [handle])
             else:
                 style.legend_below(figure, [handle])
         figure.suptitle(entry.title, x=0.01, ha="left")

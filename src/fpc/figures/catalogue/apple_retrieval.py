@@ -11,6 +11,7 @@ FIGURES = (
         caption="The longer the way to the apple, the more is forgotten.",
         experiments=("apple_retrieval",),
         methods=("vanilla",),
+        steps="episodes",
         vary="distance",
         panels=("forgetting", "success", "reached"),
     ),
@@ -20,6 +21,7 @@ FIGURES = (
         caption="The less π* heeds its observation, the more is forgotten.",
         experiments=("apple_retrieval",),
         methods=("vanilla",),
+        steps="episodes",
         vary="signal",
         panels=("weight_ratio", "forgetting", "success"),
     ),
@@ -30,6 +32,6 @@ FIGURES = (
         "on both; mean over all M and c.",
         experiments=("apple_retrieval",),
         columns=3,
-        x_label="episodes",
+        steps="episodes",
     ),
 )

@@ -10,6 +10,7 @@ FIGURES = (
         title="Two-state MDPs: value of the policy along fine-tuning",
         caption="Value over theta for both gaps, with the path of fine-tuning.",
         experiments=("two_state_mdp",),
+        steps="gradient steps",
         methods=("vanilla",),
         tables=("episodes", "states"),
     ),

@@ -63,10 +63,10 @@ def draw(entry: SuccessCurves, data: pd.DataFrame, settings: FigureSettings) -> 
         for axes, (title, part) in zip(grid.flat, panels, strict=False):
             axes.set_title(title)
             _draw_panel(entry, axes, part, looks)
-        _label_outer(grid, len(panels), entry.x_label)
+        _label_outer(grid, len(panels), entry.steps)
         handles = _legend_handles(rows, looks)
         if len(panels) < lines * columns:
-            grid[-1, -1].legend(handles=handles, loc="center", handlelength=2.4)
+            style.legend_in(grid[-1, -1], handles)
         else:
             style.legend_below(figure, handles)
         figure.suptitle(entry.title, x=0.01, ha="left")

@@ -31,7 +31,9 @@ def figure(configuration: Configuration, name: str) -> None:
             interval=options.interval,
             resamples=options.resamples,
             seed=options.seed,
-            stamp=stamp(configuration.label, tables["episodes"], section["unequal_budget"].values()),
+            stamp=stamp(
+                configuration.label, drawn.entry, tables["episodes"], section["unequal_budget"].values()
+            ),
         )
         publish(
             drawn,

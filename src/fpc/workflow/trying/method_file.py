@@ -39,11 +39,13 @@ def check_text(path: Path) -> ast.Module:
     if path.suffix != ".py" or not path.is_file():
         raise ConfigError(f"{path}: give the Python file of one retention method (*.py)")
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}:1: is not text in UTF-8: {error}; save it as UTF-8") from error
+        tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         line = error.lineno or 1
+        if "codec" in error.msg:
+            raise ConfigError(
+                f"{path}:{line}: is not text in UTF-8: {error.msg}; save it as UTF-8"
+            ) from error
         raise ConfigError(f"{path}:{line}: is not Python: {error.msg}; correct this line") from error
     for node in tree.body:
         if found := sorted(set(_imported(node)) & set(HEAVY)):
@@ -100,7 +102,10 @@ def remedy_of(error: BaseException, otherwise: str = "correct this line") -> str
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         if package != "fpc":
-            return f"install the package that has it (such as `pip install {package}`), or remove this import"
+            return (
+                f"install the package that has it (such as `pip install {package}`); or if it is a file of "
+                "yours, move what you use of it into this one, as a method is one file"
+            )
     if isinstance(error, RuntimeError) and re.search(r"dtype|scalar type", str(error)):
         return (
             "give your own tensors and layers the policy's type and device, as in "
@@ -152,12 +157,30 @@ def _wrong_attributes(method: type[RetentionMethod]) -> Iterator[tuple[str, str]
     label, colour = getattr(method, "label", None), getattr(method, "colour", None)
     if not isinstance(label, str) or not label.strip():
         yield "label", "is missing; give its short name in figures, such as label = 'L2'"
+    elif problem := _undrawable(label):
+        yield "label", f"cannot be drawn by matplotlib: {problem}; correct it (a dollar sign itself is \\$)"
     if not isinstance(colour, str) or not COLOUR.fullmatch(colour):
         yield "colour", f"is {colour!r}; give six hexadecimal digits, such as colour = '#56B4E9'"
     if not isinstance(method.needs, frozenset) or not method.needs <= set(Need):
         yield "needs", f"must be a frozenset of {', '.join(f'Need.{need.name}' for need in Need)}"
     if not (isinstance(method.Options, type) and issubclass(method.Options, MethodOptions)):
         yield "Options", "must be a subclass of fpc.retention.interface.MethodOptions"
+
+
+def _undrawable(label: str) -> str | None:
+    """What is wrong with a label's mathematics, as matplotlib says it; None if figures can show it."""
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    if not label.isprintable():
+        return "it has a line break, a tab or another control character"
+    if not is_math_text(label):
+        return None
+    try:
+        MathTextParser("path").parse(label)
+    except ValueError as error:
+        return str(error).strip().splitlines()[-1]
+    return None
 
 
 def _wrong_options(options: type[MethodOptions]) -> Iterator[tuple[str, str]]:
@@ -228,12 +251,36 @@ def used(path: Path) -> str:
     return path.stem
 
 
-def given_options(method: type[RetentionMethod], texts: Mapping[str, str]) -> MethodOptions:
-    """The method's options from ``--option name=value``.
+def options_by_domain(
+    method: type[RetentionMethod], texts: Mapping[str, Mapping[str, str]]
+) -> dict[str, MethodOptions]:
+    """The method's options in each domain, from ``--option name=value`` and ``--option domain:name=value``.
+
+    Args:
+        method: the method.
+        texts: domain -> name -> value.
 
     Raises:
-        ConfigError: a name is unknown, or a value does not fit.
+        ConfigError: a name is unknown, a value does not fit, or one is missing; the text names the domains if
+            it is not so in all of them.
     """
+    found, wrong = {}, dict[str, list[str]]()
+    for domain, own in texts.items():
+        try:
+            found[domain] = _options(method, own)
+        except ConfigError as error:
+            wrong.setdefault(str(error), []).append(domain)
+    if wrong:
+        raise ConfigError(
+            "\n".join(
+                text if len(domains) == len(texts) else f"for {', '.join(domains)}: {text}"
+                for text, domains in wrong.items()
+            )
+        )
+    return found
+
+
+def _options(method: type[RetentionMethod], texts: Mapping[str, str]) -> MethodOptions:
     from pydantic import ValidationError
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -22,7 +22,7 @@ from fpc.workflow.run import RunError
 from fpc.workflow.run_table import RunTable
 from fpc.workflow.speeds import measured_seconds
 from fpc.workflow.trying import variant as variants
-from fpc.workflow.trying.method_file import check_text, given_options, method_of, used
+from fpc.workflow.trying.method_file import check_text, method_of, options_by_domain, used
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Trial:
     checked: Sequence[str]  # kinds of students
     idle: Sequence[str]  # domains where its term had no gradient wherever it was checked
     replaces: bool  # options of an earlier trial, whose results are then no longer current
+    own_seeds: Sequence[str] = ()  # domains where the number of seeds that was asked for is not used
 
 
 @contextmanager
@@ -63,7 +64,11 @@ def planned(asked: Asked) -> Iterator[Trial]:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
     file = variants.method_in_project(asked.path)
-    with variants.held(asked.variant), variants.put_back(asked.variant, asked.path, file):
+    with (
+        variants.held(asked.variant),
+        variants.copy_held(file),
+        variants.put_back(asked.variant, asked.path, file),
+    ):
         yield prepare(asked)
 
 
@@ -75,7 +80,9 @@ def begun(asked: Asked) -> Iterator[Trial]:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
     with variants.held(asked.variant):
-        yield prepare(asked)
+        with variants.copy_held(variants.method_in_project(asked.path)):
+            trial = prepare(asked)
+        yield trial
 
 
 def prepare(asked: Asked) -> Trial:
@@ -88,13 +95,12 @@ def prepare(asked: Asked) -> Trial:
     base = load(asked.scale)
     file = variants.method_in_project(asked.path)
     variant = asked.variant
-    variants.check_free(variant, file)
+    variants.check_free(variant, asked.path, file)
     with variants.copied(asked.path, file):
         method = method_of(file, used(file), tree)
         found = variants.domains_of(base, method, asked.domains)
-        options = {
-            domain: given_options(method, _texts(asked.options, domain, found)) for domain in found.served
-        }
+        texts = {domain: _texts(asked.options, domain, found) for domain in found.served}
+        options = options_by_domain(method, texts)
         kinds, refused, idle = _checked(method, options, found, base)
         if not kinds or refused.keys() & set(asked.domains):
             reasons = "; ".join(f"{domain}: {reason}" for domain, reason in refused.items())
@@ -106,7 +112,8 @@ def prepare(asked: Asked) -> Trial:
         after = overlay["methods"][file.stem]
         replaces = any(before[domain] != after[domain] for domain in before.keys() & after.keys())
         configuration = variants.write(asked.scale, variant, overlay)
-    return Trial(file.stem, configuration, served, refused, kinds, idle, replaces)
+    kept = variants.with_own_seeds(base, served, asked.seeds)
+    return Trial(file.stem, configuration, served, refused, kinds, idle, replaces, kept)
 
 
 def _texts(given: Sequence[str], domain: str, found: variants.Domains) -> dict[str, str]:
@@ -189,7 +196,7 @@ def parts(trial: Trial) -> list[Part]:
         seconds = [_expected([*lacking, *waiting], phase, others) for phase in ("finetune", "evaluate")]
         known = [value for value in seconds if value is not None]
         minutes = sum(known) / 60 if len(known) == len(seconds) else None
-        runs = [row for row in own if row.phase == "finetune"]
+        runs = [row for row in own if row.phase == "finetune" and row.method == trial.method]
         read = [row for row in others if row.phase in ("pretrain", "collect")] if waiting else []
         absent = tuple(row for row in read if fresh.lacks(row, "finetune"))  # nor does `evaluate` read more
         shared = len(others) - len(lacking)
@@ -227,6 +234,11 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
         "jobs: fine-tuning and evaluation; figures, claims and report follow. minutes: of these jobs on one "
         "core, if runs take as long as those of the other methods did"
     )
+    if trial.own_seeds:
+        lines.append(
+            f"--seeds is not used for {', '.join(trial.own_seeds)}, where one run trains several "
+            "seeds: another number would make all methods' runs again"
+        )
     if trial.idle:
         lines.append(
             f"the term of {trial.method} has no gradient at any student or update that was tried, as "

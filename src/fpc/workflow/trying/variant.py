@@ -32,7 +32,7 @@ MARK = (
     "# yaml-language-server: $schema=../schema.json\n"
     "# Written by `fpc try`; running the same command again replaces it."
 )
-TRIALS = RESULTS / ".trials"  # locks
+TRIALS, COPIES = RESULTS / ".trials", ".copies"  # locks
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,19 @@ def _reason(base: Configuration, experiment: str, method: type[RetentionMethod])
     return f"its learner, {learner.name}, does not have {', '.join(sorted(lacking))}" if lacking else None
 
 
+def with_own_seeds(base: Configuration, experiments: Mapping[str, str], seeds: int | None) -> list[str]:
+    """Domains whose number of seeds stays: one run trains several, and another number would change all runs.
+
+    Args:
+        base: configuration of the scale.
+        experiments: domain -> experiment.
+        seeds: the number that is asked for; None: none.
+    """
+    if seeds is None:
+        return []
+    return [domain for domain, name in experiments.items() if seeds % base.experiments[name].seeds_per_run]
+
+
 def overlay_of(
     base: Configuration,
     file: Path,
@@ -106,12 +119,13 @@ def overlay_of(
         file: the method's file, relative to the project's root.
         experiments: domain -> experiment.
         options: domain -> the method's options there.
-        seeds: number of seeds, if not the experiment's own.
+        seeds: number of seeds, if not the experiment's own; not used ``with_own_seeds``.
     """
     name = file.stem
     changed: dict[str, Any] = {}
-    for experiment in experiments.values():
-        own: dict[str, Any] = {} if seeds is None else {"seeds": seeds}
+    unchanged = with_own_seeds(base, experiments, seeds)
+    for domain, experiment in experiments.items():
+        own: dict[str, Any] = {} if seeds is None or domain in unchanged else {"seeds": seeds}
         if (listed := base.experiments[experiment].methods) is not None:
             own["methods"] = [*listed, name]
         if own:
@@ -160,7 +174,9 @@ def path_of(variant: str) -> Path:
 def options_of(variant: str, method: str) -> dict[str, Any]:
     """A method's options by domain in the variant's file; empty if there is none."""
     path = path_of(variant)
-    return ((read_mapping(path).get("methods") or {}).get(method) or {}) if path.exists() else {}
+    methods = read_mapping(path).get("methods") if path.exists() else None
+    options = methods.get(method) if isinstance(methods, dict) else None
+    return options if isinstance(options, dict) else {}
 
 
 @contextmanager
@@ -172,44 +188,73 @@ def held(variant: str) -> Iterator[None]:
     """
     if not is_name(variant):
         raise ConfigError(f"--name {variant}: {RULE}")
-    folder = TRIALS / variant
+    with _locked(TRIALS / variant, f"variant {variant} is at work; wait for it, or choose another --name"):
+        yield
+
+
+@contextmanager
+def copy_held(file: Path) -> Iterator[None]:
+    """Within the block, no other trial or plan puts a copy in this place or removes it.
+
+    Raises:
+        ConfigError: another process is about to.
+    """
+    with _locked(TRIALS / COPIES / file.name, f"{file.name} is being prepared; repeat this command"):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, problem: str) -> Iterator[None]:
     try:
         lock = acquired(folder)
     except Timeout as error:
-        raise ConfigError(
-            f"a trial or plan of variant {variant} is at work; wait for it, or choose another --name"
-        ) from error
+        raise ConfigError(f"a trial or plan of {problem}") from error
     try:
         yield
     finally:
         empty(folder)
         lock.release()
-        remove_empty(folder)
-        remove_empty(TRIALS)  # unless another trial is at work
+        for made in (folder, TRIALS / COPIES, TRIALS):
+            remove_empty(made)  # unless another trial is at work
 
 
-def check_free(variant: str, file: Path) -> None:
+def check_free(variant: str, given: Path, file: Path) -> None:
     """Check that no one else uses the names of the variant and of the method.
 
     Args:
         variant: name of the variant.
-        file: the method's file in the project.
+        given: the method's file as it was given.
+        file: where the variant finds it, from ``method_in_project``.
 
     Raises:
-        ConfigError: the variant's name is taken, or another variant has another file of this name.
+        ConfigError: the variant's name is taken, or another variant has another file of this name, or the
+            copy of another version of this file.
     """
     path = path_of(variant)
     if path.exists() and not _is_trial(path):
         raise ConfigError(f"{path} exists and was not written by `fpc try`; choose another --name")
-    for other in filter(_is_trial, sorted(VARIANTS.glob("*.yaml"))):
-        for listed in map(Path, read_mapping(other).get("extensions") or []):
+    for other in sorted(VARIANTS.glob("*.yaml")):
+        for listed in _extensions_of(other):
             if other == path and listed != file:
                 raise ConfigError(f"{path} is the trial of {listed}; choose another --name, or delete it")
-            if listed.name == file.name and listed != file:
-                raise ConfigError(
-                    f"{other} uses {listed}, a method of the same name; rename your file, or delete that "
-                    "variant if it is no longer needed"
-                )
+            if other == path or listed.name != file.name:
+                continue
+            remedy = "rename your file"
+            if _is_trial(other):
+                remedy += ", or delete that variant if it is no longer needed"
+            if listed != file:
+                raise ConfigError(f"{other} uses {listed}, a method of the same name; {remedy}")
+            if _content(file) not in (None, given.read_bytes()):
+                raise ConfigError(f"{other} uses {file}, the copy of another version of your file; {remedy}")
+
+
+def _extensions_of(variant: Path) -> list[Path]:
+    """The files and folders that a variant's file lists; none if it is wrong, which ``load`` will say."""
+    try:
+        listed = read_mapping(variant).get("extensions")
+    except ConfigError:
+        return []
+    return [Path(text) for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
 
 
 def _is_trial(path: Path) -> bool:
@@ -288,6 +333,8 @@ def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration
     _put(target, f"{MARK}\n{text.getvalue()}".encode())
     try:
         return load(scale, variant)
-    except BaseException:
+    except BaseException as error:
         _put(target, before)
-        raise
+        if not isinstance(error, ConfigError):
+            raise
+        raise ConfigError(str(error).replace(f"{target}: ", "the variant of this trial: ")) from error
