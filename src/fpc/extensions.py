@@ -22,8 +22,8 @@ from fpc.config.names import is_name
 VARIABLE = "FPC_EXTENSIONS"
 METHODS, DOMAINS = "fpc.retention", "fpc.domains"
 PACKAGE = Path(__file__).resolve().parent
-# pi*'s own runs are listed beside the methods'; the others are no text for those who read YAML or CSV.
-RESERVED = ("pi_star", "true", "false", "null", "none", "nan", "na")
+# pi*'s own runs are listed beside the methods'; YAML, CSV or Snakemake's --config read the others as no text.
+RESERVED = ("pi_star", "true", "false", "null", "none", "nan", "na", "inf", "infinity")
 # Files of a domain's folder that belong to another package, which names them after the domain.
 ELSEWHERE = {"figures": "fpc.figures.catalogue", "claims": "fpc.claims"}
 

@@ -13,10 +13,11 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from fpc.figures import style
-from fpc.figures.catalogue import figure_names, paper_order
+from fpc.figures.catalogue import figure_entry, figure_names, paper_order
 from fpc.figures.drawing import load_figure
 from fpc.figures.families.success_curves import probe_title
 from fpc.figures.interface import FigureSettings, MissingData
+from fpc.figures.publication import stamp
 from fpc.figures.summary import per_run, summarise
 from fpc.figures.variants import Variants
 
@@ -203,3 +204,18 @@ def test_methods_outside_the_paper_come_last() -> None:
 def test_summary_of_nothing() -> None:
     with pytest.raises(MissingData):
         summarise(pd.DataFrame(columns=["method", "seed", "step", "value"]), ["method"], SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("figure_7", "tiny | 2 seeds | 5,000 environment steps"),
+        ("figure_10", "tiny | 2 seeds | 5,000 episodes"),
+        ("figure_apple_retrieval", "tiny | 2 seeds | 5,000 episodes"),
+        ("figure_9", "tiny | 2 seeds | 5,000 gradient steps"),
+    ],
+)
+def test_a_stamp_says_what_its_steps_are(name: str, words: str) -> None:
+    episodes = pd.DataFrame({"seed": [0, 1], "step": [0, 5000]})
+    assert stamp("tiny", figure_entry(name), episodes, ()) == words
+    assert stamp("tiny", figure_entry(name), episodes, ["why"]) == f"{words} | unequal budgets: why"

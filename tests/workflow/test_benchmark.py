@@ -183,6 +183,14 @@ def test_every_empty_value_of_the_data_has_its_reason(made: Path) -> None:
     reasons = data[data["method"] == "l2"].set_index("metric")["reason"]
     assert reasons["minus_vanilla"] == "vanilla has no score"
     assert reasons["minus_best_other"] == "no other method has a score"
+    alone = tidy(benchmark(load("tiny"), [])).set_index("metric")["reason"]
+    assert alone["score"] == "no run is current"
+
+
+def test_a_method_alone_has_no_other_and_is_not_compared_with_itself(made: Path) -> None:
+    reasons = tidy(benchmark(load("tiny"))).set_index("metric")["reason"]
+    assert reasons["minus_vanilla"] == "it is the method that others are compared with"
+    assert reasons["minus_best_other"] == "no other method has a score"
 
 
 def test_variants_without_a_method_of_their_own_add_no_line(made: Path) -> None:

@@ -58,7 +58,33 @@ def test_an_extension_changes_no_configuration_that_does_not_list_it(
     assert load("tiny").section_digest("finetune", "two_state_mdp", example_method) == before
 
 
-@pytest.mark.parametrize("name", ["pi_star", "NaN", "null"])
+def test_a_variant_keeps_the_methods_that_its_scale_lists(project: Path) -> None:
+    """A variant's own list replaces the scale's; runs of the scale's methods are shared all the same."""
+    shutil.copy(project / "examples" / "methods" / "l2.py", project / "own_method.py")
+    scale = project / "configs" / "tiny.yaml"
+    added = "extensions: [examples/methods/l2.py]\nmethods:\n  l2: {two_state_mdp: {coefficient: 1.0}}\n"
+    scale.write_text(scale.read_text(encoding="utf-8") + added, encoding="utf-8")
+    (project / "configs" / "variants" / "more.yaml").write_text(
+        "extensions: [own_method.py]\n", encoding="utf-8"
+    )
+    of_scale, of_variant = (
+        configuration.section("finetune", "two_state_mdp", "l2")
+        for configuration in (load("tiny"), load("tiny", "more"))
+    )
+    assert of_variant == of_scale
+    assert "source" in of_scale
+
+
+@pytest.mark.parametrize("name", ["true", "NaN", "inf"])
+def test_names_of_variants_that_mean_something_else(project: Path, name: str) -> None:
+    with (
+        pytest.raises(ConfigError, match=f"--name {name}: this word means something else"),
+        begun(asked(written(project, "mine"), name=name)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["pi_star", "NaN", "null", "inf"])
 def test_names_that_mean_something_else_in_results(project: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"'{name}' means something else in results; rename the file"):
         tried(project, name)
@@ -93,6 +119,7 @@ def test_two_trials_of_one_file_share_its_copy_until_the_file_changes(project: P
 
 
 def test_a_plan_takes_no_copy_away_that_a_trial_has_come_to_use(project: Path) -> None:
+    """The plan begins first, puts a copy there and removes it in the end: no trial may begin in between."""
     path = written(project, "mine")
     with (
         planned(asked(path)),
@@ -100,9 +127,8 @@ def test_a_plan_takes_no_copy_away_that_a_trial_has_come_to_use(project: Path) -
         begun(asked(path, name="other")),
     ):
         pass
-    with begun(asked(path, name="other")), planned(asked(path)):
-        pass
-    assert (project / "configs" / "variants" / "mine.py").exists()
+    with begun(asked(path, name="other")):
+        assert (project / "configs" / "variants" / "mine.py").exists()
 
 
 ENCODED = {
@@ -130,6 +156,7 @@ LABELS = {
     "symbol": (r"r'$\no$'", r"cannot be drawn by matplotlib: .*Unknown symbol: \\no"),
     "brace": ("'$x_{$'", "cannot be drawn by matplotlib: .*found end of text"),
     "line": (r"'two\nlines'", "cannot be drawn by matplotlib: it has a line break"),
+    "escape": (r"'$\upsilon$'", r"is not Python: .*truncated .*; write a text with backslashes as r'\.\.\.'"),
 }
 
 
@@ -140,11 +167,13 @@ def test_a_label_that_figures_cannot_show(project: Path, name: str) -> None:
 
 
 def test_a_label_with_mathematics_or_a_dollar_sign(project: Path) -> None:
-    for label in (r"r'$\lambda$-L2'", "'cheap ($)'"):
+    for label in (r"r'$\lambda$-L2'", "'cheap ($)'", r"'L2\u00a0norm'"):
         assert tried(project, "mine", replaced(L2, ('"L2"', label))).method == "mine"
 
 
 def test_another_number_of_seeds_leaves_runs_that_share_seeds_alone(project: Path) -> None:
+    for more in (20, 30):  # further runs, beside that of the scale
+        assert prepare(asked(written(project, "mine"), seeds=more)).own_seeds == []
     trial = prepare(asked(written(project, "mine"), seeds=2))
     assert trial.own_seeds == ["apple_retrieval"]
     experiments = trial.configuration.experiments

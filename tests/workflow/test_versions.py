@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
@@ -265,9 +266,37 @@ def test_stages_of_a_variant_whose_file_is_gone_are_dropped(copy: Path) -> None:
     wrong = run(copy, "fpc", "config", "stages", "--variant=mine", code=2)
     assert "--variant needs --scale" in wrong
     assert "tiny+mine" in run(copy, "fpc", "config", "stages", "--scale=tiny", "--variant=mine")
+    run(copy, "snakemake", "--cores=1", "--config", "scale=tiny", "variant=mine")
+    run(copy, "fpc", "record", "--scale=tiny", "--variant=mine")
+    before = records(copy)
+    assert "tiny-mine_report" in (copy / "dvc.lock").read_text(encoding="utf-8")
     overlay.unlink()
     assert "tiny+mine: its stages were dropped" in run(copy, "fpc", "record", "--scale=tiny")
-    assert "mine" not in (copy / "dvc.yaml").read_text(encoding="utf-8")
+    for name in ("dvc.yaml", "dvc.lock"):
+        assert "mine" not in (copy / name).read_text(encoding="utf-8")
+    assert records(copy) == {path: digest for path, digest in before.items() if "tiny+mine" not in path}
+
+
+def test_stages_of_a_variant_whose_scale_is_gone_are_dropped(copy: Path) -> None:
+    other, overlay = copy / "configs" / "other.yaml", copy / "configs" / "variants" / "mine.yaml"
+    text = (copy / "configs" / "tiny.yaml").read_text(encoding="utf-8")
+    other.write_text(text.replace("scale: tiny", "scale: other"), encoding="utf-8")
+    overlay.write_text("figure: {resamples: 60}\n", encoding="utf-8")
+    run(copy, "fpc", "config", "stages", "--scale=other", "--variant=mine")
+    other.unlink()
+    assert "other+mine: dropped" in run(copy, "fpc", "config", "stages")
+
+
+def test_what_another_command_is_making_is_not_half_recorded(copy: Path) -> None:
+    """While `dvc repro` runs a stage it holds that stage's outputs alone, not the project."""
+    forget(copy)
+    held = {"write": {str(copy / POLICY): {"pid": os.getpid(), "cmd": "dvc repro"}}}
+    rwlock = copy / ".dvc" / "tmp" / "rwlock"
+    rwlock.write_text(json.dumps(held), encoding="utf-8")
+    assert "busy" in run(copy, "fpc", "record", "--scale=tiny", code=75)
+    assert not (copy / "weights" / "tiny" / "two_state_mdp" / "pretrain.dvc").exists()
+    rwlock.unlink()
+    assert "7 of 7 recorded" in run(copy, "fpc", "record", "--scale=tiny")
 
 
 def test_two_labels_whose_stages_would_have_one_name_are_refused(copy: Path) -> None:

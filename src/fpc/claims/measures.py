@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpc.claims.claim import ClaimContext, Measurement, NotTestable, Tables
 from fpc.core.numbers import number
-from fpc.core.rounds import FEWEST_STARTS, ROUND, with_rounds
+from fpc.core.rounds import ROUND, are_few, with_rounds
 from fpc.core.statistics import Array, area_under_curve
 from fpc.core.tables import NO_START, PI_STAR
 
@@ -145,7 +145,8 @@ def pi_star_by_start(
     unit, name = "episode", "game"
     if "start" in rows and bool((rows["start"] != NO_START).all()):
         unit, name = "start", "start state"
-        if (starts := rows["start"].nunique()) < FEWEST_STARTS:
+        if are_few(rows).any():
+            starts = rows["start"].nunique()
             rows, unit, name = with_rounds(rows), ROUND, ROUND
             note += f" from {starts} start state{'' if starts == 1 else 's'}"
     by_unit = rows.groupby(["seed", "probe", unit], observed=True)["value"].mean()

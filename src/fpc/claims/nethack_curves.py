@@ -76,7 +76,7 @@ def rise_by_thirds(tables: TablesByExperiment, context: ClaimContext, method: st
     """Both rises between thirds of training, as a share of pi*'s."""
     found, level = curve(tables, context, method), known(tables, context, CLOSE)
     thirds = np.stack([part.mean(axis=1) for part in np.array_split(found.values, 3, axis=1)])
-    note = f"thirds at {', '.join(f'{number(mean)}' for mean in thirds.mean(axis=1))}"
+    note = f"thirds at {listed(thirds.mean(axis=1))}"
     return shares(Measurement(np.diff(thirds, axis=0).T), level, note)
 
 

@@ -26,7 +26,8 @@ def try_method(
         int | None,
         typer.Option(
             min=1,
-            help="Number of seeds (default: those of the other methods); not where one run trains several.",
+            help="Number of seeds (default: those of the other methods); not used where it would split a run "
+            "that trains several.",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the variant (default: that of the file).")] = None,

@@ -9,6 +9,12 @@ ROUND = "round"
 RUN = ("experiment", "condition", "method", "seed", "probe", "measure", "step")
 
 
+def are_few(episodes: pd.DataFrame) -> pd.Series:
+    """Whether a row's probe has fewer than ``FEWEST_STARTS`` start states; index of the rows."""
+    probe = [column for column in ("experiment", "probe") if column in episodes]
+    return episodes.groupby(probe, observed=True)["start"].transform("nunique") < FEWEST_STARTS
+
+
 def with_rounds(episodes: pd.DataFrame) -> pd.DataFrame:
     """Rows with the number of the round: the k-th episodes from all start states of a probe are round k.
 

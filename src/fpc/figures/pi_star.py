@@ -1,4 +1,4 @@
-"""pi*'s level in a figure: from its own measurement, whose games or start states are what varies.
+"""pi*'s level in a figure, from its own measurement: what varies are games, start states or rounds of few.
 
 The methods that start from pi* have that measurement as their step 0, so their seeds agree there and say
 nothing about how well pi* is known.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from fpc.core.rounds import FEWEST_STARTS, ROUND, with_rounds
+from fpc.core.rounds import ROUND, are_few, with_rounds
 from fpc.core.tables import NO_START, PI_STAR
 from fpc.figures.interface import FigureSettings
 from fpc.figures.summary import SEED, summarise
@@ -62,8 +62,7 @@ def _by_unit(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     elif not own.empty:
         begins = own["start"] == NO_START
         from_states = own[~begins]
-        starts = from_states.groupby("probe", observed=True)["start"].transform("nunique")
-        few = starts < FEWEST_STARTS
+        few = are_few(from_states)
         parts = (
             (GAME, "episode", own[begins]),
             (START_STATE, "start", from_states[~few]),

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from fpc.claims.scores import VANILLA
 from fpc.core.statistics import Estimate
 from fpc.reporting.benchmark import Comparison, DomainTable, Line
 
@@ -53,11 +52,11 @@ def _tidy_rows(table: DomainTable, line: Line) -> list[dict[str, Any]]:
     }
     for name, values in metrics.items():
         if values.get("value") is None and not values.get("reason"):
-            values["reason"] = _why_empty(name, table, line)
+            values["reason"] = _why_empty(name, line)
     return [{**shared, "metric": name, **values} for name, values in metrics.items()]
 
 
-def _why_empty(metric: str, table: DomainTable, line: Line) -> str:
+def _why_empty(metric: str, line: Line) -> str:
     """Why a line has no number of this metric."""
     own = {"score": "score", "far_kept": "Far kept", "solved_at": "solved"}.get(metric, "")
     if own in line.reasons:
@@ -66,7 +65,7 @@ def _why_empty(metric: str, table: DomainTable, line: Line) -> str:
         return line.reasons.get("score", "it has no score")
     if metric == "seconds":
         return "no current run was timed"
-    if line.entrant.name in (VANILLA, table.against):
+    if metric == f"minus_{line.entrant.name}":
         return "it is the method that others are compared with"
     return "no other method has a score"
 

@@ -9,6 +9,8 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from fpc.core.numbers import number
+
 PAPER = "2402.02868"  # arXiv
 LICENCE = "mit"
 NOT_STATED = "not-stated"  # licence of weights that were made from others' files
@@ -69,6 +71,7 @@ def card_text(card: Card) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["number"] = number
     body = environment.get_template("model_card.md.j2").render(card=card, paper=PAPER)
     return f"---\n{front_matter(card).to_yaml()}\n---\n\n{body}"
 

@@ -253,11 +253,12 @@ class Configuration:
         return kept
 
     def _source_of(self, method: str) -> dict[str, str]:
-        """Digest of a method that this configuration lists as an extension: changed, it is another method.
+        """Digest of a method that this configuration or its base lists as an extension.
 
-        (Extensions are importable in the whole process, also those that other configurations list.)
+        A changed file is another method. (Extensions that other configurations list are importable as well.)
         """
-        path = next((Path(text) for text in self.extensions if Path(text).name == f"{method}.py"), None)
+        listed = [*self.extensions, *(() if self.base is None else self.base.extensions)]
+        path = next((Path(text) for text in listed if Path(text).name == f"{method}.py"), None)
         return {} if path is None else {"source": _digest_of_source(path)}
 
     def section_digest(self, phase: str, experiment: str | None = None, method: str | None = None) -> str:

@@ -24,7 +24,7 @@ from fpc.core.files import write_text
 from fpc.lineage.artifact import RESULTS, label_of, scale_and_variant
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import BASE, CONFIGS, VARIANTS, load
-from fpc.workflow.run_table import used_experiments
+from fpc.workflow.run_table import rows
 
 PIPELINE = Path("dvc.yaml")
 HEADER = """\
@@ -32,6 +32,7 @@ HEADER = """\
 # listed here, and DVC stores the rest: weights/. See docs/how-to/versions.md.
 """
 CLAIMS = ("claims.json", "claims.md", "claims_seeds.csv", "claims.manifest.json")
+STAGES = ("tables", "figures", "claims", "report")
 REPORT = ("report.html", "report.manifest.json")
 # Figures that plot `value` over `step`: DVC draws them from the plotted data with the template
 # `.dvc/plots/curves.json`. Every figure is also compared as an image.
@@ -53,19 +54,24 @@ def stages(configuration: Configuration) -> dict[str, dict[str, Any]]:
         meta["variant"] = configuration.variant
     call = "snakemake --cores 2 --config " + " ".join(f"{k}={shlex.quote(v)}" for k, v in meta.items())
     files = [path.as_posix() for path in configuration_files(label)]
-    experiments = used_experiments(configuration)
-    tables = [f"{root}/{name}/evaluate" for name in experiments]
+    evaluated = dict.fromkeys(
+        (row.label, str(row.experiment)) for row in rows(configuration) if row.phase == "evaluate"
+    )
+    own = [experiment for owner, experiment in evaluated if owner == label]
+    tables = [(RESULTS / owner / experiment / "evaluate").as_posix() for owner, experiment in evaluated]
     claims = [f"{root}/{name}" for name in CLAIMS]
     metrics, figures = f"{root}/metrics.json", f"{root}/figures"
-    return {
+    made: dict[str, dict[str, Any]] = {
         stage_name(label, "tables"): {
-            "foreach": _line(experiments),
+            "foreach": _line(own),
             "do": {
                 "cmd": f"{call} experiment=${{item}} -- tables",
                 "deps": _line(files),
                 "outs": _outs(f"{root}/${{item}}/evaluate"),
             },
-        },
+        }
+    }
+    return (made if own else {}) | {
         stage_name(label, "figures"): {
             "cmd": f"{call} -- figures",
             "deps": [*files, *tables],
@@ -165,14 +171,37 @@ def write_pipeline(added: Configuration | None = None) -> Written:
     wanted = recorded_scales()
     if added is not None:
         wanted = list(dict.fromkeys([*wanted, (added.scale, added.variant)]))
-    known = {pair: configuration_files(label_of(*pair))[-1].is_file() for pair in wanted}
+    known = {pair: all(file.is_file() for file in _own_files(label_of(*pair))) for pair in wanted}
     configurations = [load(*pair) for pair in wanted if known[pair]]
     labels = tuple(configuration.label for configuration in configurations)
     _check_distinct(labels)
     text = pipeline(configurations)
     if not PIPELINE.exists() or PIPELINE.read_text(encoding="utf-8") != text:
         write_text(PIPELINE, text)
-    return Written(labels, tuple(label_of(*pair) for pair in wanted if not known[pair]))
+    dropped = tuple(label_of(*pair) for pair in wanted if not known[pair])
+    _forget(dropped)
+    return Written(labels, dropped)
+
+
+def _own_files(label: str) -> list[Path]:
+    """The files whose loss ends a label: of its scale and variant. Without ``paper.yaml`` nothing works."""
+    return configuration_files(label)[1:]
+
+
+def _forget(labels: Iterable[str], lock: Path = Path("dvc.lock")) -> None:
+    """Remove the records of these labels' stages: later results of the same name have other digests."""
+    names = {stage_name(label, stage) for label in labels for stage in STAGES}
+    if not names or not lock.exists():
+        return
+    writer = YAML()
+    writer.width = 4096
+    content = writer.load(lock)
+    for name in list(content["stages"]):
+        if name.partition("@")[0] in names:
+            del content["stages"][name]
+    stream = io.StringIO()
+    writer.dump(content, stream)
+    write_text(lock, stream.getvalue())
 
 
 def _check_distinct(labels: Iterable[str]) -> None:

@@ -50,7 +50,7 @@ def record(configuration: Configuration) -> list[str]:
     Raises:
         ConfigError: ``dvc.yaml`` has no stages of this scale, a DVC file cannot be read, or the results are
             behind a link.
-        Busy: another command of DVC is at work; nothing was written.
+        Busy: another command of DVC is at work. What is recorded is whole, but need not be all.
         RunError: DVC refuses, or something was left out because it, or something it was made from, does
             not match its manifest or the current configuration. Everything else is recorded.
     """
@@ -72,13 +72,14 @@ def record(configuration: Configuration) -> list[str]:
     with _locked() as repository:
         dropped = write_pipeline().dropped
         for name, group in sound.items():
-            if not name.endswith(".dvc") or list_weights(Path(name), group, table):
-                absent[name] = _commit(repository, name, group)
+            with _whole(Path(name)):
+                if not name.endswith(".dvc") or list_weights(Path(name), group, table):
+                    absent[name] = _commit(repository, name, group)
+    gone = [f"{label}: its stages were dropped, as its configuration file is gone" for label in dropped]
     done = f"{len(sound)} of {len(groups)} recorded"
     if left_out:
         lines = "\n".join(line for name, reasons in left_out.items() for line in _left_out(name, reasons))
-        raise RunError(f"{done}; left out:\n{lines}")
-    gone = [f"{label}: its stages were dropped, as its configuration file is gone" for label in dropped]
+        raise RunError("\n".join([f"{done}; left out:", lines, *gone]))
     return [done, *_absent_lines(absent), *gone]
 
 
@@ -87,22 +88,39 @@ def _locked() -> Iterator[Repo]:
     """DVC's repository within its lock, which other commands of DVC wait for.
 
     Raises:
-        Busy: another command of DVC holds the lock.
+        Busy: another command of DVC is at work.
         RunError: DVC refuses something within the block.
     """
     try:
         with Repo(".") as repository, lock_repo(repository):
             yield repository
-    except LockError as error:
-        raise Busy(f"DVC: {error}") from error
+    except LockError as error:  # of the project, or of an output that a stage is making
+        raise Busy(f"DVC: {error}; then repeat this command") from error
     except DvcException as error:
         raise RunError(f"DVC: {error}") from error
 
 
 class Busy(RunError):
-    """Another command of DVC is at work; nothing was written."""
+    """Another command of DVC is at work; repeated later, the same command may succeed."""
 
     exit_code = TEMPORARY
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[None]:
+    """Within the block a ``*.dvc`` file is written in two steps; after an error it is as it was before."""
+    if target.suffix != ".dvc":
+        yield
+        return
+    before = target.read_text(encoding="utf-8") if target.exists() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            target.unlink(missing_ok=True)
+        else:
+            write_text(target, before)
+        raise
 
 
 def targets(configuration: Configuration) -> dict[str, list[Row]]:

@@ -24,6 +24,7 @@ from fpc.core.device import Device
 from fpc.core.errors import TEMPORARY, ConfigError, UserError
 from fpc.core.file_errors import check_writable
 from fpc.core.files import digest_of, sha256_of, write_json
+from fpc.core.numbers import number
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
@@ -138,7 +139,7 @@ class Run:
             self._bar = tqdm(total=total, initial=step, unit="step", desc=f"{self.phase} {self.experiment}")
         self._bar.update(step - self._bar.n)
         if metrics:
-            self._bar.set_postfix({name: f"{value:.3g}" for name, value in metrics.items()}, refresh=False)
+            self._bar.set_postfix({name: number(value) for name, value in metrics.items()}, refresh=False)
 
     def close(self) -> None:
         """Finish the progress bar."""

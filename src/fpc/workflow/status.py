@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fpc.core.files import digest_of, read_json
+from fpc.core.numbers import number
 from fpc.lineage.artifact import Row
 from fpc.lineage.freshness import Freshness, freshness
 from fpc.lineage.manifest import ManifestError, UnreadableManifest
@@ -188,7 +189,7 @@ def _cells(item: RunState) -> tuple[str, ...]:
         f"{100 * (item.step or 0) / item.total:.0f}" if known and item.total else "",
         "" if item.steps_per_second is None else f"{item.steps_per_second:,.0f}",
         _duration(item.seconds_left) if item.state == "running" and item.seconds_left is not None else "",
-        "" if item.last_return is None else f"{item.last_return:.3g}",
+        "" if item.last_return is None else number(item.last_return),
         "" if item.attempts is None else str(item.attempts),
         f"{_duration(_age(item.heartbeat))} ago" if is_open and item.heartbeat else "",
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fpc.core.numbers import number
 from fpc.figures import style
 from fpc.figures.entry import Entry
 from fpc.figures.final_games import final_runs, final_summary
@@ -104,11 +105,6 @@ def draw(entry: Entry, data: pd.DataFrame, settings: FigureSettings) -> Figure:
         write_table(panels[1], heads, means, first=0.25, size=8.0)
         figure.suptitle(entry.title, x=0.01, ha="left")
         return style.finish(figure, settings)
-
-
-def number(value: float) -> str:
-    """A number as text: an integer from 100 on, otherwise three digits."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def cell_text(value: float, low: float, high: float, paper: float) -> str:

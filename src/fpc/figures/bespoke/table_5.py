@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fpc.core.numbers import number
 from fpc.figures import style
-from fpc.figures.bespoke.table_4 import PAPER, cell_text, number
+from fpc.figures.bespoke.table_4 import PAPER, cell_text
 from fpc.figures.entry import Entry
 from fpc.figures.final_games import final_summary
 from fpc.figures.interface import FigureSettings, MissingData

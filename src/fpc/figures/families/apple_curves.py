@@ -60,7 +60,7 @@ def draw(entry: AppleCurves, data: pd.DataFrame, settings: FigureSettings) -> Fi
             if panel == "weight_ratio":
                 _draw_ratio(axes, rows[rows["panel"] == panel])
             else:
-                _draw_panel(axes, rows, panel, entry.vary)
+                _draw_panel(axes, rows, panel, entry)
         style.legend_below(figure, panels[-1].get_legend_handles_labels()[0])
         figure.suptitle(f"{entry.title} ({SYMBOLS[fixed]} = {rows[fixed].iloc[0]:g})", x=0.01, ha="left")
         return style.finish(figure, settings)
@@ -116,8 +116,9 @@ def _colours(values: pd.Series) -> dict[float, str]:
     }
 
 
-def _draw_panel(axes: Axes, data: pd.DataFrame, panel: str, vary: str) -> None:
-    """Curves of one measure over episodes, one per value of ``vary``."""
+def _draw_panel(axes: Axes, data: pd.DataFrame, panel: str, entry: AppleCurves) -> None:
+    """Curves of one measure over episodes, one per value of ``entry.vary``."""
+    vary = entry.vary
     palette = _colours(data[vary])
     rows = data[data["panel"] == panel]
     if panel == "reached":
@@ -126,7 +127,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, panel: str, vary: str) -> None:
         label = f"{SYMBOLS[vary]} = {value:g}"
         style.band(axes, rows[rows[vary] == value], style.Look(label, colour), label=label)
     axes.set_title(PANELS[panel])
-    style.steps_axis(axes, "episodes")
+    style.steps_axis(axes, entry.steps)
     if panel == "forgetting":
         axes.axhline(0.0, color="#7F7F7F", linewidth=0.8)
         axes.set_ylabel("drop of P(left)")

@@ -105,7 +105,7 @@ def _successes(tables: Mapping[str, pd.DataFrame], settings: FigureSettings) -> 
 
     Returns:
         Columns ``experiment, method, probe, step``, then ``SUMMARY``; also the methods ``pi_star`` and
-        ``random`` (a random policy in pi*'s attempts), over start states.
+        ``random`` (a random policy in pi*'s attempts), over start states or rounds of few.
 
     Raises:
         MissingData: there are no such attempts.

@@ -6,6 +6,7 @@ import ast
 import re
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ def check_text(path: Path) -> ast.Module:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         line = error.lineno or 1
+        if "unicodeescape" in error.msg:
+            raise ConfigError(
+                f"{path}:{line}: is not Python: {error.msg}; write a text with backslashes as r'...'"
+            ) from error
         if "codec" in error.msg:
             raise ConfigError(
                 f"{path}:{line}: is not text in UTF-8: {error.msg}; save it as UTF-8"
@@ -172,7 +177,7 @@ def _undrawable(label: str) -> str | None:
     from matplotlib.cbook import is_math_text
     from matplotlib.mathtext import MathTextParser
 
-    if not label.isprintable():
+    if any(unicodedata.category(character) == "Cc" for character in label):
         return "it has a line break, a tab or another control character"
     if not is_math_text(label):
         return None

@@ -21,6 +21,7 @@ from fpc.workflow.loader import load
 from fpc.workflow.run import RunError
 from fpc.workflow.run_table import RunTable
 from fpc.workflow.speeds import measured_seconds
+from fpc.workflow.trying import copies
 from fpc.workflow.trying import variant as variants
 from fpc.workflow.trying.method_file import check_text, method_of, options_by_domain, used
 
@@ -63,11 +64,11 @@ def planned(asked: Asked) -> Iterator[Trial]:
     Raises:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
-    file = variants.method_in_project(asked.path)
+    file = copies.method_in_project(asked.path)
     with (
-        variants.held(asked.variant),
-        variants.copy_held(file),
-        variants.put_back(asked.variant, asked.path, file),
+        copies.held(asked.variant),
+        copies.copy_held(file),
+        copies.put_back(asked.variant, asked.path, file),
     ):
         yield prepare(asked)
 
@@ -79,8 +80,8 @@ def begun(asked: Asked) -> Iterator[Trial]:
     Raises:
         ConfigError: as ``prepare`` does, or another trial of the variant is at work.
     """
-    with variants.held(asked.variant):
-        with variants.copy_held(variants.method_in_project(asked.path)):
+    with copies.held(asked.variant):
+        with copies.copy_held(copies.method_in_project(asked.path)):
             trial = prepare(asked)
         yield trial
 
@@ -93,10 +94,10 @@ def prepare(asked: Asked) -> Trial:
     """
     tree = check_text(asked.path)
     base = load(asked.scale)
-    file = variants.method_in_project(asked.path)
+    file = copies.method_in_project(asked.path)
     variant = asked.variant
     variants.check_free(variant, asked.path, file)
-    with variants.copied(asked.path, file):
+    with copies.copied(asked.path, file):
         method = method_of(file, used(file), tree)
         found = variants.domains_of(base, method, asked.domains)
         texts = {domain: _texts(asked.options, domain, found) for domain in found.served}
@@ -236,8 +237,8 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
     )
     if trial.own_seeds:
         lines.append(
-            f"--seeds is not used for {', '.join(trial.own_seeds)}, where one run trains several "
-            "seeds: another number would make all methods' runs again"
+            f"--seeds is not used for {', '.join(trial.own_seeds)}: it would split runs that train several "
+            "seeds, and make them again for all methods"
         )
     if trial.idle:
         lines.append(
@@ -245,7 +246,7 @@ def plan_text(trial: Trial, found: Sequence[Part]) -> str:
             f"configured for {', '.join(trial.idle)}: it may change nothing there"
         )
     if trial.replaces:
-        path = variants.path_of(str(trial.configuration.variant))
+        path = copies.path_of(str(trial.configuration.variant))
         lines.append(
             f"{path} had other options; what was made with them is no longer current (--name keeps both)"
         )

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import fnmatch
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
 from ruamel.yaml import YAML
 
-from fpc.config.names import RULE, is_name
+from fpc.config.experiment import Experiment
 from fpc.core.errors import ConfigError, unknown
-from fpc.core.files import write_bytes
 from fpc.domains.registry import load_domain
 from fpc.figures.catalogue import figure_entry
-from fpc.lineage.artifact import RESULTS
-from fpc.lineage.places import project_path
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load
-from fpc.workflow.run_lock import acquired, empty, remove_empty
-from fpc.workflow.run_table import used_experiments
+from fpc.workflow.run_table import seed_groups, used_experiments
+from fpc.workflow.trying.copies import content_of, path_of, put
 from fpc.workflow.yaml_files import read_mapping
 
 MARK = (
     "# yaml-language-server: $schema=../schema.json\n"
     "# Written by `fpc try`; running the same command again replaces it."
 )
-TRIALS, COPIES = RESULTS / ".trials", ".copies"  # locks
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,9 @@ def _reason(base: Configuration, experiment: str, method: type[RetentionMethod])
 
 
 def with_own_seeds(base: Configuration, experiments: Mapping[str, str], seeds: int | None) -> list[str]:
-    """Domains whose number of seeds stays: one run trains several, and another number would change all runs.
+    """Domains whose number of seeds stays: the one asked for would split a run that trains several.
+
+    All methods' runs would then be made again.
 
     Args:
         base: configuration of the scale.
@@ -102,7 +97,14 @@ def with_own_seeds(base: Configuration, experiments: Mapping[str, str], seeds: i
     """
     if seeds is None:
         return []
-    return [domain for domain, name in experiments.items() if seeds % base.experiments[name].seeds_per_run]
+    return [domain for domain, name in experiments.items() if _splits(base.experiments[name], seeds)]
+
+
+def _splits(experiment: Experiment, seeds: int) -> bool:
+    """Whether, with so many seeds, a run would have some seeds of one that there is, but not all."""
+    made = seed_groups(experiment)
+    asked = seed_groups(experiment.model_copy(update={"seeds": seeds}))
+    return any(group not in made and group[0] < experiment.seeds for group in asked)
 
 
 def overlay_of(
@@ -160,62 +162,12 @@ def _reads_only(figure: str, experiments: Sequence[str]) -> bool:
     return all(fnmatch.filter(experiments, pattern) for pattern in figure_entry(figure).experiments)
 
 
-def method_in_project(path: Path) -> Path:
-    """Where the variant finds a method's file: where it is in the project, else a copy beside the variant."""
-    inside = project_path(path)
-    return VARIANTS / path.name if inside is None else inside
-
-
-def path_of(variant: str) -> Path:
-    """The variant's file."""
-    return VARIANTS / f"{variant}.yaml"
-
-
 def options_of(variant: str, method: str) -> dict[str, Any]:
     """A method's options by domain in the variant's file; empty if there is none."""
     path = path_of(variant)
     methods = read_mapping(path).get("methods") if path.exists() else None
     options = methods.get(method) if isinstance(methods, dict) else None
     return options if isinstance(options, dict) else {}
-
-
-@contextmanager
-def held(variant: str) -> Iterator[None]:
-    """Within the block, no other trial or plan changes the variant's files.
-
-    Raises:
-        ConfigError: the name is none, or another process is at work on the variant.
-    """
-    if not is_name(variant):
-        raise ConfigError(f"--name {variant}: {RULE}")
-    with _locked(TRIALS / variant, f"variant {variant} is at work; wait for it, or choose another --name"):
-        yield
-
-
-@contextmanager
-def copy_held(file: Path) -> Iterator[None]:
-    """Within the block, no other trial or plan puts a copy in this place or removes it.
-
-    Raises:
-        ConfigError: another process is about to.
-    """
-    with _locked(TRIALS / COPIES / file.name, f"{file.name} is being prepared; repeat this command"):
-        yield
-
-
-@contextmanager
-def _locked(folder: Path, problem: str) -> Iterator[None]:
-    try:
-        lock = acquired(folder)
-    except Timeout as error:
-        raise ConfigError(f"a trial or plan of {problem}") from error
-    try:
-        yield
-    finally:
-        empty(folder)
-        lock.release()
-        for made in (folder, TRIALS / COPIES, TRIALS):
-            remove_empty(made)  # unless another trial is at work
 
 
 def check_free(variant: str, given: Path, file: Path) -> None:
@@ -244,7 +196,7 @@ def check_free(variant: str, given: Path, file: Path) -> None:
                 remedy += ", or delete that variant if it is no longer needed"
             if listed != file:
                 raise ConfigError(f"{other} uses {listed}, a method of the same name; {remedy}")
-            if _content(file) not in (None, given.read_bytes()):
+            if content_of(file) not in (None, given.read_bytes()):
                 raise ConfigError(f"{other} uses {file}, the copy of another version of your file; {remedy}")
 
 
@@ -261,59 +213,6 @@ def _is_trial(path: Path) -> bool:
     return path.read_bytes().startswith(MARK.encode())
 
 
-@contextmanager
-def put_back(variant: str, path: Path, file: Path) -> Iterator[None]:
-    """After the block, the variant's file and the copy of a method from elsewhere are what they were before.
-
-    Args:
-        variant: name of the variant.
-        path: the method's file as it was given.
-        file: where the variant finds it, from ``method_in_project``.
-    """
-    touched = [path_of(variant), *([] if file.resolve() == path.resolve() else [file])]
-    before = {path: _content(path) for path in touched}
-    try:
-        yield
-    finally:
-        for path, content in before.items():
-            _put(path, content)
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
-
-
-def _put(path: Path, content: bytes | None) -> None:
-    """Write a file unless it is so already; None: there is none."""
-    if content is None:
-        path.unlink(missing_ok=True)
-    elif _content(path) != content:
-        write_bytes(path, content)
-
-
-@contextmanager
-def copied(path: Path, file: Path) -> Iterator[None]:
-    """Within the block, a method's file is in the project; after an error, what was there before.
-
-    Args:
-        path: the file as it was given.
-        file: where the variant finds it, from ``method_in_project``.
-    """
-    if file.resolve() == path.resolve():
-        yield
-        return
-    before = _content(file)
-    _put(file, path.read_bytes())
-    try:
-        yield
-    except BaseException as error:
-        _put(file, before)
-        if not isinstance(error, ConfigError):
-            raise
-        names = re.compile("|".join(re.escape(str(name)) for name in (file.resolve(), file)))
-        raise ConfigError(names.sub(lambda _: str(path), str(error))) from error
-
-
 def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration:
     """Write the variant's file, and load it.
 
@@ -326,15 +225,15 @@ def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration
         ConfigError: the configuration that results is invalid; then the file is as it was.
     """
     target = path_of(variant)
-    before = _content(target)
+    before = content_of(target)
     text = StringIO()
     yaml = YAML()
     yaml.dump(dict(overlay), text)
-    _put(target, f"{MARK}\n{text.getvalue()}".encode())
+    put(target, f"{MARK}\n{text.getvalue()}".encode())
     try:
         return load(scale, variant)
     except BaseException as error:
-        _put(target, before)
+        put(target, before)
         if not isinstance(error, ConfigError):
             raise
         raise ConfigError(str(error).replace(f"{target}: ", "the variant of this trial: ")) from error
