@@ -281,3 +281,22 @@ def test_explain_accepts_any_path_in_the_project(project: Path) -> None:
     assert "would be made" in finished.stdout
     outside = fpc("explain", "/nowhere", folder=project)
     assert (outside.returncode, outside.stderr.count("\n")) == (2, 1)
+
+
+def test_a_figure_that_variants_draw_names_them(project: Path) -> None:
+    finished = fpc("figure", "--scale", "laptop", "--name", "figure_13", folder=project)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        "fpc: scale laptop: figure_13 is drawn by a variant only; choose variant figure_13.\n"
+    )
+    unknown = fpc("figure", "--scale", "laptop", "--name", "figure_99", folder=project)
+    assert "unknown figure 'figure_99'" in unknown.stderr
+
+
+def test_an_audit_of_results_that_are_away_says_so(project: Path) -> None:
+    (project / "results").symlink_to("/nowhere")
+    finished = fpc("audit", "verify", folder=project)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(
+        "fpc: results is a link to /nowhere, which is not there; mount that disk"
+    )

@@ -134,6 +134,16 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             ["broken.yaml", "plan.speed_sources.atari: unknown domain"],
         ),
         ("figure: {names: [figure_10, figure_9, figure_10]}", ["broken.yaml", "figure_10 is listed 2 times"]),
+        (
+            "figure: {names: figure_9}",
+            ["broken.yaml", "figure.names: must be a list, such as [a, b] (found 'fig"],
+        ),
+        ("claims: {level: 0}", ["broken.yaml", "claims.level", "greater than 0 (found 0)"]),
+        ("claims: {level: 1}", ["broken.yaml", "claims.level", "less than 1 (found 1)"]),
+        (
+            "domains: [two_state_mdp]",
+            ["broken.yaml: domains: leaves out", "figure_2, figure_3a", "those that it can draw: figure_9."],
+        ),
         ("plan: {job: {gpus: 1}}", ["apple_retrieval", "CPUs only", "use a GPU: none."]),
         ("figure: {names: [figure_1]}", ["broken.yaml", "figure.names", "figure_10"]),
         ("figure: {names: [figure_22]}", ["broken.yaml", "robotic_sequence_shift_", "variant"]),
@@ -240,3 +250,21 @@ def test_every_value_of_the_paper_has_its_source() -> None:
         if key.strip().startswith("#") or not value or value[0] in "&*":
             continue
         assert marks.search(line), f"configs/paper.yaml:{number} gives no source: {line.strip()}"
+
+
+def test_a_long_name_is_an_unknown_one(project: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown scale"):
+        load("x" * 5000)
+
+
+@pytest.mark.parametrize("place", ["results", "results/tiny"])
+def test_results_that_are_away_are_not_taken_for_none(project: Path, place: str) -> None:
+    folder = project / place
+    folder.parent.mkdir(exist_ok=True)
+    folder.symlink_to("/nowhere")
+    with pytest.raises(ConfigError, match=f"^{place} is a link to /nowhere, which is not there; mount"):
+        load("tiny")
+    folder.unlink()
+    folder.write_text("", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"^{place} is a file, where a folder of results belongs"):
+        load("tiny")

@@ -33,8 +33,8 @@ def repository(folder: Path) -> str:
 
 def unpacked(folder: Path) -> Path:
     """The project's package in a folder, as from a zip file."""
-    shutil.copytree(ROOT / "src" / "fpc" / "core", folder / "src" / "fpc" / "core")
-    shutil.copytree(ROOT / "src" / "fpc" / "lineage", folder / "src" / "fpc" / "lineage")
+    for name in ("config", "core", "lineage"):
+        shutil.copytree(ROOT / "src" / "fpc" / name, folder / "src" / "fpc" / name)
     for name in ("__init__.py", "extensions.py"):
         shutil.copy(ROOT / "src" / "fpc" / name, folder / "src" / "fpc" / name)
     return folder

@@ -38,6 +38,56 @@ def test_config_is_given_once() -> None:
         check_given_once(["snakemake", "--config", "scale=laptop", "--config", "variant=trial"])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["experiment=two_state_mdp"], "experiment=two_state_mdp restricts the target `tables` alone"),
+        (
+            ["experiment=two_state", "--", "tables"],
+            "unknown experiment 'two_state'. Did you mean 'two_state_mdp'?",
+        ),
+        (
+            ["--", "results/laptop/figures/figure_7.svg"],
+            "is a result of scale=laptop: add --config scale=laptop",
+        ),
+        (
+            ["--", "results/tiny+trial/two_state_mdp/evaluate/vanilla/seed_0/manifest.json"],
+            "is a result of scale=tiny variant=trial: add --config scale=tiny variant=trial, before --",
+        ),
+        (
+            ["--", "results/tiny/figures/figure_13.svg"],
+            "figure_13 is drawn by a variant only; choose variant figure_13.",
+        ),
+        (["--", "results/tiny/figures/figure_99.png"], "unknown figure 'figure_99'"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_one_line(project: Path, words: list[str], message: str) -> None:
+    command = [BIN / "snakemake", "--cores", "1", "-n", "--config", "scale=tiny", *words]
+    finished = subprocess.run(
+        command, cwd=project, env=environment(project), capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 2, finished.stderr
+    assert message in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) <= 2
+
+
+def test_targets_that_fit(project: Path) -> None:
+    for words in (
+        ["experiment=two_state_mdp", "--", "tables"],
+        [
+            "--",
+            "results/tiny/figures/figure_9.svg",
+            "results/tiny/two_state_mdp/pretrain/seed_0/manifest.json",
+        ],
+    ):
+        command = [BIN / "snakemake", "--cores", "1", "-n", "--config", "scale=tiny", *words]
+        finished = subprocess.run(
+            command, cwd=project, env=environment(project), capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stderr
+
+
 def test_snakemake_says_it_in_one_line_and_makes_nothing(project: Path) -> None:
     command = [BIN / "snakemake", "--cores", "1", "--config", "scal=laptop"]
     finished = subprocess.run(

@@ -124,7 +124,7 @@ def test_runs_that_a_variant_shares_are_recorded_with_their_scale(project: Path)
     [
         ("[absent/l2.py]", "absent/l2.py does not exist"),
         ("[../l2.py]", "must lie in the project"),
-        ("[mine/my-l2.py]", "'my-l2' is not a name of Python"),
+        ("[mine/my-l2.py]", "'my-l2' cannot be a name here"),
         ("[mine/ewc.py]", "fpc.retention.ewc exists already; rename the file"),
         ("[mine]", "neither a method's file (*.py) nor a domain's folder"),
         ("[mine/l2.py, mine/more/l2.py]", "have the same name; rename one"),

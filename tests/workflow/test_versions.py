@@ -212,12 +212,35 @@ def test_an_altered_or_incomplete_output_is_not_recorded(copy: Path) -> None:
 def test_the_audit_compares_what_dvc_recorded_of_weights(copy: Path) -> None:
     file = Path("weights/tiny/two_state_mdp/pretrain.dvc")
     text = (copy / file).read_text(encoding="utf-8")
-    (copy / file).write_text(text.replace(records(copy)[str(POLICY)], "0" * 32), encoding="utf-8")
+    (copy / file).write_text(text.replace(records(copy)[str(POLICY)], "f" * 32), encoding="utf-8")
     printed = run(copy, "fpc", "audit", "verify", code=1)
     assert f"{file} records a different {POLICY.name} (md5 differs)" in printed
+    for wrong, problem in (
+        (("manifests:", "manifest:"), "unknown key meta.manifest"),
+        (("md5: ", "md5: zz"), "is no md5"),
+    ):
+        (copy / file).write_text(text.replace(*wrong), encoding="utf-8")
+        assert problem in run(copy, "fpc", "audit", "verify", code=2)
     (copy / file).write_text("outs: [nothing]\n", encoding="utf-8")
     printed = run(copy, "fpc", "audit", "verify", code=2)
     assert f"{file}: not a DVC file" in printed
+
+
+def test_what_git_holds_is_restored_by_git(copy: Path) -> None:
+    table = copy / "results/tiny/two_state_mdp/evaluate/vanilla/seed_0/episodes.parquet"
+    with table.open("ab") as file:
+        file.write(b"altered")
+    printed = run(copy, "fpc", "audit", "verify", code=1)
+    assert "dvc.lock records different content; `git checkout` restores the recorded one" in printed
+    run(copy, "git", "checkout", "results")
+    assert run(copy, "fpc", "audit", "verify") == "7 verified\n"
+
+
+def test_without_git_nothing_is_recorded_and_the_remedy_is_said(copy: Path) -> None:
+    shutil.rmtree(copy / ".git")
+    before = records(copy)
+    assert "is no git clone, which DVC needs: clone" in run(copy, "fpc", "record", "--scale=tiny", code=1)
+    assert records(copy) == before
 
 
 def test_artifacts_made_from_an_altered_file_are_left_out_as_well(copy: Path) -> None:

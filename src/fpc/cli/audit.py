@@ -14,6 +14,7 @@ import typer
 from fpc.cli.options import Variant, in_project, load_configuration, output_file
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS, scale_and_variant
+from fpc.lineage.places import check_here
 from fpc.workflow.loader import scales, variants
 from fpc.workflow.run_table import RunTable
 
@@ -34,6 +35,7 @@ def known_projects(scale: str | None, variant: str | None) -> dict[str, RunTable
     """
     if variant and scale is None:
         raise ConfigError("--variant needs --scale")
+    check_here()
     if scale is not None:
         configuration = load_configuration(scale, variant)
         return {configuration.label: RunTable(configuration)}

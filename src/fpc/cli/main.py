@@ -15,15 +15,24 @@ from fpc.cli.audit import audit
 from fpc.cli.benchmark import benchmark
 from fpc.cli.inspection import check_machine, config, explain, measure, plan, status
 from fpc.cli.model import export_model
-from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
+from fpc.cli.options import (
+    Experiment,
+    Method,
+    Scale,
+    Seeds,
+    Variant,
+    check_run,
+    load_configuration,
+)
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.trying import try_method
 from fpc.cli.versions import record
 from fpc.core import interruption, logs
-from fpc.core.errors import TEMPORARY, ConfigError, UserError, unknown
+from fpc.core.errors import TEMPORARY, ConfigError, UserError
 from fpc.core.file_errors import PASSING, remedy_of
 from fpc.domains.registry import domain_commands
 from fpc.workflow.checkout import require_checkout
+from fpc.workflow.loader import no_figure
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -116,8 +125,7 @@ def figure(name: Name, scale: Scale = "demo", variant: Variant = None) -> None:
     """Draw one figure: SVG, PNG, and the plotted data as CSV."""
     configuration = load_configuration(scale, variant)
     if name not in configuration.figure.names:
-        allowed = configuration.figure.names
-        raise ConfigError(f"scale {configuration.label}: {unknown('figure', name, allowed)}")
+        raise ConfigError(f"scale {configuration.label}: {no_figure(configuration, name)}")
     from fpc.workflow.phases.figure import figure as phase
 
     phase(configuration, name)

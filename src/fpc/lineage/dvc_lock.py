@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,12 @@ from fpc.lineage.manifest import Manifest
 from fpc.lineage.verdict import Check, Finding, Verdict, unreadable
 
 DVC_LOCK = Path("dvc.lock")
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 WEIGHTS = Path("weights")
 STORE = WEIGHTS / "store"  # the remote inside the repository, see .dvc/config
 MANIFESTS = "manifests"  # key in `meta` of a `*.dvc` file; DVC leaves `meta` as it is
-REMEDY = "`dvc checkout` restores the recorded one; if the one here is right, `fpc record` records it"
-REMEDY_MANIFEST = (
-    "`git checkout` restores the recorded one; if the one here is right, `fpc record` records it"
-)
+REMEDY_WEIGHTS = "`dvc checkout` restores the recorded one; if the one here is right, `fpc record` records it"
+REMEDY_IN_GIT = "`git checkout` restores the recorded one; if the one here is right, `fpc record` records it"
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Records:
                 manifests.setdefault(Path(name), {})[source] = str(digest)
             for out in record.outs:
                 if "md5" in out:
+                    _check_md5(str(out["md5"]))
                     path = Path(out["path"])
                     folder = run_folder(path)
                     manifest = record.manifests.get(f"{folder.as_posix()}/manifest.json")
@@ -110,6 +111,11 @@ def read_lock(lock: Path = DVC_LOCK, weights: Path = WEIGHTS) -> Records:
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable(source, error) from error
     return Records(outputs, manifests)
+
+
+def _check_md5(digest: str) -> None:
+    if not MD5.fullmatch(digest.zfill(32)):  # YAML drops leading zeros of one that has digits alone
+        raise ValueError(f"{digest} is no md5")
 
 
 def run_folder(output: Path) -> Path:
@@ -128,7 +134,10 @@ def read_record(source: Path) -> Record:
         content = YAML(typ="safe").load(source.read_text(encoding="utf-8"))
         stages = [content] if source.suffix == ".dvc" else list(content["stages"].values())
         outs = [dict(out) for stage in stages for out in stage.get("outs", ())]
-        return Record(outs, dict(stages[0].get("meta", {}).get(MANIFESTS, {})) if stages else {})
+        meta = dict(stages[0].get("meta") or {}) if stages else {}
+        if source.suffix == ".dvc" and (unknown := meta.keys() - {MANIFESTS}):
+            raise ValueError(f"unknown key meta.{min(unknown)}")
+        return Record(outs, dict(meta.get(MANIFESTS, {})))
     except (OSError, RecursionError, YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(source, error) from error
 
@@ -199,22 +208,36 @@ def check(manifest: Manifest, records: Records, digests: Digests) -> Check:
     """
     outputs = records.outputs.get(manifest.path.parent, ())
     for item in outputs:
-        name = item.name
+        name, remedy = item.name, _remedy(item.source)
         inside = [key for key in manifest.subjects if key == name or key.startswith(f"{name}/")]
         if not inside and manifest.path.name != "manifest.json":
             continue  # belongs to another row that shares the folder
         if not inside:
-            yield Verdict.STALE, f"{item.source} records {name}, which the manifest does not name; {REMEDY}"
+            yield (
+                Verdict.STALE,
+                f"{item.source} records {name}, which the manifest does not name; {remedy}",
+            )
         elif _size(manifest, name) != item.size:
-            yield Verdict.STALE, f"{item.source} records a different {name} (size differs); {REMEDY}"
+            yield (
+                Verdict.STALE,
+                f"{item.source} records a different {name} (size differs); {remedy}",
+            )
         elif _is_complete(item.path, manifest) and digests.md5(item.path) != item.md5:
-            yield Verdict.STALE, f"{item.source} records a different {name} (md5 differs); {REMEDY}"
+            yield (
+                Verdict.STALE,
+                f"{item.source} records a different {name} (md5 differs); {remedy}",
+            )
         elif item.source.suffix == ".dvc" and item.manifest != digests.sha256(manifest.path):
-            yield Verdict.STALE, f"{item.source} records {name} with another manifest; {REMEDY}"
+            yield Verdict.STALE, f"{item.source} records {name} with another manifest; {remedy}"
     listing = {item.source for item in outputs}
     for source, digest in records.manifests.get(manifest.path, {}).items():
         if source not in listing and digest != digests.sha256(manifest.path):
-            yield Verdict.STALE, f"{source} records another manifest; {REMEDY_MANIFEST}"
+            yield Verdict.STALE, f"{source} records another manifest; {REMEDY_IN_GIT}"
+
+
+def _remedy(source: Path) -> str:
+    """What restores an output: DVC has the weights that ``*.dvc`` files list, git the rest."""
+    return REMEDY_WEIGHTS if source.suffix == ".dvc" else REMEDY_IN_GIT
 
 
 def _is_complete(path: Path, manifest: Manifest) -> bool:
@@ -235,4 +258,5 @@ def folders(root: Path, records: Records, digests: Digests) -> Iterator[Finding]
             yield Finding(item.path, verdict, (reason,))
             continue
         if differs:
-            yield Finding(item.path, Verdict.STALE, (f"{item.source} records different content; {REMEDY}",))
+            reason = f"{item.source} records different content; {_remedy(item.source)}"
+            yield Finding(item.path, Verdict.STALE, (reason,))

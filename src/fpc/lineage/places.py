@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS
 
 LINKED_DEPTH = 2  # levels below results/ that may be links to another disk: a scale, and an experiment in it
@@ -32,6 +33,24 @@ def links_of(label: str) -> list[Path]:
     """The folders of a scale's results, and those above them, that are links to elsewhere."""
     home = RESULTS / label
     return [folder for folder in (RESULTS, home, *sorted(home.glob("*"))) if folder.is_symlink()]
+
+
+def check_here(label: str = "") -> None:
+    """Check that the folder of a scale's results, or of all results, is one if it is there at all.
+
+    Raises:
+        ConfigError: it, or the folder of all results, is a file or a link that leads nowhere.
+    """
+    for place in (RESULTS, RESULTS / label):
+        if place.is_dir():
+            continue
+        if place.is_symlink():
+            raise ConfigError(
+                f"{place} is a link to {place.readlink()}, which is not there; mount that disk, "
+                "make that folder, or remove the link"
+            )
+        if place.exists():
+            raise ConfigError(f"{place} is a file, where a folder of results belongs; move it away")
 
 
 def project_path(path: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from fpc.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from fpc.config.base import NonNegativeInt, PositiveFloat, PositiveInt, Section
 from fpc.config.experiment import Experiment
 from fpc.core.device import Device
 from fpc.core.files import digest_of
@@ -42,7 +42,7 @@ class FigureSection(Section):
 class ClaimsSection(Section):
     """How claims are tested."""
 
-    level: Fraction = Field(description="Confidence level of the bootstrap intervals.")
+    level: float = Field(gt=0, lt=1, description="Confidence level of the bootstrap intervals.")
     resamples: PositiveInt = Field(description="Bootstrap resamples.")
     seed: NonNegativeInt = Field(description="Seed of the bootstrap.")
     minimum_seeds: PositiveInt = Field(

@@ -23,7 +23,8 @@ from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
 from fpc.lineage.artifact import RESULTS, label_of, scale_and_variant
 from fpc.workflow.configuration import Configuration
-from fpc.workflow.loader import BASE, CONFIGS, VARIANTS, load
+from fpc.workflow.consistency import BASE, CONFIGS
+from fpc.workflow.loader import VARIANTS, load
 from fpc.workflow.run_table import rows
 
 PIPELINE = Path("dvc.yaml")

@@ -91,6 +91,11 @@ def _locked() -> Iterator[Repo]:
         Busy: another command of DVC is at work.
         RunError: DVC refuses something within the block.
     """
+    if not Path(".git").exists():
+        raise RunError(
+            "this folder is no git clone, which DVC needs: clone the project, copy results/ there, and "
+            "record there"
+        )
     try:
         with Repo(".") as repository, lock_repo(repository):
             yield repository

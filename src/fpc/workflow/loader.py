@@ -6,8 +6,6 @@ are merged key by key; any other value replaces the previous one.
 
 from __future__ import annotations
 
-import fnmatch
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,21 +16,22 @@ from fpc.config.experiment import Experiment
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
-from fpc.figures.catalogue import figure_entry, figure_names
-from fpc.lineage.artifact import RUN_PHASES
+from fpc.lineage.artifact import label_of
+from fpc.lineage.places import check_here
 from fpc.retention.interface import MethodOptions
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.checkout import require_checkout
-from fpc.workflow.configuration import Configuration, PlanSection, Root
+from fpc.workflow.configuration import Configuration, Root
+from fpc.workflow.consistency import BASE, CONFIGS, Origin, check_devices, check_figures, check_plan, where
 from fpc.workflow.extending import use_extensions
 from fpc.workflow.yaml_files import read_mapping
 
-CONFIGS = Path("configs")
 VARIANTS = CONFIGS / "variants"
-BASE = "paper"
 MOST_FINDINGS = 8  # that one message lists
+LONGEST = 200  # characters of a name that a file can have, with its ending
+# In pydantic's words, and in YAML's.
+NO_LIST, LIST = "Input should be a valid tuple", "must be a list, such as [a, b]"
 RESERVED = ("figures", "all")  # folders beside those of experiments
-Origin = dict[tuple[str, ...], str]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -78,12 +77,12 @@ def _configuration(
     root: Root = _validated(Root, merged, (), origin)
     if root.scale != scale:
         raise ConfigError(
-            _at(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
+            where(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
         )
     for name in root.record.without:
         if name not in root.experiments:
             raise ConfigError(
-                _at(("record", "without"), origin) + unknown("experiment", name, root.experiments)
+                where(("record", "without"), origin) + unknown("experiment", name, root.experiments)
             )
     experiments = _chosen(root, origin)
     methods = {name: _method(name, value, origin) for name, value in root.methods.items()}
@@ -103,9 +102,9 @@ def _configuration(
     for name in experiments:
         _check_methods(configuration, name, origin)
         _check_fit(configuration, name, origin)
-    _check_figures(configuration, origin)
-    _check_plan(configuration.plan, origin)
-    _check_devices(configuration, origin)
+    check_figures(configuration, origin)
+    check_plan(configuration.plan, origin)
+    check_devices(configuration, origin)
     return configuration
 
 
@@ -113,6 +112,8 @@ def _files(scale: str, variant: str | None, folder: Path) -> list[Path]:
     if folder == CONFIGS:
         require_checkout()
     _check_choice("scale", scale, folder)
+    if folder == CONFIGS:
+        check_here(label_of(scale, variant))
     files = [folder / f"{BASE}.yaml"]
     if scale != BASE:
         files.append(folder / f"{scale}.yaml")
@@ -129,7 +130,19 @@ def _use_extensions(listed: Any, origin: Origin) -> None:
     try:
         use_extensions(listed)
     except ValueError as error:
-        raise ConfigError(_at(("extensions",), origin) + f"{error}") from error
+        raise ConfigError(where(("extensions",), origin) + f"{error}") from error
+
+
+def no_figure(configuration: Configuration, name: str) -> str:
+    """Why a scale does not draw a figure: another variant does, or there is no such figure."""
+    drawn_by = [
+        variant
+        for variant in variants()
+        if name in ((read_mapping(VARIANTS / f"{variant}.yaml").get("figure") or {}).get("names") or ())
+    ]
+    if drawn_by:
+        return f"{name} is drawn by a variant only; choose variant {' or '.join(drawn_by)}."
+    return unknown("figure", name, configuration.figure.names)
 
 
 def _check_choice(kind: str, name: str, folder: Path) -> None:
@@ -138,7 +151,7 @@ def _check_choice(kind: str, name: str, folder: Path) -> None:
         return
     if not name:
         raise ConfigError(f"the name of the {kind} is empty; give one of: {', '.join(allowed)}")
-    if "/" not in name and (file := folder / f"{name}.yaml").exists():
+    if "/" not in name and len(name) <= LONGEST and (file := folder / f"{name}.yaml").exists():
         raise ConfigError(f"{str(file)!r}: {RULE}; rename the file")
     raise ConfigError(f"{folder}: {unknown(kind, name, allowed)}")
 
@@ -171,7 +184,7 @@ def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
             key = ("experiments", name, "extends")
             if not isinstance(parent, str) or parent not in experiments or parent in (*seen, name):
                 others = [other for other in experiments if other not in (*seen, name)]
-                raise ConfigError(_at(key, origin) + unknown("experiment", str(parent), others))
+                raise ConfigError(where(key, origin) + unknown("experiment", str(parent), others))
             base: dict[str, Any] = {}
             inherited = resolve(parent, (*seen, name))
             _merge(base, inherited if isinstance(inherited, Mapping) else {}, "", (), {})
@@ -183,19 +196,12 @@ def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
     return {name: resolve(name, ()) for name in experiments}
 
 
-def _at(path: tuple[str, ...], origin: Origin) -> str:
-    """'file: key: ' for the file that set ``path`` or its nearest parent key."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in origin:
-            return f"{origin[path[:length]]}: {'.'.join(path)}: "
-    return f"{CONFIGS / BASE}.yaml: {'.'.join(path)}: "
-
-
 def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Origin) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        lines = [_at((*at, *path), origin) + text for path, text in describe(error, model)]
+        found = [(path, text.replace(NO_LIST, LIST)) for path, text in describe(error, model)]
+        lines = [where((*at, *path), origin) + text for path, text in found]
         if len(lines) > MOST_FINDINGS:
             lines[MOST_FINDINGS:] = [f"... and {len(lines) - MOST_FINDINGS} more"]
         raise ConfigError("\n".join(lines)) from error
@@ -208,29 +214,29 @@ def _chosen(root: Root, origin: Origin) -> dict[str, Experiment]:
         return experiments
     for domain in root.domains:
         if domain not in domain_names():
-            raise ConfigError(_at(("domains",), origin) + unknown("domain", domain, domain_names()))
+            raise ConfigError(where(("domains",), origin) + unknown("domain", domain, domain_names()))
     return {name: value for name, value in experiments.items() if value.domain in root.domains}
 
 
 def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
     at = ("experiments", name)
     if not is_name(name) or name in RESERVED:
-        raise ConfigError(_at(at, origin) + f"{RULE}; {' and '.join(RESERVED)} are taken. Rename it.")
+        raise ConfigError(where(at, origin) + f"{RULE}; {' and '.join(RESERVED)} are taken. Rename it.")
     domain = value.get("domain")
     if domain not in domain_names():
-        raise ConfigError(_at((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
+        raise ConfigError(where((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
     return _validated(experiment_type(domain), value, at, origin)
 
 
 def _method(name: str, value: dict[str, dict[str, Any]], origin: Origin) -> dict[str, MethodOptions]:
     if name not in method_names():
-        raise ConfigError(_at(("methods", name), origin) + unknown("method", name, method_names()))
+        raise ConfigError(where(("methods", name), origin) + unknown("method", name, method_names()))
     method = load_method(name)
     options = {}
     for domain, given in value.items():
         at = ("methods", name, domain)
         if domain not in domain_names():
-            raise ConfigError(_at(at, origin) + unknown("domain", domain, domain_names()))
+            raise ConfigError(where(at, origin) + unknown("domain", domain, domain_names()))
         options[domain] = _validated(method.Options, given, at, origin)
         _check_pair(name, domain, origin)
     return options
@@ -242,7 +248,7 @@ def _check_pair(name: str, domain_name: str, origin: Origin) -> None:
     if lacking:
         possible = [other for other in method_names() if load_method(other).needs <= learner.provides]
         raise ConfigError(
-            _at(("methods", name, domain_name), origin)
+            where(("methods", name, domain_name), origin)
             + f"{name} needs {', '.join(sorted(lacking))}, which {learner.name} "
             f"(the learner of {domain_name}) does not have. Methods for it: {', '.join(possible)}."
         )
@@ -255,11 +261,11 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
     possible = [key for key, domains in configuration.methods.items() if section.domain in domains]
     for method in section.methods or ():
         if method not in possible:
-            raise ConfigError(_at((*at, "methods"), origin) + unknown("method", method, possible))
+            raise ConfigError(where((*at, "methods"), origin) + unknown("method", method, possible))
     for method, own in (section.method_options or {}).items():
         key = (*at, "method_options", method)
         if method not in possible:
-            raise ConfigError(_at(key, origin) + unknown("method", method, possible))
+            raise ConfigError(where(key, origin) + unknown("method", method, possible))
         options = configuration.methods[method][section.domain]
         _validated(type(options), options.model_dump() | own, key, origin)
     budgets = {method: configuration.options(name, method).steps for method in configuration.methods_of(name)}
@@ -267,7 +273,7 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
         own = {method: steps for method, steps in budgets.items() if steps is not None}
         first = next(iter(own))
         raise ConfigError(
-            _at(("methods", first, section.domain, "steps"), origin)
+            where(("methods", first, section.domain, "steps"), origin)
             + f"methods of experiment '{name}' have unequal budgets ({own}; others use the experiment's). "
             f"Remove `steps`, or give the reason in experiments.{name}.unequal_budget."
         )
@@ -281,65 +287,19 @@ def _check_fit(configuration: Configuration, name: str, origin: Origin) -> None:
             load_domain(section.domain).check(section, method, configuration.options(name, method))
         except ValueError as error:
             key, _, text = str(error).partition(": ")
-            where = _at(("methods", method, section.domain, key), origin) + f"in experiment '{name}': "
-            raise ConfigError(where + text) from error
+            place = where(("methods", method, section.domain, key), origin) + f"in experiment '{name}': "
+            raise ConfigError(place + text) from error
         _check_changes(configuration, name, method, origin)
 
 
 def _check_changes(configuration: Configuration, name: str, method: str, origin: Origin) -> None:
     """Check that what a method changes in an experiment is valid there."""
-    where = _at(("methods", method), origin) + f"its finetune_changes for experiment '{name}'"
+    place = where(("methods", method), origin) + f"its finetune_changes for experiment '{name}'"
     try:
         configuration.experiment_of(name, method)
     except ValidationError as error:
         model = type(configuration.experiments[name])
         found = "; ".join(f"{'.'.join(path)}: {text}" for path, text in describe(error, model))
-        raise ConfigError(f"{where} are not valid: {found}") from error
+        raise ConfigError(f"{place} are not valid: {found}") from error
     except Exception as error:
-        raise ConfigError(f"{where} fail: {type(error).__name__}: {error}; correct them") from error
-
-
-def _check_figures(configuration: Configuration, origin: Origin) -> None:
-    at = _at(("figure", "names"), origin)
-    for name, count in Counter(configuration.figure.names).items():
-        if count > 1:
-            raise ConfigError(at + f"{name} is listed {count} times; list it once.")
-        if name not in figure_names():
-            raise ConfigError(at + unknown("figure", name, figure_names()))
-        for experiment in figure_entry(name).experiments:
-            if not fnmatch.filter(configuration.experiments, experiment):
-                listed = ", ".join(configuration.experiments)
-                raise ConfigError(
-                    at + f"{name} reads experiment '{experiment}', which is not configured "
-                    f"(configured: {listed}). Remove {name}, or use a variant that declares it."
-                )
-
-
-def _check_plan(plan: PlanSection, origin: Origin) -> None:
-    """Check that the domains and phases of the plan exist."""
-    tables: dict[str, Mapping[str, Any]] = {
-        "steps_per_second": plan.steps_per_second,
-        "jobs": plan.jobs,
-        "speed_sources": plan.speed_sources,
-    }
-    for table, domains in tables.items():
-        for domain, phases in domains.items():
-            at = ("plan", table, domain)
-            if domain not in domain_names():
-                raise ConfigError(_at(at, origin) + unknown("domain", domain, domain_names()))
-            for phase in phases if isinstance(phases, dict) else ():
-                if phase not in RUN_PHASES:
-                    raise ConfigError(_at((*at, phase), origin) + unknown("phase", phase, RUN_PHASES))
-
-
-def _check_devices(configuration: Configuration, origin: Origin) -> None:
-    """Check that only phases that can use a GPU ask for one."""
-    for name in sorted(configuration.domains):
-        possible = load_domain(name).gpu_phases
-        for phase in RUN_PHASES:
-            if configuration.plan.device(name, phase) == "cuda" and phase not in possible:
-                can = ", ".join(known for known in RUN_PHASES if known in possible) or "none"
-                raise ConfigError(
-                    _at(("plan", "jobs", name, phase, "gpus"), origin)
-                    + f"{phase} of {name} runs on CPUs only; set it to 0. Phases that can use a GPU: {can}."
-                )
+        raise ConfigError(f"{place} fail: {type(error).__name__}: {error}; correct them") from error

@@ -15,7 +15,8 @@ from fpc.core.files import write_text
 from fpc.domains.registry import domain_names, experiment_type
 from fpc.retention.registry import load_method, method_names
 from fpc.workflow.configuration import Configuration, Root
-from fpc.workflow.loader import BASE, load
+from fpc.workflow.consistency import BASE
+from fpc.workflow.loader import load
 from fpc.workflow.schema_tables import Cell, bounds, kind, meaning, tables, words
 
 SCHEMA = Path("configs/schema.json")

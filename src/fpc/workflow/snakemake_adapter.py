@@ -30,7 +30,13 @@ from fpc.workflow.inputs import missing_inputs, missing_text
 from fpc.workflow.job_resources import RESOURCES, JobResources
 from fpc.workflow.loader import load
 from fpc.workflow.run_table import RunTable, figure_row, parents
-from fpc.workflow.snakemake_options import check_folder, check_given_once, choices
+from fpc.workflow.snakemake_options import (
+    check_experiment,
+    check_folder,
+    check_given_once,
+    check_targets,
+    choices,
+)
 
 SECTIONS = RESULTS / ".sections"
 SNAKEMAKE = Path(".snakemake")
@@ -57,7 +63,11 @@ def prepare(config: Mapping[str, Any], words: Sequence[str] = ()) -> Configurati
         chosen = choices(config, tuple(SETTINGS))
         _set_job_settings(config)
         configuration = load(chosen.get("scale", "demo"), chosen.get("variant"))
-        _prepare(RunTable(configuration))
+        table = RunTable(configuration)
+        tables = {str(row.experiment): None for row in table.rows() if row.phase == "evaluate"}
+        check_experiment(chosen.get("experiment"), words, tables)
+        check_targets(words[1:], configuration)
+        _prepare(table)
         return configuration
     except UserError as error:
         message, code = str(error), error.exit_code

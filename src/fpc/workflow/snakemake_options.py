@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fpc.core.errors import ConfigError, unknown
+from fpc.lineage.artifact import RESULTS, scale_and_variant
+from fpc.workflow.configuration import Configuration
+from fpc.workflow.loader import no_figure, scales
 
 KEYS = ("scale", "variant", "experiment")
 
@@ -47,6 +50,48 @@ def check_given_once(words: Sequence[str]) -> None:
             "--config is given twice, and Snakemake would forget the first; put all after one: "
             "--config scale=laptop variant=trial"
         )
+
+
+def check_experiment(experiment: str | None, words: Sequence[str], known: Collection[str]) -> None:
+    """Check the experiment that is chosen: it restricts the target ``tables``, and no other.
+
+    Args:
+        experiment: what was chosen; None: nothing.
+        words: the command's words.
+        known: experiments whose tables are made.
+
+    Raises:
+        ConfigError: there is no such experiment, or the command makes more than its tables.
+    """
+    if experiment is None:
+        return
+    if experiment not in known:
+        raise ConfigError(f"--config experiment={experiment}: {unknown('experiment', experiment, known)}")
+    if words and "tables" not in words:
+        raise ConfigError(
+            f"--config experiment={experiment} restricts the target `tables` alone: add that target, or "
+            "leave the key out"
+        )
+
+
+def check_targets(words: Sequence[str], configuration: Configuration) -> None:
+    """Check the results that a command names as its targets.
+
+    Raises:
+        ConfigError: one belongs to another scale or variant than is chosen, or is a figure that is not drawn.
+    """
+    own = {configuration.label, *(() if configuration.base is None else (configuration.base.label,))}
+    for path in map(PurePosixPath, words):
+        if path.parts[:1] != (RESULTS.name,) or len(path.parts) < 3:
+            continue
+        label, place = path.parts[1:3]
+        scale, variant = scale_and_variant(label)
+        if label not in own and scale in scales():
+            chosen = f"scale={scale}" + ("" if variant is None else f" variant={variant}")
+            raise ConfigError(f"{path} is a result of {chosen}: add --config {chosen}, before --")
+        name = path.name.partition(".")[0]
+        if label == configuration.label and place == "figures" and name not in configuration.figure.names:
+            raise ConfigError(f"{path}: {no_figure(configuration, name)}")
 
 
 def check_folder(folder: Path) -> None:
