@@ -15,15 +15,7 @@ from fpc.cli.audit import audit
 from fpc.cli.benchmark import benchmark
 from fpc.cli.inspection import check_machine, config, explain, measure, plan, status
 from fpc.cli.model import export_model
-from fpc.cli.options import (
-    Experiment,
-    Method,
-    Scale,
-    Seeds,
-    Variant,
-    check_run,
-    load_configuration,
-)
+from fpc.cli.options import Experiment, Method, Scale, Seeds, Variant, check_run, load_configuration
 from fpc.cli.share import export, keygen, sign
 from fpc.cli.trying import try_method
 from fpc.cli.versions import record

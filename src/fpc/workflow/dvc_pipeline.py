@@ -22,6 +22,7 @@ from ruamel.yaml.error import YAMLError
 from fpc.core.errors import ConfigError
 from fpc.core.files import write_text
 from fpc.lineage.artifact import RESULTS, label_of, scale_and_variant
+from fpc.lineage.dvc_lock import DVC_LOCK
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.consistency import BASE, CONFIGS
 from fpc.workflow.loader import VARIANTS, load
@@ -189,20 +190,19 @@ def _own_files(label: str) -> list[Path]:
     return configuration_files(label)[1:]
 
 
-def _forget(labels: Iterable[str], lock: Path = Path("dvc.lock")) -> None:
+def _forget(labels: Iterable[str]) -> None:
     """Remove the records of these labels' stages: later results of the same name have other digests."""
     names = {stage_name(label, stage) for label in labels for stage in STAGES}
-    if not names or not lock.exists():
+    if not names or not DVC_LOCK.exists():
         return
     writer = YAML()
-    writer.width = 4096
-    content = writer.load(lock)
+    content = writer.load(DVC_LOCK)
     for name in list(content["stages"]):
         if name.partition("@")[0] in names:
             del content["stages"][name]
     stream = io.StringIO()
     writer.dump(content, stream)
-    write_text(lock, stream.getvalue())
+    write_text(DVC_LOCK, stream.getvalue())
 
 
 def _check_distinct(labels: Iterable[str]) -> None:

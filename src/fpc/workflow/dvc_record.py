@@ -38,6 +38,7 @@ from fpc.lineage.places import links_of
 from fpc.lineage.signing import signature_of
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.dvc_pipeline import PIPELINE, recorded_scales, stage_name, write_pipeline
+from fpc.workflow.restoring import restored_after_error
 from fpc.workflow.run import RunError
 from fpc.workflow.run_table import RunTable, rows
 
@@ -72,7 +73,7 @@ def record(configuration: Configuration) -> list[str]:
     with _locked() as repository:
         dropped = write_pipeline().dropped
         for name, group in sound.items():
-            with _whole(Path(name)):
+            with restored_after_error(Path(name)):  # a *.dvc file is written in two steps
                 if not name.endswith(".dvc") or list_weights(Path(name), group, table):
                     absent[name] = _commit(repository, name, group)
     gone = [f"{label}: its stages were dropped, as its configuration file is gone" for label in dropped]
@@ -109,23 +110,6 @@ class Busy(RunError):
     """Another command of DVC is at work; repeated later, the same command may succeed."""
 
     exit_code = TEMPORARY
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[None]:
-    """Within the block a ``*.dvc`` file is written in two steps; after an error it is as it was before."""
-    if target.suffix != ".dvc":
-        yield
-        return
-    before = target.read_text(encoding="utf-8") if target.exists() else None
-    try:
-        yield
-    except BaseException:
-        if before is None:
-            target.unlink(missing_ok=True)
-        else:
-            write_text(target, before)
-        raise
 
 
 def targets(configuration: Configuration) -> dict[str, list[Row]]:

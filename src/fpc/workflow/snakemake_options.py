@@ -89,8 +89,8 @@ def check_targets(words: Sequence[str], configuration: Configuration) -> None:
         if label not in own and scale in scales():
             chosen = f"scale={scale}" + ("" if variant is None else f" variant={variant}")
             raise ConfigError(f"{path} is a result of {chosen}: add --config {chosen}, before --")
-        name = path.name.partition(".")[0]
-        if label == configuration.label and place == "figures" and name not in configuration.figure.names:
+        name, is_figure = path.name.partition(".")[0], place == "figures" and len(path.parts) == 4
+        if label == configuration.label and is_figure and name not in configuration.figure.names:
             raise ConfigError(f"{path}: {no_figure(configuration, name)}")
 
 

@@ -11,11 +11,11 @@ from filelock import Timeout
 
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError
-from fpc.core.files import write_bytes
 from fpc.extensions import RESERVED
 from fpc.lineage.artifact import RESULTS
 from fpc.lineage.places import project_path
 from fpc.workflow.loader import VARIANTS
+from fpc.workflow.restoring import put, restored, restored_after_error
 from fpc.workflow.run_lock import acquired, empty, remove_empty
 
 TRIALS, COPIES = RESULTS / ".trials", ".copies"  # locks
@@ -83,12 +83,8 @@ def put_back(variant: str, path: Path, file: Path) -> Iterator[None]:
         file: where the variant finds it, from ``method_in_project``.
     """
     touched = [path_of(variant), *([] if file.resolve() == path.resolve() else [file])]
-    before = {path: content_of(path) for path in touched}
-    try:
+    with restored(*touched):
         yield
-    finally:
-        for path, content in before.items():
-            put(path, content)
 
 
 @contextmanager
@@ -102,26 +98,10 @@ def copied(path: Path, file: Path) -> Iterator[None]:
     if file.resolve() == path.resolve():
         yield
         return
-    before = content_of(file)
-    put(file, path.read_bytes())
-    try:
-        yield
-    except BaseException as error:
-        put(file, before)
-        if not isinstance(error, ConfigError):
-            raise
-        names = re.compile("|".join(re.escape(str(name)) for name in (file.resolve(), file)))
-        raise ConfigError(names.sub(lambda _: str(path), str(error))) from error
-
-
-def content_of(path: Path) -> bytes | None:
-    """What a file contains; None if there is none."""
-    return path.read_bytes() if path.exists() else None
-
-
-def put(path: Path, content: bytes | None) -> None:
-    """Write a file unless it is so already; None: there is none."""
-    if content is None:
-        path.unlink(missing_ok=True)
-    elif content_of(path) != content:
-        write_bytes(path, content)
+    with restored_after_error(file):
+        put(file, path.read_bytes())
+        try:
+            yield
+        except ConfigError as error:
+            names = re.compile("|".join(re.escape(str(name)) for name in (file.resolve(), file)))
+            raise ConfigError(names.sub(lambda _: str(path), str(error))) from error

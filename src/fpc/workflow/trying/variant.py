@@ -18,8 +18,9 @@ from fpc.figures.catalogue import figure_entry
 from fpc.retention.interface import MethodOptions, RetentionMethod
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.loader import VARIANTS, load
+from fpc.workflow.restoring import content_of, put, restored_after_error
 from fpc.workflow.run_table import seed_groups, used_experiments
-from fpc.workflow.trying.copies import content_of, path_of, put
+from fpc.workflow.trying.copies import path_of
 from fpc.workflow.yaml_files import read_mapping
 
 MARK = (
@@ -225,15 +226,12 @@ def write(scale: str, variant: str, overlay: Mapping[str, Any]) -> Configuration
         ConfigError: the configuration that results is invalid; then the file is as it was.
     """
     target = path_of(variant)
-    before = content_of(target)
     text = StringIO()
     yaml = YAML()
     yaml.dump(dict(overlay), text)
-    put(target, f"{MARK}\n{text.getvalue()}".encode())
-    try:
-        return load(scale, variant)
-    except BaseException as error:
-        put(target, before)
-        if not isinstance(error, ConfigError):
-            raise
-        raise ConfigError(str(error).replace(f"{target}: ", "the variant of this trial: ")) from error
+    with restored_after_error(target):
+        put(target, f"{MARK}\n{text.getvalue()}".encode())
+        try:
+            return load(scale, variant)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(f"{target}: ", "the variant of this trial: ")) from error
