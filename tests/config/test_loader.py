@@ -138,6 +138,32 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             "figure: {names: figure_9}",
             ["broken.yaml", "figure.names: must be a list, such as [a, b] (found 'fig"],
         ),
+        (
+            "experiments: {robotic_sequence: {seeds: true}}",
+            ["broken.yaml", "robotic_sequence.seeds", "valid integer (found True)"],
+        ),
+        (
+            "experiments: {robotic_sequence: {seeds: '3'}}",
+            ["broken.yaml", "robotic_sequence.seeds", "valid integer (found '3')"],
+        ),
+        (
+            "experiments: {robotic_sequence: {pretrain_per_seed: 1}}",
+            ["broken.yaml", "robotic_sequence.pretrain_per_seed", "valid boolean (found 1)"],
+        ),
+        (
+            "experiments: {robotic_sequence: {seeds: 1.0e+9}}",
+            ["broken.yaml", "robotic_sequence.seeds", "at most 1000"],
+        ),
+        (
+            "experiments: {robotic_sequence: {finetune: {steps: 1.0e+12}}}",
+            ["broken.yaml", "robotic_sequence.finetune.steps", "milestones, one in", "at most 10000"],
+        ),
+        (
+            "methods: {ewc: {robotic_sequence: {steps: 1.0e+12}}}",
+            ["broken.yaml", "methods.ewc.robotic_sequence.steps", "at most 10000"],
+        ),
+        ("figure: {resamples: 1.0e+9}", ["broken.yaml", "figure.resamples", "at most 1000000"]),
+        ("claims: {resamples: 1.0e+9}", ["broken.yaml", "claims.resamples", "at most 1000000"]),
         ("claims: {level: 0}", ["broken.yaml", "claims.level", "greater than 0 (found 0)"]),
         ("claims: {level: 1}", ["broken.yaml", "claims.level", "less than 1 (found 1)"]),
         (

@@ -23,6 +23,8 @@ def start_slurm(jobs):
     for job in groups:
         if not job.is_local:
             submitted.setdefault(options_of(job), job)
+    if not submitted:
+        return  # the driver does it all
     try:
         slurm_submission.check_commands()
         slurm_submission.check_paths(sys.executable, workflow.main_snakefile)

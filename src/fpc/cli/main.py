@@ -23,6 +23,7 @@ from fpc.core import interruption, logs
 from fpc.core.errors import TEMPORARY, ConfigError, UserError
 from fpc.core.file_errors import PASSING, remedy_of
 from fpc.domains.registry import domain_commands
+from fpc.lineage.places import wrong_kind
 from fpc.workflow.checkout import require_checkout
 from fpc.workflow.loader import no_figure
 
@@ -163,7 +164,7 @@ def main() -> None:
     except BrokenExecutor as error:
         _exit(f"a process of this run was killed ({error}); the same command continues", TEMPORARY)
     except OSError as error:
-        if (message := remedy_of(error)) is None:
+        if (message := remedy_of(error) or wrong_kind(error)) is None:
             raise
         _exit(message, TEMPORARY if error.errno in PASSING else 1)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS
 
 LINKED_DEPTH = 2  # levels below results/ that may be links to another disk: a scale, and an experiment in it
+
+WRONG_KIND = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+OF_PROGRAMS = ((errno.EEXIST, True),)  # a folder that is made twice
 
 
 def real_folder(folder: Path) -> Path:
@@ -51,6 +55,46 @@ def check_here(label: str = "") -> None:
             )
         if place.exists():
             raise ConfigError(f"{place} is a file, where a folder of results belongs; move it away")
+
+
+def check_kinds(files: Iterable[Path]) -> None:
+    """Check that no folder lies where one of these files of the results belongs, and no file above them.
+
+    Raises:
+        ConfigError: the first such place.
+    """
+    folders: set[Path] = set()
+    for file in files:
+        if file.is_dir():
+            raise ConfigError(_wrong_kind(file))
+        folders.update(place for place in file.parents if place.is_relative_to(RESULTS))
+    for folder in sorted(folders):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(_wrong_kind(folder))
+
+
+def wrong_kind(error: OSError) -> str | None:
+    """What to do about a file of the results where a folder belongs, or the reverse.
+
+    Args:
+        error: of the operating system; its last file name is that of the place to be written.
+
+    Returns:
+        None if the error is of another kind, or about a place outside the results.
+    """
+    if error.errno not in WRONG_KIND or error.filename is None:
+        return None
+    path = Path(os.fsdecode(error.filename2 or error.filename))
+    there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    found = project_path(there)
+    if found is None or not found.is_relative_to(RESULTS) or (error.errno, found.is_dir()) in OF_PROGRAMS:
+        return None
+    return _wrong_kind(found)
+
+
+def _wrong_kind(place: Path) -> str:
+    found, wanted = ("folder", "file") if place.is_dir() else ("file", "folder")
+    return f"{place} is a {found}, where a {wanted} belongs; move it away, then run the same command again"
 
 
 def project_path(path: Path) -> Path | None:

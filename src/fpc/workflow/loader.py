@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from fpc.config.experiment import Experiment
+from fpc.config.milestones import MilestoneOptions
 from fpc.config.names import RULE, is_name
 from fpc.core.errors import ConfigError, describe, unknown
 from fpc.domains.registry import domain_names, experiment_type, load_domain
@@ -24,15 +25,12 @@ from fpc.workflow.checkout import require_checkout
 from fpc.workflow.configuration import Configuration, Root
 from fpc.workflow.consistency import BASE, CONFIGS, Origin, check_devices, check_figures, check_plan, where
 from fpc.workflow.extending import use_extensions
+from fpc.workflow.validation import check_experiment_size, check_milestones, check_resamples, validated
 from fpc.workflow.yaml_files import read_mapping
 
 VARIANTS = CONFIGS / "variants"
-MOST_FINDINGS = 8  # that one message lists
 LONGEST = 200  # characters of a name that a file can have, with its ending
-# In pydantic's words, and in YAML's.
-NO_LIST, LIST = "Input should be a valid tuple", "must be a list, such as [a, b]"
 RESERVED = ("figures", "all")  # folders beside those of experiments
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def scales(folder: Path = CONFIGS) -> list[str]:
@@ -74,7 +72,8 @@ def _configuration(
     if isinstance(sections := merged.get("experiments"), dict):
         merged["experiments"] = _resolved(sections, origin)
     _use_extensions(merged.get("extensions"), origin)
-    root: Root = _validated(Root, merged, (), origin)
+    root: Root = validated(Root, merged, (), origin)
+    check_resamples(root.figure, root.claims, origin)
     if root.scale != scale:
         raise ConfigError(
             where(("scale",), origin) + f"is '{root.scale}'; it must equal the file's name, '{scale}'."
@@ -196,17 +195,6 @@ def _resolved(experiments: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
     return {name: resolve(name, ()) for name in experiments}
 
 
-def _validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Origin) -> Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        found = [(path, text.replace(NO_LIST, LIST)) for path, text in describe(error, model)]
-        lines = [where((*at, *path), origin) + text for path, text in found]
-        if len(lines) > MOST_FINDINGS:
-            lines[MOST_FINDINGS:] = [f"... and {len(lines) - MOST_FINDINGS} more"]
-        raise ConfigError("\n".join(lines)) from error
-
-
 def _chosen(root: Root, origin: Origin) -> dict[str, Experiment]:
     """The experiments, all of them valid, that are part of the scale."""
     experiments = {name: _experiment(name, value, origin) for name, value in root.experiments.items()}
@@ -225,7 +213,9 @@ def _experiment(name: str, value: dict[str, Any], origin: Origin) -> Experiment:
     domain = value.get("domain")
     if domain not in domain_names():
         raise ConfigError(where((*at, "domain"), origin) + unknown("domain", str(domain), domain_names()))
-    return _validated(experiment_type(domain), value, at, origin)
+    experiment = validated(experiment_type(domain), value, at, origin)
+    check_experiment_size(name, experiment, origin)
+    return experiment
 
 
 def _method(name: str, value: dict[str, dict[str, Any]], origin: Origin) -> dict[str, MethodOptions]:
@@ -237,7 +227,7 @@ def _method(name: str, value: dict[str, dict[str, Any]], origin: Origin) -> dict
         at = ("methods", name, domain)
         if domain not in domain_names():
             raise ConfigError(where(at, origin) + unknown("domain", domain, domain_names()))
-        options[domain] = _validated(method.Options, given, at, origin)
+        options[domain] = validated(method.Options, given, at, origin)
         _check_pair(name, domain, origin)
     return options
 
@@ -255,7 +245,7 @@ def _check_pair(name: str, domain_name: str, origin: Origin) -> None:
 
 
 def _check_methods(configuration: Configuration, name: str, origin: Origin) -> None:
-    """Check that an experiment's methods exist for its domain, and that unequal budgets are explained."""
+    """Check that an experiment's methods exist for its domain, and their options and budgets."""
     section = configuration.experiments[name]
     at = ("experiments", name)
     possible = [key for key, domains in configuration.methods.items() if section.domain in domains]
@@ -267,8 +257,16 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
         if method not in possible:
             raise ConfigError(where(key, origin) + unknown("method", method, possible))
         options = configuration.methods[method][section.domain]
-        _validated(type(options), options.model_dump() | own, key, origin)
+        validated(type(options), options.model_dump() | own, key, origin)
     budgets = {method: configuration.options(name, method).steps for method in configuration.methods_of(name)}
+    _check_budgets(budgets, name, section, origin)
+
+
+def _check_budgets(budgets: Mapping[str, int | None], name: str, section: Experiment, origin: Origin) -> None:
+    """Check that methods' own budgets can be run, and that unequal ones are explained."""
+    for method, steps in budgets.items():
+        if steps is not None and isinstance(finetune := getattr(section, "finetune", None), MilestoneOptions):
+            check_milestones(("methods", method, section.domain, "steps"), finetune, steps, origin)
     if len(set(budgets.values())) > 1 and section.unequal_budget is None:
         own = {method: steps for method, steps in budgets.items() if steps is not None}
         first = next(iter(own))

@@ -10,6 +10,7 @@ from pathlib import Path
 from fpc.core.errors import UserError
 from fpc.core.files import atomic_path, read_tensors
 from fpc.lineage.artifact import Row
+from fpc.lineage.places import check_kinds
 from fpc.lineage.signing import signature_of
 
 
@@ -60,10 +61,11 @@ def replace_folder(output: Path, target: Path) -> None:
 
 def replace_files(output: Path, row: Row) -> None:
     """Move files into a folder shared with other rows; the manifest comes last."""
+    names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
+    check_kinds(row.folder / name for name in names)
     row.folder.mkdir(parents=True, exist_ok=True)
     row.manifest.unlink(missing_ok=True)
     signature_of(row.manifest).unlink(missing_ok=True)
-    names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
     for name in names:
         _move_file(output / name, row.folder / name)
 

@@ -24,6 +24,7 @@ from fpc.core.files import write_bytes, write_text
 from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
 from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
+from fpc.lineage.places import check_kinds, wrong_kind
 from fpc.lineage.verdict import Finding, Verdict
 from fpc.workflow.configuration import Configuration
 from fpc.workflow.inputs import missing_inputs, missing_text
@@ -72,7 +73,7 @@ def prepare(config: Mapping[str, Any], words: Sequence[str] = ()) -> Configurati
     except UserError as error:
         message, code = str(error), error.exit_code
     except OSError as error:
-        if (found := remedy_of(error)) is None:
+        if (found := remedy_of(error) or wrong_kind(error)) is None:
             raise
         message = found
     print(f"fpc: {message}", file=sys.stderr, flush=True)
@@ -83,11 +84,14 @@ def _prepare(table: RunTable) -> None:
     """Write section files and set file times."""
     for folder in (SNAKEMAKE, SECTIONS, RESULTS / table.label):
         check_writable(folder)  # Snakemake's own error is a traceback
+    check_kinds(row.manifest for row in table.rows())
     fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
     for row in table.rows():  # parents before children
         manifest = fresh.manifest(row.manifest)
+        if isinstance(manifest, Manifest):
+            check_kinds(row.folder / name for name in manifest.subjects)
         found = fresh.of(row)
         if found.verdict == Verdict.UNVERIFIED:  # making it again would replace what is perhaps right
             raise ConfigError(f"{found.artifact}: {found.reasons[0]}")

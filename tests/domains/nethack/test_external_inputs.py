@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.workflow.chain import command_in
 
 from fpc.core.errors import ConfigError
 from fpc.core.files import read_json
@@ -408,3 +409,12 @@ def test_the_registry_names_the_sixteen_parts_of_nld_aa() -> None:
     assert all(key == item.name and item.licence for key, item in INPUTS.items())
     with pytest.raises(ConfigError, match="Did you mean 'nld_aa_taster'"):
         fetch("nld_aa_tester")
+
+
+def test_a_damaged_list_of_pins_is_named_with_its_mend(project: Path) -> None:
+    LOCK.write_text("", encoding="utf-8")
+    finished = command_in(project, "fpc", "fetch", "nld_aa_taster")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"fpc: {LOCK}: not a readable JSON file")
+    assert finished.stderr.endswith("or remove it to pin what is downloaded next\n")
+    assert not Path("data/external").exists()

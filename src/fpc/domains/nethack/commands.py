@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from fpc.config.experiment import Experiment
-from fpc.core.errors import ConfigError, unknown
+from fpc.core.errors import ConfigError, DataError, unknown
+from fpc.core.files import read_json
 from fpc.domains.nethack.config import NetHackExperiment, NetworkOptions
 
 Scale = Annotated[str, typer.Option(help="Scale that defines the network.")]
@@ -64,10 +65,17 @@ def fetch(
     ] = None,
 ) -> None:
     """Download an external input to data/external/, keeping existing files and resuming partial ones."""
-    from fpc.domains.nethack.external_inputs import external_input
+    from fpc.domains.nethack.external_inputs import LOCK, external_input
     from fpc.domains.nethack.external_inputs import fetch as get
 
     wanted = external_input(name)
+    if LOCK.exists():
+        try:
+            read_json(LOCK)
+        except DataError as error:
+            raise DataError(
+                f"{error}; restore it (git checkout -- {LOCK}), or remove it to pin what is downloaded next"
+            ) from error
     typer.echo(f"{wanted.name}: {wanted.description} Licence: {wanted.licence}.")
     typer.echo(get(name, given={path.name: path for path in file or ()}))
 
