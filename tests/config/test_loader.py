@@ -147,16 +147,29 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             ["broken.yaml", "robotic_sequence.seeds", "valid integer (found '3')"],
         ),
         (
-            "experiments: {robotic_sequence: {pretrain_per_seed: 1}}",
-            ["broken.yaml", "robotic_sequence.pretrain_per_seed", "valid boolean (found 1)"],
-        ),
-        (
             "experiments: {robotic_sequence: {seeds: 1.0e+9}}",
             ["broken.yaml", "robotic_sequence.seeds", "at most 1000"],
         ),
         (
             "experiments: {robotic_sequence: {finetune: {steps: 1.0e+12}}}",
-            ["broken.yaml", "robotic_sequence.finetune.steps", "milestones, one in", "at most 10000"],
+            [
+                "broken.yaml",
+                "robotic_sequence.finetune.steps",
+                "every 50000 (evaluate_every)",
+                "at most 10000",
+            ],
+        ),
+        (
+            "experiments: {robotic_sequence: {finetune: {evaluate_every: 1}}}",
+            ["broken.yaml", "robotic_sequence.finetune.evaluate_every", "gives 4000000 milestones"],
+        ),
+        (
+            "experiments: {two_state_mdp: {finetune: {milestones: 1.0e+12}}}",
+            ["broken.yaml", "two_state_mdp.finetune.milestones", "at most 10000"],
+        ),
+        (
+            "experiments: {robotic_sequence: {method_options: {ewc: {steps: 1.0e+12}}}}",
+            ["broken.yaml", "robotic_sequence.method_options.ewc.steps", "at most 10000"],
         ),
         (
             "methods: {ewc: {robotic_sequence: {steps: 1.0e+12}}}",
@@ -197,6 +210,7 @@ def test_smaller_memories_are_parts_of_equal_collections() -> None:
             "experiments: {nethack: {network: {crop_size: 8}}}",
             ["broken.yaml", "nethack.network", "must be odd"],
         ),
+        ('report: {title: "\\ud800"}', ["broken.yaml: report.title", "half of a character"]),
         ("figure: {resamples: many}", ["broken.yaml", "figure.resamples", "'many'"]),
         ("experiments: {all: {extends: robotic_sequence}}", ["broken.yaml", "experiments.all", "taken"]),
         (

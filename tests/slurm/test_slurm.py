@@ -133,25 +133,14 @@ def test_disturbed_jobs_ended_as_they_should_and_were_submitted_again(
         assert details["machine"]["slurm_job"] != job, method
 
 
-FIELDS = (
-    "JobID",
-    "State",
-    "Partition",
-    "Account",
-    "QOS",
-    "AllocCPUS",
-    "ReqMem",
-    "Timelimit",
-    "End",
-    "AllocTRES",
-)
+FIELDS = "JobID,State,Partition,Account,QOS,AllocCPUS,ReqMem,Timelimit,End,AllocTRES,Constraints"
 
 
 def accounted(job: str) -> dict[str, str]:
     """What the accounting says about a job."""
     words = ["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}"]
-    (line,) = said(*words, f"--format={','.join(FIELDS)},Constraints").splitlines()
-    return dict(zip((*FIELDS, "Constraints"), line.split("|"), strict=True))
+    (line,) = said(*words, f"--format={FIELDS}").splitlines()
+    return dict(zip(FIELDS.split(","), line.split("|"), strict=True))
 
 
 def state_of(job: str) -> str:

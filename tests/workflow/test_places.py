@@ -22,22 +22,24 @@ def snakemake(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return command_in(project, "snakemake", "--cores", "1", *words, "--config", "scale=tiny")
 
 
-@pytest.mark.parametrize("place", [RUN.parent, RUN.parent.parent])
-def test_a_file_for_a_folder(project: Path, place: Path) -> None:
+@pytest.mark.parametrize("place", [RUN, RUN.parent, RUN.parent.parent])
+def test_a_file_for_a_folder_is_found_before_anything_is_made(project: Path, place: Path) -> None:
     place.parent.mkdir(parents=True)
     place.write_text("mine", encoding="utf-8")
     words = f"fpc: {place} is a file, where a folder belongs; move it away, then run the same command again"
     for finished, code in (
-        (command_in(project, "fpc", "pretrain", "--scale=tiny", "--experiment=two_state_mdp"), 1),
+        (command_in(project, "fpc", "pretrain", "--scale=tiny", "--experiment=two_state_mdp"), 2),
         (snakemake(project, str(RUN / "manifest.json")), 2),
     ):
         assert finished.returncode == code
         assert finished.stderr.splitlines()[-1] == words
     assert place.read_text(encoding="utf-8") == "mine"
+    assert not Path("results/.runs").exists()
 
 
-def test_a_folder_for_a_manifest(project: Path) -> None:
-    place = FIGURES / "figure_9.manifest.json"
+@pytest.mark.parametrize("file", ["figure_9.manifest.json", "figure_9.svg"])
+def test_a_folder_for_a_file(project: Path, file: str) -> None:
+    place = FIGURES / file
     place.mkdir(parents=True)
     finished = snakemake(project, "--dry-run")
     assert finished.returncode == 2
@@ -68,12 +70,13 @@ def test_what_fits_is_accepted(project: Path) -> None:
 def test_a_name_in_an_error_is_found(project: Path) -> None:
     FIGURES.mkdir(parents=True)
     (FIGURES / "file").write_text("", encoding="utf-8")
-    for below in ("file/x", "file"):
-        found = wrong_kind(OSError(errno.ENOTDIR, "no folder", str(FIGURES / below)))
-        assert (
-            found == f"{FIGURES}/file is a file, where a folder belongs; move it away, "
-            "then run the same command again"
-        )
+    for number, place in (
+        (errno.ENOTDIR, FIGURES / "file/x"),
+        (errno.ENOTDIR, FIGURES / "file"),
+        (errno.EEXIST, FIGURES / "file"),
+    ):
+        found = wrong_kind(OSError(number, "no folder", str(place)))
+        assert str(found).startswith(f"{FIGURES}/file is a file, where a folder belongs; move it away")
     moved = OSError(errno.EISDIR, "a folder", "output/x", None, str(FIGURES.resolve()))
     assert str(wrong_kind(moved)).startswith(f"{FIGURES} is a folder, where a file belongs")
 
@@ -85,5 +88,7 @@ def test_other_errors_have_no_such_message(project: Path) -> None:
         OSError(errno.ENOSPC, "no room", str(FIGURES)),
         OSError(errno.EEXIST, "a folder that is made twice", str(FIGURES)),
         OSError(errno.EISDIR, "outside the results", "configs"),
+        OSError(errno.ENOTDIR, "what is moved is the file", "results/file/x", None, str(FIGURES)),
+        OSError(errno.EISDIR, "a descriptor", 3),
     ):
         assert wrong_kind(error) is None

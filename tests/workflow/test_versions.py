@@ -342,12 +342,13 @@ def test_what_dvc_says_is_printed_once(copy: Path) -> None:
 
 def test_record_runs_in_the_driver_and_never_in_a_job(copy: Path, tmp_path: Path) -> None:
     submitted = tmp_path / "submitted"
-    tripwire = tmp_path / "bin" / "sbatch"
-    tripwire.parent.mkdir()
-    tripwire.write_text(f"#!/bin/sh\ntouch {submitted}\nexit 1\n", encoding="utf-8")
-    tripwire.chmod(0o755)
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sbatch", "sacct"):
+        (commands / name).write_text(f"#!/bin/sh\ntouch {submitted}\nexit 1\n", encoding="utf-8")
+        (commands / name).chmod(0o755)
     forget(copy)
-    slurm = ("--executor=slurm", "--jobs=1", "--slurm-init-seconds-before-status-checks=1")
+    slurm = ("--executor=slurm", "--jobs=1", "--slurm-efficiency-report")
     printed = run(
         copy,
         "snakemake",
@@ -355,7 +356,7 @@ def test_record_runs_in_the_driver_and_never_in_a_job(copy: Path, tmp_path: Path
         "record",
         "--config",
         "scale=tiny",
-        path=f"{tripwire.parent}:{os.environ['PATH']}",
+        path=f"{commands}:{os.environ['PATH']}",
     )
     assert "7 of 7 recorded" in printed
     assert (copy / "dvc.lock").exists()

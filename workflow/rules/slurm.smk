@@ -23,8 +23,9 @@ def start_slurm(jobs):
     for job in groups:
         if not job.is_local:
             submitted.setdefault(options_of(job), job)
-    if not submitted:
-        return  # the driver does it all
+    if not submitted:  # the driver does it all, on a machine without Slurm too
+        workflow.executor_settings.efficiency_report = False
+        return
     try:
         slurm_submission.check_commands()
         slurm_submission.check_paths(sys.executable, workflow.main_snakefile)

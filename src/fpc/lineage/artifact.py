@@ -38,6 +38,13 @@ class Row:
         return _manifest(self)
 
     @property
+    def shown_by(self) -> tuple[Path, ...]:
+        """The files that show that the artifact is made: its manifest, and a figure's images and data."""
+        if self.phase != "figure":
+            return (self.manifest,)
+        return (self.manifest, *(self.folder / f"{self.name}{suffix}" for suffix in FIGURE_SUFFIXES))
+
+    @property
     def title(self) -> str:
         """A readable title of the row."""
         parts = [self.phase, self.experiment, self.method, self.name if self.name != self.phase else None]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from fpc.core.errors import ConfigError
 from fpc.lineage.artifact import RESULTS
+from fpc.lineage.file_status import is_file
 
 LINKED_DEPTH = 2  # levels below results/ that may be links to another disk: a scale, and an experiment in it
 
-WRONG_KIND = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
-OF_PROGRAMS = ((errno.EEXIST, True),)  # a folder that is made twice
+# What lies in the way, by the error of the system; EEXIST is that of making a folder.
+FOUND = {errno.EISDIR: "folder", errno.ENOTDIR: "file", errno.EEXIST: "file"}
 
 
 def real_folder(folder: Path) -> Path:
@@ -66,11 +67,11 @@ def check_kinds(files: Iterable[Path]) -> None:
     folders: set[Path] = set()
     for file in files:
         if file.is_dir():
-            raise ConfigError(_wrong_kind(file))
+            raise ConfigError(_wrong_kind(file, "folder"))
         folders.update(place for place in file.parents if place.is_relative_to(RESULTS))
     for folder in sorted(folders):
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(_wrong_kind(folder))
+        if is_file(str(folder)):  # in one look: another job may be replacing the folder
+            raise ConfigError(_wrong_kind(folder, "file"))
 
 
 def wrong_kind(error: OSError) -> str | None:
@@ -82,18 +83,20 @@ def wrong_kind(error: OSError) -> str | None:
     Returns:
         None if the error is of another kind, or about a place outside the results.
     """
-    if error.errno not in WRONG_KIND or error.filename is None:
+    named = error.filename2 or error.filename
+    if error.errno not in FOUND or not isinstance(named, str | bytes):
         return None
-    path = Path(os.fsdecode(error.filename2 or error.filename))
+    path = Path(os.fsdecode(named))
     there = next(place for place in (path, *path.parents) if os.path.lexists(place))
-    found = project_path(there)
-    if found is None or not found.is_relative_to(RESULTS) or (error.errno, found.is_dir()) in OF_PROGRAMS:
+    place, found = project_path(there), FOUND[error.errno]
+    if place is None or not place.is_relative_to(RESULTS):
         return None
-    return _wrong_kind(found)
+    is_there = place.is_dir() if found == "folder" else place.is_file()
+    return _wrong_kind(place, found) if is_there else None
 
 
-def _wrong_kind(place: Path) -> str:
-    found, wanted = ("folder", "file") if place.is_dir() else ("file", "folder")
+def _wrong_kind(place: Path, found: str) -> str:
+    wanted = {"folder": "file", "file": "folder"}[found]
     return f"{place} is a {found}, where a {wanted} belongs; move it away, then run the same command again"
 
 

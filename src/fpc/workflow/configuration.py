@@ -81,7 +81,7 @@ class RecordSection(Section):
         seeds = value if isinstance(value, list | tuple) else []
         if value != "all" and not (seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
             raise ValueError("must be `all`, or a list of seeds such as [0]")
-        return value if value == "all" else tuple(seeds)
+        return value
 
     def kept(self, row: Row, sizes: Mapping[str, int]) -> frozenset[str]:
         """Which of a run's files are kept.

@@ -27,6 +27,11 @@ def where(path: tuple[str, ...], origin: Origin) -> str:
     return f"{CONFIGS / BASE}.yaml: {'.'.join(path)}: "
 
 
+def is_base(path: tuple[str, ...], origin: Origin) -> bool:
+    """Whether a key has the value of the base configuration."""
+    return Path(origin.get(path, f"{BASE}.yaml")).stem == BASE
+
+
 def check_figures(configuration: Configuration, origin: Origin) -> None:
     """Check that figures exist and that what they read is configured."""
     at = where(("figure", "names"), origin)

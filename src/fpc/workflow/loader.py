@@ -264,9 +264,11 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
 
 def _check_budgets(budgets: Mapping[str, int | None], name: str, section: Experiment, origin: Origin) -> None:
     """Check that methods' own budgets can be run, and that unequal ones are explained."""
-    for method, steps in budgets.items():
-        if steps is not None and isinstance(finetune := getattr(section, "finetune", None), MilestoneOptions):
-            check_milestones(("methods", method, section.domain, "steps"), finetune, steps, origin)
+    if isinstance(finetune := getattr(section, "finetune", None), MilestoneOptions):
+        for method, steps in budgets.items():
+            key = ("experiments", name, "method_options", method, "steps")
+            at = key if key in origin else ("methods", method, section.domain, "steps")
+            check_milestones(at, finetune, steps or finetune.steps, origin)
     if len(set(budgets.values())) > 1 and section.unequal_budget is None:
         own = {method: steps for method, steps in budgets.items() if steps is not None}
         first = next(iter(own))

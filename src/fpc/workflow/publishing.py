@@ -60,9 +60,13 @@ def replace_folder(output: Path, target: Path) -> None:
 
 
 def replace_files(output: Path, row: Row) -> None:
-    """Move files into a folder shared with other rows; the manifest comes last."""
+    """Move files into a folder shared with other rows; the manifest comes last.
+
+    Raises:
+        ConfigError: there is a folder in the place of a file; nothing was replaced.
+    """
     names = sorted((path.name for path in output.iterdir()), key=row.manifest.name.__eq__)
-    check_kinds(row.folder / name for name in names)
+    check_kinds([*(row.folder / name for name in names), signature_of(row.manifest)])
     row.folder.mkdir(parents=True, exist_ok=True)
     row.manifest.unlink(missing_ok=True)
     signature_of(row.manifest).unlink(missing_ok=True)

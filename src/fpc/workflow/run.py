@@ -28,6 +28,7 @@ from fpc.core.numbers import number
 from fpc.lineage import manifest as manifests
 from fpc.lineage import origin
 from fpc.lineage.artifact import RESULTS, Row, command
+from fpc.lineage.places import check_kinds
 from fpc.workflow import attempts
 from fpc.workflow import tensorboard as events
 from fpc.workflow.entry_points import entry_points
@@ -186,11 +187,13 @@ def open_run(
     Raises:
         RunError: a parent is missing, or was replaced meanwhile.
         RunHeld: another process holds the run.
-        ConfigError: the artifact's folder is on a disk that is not there.
+        ConfigError: the artifact's folder is on a disk that is not there, or a file is in its place.
         OSError: nothing can be written there.
     """
     made_from = _manifest_digests(parents)
-    check_writable(row.folder.parent)  # not after all the training
+    # Not after all the training:
+    check_writable(row.folder.parent)
+    check_kinds(row.shown_by)
     folder = RUNS / _folder_name(row, digest_of(section), made_from)
     run = Run(
         scale=row.label,

@@ -21,7 +21,7 @@ from typing import Any
 from fpc.core.errors import ConfigError, UserError
 from fpc.core.file_errors import check_writable, remedy_of
 from fpc.core.files import write_bytes, write_text
-from fpc.lineage.artifact import FIGURE_SUFFIXES, RESULTS, RUN_PHASES, Row
+from fpc.lineage.artifact import RESULTS, RUN_PHASES, Row
 from fpc.lineage.freshness import freshness
 from fpc.lineage.manifest import Manifest
 from fpc.lineage.places import check_kinds, wrong_kind
@@ -84,14 +84,12 @@ def _prepare(table: RunTable) -> None:
     """Write section files and set file times."""
     for folder in (SNAKEMAKE, SECTIONS, RESULTS / table.label):
         check_writable(folder)  # Snakemake's own error is a traceback
-    check_kinds(row.manifest for row in table.rows())
+    check_kinds(file for row in table.rows() for file in row.shown_by)
     fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
     for row in table.rows():  # parents before children
         manifest = fresh.manifest(row.manifest)
-        if isinstance(manifest, Manifest):
-            check_kinds(row.folder / name for name in manifest.subjects)
         found = fresh.of(row)
         if found.verdict == Verdict.UNVERIFIED:  # making it again would replace what is perhaps right
             raise ConfigError(f"{found.artifact}: {found.reasons[0]}")
@@ -138,12 +136,7 @@ def job_inputs(configuration: Configuration, row: Row) -> list[str]:
 
 def files(table: Iterable[Row]) -> list[str]:
     """The files that show that rows are made: manifests, and each figure's images and data."""
-    found = []
-    for row in table:
-        found.append(row.manifest.as_posix())
-        if row.phase == "figure":
-            found += [(row.folder / f"{row.name}{suffix}").as_posix() for suffix in FIGURE_SUFFIXES]
-    return found
+    return [file.as_posix() for row in table for file in row.shown_by]
 
 
 def figure_inputs(configuration: Configuration, name: str) -> list[str]:

@@ -17,7 +17,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; any line ends, with or without a byte-order mark.
 
     Raises:
-        ConfigError: it cannot be read, is no YAML or empty, or a value contains itself.
+        ConfigError: it cannot be read, is no YAML or empty, or a value contains itself or half a character.
     """
     try:
         content = YAML(typ="safe", pure=True).load(path)
@@ -33,7 +33,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is empty; it must contain keys and values")
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: must contain keys and values, not a {type(content).__name__}")
-    _check_finite(path, content, ())
+    _check_values(path, content, ())
     return content
 
 
@@ -51,11 +51,19 @@ def _problem(error: MarkedYAMLError) -> str:
     return f"cannot be read as YAML: {text}"
 
 
-def _check_finite(path: Path, value: Any, above: tuple[int, ...]) -> None:
-    """Refuse an anchor whose value contains the anchor's own alias."""
+def _check_values(path: Path, value: Any, above: tuple[int, ...], key: str = "") -> None:
+    """Refuse an anchor whose value contains the anchor's own alias, and text that no file can hold."""
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ConfigError(
+            f"{path}: {key.removeprefix('.')}: {value!r} holds half of a character; write the whole "
+            "one, such as \\U0001F600 for \\uD83D\\uDE00"
+        )
     if id(value) in above:
         raise ConfigError(f"{path}: an alias (*) inside its own anchor (&) has no end; remove it")
-    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
-    if isinstance(value, dict | list):
-        for item in inner:
-            _check_finite(path, item, (*above, id(value)))
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        inner = [*((key, name) for name in value), *((f"{key}.{name}", item) for name, item in value.items())]
+    elif isinstance(value, list):
+        inner = [(f"{key}.{number}", item) for number, item in enumerate(value)]
+    for place, item in inner:
+        _check_values(path, item, (*above, id(value)), place)

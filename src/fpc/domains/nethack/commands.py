@@ -74,7 +74,8 @@ def fetch(
             read_json(LOCK)
         except DataError as error:
             raise DataError(
-                f"{error}; restore it (git checkout -- {LOCK}), or remove it to pin what is downloaded next"
+                f"{error}; restore it from git if it was committed, or remove it to pin what is "
+                "downloaded next"
             ) from error
     typer.echo(f"{wanted.name}: {wanted.description} Licence: {wanted.licence}.")
     typer.echo(get(name, given={path.name: path for path in file or ()}))
