@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from fpc.retention import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["MPLBACKEND"] = "agg"  # a notebook's kernel may name one that is not installed here
+# A shell starts what it runs in the background with Ctrl-C ignored, nohup with SIGHUP ignored; programs that
+# tests start would inherit that, and are asked to stop by these signals.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.fixture
