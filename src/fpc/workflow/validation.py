@@ -34,7 +34,7 @@ def validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Origi
     except ValidationError as error:
         found = describe(error, model)
     else:
-        if not (found := _no_numbers(model, value)):
+        if not (found := _taken_for_numbers(model, value)):
             return section
     lines = [where((*at, *path), origin) + text.replace(NO_LIST, LIST) for path, text in found]
     if len(lines) > MOST_FINDINGS:
@@ -42,7 +42,7 @@ def validated(model: type[Model], value: Any, at: tuple[str, ...], origin: Origi
     raise ConfigError("\n".join(lines))
 
 
-def _no_numbers(model: type[BaseModel], value: Any) -> list[tuple[tuple[str, ...], str]]:
+def _taken_for_numbers(model: type[BaseModel], value: Any) -> list[tuple[tuple[str, ...], str]]:
     """Key and message for each truth value or text that pydantic has taken for a number."""
     try:
         model.model_validate_json(json.dumps(_plain(value), default=str), strict=True)
