@@ -306,5 +306,5 @@ def test_results_that_are_away_are_not_taken_for_none(project: Path, place: str)
         load("tiny")
     folder.unlink()
     folder.write_text("", encoding="utf-8")
-    with pytest.raises(ConfigError, match=f"^{place} is a file, where a folder of results belongs"):
+    with pytest.raises(ConfigError, match=f"^{place} is a file, where a folder belongs; move it away"):
         load("tiny")

@@ -55,7 +55,7 @@ def check_here(label: str = "") -> None:
                 "make that folder, or remove the link"
             )
         if place.exists():
-            raise ConfigError(f"{place} is a file, where a folder of results belongs; move it away")
+            raise ConfigError(_wrong_kind(place, "file"))
 
 
 def check_kinds(files: Iterable[Path]) -> None:

@@ -68,6 +68,8 @@ def prepare(config: Mapping[str, Any], words: Sequence[str] = ()) -> Configurati
         tables = {str(row.experiment): None for row in table.rows() if row.phase == "evaluate"}
         check_experiment(chosen.get("experiment"), words, tables)
         check_targets(words[1:], configuration)
+        if words:  # a job looks at the places of its own run alone
+            check_kinds(file for row in table.rows() for file in row.shown_by)
         _prepare(table)
         return configuration
     except UserError as error:
@@ -84,7 +86,6 @@ def _prepare(table: RunTable) -> None:
     """Write section files and set file times."""
     for folder in (SNAKEMAKE, SECTIONS, RESULTS / table.label):
         check_writable(folder)  # Snakemake's own error is a traceback
-    check_kinds(file for row in table.rows() for file in row.shown_by)
     fresh = freshness(table)
     outdated: dict[Row, Finding] = {}
     finished: dict[Row, float] = {}
