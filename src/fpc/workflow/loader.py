@@ -264,13 +264,13 @@ def _check_methods(configuration: Configuration, name: str, origin: Origin) -> N
 
 def _check_budgets(budgets: Mapping[str, int | None], name: str, section: Experiment, origin: Origin) -> None:
     """Check that methods' own budgets can be run, and that unequal ones are explained."""
+    own = {method: steps for method, steps in budgets.items() if steps is not None}
     if isinstance(finetune := getattr(section, "finetune", None), MilestoneOptions):
-        for method, steps in ((method, own) for method, own in budgets.items() if own is not None):
+        for method, steps in own.items():
             key = ("experiments", name, "method_options", method, "steps")
             at = key if key in origin else ("methods", method, section.domain, "steps")
             check_milestones(at, finetune, steps, origin)
     if len(set(budgets.values())) > 1 and section.unequal_budget is None:
-        own = {method: steps for method, steps in budgets.items() if steps is not None}
         first = next(iter(own))
         raise ConfigError(
             where(("methods", first, section.domain, "steps"), origin)
